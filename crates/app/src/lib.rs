@@ -1,0 +1,3 @@
+//! Use-cases and loops of Milepost, and the ports they need.
+
+pub mod ports;

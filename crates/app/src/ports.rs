@@ -1,0 +1,140 @@
+//! What the application needs of the world: time, chance, outgoing HTTP, vehicles, and tasks.
+//!
+//! The server wires these to the machine; `sim` wires them to a virtual world in which the same loops run bit for bit
+//! repeatably. Nothing in this crate knows the clock, the random generator or a socket in any other way.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::{
+    delivery::Failure,
+    errors::ErrorCode,
+    signal::SignalId,
+    time::Timestamp,
+    vehicle::{Answer, Fault},
+};
+use futures::future::BoxFuture;
+use store::SourceRef;
+
+/// Wall-clock time and sleep.
+///
+/// The wall clock may jump; loops therefore never trust one long sleep, but look again at least once a second.
+pub trait Clock: Send + Sync + 'static {
+    /// The wall clock, read once per step and passed on as `now`.
+    fn now(&self) -> Timestamp;
+
+    /// Time that never goes back, since some fixed point: for measuring how long something took.
+    fn monotonic(&self) -> Duration;
+
+    /// Returns at the moment, or at most a second later; early when the wall clock jumps, so callers look again.
+    fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()>;
+}
+
+/// Chance.
+pub trait Dice: Send + Sync + 'static {
+    /// Fills the buffer with unpredictable bytes.
+    fn fill(&self, buffer: &mut [u8]);
+}
+
+/// Starts the long-lived tasks of the loops.
+pub trait Spawn: Send + Sync + 'static {
+    /// Runs the task until it ends. The name appears in status and logs.
+    fn spawn(&self, name: &'static str, task: BoxFuture<'static, ()>);
+}
+
+/// A callback URI that was parsed once and that policy allows as far as can be told without asking DNS.
+///
+/// Made only by [`Outbound::parse`], so that what was checked is what is dialled.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// `https`; `http` only where the operator allows it.
+    pub tls: bool,
+    /// The host as the URL standard serialises it: a lower-case ASCII name, an IPv4 address, or an IPv6 address in brackets.
+    pub host: String,
+    /// Explicit or default port.
+    pub port: u16,
+    /// Path with query, never empty; no fragment.
+    pub path: String,
+}
+
+/// Why a URI is not accepted. The texts say what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UriRefused {
+    /// Not a URL.
+    #[error("the callback URI is not a valid URL: {0}; write it like https://example.com/webhooks")]
+    Malformed(String),
+    /// Longer than 2,048 bytes.
+    #[error("the callback URI is longer than 2,048 bytes")]
+    TooLong,
+    /// Neither https nor an allowed http.
+    #[error("the callback URI must start with https:// (http is allowed only for targets on the operator's allow list)")]
+    Scheme,
+    /// `user:password@`.
+    #[error("the callback URI must not carry a user name or password")]
+    UserInfo,
+    /// Not a port that webhooks use.
+    #[error("port {0} is not allowed; use 443 or 8443, or have the operator allow the target")]
+    Port(u16),
+    /// An address, or a name that leads to one, to which nothing may be sent. One text for all reasons, so that answers do not map the network.
+    #[error("the callback URI does not lead to a public internet address that can be reached")]
+    Address,
+}
+
+/// A request that leaves the process.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// Where to.
+    pub target: Arc<Target>,
+    /// The value of `SC-Signature`, if the body is signed.
+    pub signature: Option<String>,
+    /// `User-Agent`
+    pub agent: &'static str,
+    /// JSON.
+    pub body: Bytes,
+    /// From the first look-up of the name to the last byte of the answer's body. Real time, whatever the product clock does.
+    pub deadline: Duration,
+    /// How many bytes of the answer's body to keep; the rest is read up to a bound and dropped.
+    pub keep: usize,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status line's code; 1xx are never final.
+    pub status: u16,
+    /// The first bytes of the body.
+    pub body: Bytes,
+}
+
+/// Any HTTP that goes out.
+#[async_trait]
+pub trait Outbound: Send + Sync + 'static {
+    /// Parses a URI and applies the policy that needs no network.
+    fn parse(&self, uri: &str) -> Result<Target, UriRefused>;
+
+    /// Resolves the name and vets every address: for the moment when a URI is entered. Sending vets again.
+    async fn vet(&self, target: &Target) -> Result<(), UriRefused>;
+
+    /// Sends one POST and reads the answer, in bounded time and memory, following nothing.
+    async fn post(&self, post: Post) -> Result<Reply, Failure>;
+}
+
+/// What a read brought: one answer per signal that was asked for, in any order; a signal without an answer counts as unanswered.
+pub type Answers = Vec<Answer>;
+
+/// Where readings are asked for: the simulated fleet, a recording, a brand's cloud.
+#[async_trait]
+pub trait VehicleSource: Send + Sync + 'static {
+    /// Reads the signals of one car. One call serves every subscription that is due.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] when the car or its cloud as a whole could not be asked.
+    async fn read(&self, car: &SourceRef, wanted: &[SignalId]) -> Result<Answers, Fault>;
+}
+
+/// The fault of a source that this server does not have.
+pub fn no_such_source() -> Fault {
+    Fault::from(ErrorCode::SERVER_INTERNAL)
+}

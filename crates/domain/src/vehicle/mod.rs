@@ -1,0 +1,88 @@
+//! The vehicle step: all that is learned about a vehicle goes through one pure function.
+//!
+//! ```text
+//!   wanted(document, webhooks, now)      which signals a read should ask for, if any
+//!   step(document, webhooks, input, now) -> Outcome { observation, events, missed, rows, next_due }
+//! ```
+//!
+//! What the step returns is committed in one transaction, so a crash neither loses an edge nor fires it twice, and one
+//! read serves every subscription that is due.
+
+mod codec;
+mod document;
+mod observation;
+mod slots;
+mod step;
+
+pub use codec::Malformed;
+pub use document::{Document, Gathering, SignalState, Subscription};
+pub use observation::{Observation, Observed, Sample};
+pub use step::{Event, Input, Missed, Outcome, RowChange, step, wanted};
+
+use crate::{
+    errors::ErrorCode,
+    ids::VehicleId,
+    signal::{Powertrain, SignalId, Value},
+    time::Timestamp,
+};
+use std::time::Duration;
+
+/// What does not change about a vehicle, as payloads show it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VehicleInfo {
+    /// The id on the wire.
+    pub id: VehicleId,
+    /// Upper case: `TESLA`.
+    pub make: String,
+    /// `Model 3`
+    pub model: String,
+    /// Model year.
+    pub year: u16,
+    /// Whether there is a car behind it.
+    pub mode: Mode,
+    /// What drives it.
+    pub powertrain: Powertrain,
+}
+
+/// Whether there is a real car behind a vehicle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A real car.
+    Live,
+    /// A car of the simulator or of a recording.
+    Simulated,
+}
+
+impl Mode {
+    /// The lower-case word of v2 bodies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Simulated => "simulated",
+        }
+    }
+}
+
+/// A failure of a source about one signal or a whole read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Which error of the catalogue it is.
+    pub code: ErrorCode,
+    /// How long the source wants to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl From<ErrorCode> for Fault {
+    fn from(code: ErrorCode) -> Self {
+        Self { code, retry_after: None }
+    }
+}
+
+/// One signal of an answered read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// Which signal.
+    pub signal: SignalId,
+    /// Its value with the moment at which the car measured it (`None` when the source does not say), or why not.
+    pub outcome: Result<(Value, Option<Timestamp>), Fault>,
+}

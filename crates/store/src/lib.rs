@@ -1,0 +1,32 @@
+//! What Milepost stores, as traits: one method is one use and one transaction, and no transaction crosses the trait.
+//!
+//! A store sees opaque bytes where data is sensitive: documents and observations arrive encoded and sealed. `now` is an
+//! argument everywhere, so every backend can be tested at any date. When a method returns `Ok`, what it wrote is on
+//! stable storage. A promise that every backend must keep is a function of [`conformance`].
+
+pub mod conformance;
+mod deliveries;
+mod error;
+mod keyring;
+mod queue;
+mod registry;
+mod upkeep;
+mod vehicles;
+
+pub use deliveries::{Bucket, Deliveries, DeliveryFilter, LoggedDelivery, LogStatus, Page};
+pub use error::StoreError;
+pub use keyring::{Keyring, Subject, WrappedKey};
+pub use queue::{LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuedEvent, Record, Recorded, Scope, Tombstone};
+pub use registry::{
+    Application, Kept, NewApplication, NewWebhook, Registry, Secret, SecretHash, StoredWebhook, TokenGrant, WebhookChange,
+};
+pub use upkeep::{Backup, Retention, Retired, Size, Upkeep};
+pub use vehicles::{
+    ClaimDue, Connection, ConnectionFilter, Due, LoadedVehicle, NewEvent, NewLink, NewMissed, NewObservation, SourceRef,
+    StepCommit, StepResult, SubscriptionRow, Version, VehicleFilter, VehicleRow, Vehicles,
+};
+
+/// Everything that a data store does. Loops take only the part they need.
+pub trait Store: Registry + Vehicles + Queue + Deliveries + Upkeep {}
+
+impl<T: Registry + Vehicles + Queue + Deliveries + Upkeep> Store for T {}

@@ -1,0 +1,169 @@
+//! The queues of events waiting to be sent, one per lane.
+
+use async_trait::async_trait;
+use domain::{
+    ids::{ApplicationNo, EventId, EventNo, ObservationNo, UserId, VehicleNo, WebhookNo},
+    time::Timestamp,
+    vehicle::VehicleInfo,
+};
+
+use crate::{LogStatus, StoreError};
+
+/// A process among those that share a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NodeId(pub u64);
+
+/// A webhook's queue, or a stripe of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneKey {
+    /// The webhook.
+    pub webhook: WebhookNo,
+    /// 0 until a webhook outgrows a node.
+    pub stripe: u8,
+}
+
+/// The right to send from a lane. Every record carries its epoch, and a stale one is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneLease {
+    /// The lane.
+    pub lane: LaneKey,
+    /// Rises each time the lane changes hands.
+    pub epoch: u64,
+}
+
+/// An event that waits, with all that composing its body needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueuedEvent {
+    /// Its number.
+    pub no: EventNo,
+    /// When its next attempt is due: with the lane and the number, its place in the queue.
+    pub attempt_at: Timestamp,
+    /// Its id on the wire.
+    pub id: EventId,
+    /// The vehicle.
+    pub vehicle: VehicleNo,
+    /// What payloads show of the vehicle.
+    pub info: VehicleInfo,
+    /// The vehicle's application.
+    pub application: ApplicationNo,
+    /// The owner, whose data key seals the observation.
+    pub user: UserId,
+    /// The revision that it was made under.
+    pub revision: u32,
+    /// The slot it is for.
+    pub slot: Timestamp,
+    /// Counts the events of its subscription.
+    pub sequence: u64,
+    /// What was seen.
+    pub observation: ObservationNo,
+    /// Its body, sealed; empty when retention or erasure has taken it.
+    pub observed: Vec<u8>,
+    /// When it was queued.
+    pub created_at: Timestamp,
+    /// The attempts so far, encoded; empty before the first.
+    pub attempts: Vec<u8>,
+    /// It ended before and an operator sends it again.
+    pub redelivery: bool,
+}
+
+/// What came of an event, to be recorded.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its number.
+    pub event: EventNo,
+    /// Where it stands in the queue.
+    pub attempt_at: Timestamp,
+    /// All its attempts, encoded.
+    pub attempts: Vec<u8>,
+    /// How many attempts that is.
+    pub attempt_count: u16,
+    /// The status of the last answer; 0 when there was none.
+    pub http_status: u16,
+    /// How long the last attempt took, in milliseconds.
+    pub took_ms: u32,
+    /// What follows.
+    pub outcome: OutcomeOf,
+}
+
+/// What follows an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutcomeOf {
+    /// The event is over and moves to the log.
+    Ended(LogStatus, Timestamp),
+    /// Another attempt is due.
+    RetryAt(Timestamp),
+}
+
+/// What a batch of records did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Moved on.
+    pub moved: usize,
+    /// Not in the queue any more: a tombstone's sweep ended them first.
+    pub absent: usize,
+}
+
+/// What a tombstone covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything of a webhook.
+    Webhook(WebhookNo),
+    /// One vehicle on one webhook.
+    Subscription(WebhookNo, VehicleNo),
+    /// Everything of a vehicle.
+    Vehicle(VehicleNo),
+}
+
+/// Events up to a number that must not leave any more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tombstone {
+    /// Row number.
+    pub no: i64,
+    /// What it covers.
+    pub scope: Scope,
+    /// The last event that it covers.
+    pub up_to: EventNo,
+    /// How the covered events end: dropped with a webhook, cancelled with a vehicle.
+    pub ends_as: LogStatus,
+}
+
+/// Queues of events, their leases and their tombstones.
+#[async_trait]
+pub trait Queue: Send + Sync + 'static {
+    /// Leases a lane to the node until `until`, renewing it if the node holds it. `None` while another node holds it.
+    async fn lease_lane(
+        &self,
+        node: NodeId,
+        lane: LaneKey,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<LaneLease>, StoreError>;
+    /// Gives a lane back at once.
+    async fn release_lane(&self, node: NodeId, lease: LaneLease) -> Result<(), StoreError>;
+    /// Lanes that have events, due or not.
+    async fn lanes_with_work(&self) -> Result<Vec<LaneKey>, StoreError>;
+
+    /// The first events of a lane whose next attempt is due at `until` or before, in the order of due time and number.
+    async fn fill(&self, lane: LaneKey, until: Timestamp, limit: usize) -> Result<Vec<QueuedEvent>, StoreError>;
+    /// When the first attempt after `after` is due in a lane.
+    async fn next_attempt(&self, lane: LaneKey, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+    /// How many events wait in a lane, counted up to `most`, and when the oldest was queued.
+    async fn depth(&self, lane: LaneKey, most: u64) -> Result<(u64, Option<Timestamp>), StoreError>;
+
+    /// Writes the ends of attempts and moves their events on.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::LeaseLost`] when the lane's epoch has passed to another node since.
+    async fn record(&self, lease: LaneLease, records: Vec<Record>) -> Result<Recorded, StoreError>;
+
+    /// Queues an ended event once more, under its id, due at `now`. `None` when the log does not have it or what it
+    /// carried is gone.
+    async fn redeliver(&self, event: EventNo, now: Timestamp) -> Result<Option<(LaneKey, QueuedEvent)>, StoreError>;
+
+    /// Tombstones whose events have not all ended.
+    async fn tombstones(&self) -> Result<Vec<Tombstone>, StoreError>;
+    /// Ends covered events, looking at `limit` queue rows at most, and removes the tombstone once it has seen all.
+    /// True when it is done.
+    async fn bury(&self, tombstone: i64, now: Timestamp, limit: usize) -> Result<bool, StoreError>;
+}

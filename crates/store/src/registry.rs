@@ -1,0 +1,180 @@
+//! Applications, their secrets, webhooks and tokens: few rows, read into memory at start.
+
+use async_trait::async_trait;
+use domain::{
+    ids::{ApplicationId, ApplicationNo, UserId, WebhookId, WebhookNo},
+    time::Timestamp,
+    webhook::{Disabled, Revision, Webhook},
+};
+
+use crate::StoreError;
+
+/// SHA-256 of something that is only verified: a client secret, an access token.
+pub type SecretHash = [u8; 32];
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Application {
+    /// Row number.
+    pub no: ApplicationNo,
+    /// The id on the wire, which is the client id too.
+    pub id: ApplicationId,
+    /// The name its operator gave it.
+    pub name: String,
+    /// Registered redirect URIs, the default first.
+    pub redirect_uris: Vec<String>,
+    /// The plan whose limits apply.
+    pub plan: String,
+    /// The management token, sealed.
+    pub management_token: Vec<u8>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// An application to be made, with its first secret.
+#[derive(Clone, Debug)]
+pub struct NewApplication {
+    /// The id on the wire.
+    pub id: ApplicationId,
+    /// The name its operator gave it.
+    pub name: String,
+    /// Registered redirect URIs.
+    pub redirect_uris: Vec<String>,
+    /// The plan whose limits apply.
+    pub plan: String,
+    /// The management token, sealed.
+    pub management_token: Vec<u8>,
+    /// The first client secret.
+    pub secret: Secret,
+    /// Now.
+    pub created_at: Timestamp,
+}
+
+/// A client secret.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Secret {
+    /// Its hash.
+    pub hash: SecretHash,
+    /// Its last characters, to tell secrets apart in a list.
+    pub hint: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A webhook to be made, not verified yet.
+#[derive(Clone, Debug)]
+pub struct NewWebhook {
+    /// The id on the wire.
+    pub id: WebhookId,
+    /// Its application.
+    pub application: ApplicationNo,
+    /// The name its operator gave it.
+    pub name: String,
+    /// Its first revision.
+    pub revision: Revision,
+    /// Now.
+    pub created_at: Timestamp,
+}
+
+/// A webhook with what the operator sees of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredWebhook {
+    /// What the step and the lanes see.
+    pub webhook: Webhook,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The result of the last verification and of the last test, encoded by the application; empty before the first.
+    pub last_verification: Vec<u8>,
+    /// See `last_verification`.
+    pub last_test: Vec<u8>,
+}
+
+/// A change of one webhook; each is one transaction.
+#[derive(Clone, Debug)]
+pub enum WebhookChange {
+    /// A new revision, current from now on. `verified: false` when the callback URI has changed.
+    Revise { name: String, revision: Revision, verified: bool },
+    /// The result of a verification: kept, and the webhook verified if it passed.
+    Verification { result: Vec<u8>, passed: bool },
+    /// The result of a test.
+    Test { result: Vec<u8> },
+    /// Switched on again.
+    Enable,
+    /// Switched off: a tombstone covers everything that is queued.
+    Disable { why: Disabled, now: Timestamp },
+    /// Deleted: subscriptions vanish, a tombstone covers everything that is queued; its log stays until it expires.
+    Delete { now: Timestamp },
+}
+
+/// What an access token opens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenGrant {
+    /// The application it was given to.
+    pub application: ApplicationNo,
+    /// The owner whose vehicles it covers.
+    pub user: UserId,
+    /// When it stops working.
+    pub expires_at: Timestamp,
+}
+
+/// The kept answer of an idempotent request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// Hash of the request: the same key with another request is a mistake of the client.
+    pub request: [u8; 32],
+    /// Status of the answer.
+    pub status: u16,
+    /// Body of the answer, sealed.
+    pub body: Vec<u8>,
+}
+
+/// Applications, webhooks, tokens, kept answers.
+#[async_trait]
+pub trait Registry: Send + Sync + 'static {
+    /// Makes an application.
+    async fn create_application(&self, new: NewApplication) -> Result<Application, StoreError>;
+    /// Every application, oldest first.
+    async fn applications(&self) -> Result<Vec<Application>, StoreError>;
+    /// Changes name, redirect URIs and plan. `None` when there is no such application.
+    async fn update_application(
+        &self,
+        no: ApplicationNo,
+        name: String,
+        redirect_uris: Vec<String>,
+        plan: String,
+    ) -> Result<Option<Application>, StoreError>;
+    /// Deletes an application that has no connections and no webhooks left; false when it has.
+    async fn delete_application(&self, no: ApplicationNo) -> Result<bool, StoreError>;
+    /// Replaces the sealed management token.
+    async fn set_management_token(&self, no: ApplicationNo, sealed: Vec<u8>) -> Result<(), StoreError>;
+    /// The client secrets of an application, oldest first.
+    async fn secrets(&self, no: ApplicationNo) -> Result<Vec<Secret>, StoreError>;
+    /// Adds a secret unless there are `most` already; false then.
+    async fn add_secret(&self, no: ApplicationNo, secret: Secret, most: usize) -> Result<bool, StoreError>;
+    /// Removes the secret with this hint; false when there is none or it is the last.
+    async fn remove_secret(&self, no: ApplicationNo, hint: String) -> Result<bool, StoreError>;
+
+    /// Makes a webhook.
+    async fn create_webhook(&self, new: NewWebhook) -> Result<StoredWebhook, StoreError>;
+    /// Every webhook that is not deleted, oldest first.
+    async fn webhooks(&self) -> Result<Vec<StoredWebhook>, StoreError>;
+    /// An earlier or the current revision.
+    async fn revision(&self, webhook: WebhookNo, number: u32) -> Result<Option<Revision>, StoreError>;
+    /// Changes a webhook and answers with its new state and the tombstone that the change wrote, if any.
+    /// `None` when there is no such webhook; after `Delete`, the state is the last one.
+    async fn change_webhook(
+        &self,
+        no: WebhookNo,
+        change: WebhookChange,
+    ) -> Result<Option<(StoredWebhook, Option<crate::Tombstone>)>, StoreError>;
+
+    /// Keeps the hash of an access token.
+    async fn grant_token(&self, hash: SecretHash, grant: TokenGrant) -> Result<(), StoreError>;
+    /// What the token opens, expired or not.
+    async fn token(&self, hash: SecretHash) -> Result<Option<TokenGrant>, StoreError>;
+
+    /// The kept answer under an idempotency key.
+    async fn kept(&self, key: String) -> Result<Option<Kept>, StoreError>;
+    /// Keeps an answer; the first one under a key stays, and is returned.
+    async fn keep(&self, key: String, answer: Kept, now: Timestamp) -> Result<Kept, StoreError>;
+}

@@ -1,0 +1,296 @@
+//! Vehicles: their documents, due times, connections and subscriptions, and the commit of a step.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::{
+    connect::PermissionSet,
+    ids::{
+        ApplicationNo, ConnectionId, EventId, EventNo, ObservationNo, PoolNo, SubscriptionId, UserId, VehicleId, VehicleNo,
+        WebhookNo,
+    },
+    time::Timestamp,
+    vehicle::{RowChange, VehicleInfo},
+};
+
+use crate::{LaneKey, StoreError, Tombstone};
+
+/// The version of a document: 1 when it is linked, one more with each commit.
+pub type Version = u64;
+
+/// Where a vehicle is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceRef {
+    /// Which source: 1 the simulated fleet, 2 a recording. Stored.
+    pub kind: u8,
+    /// The budget that a read costs.
+    pub pool: PoolNo,
+    /// What the source needs to find the car; only the source reads it.
+    pub spec: Vec<u8>,
+}
+
+/// A vehicle to be linked: a user, a connection and a vehicle in one transaction.
+#[derive(Clone, Debug)]
+pub struct NewLink {
+    /// The application that gets access.
+    pub application: ApplicationNo,
+    /// The owner; made when the application does not have it yet.
+    pub user: UserId,
+    /// The new connection.
+    pub connection: ConnectionId,
+    /// What payloads show of the vehicle, with its id.
+    pub info: VehicleInfo,
+    /// What the owner granted.
+    pub permissions: PermissionSet,
+    /// Where it is read.
+    pub source: SourceRef,
+    /// Its first document, sealed.
+    pub document: Vec<u8>,
+    /// Now.
+    pub connected_at: Timestamp,
+}
+
+/// A vehicle with all that a step needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadedVehicle {
+    /// Row number.
+    pub no: VehicleNo,
+    /// What payloads show of it.
+    pub info: VehicleInfo,
+    /// Its application.
+    pub application: ApplicationNo,
+    /// Its owner, whose data key seals the document.
+    pub user: UserId,
+    /// Where it is read.
+    pub source: SourceRef,
+    /// The version that a commit must name.
+    pub version: Version,
+    /// The document, sealed.
+    pub document: Vec<u8>,
+}
+
+/// Asks for vehicles that are due, in the order of due time and row number.
+#[derive(Clone, Debug)]
+pub struct ClaimDue {
+    /// The budget that was taken before.
+    pub pool: PoolNo,
+    /// What is due at or before this.
+    pub now: Timestamp,
+    /// Only what comes after this one: a node goes on where its last claim ended, and begins anew when it gets nothing.
+    pub after: Option<(Timestamp, VehicleNo)>,
+    /// At most so many.
+    pub limit: usize,
+    /// How long no other node may claim them. A backend that one process owns does not write it.
+    pub lease: Duration,
+}
+
+/// A vehicle that is due.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Due {
+    /// The vehicle.
+    pub vehicle: LoadedVehicle,
+    /// Since when.
+    pub due: Timestamp,
+}
+
+/// What one step wants written.
+#[derive(Clone, Debug)]
+pub struct StepCommit {
+    /// The vehicle.
+    pub vehicle: VehicleNo,
+    /// The version that the step started from.
+    pub expected: Version,
+    /// The next document, sealed.
+    pub document: Vec<u8>,
+    /// When something has to happen next; `None` for never.
+    pub due: Option<Timestamp>,
+    /// What was seen, sealed.
+    pub observation: Option<NewObservation>,
+    /// Events that refer to that observation.
+    pub events: Vec<NewEvent>,
+    /// Slots that passed while we were down, for the log.
+    pub missed: Vec<NewMissed>,
+    /// Changes of the relational rows.
+    pub rows: Vec<RowChange>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// An observation to be appended.
+#[derive(Clone, Debug)]
+pub struct NewObservation {
+    /// When it was taken.
+    pub taken_at: Timestamp,
+    /// Encoded and sealed.
+    pub body: Vec<u8>,
+}
+
+/// An event to be queued.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// The lane that it waits in.
+    pub lane: LaneKey,
+    /// The revision that it was made under.
+    pub revision: u32,
+    /// Its id on the wire.
+    pub id: EventId,
+    /// The slot it is for.
+    pub slot: Timestamp,
+    /// Counts the events of its subscription, from 1.
+    pub sequence: u64,
+}
+
+/// Slots that were missed, for the log.
+#[derive(Clone, Debug)]
+pub struct NewMissed {
+    /// Whose slots.
+    pub webhook: WebhookNo,
+    /// The id of the last missed occurrence.
+    pub id: EventId,
+    /// The first missed slot.
+    pub from: Timestamp,
+    /// The last missed slot.
+    pub until: Timestamp,
+    /// How many.
+    pub count: u64,
+}
+
+/// What became of a commit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepResult {
+    /// Written.
+    Committed {
+        /// The version that the next step starts from.
+        version: Version,
+        /// The number of the observation, if there was one.
+        observation: Option<ObservationNo>,
+        /// The numbers of the events, in their order.
+        events: Vec<EventNo>,
+        /// Tombstones that row changes wrote.
+        tombstones: Vec<Tombstone>,
+    },
+    /// Somebody else has stepped this vehicle since: load it and step again.
+    Conflict,
+    /// The vehicle is no longer there.
+    Gone,
+}
+
+/// A vehicle in a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VehicleRow {
+    /// Row number; lists are in its order.
+    pub no: VehicleNo,
+    /// What payloads show of it.
+    pub info: VehicleInfo,
+    /// Its application.
+    pub application: ApplicationNo,
+    /// Its owner.
+    pub user: UserId,
+    /// The connection.
+    pub connection: ConnectionId,
+    /// What the owner granted.
+    pub permissions: PermissionSet,
+    /// Where it is read.
+    pub source: SourceRef,
+    /// When it was linked.
+    pub connected_at: Timestamp,
+    /// When something happens next.
+    pub due: Option<Timestamp>,
+}
+
+/// Which vehicles to list. All conditions hold.
+#[derive(Clone, Debug, Default)]
+pub struct VehicleFilter {
+    /// Of one application.
+    pub application: Option<ApplicationNo>,
+    /// Of one owner.
+    pub user: Option<UserId>,
+    /// Of one source.
+    pub source: Option<u8>,
+    /// After this one.
+    pub after: Option<VehicleNo>,
+}
+
+/// Which connections to list. All conditions hold.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionFilter {
+    /// Of one application.
+    pub application: Option<ApplicationNo>,
+    /// Of one owner.
+    pub user: Option<UserId>,
+}
+
+/// A connection in a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connection {
+    /// The id on the wire.
+    pub id: ConnectionId,
+    /// The vehicle.
+    pub vehicle: VehicleId,
+    /// The owner.
+    pub user: UserId,
+}
+
+/// A subscription in a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SubscriptionRow {
+    /// The id on the wire.
+    pub id: SubscriptionId,
+    /// The webhook.
+    pub webhook: WebhookNo,
+    /// The vehicle's row number; lists are in its order.
+    pub vehicle: VehicleNo,
+    /// The vehicle's id on the wire.
+    pub vehicle_id: VehicleId,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Vehicles, their documents and what is due about them.
+#[async_trait]
+pub trait Vehicles: Send + Sync + 'static {
+    /// The number of the pool with this name; made when it is new.
+    async fn pool(&self, name: String) -> Result<PoolNo, StoreError>;
+    /// Every pool with its name.
+    async fn pools(&self) -> Result<Vec<(PoolNo, String)>, StoreError>;
+
+    /// Links vehicles, all or none. Numbers rise in the given order.
+    async fn link(&self, links: Vec<NewLink>) -> Result<Vec<VehicleNo>, StoreError>;
+    /// Vehicles by number, in the order asked; `None` for those that are gone.
+    async fn load(&self, vehicles: Vec<VehicleNo>) -> Result<Vec<Option<LoadedVehicle>>, StoreError>;
+    /// The number of a vehicle with an id, with its application.
+    async fn find_vehicle(&self, id: VehicleId) -> Result<Option<VehicleRow>, StoreError>;
+    /// Vehicles in the order of their numbers.
+    async fn list_vehicles(&self, filter: VehicleFilter, limit: usize) -> Result<Vec<VehicleRow>, StoreError>;
+    /// How many vehicles the application has (all applications for `None`).
+    async fn count_vehicles(&self, application: Option<ApplicationNo>) -> Result<u64, StoreError>;
+    /// Replaces what the source needs to find the car; false when the vehicle is gone.
+    async fn set_source_spec(&self, vehicle: VehicleNo, spec: Vec<u8>) -> Result<bool, StoreError>;
+
+    /// Vehicles that are due.
+    async fn claim_due(&self, claim: ClaimDue) -> Result<Vec<Due>, StoreError>;
+    /// The earliest due time of a pool.
+    async fn next_due(&self, pool: PoolNo) -> Result<Option<Timestamp>, StoreError>;
+    /// Commits steps, each all or none, in one transaction with whatever else is waiting. An item that conflicts fails
+    /// alone. Results are in the order of the commits.
+    async fn commit_steps(&self, commits: Vec<StepCommit>) -> Result<Vec<StepResult>, StoreError>;
+
+    /// Subscriptions of a webhook after a vehicle, in the order of vehicle numbers.
+    async fn subscriptions_of_webhook(
+        &self,
+        webhook: WebhookNo,
+        after: Option<VehicleNo>,
+        limit: usize,
+    ) -> Result<Vec<SubscriptionRow>, StoreError>;
+    /// Subscriptions of a vehicle.
+    async fn subscriptions_of_vehicle(&self, vehicle: VehicleNo) -> Result<Vec<SubscriptionRow>, StoreError>;
+    /// How many vehicles a webhook has.
+    async fn count_subscriptions(&self, webhook: WebhookNo) -> Result<u64, StoreError>;
+    /// The newest observations of a vehicle before a number, newest first.
+    async fn observations(
+        &self,
+        vehicle: VehicleNo,
+        before: Option<ObservationNo>,
+        limit: usize,
+    ) -> Result<Vec<(ObservationNo, Timestamp, Vec<u8>)>, StoreError>;
+}
