@@ -22,7 +22,7 @@ pub use registry::{
 };
 pub use upkeep::{Backup, Retention, Retired, Size, Upkeep};
 pub use vehicles::{
-    ClaimDue, Connection, ConnectionFilter, Due, LoadedVehicle, NewEvent, NewLink, NewMissed, NewObservation, SourceRef,
+    Car, ClaimDue, Connection, ConnectionFilter, Due, LoadedVehicle, NewEvent, NewLink, NewMissed, NewObservation, SourceRef,
     StepCommit, StepResult, SubscriptionRow, Version, VehicleFilter, VehicleRow, Vehicles,
 };
 

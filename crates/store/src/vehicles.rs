@@ -12,6 +12,7 @@ use domain::{
     time::Timestamp,
     vehicle::{RowChange, VehicleInfo},
 };
+use uuid::Uuid;
 
 use crate::{LaneKey, StoreError, Tombstone};
 
@@ -246,6 +247,19 @@ pub struct SubscriptionRow {
     pub since: Timestamp,
 }
 
+/// A car of the simulator: it exists before an application is connected to it, and may be connected to several.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Car {
+    /// Its id in the simulator.
+    pub id: Uuid,
+    /// What payloads will show of it; the id is the car's own.
+    pub info: VehicleInfo,
+    /// What the source needs to find it.
+    pub source: SourceRef,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
 /// Vehicles, their documents and what is due about them.
 #[async_trait]
 pub trait Vehicles: Send + Sync + 'static {
@@ -264,8 +278,16 @@ pub trait Vehicles: Send + Sync + 'static {
     async fn list_vehicles(&self, filter: VehicleFilter, limit: usize) -> Result<Vec<VehicleRow>, StoreError>;
     /// How many vehicles the application has (all applications for `None`).
     async fn count_vehicles(&self, application: Option<ApplicationNo>) -> Result<u64, StoreError>;
-    /// Replaces what the source needs to find the car; false when the vehicle is gone.
-    async fn set_source_spec(&self, vehicle: VehicleNo, spec: Vec<u8>) -> Result<bool, StoreError>;
+    /// Adds a car to the simulator.
+    async fn add_car(&self, car: Car) -> Result<(), StoreError>;
+    /// A car of the simulator, with the vehicles that are connected to it.
+    async fn car(&self, id: Uuid) -> Result<Option<(Car, Vec<VehicleId>)>, StoreError>;
+    /// Cars of the simulator after one, oldest first.
+    async fn list_cars(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<(Car, Vec<VehicleId>)>, StoreError>;
+    /// Notes that a vehicle is this car.
+    async fn attach_car(&self, id: Uuid, vehicle: VehicleNo) -> Result<(), StoreError>;
+    /// Replaces the source's data of a car and of every vehicle that is this car; false when there is no such car.
+    async fn update_car(&self, id: Uuid, spec: Vec<u8>) -> Result<bool, StoreError>;
 
     /// Vehicles that are due.
     async fn claim_due(&self, claim: ClaimDue) -> Result<Vec<Due>, StoreError>;
