@@ -18,7 +18,7 @@ pub use error::StoreError;
 pub use keyring::{Keyring, Subject, WrappedKey};
 pub use queue::{LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuedEvent, Record, Recorded, Scope, Tombstone};
 pub use registry::{
-    Application, Kept, NewApplication, NewWebhook, Registry, Secret, SecretHash, StoredWebhook, TokenGrant, WebhookChange,
+    Application, Kept, NewApplication, NewWebhook, Registry, Secret, SecretHash, StoredWebhook, Sweep, TokenGrant, WebhookChange,
 };
 pub use upkeep::{Backup, Retention, Retired, Size, Upkeep};
 pub use vehicles::{

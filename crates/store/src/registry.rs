@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::{
-    ids::{ApplicationId, ApplicationNo, UserId, WebhookId, WebhookNo},
+    ids::{ApplicationId, ApplicationNo, UserId, VehicleNo, WebhookId, WebhookNo},
     time::Timestamp,
     webhook::{Disabled, Revision, Webhook},
 };
@@ -92,8 +92,9 @@ pub struct StoredWebhook {
 /// A change of one webhook; each is one transaction.
 #[derive(Clone, Debug)]
 pub enum WebhookChange {
-    /// A new revision, current from now on. `verified: false` when the callback URI has changed.
-    Revise { name: String, revision: Revision, verified: bool },
+    /// A new revision, current from now on. `verified: false` when the callback URI has changed; `sweep: true` when the
+    /// cadence has, which begins a [`Sweep`].
+    Revise { name: String, revision: Revision, verified: bool, sweep: bool },
     /// The result of a verification: kept, and the webhook verified if it passed.
     Verification { result: Vec<u8>, passed: bool },
     /// The result of a test.
@@ -104,6 +105,17 @@ pub enum WebhookChange {
     Disable { why: Disabled, now: Timestamp },
     /// Deleted: subscriptions vanish, a tombstone covers everything that is queued; its log stays until it expires.
     Delete { now: Timestamp },
+}
+
+/// A walk over the vehicles of a webhook that replans their slots; it goes on where it was after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sweep {
+    /// The webhook.
+    pub webhook: WebhookNo,
+    /// The last vehicle that is done.
+    pub after: Option<VehicleNo>,
+    /// How many are done.
+    pub done: u64,
 }
 
 /// What an access token opens.
@@ -167,6 +179,13 @@ pub trait Registry: Send + Sync + 'static {
         no: WebhookNo,
         change: WebhookChange,
     ) -> Result<Option<(StoredWebhook, Option<crate::Tombstone>)>, StoreError>;
+
+    /// Sweeps that have not ended.
+    async fn sweeps(&self) -> Result<Vec<Sweep>, StoreError>;
+    /// Notes how far a sweep is.
+    async fn advance_sweep(&self, sweep: Sweep) -> Result<(), StoreError>;
+    /// Ends a sweep, unless a newer change has begun it anew since (its progress then differs).
+    async fn end_sweep(&self, sweep: Sweep) -> Result<(), StoreError>;
 
     /// Keeps the hash of an access token.
     async fn grant_token(&self, hash: SecretHash, grant: TokenGrant) -> Result<(), StoreError>;

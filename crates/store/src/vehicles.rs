@@ -291,8 +291,8 @@ pub trait Vehicles: Send + Sync + 'static {
 
     /// Vehicles that are due.
     async fn claim_due(&self, claim: ClaimDue) -> Result<Vec<Due>, StoreError>;
-    /// The earliest due time of a pool.
-    async fn next_due(&self, pool: PoolNo) -> Result<Option<Timestamp>, StoreError>;
+    /// The earliest due time of a pool after `after`.
+    async fn next_due(&self, pool: PoolNo, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
     /// Commits steps, each all or none, in one transaction with whatever else is waiting. An item that conflicts fails
     /// alone. Results are in the order of the commits.
     async fn commit_steps(&self, commits: Vec<StepCommit>) -> Result<Vec<StepResult>, StoreError>;

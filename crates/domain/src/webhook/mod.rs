@@ -165,15 +165,15 @@ mod endpoints {
     //! Endpoints are stored by number; one that this program does not know is left out.
 
     use super::{Endpoint, SmallVec};
-    use minicbor::{Decoder, Encoder, decode, encode};
+    use minicbor::{Decoder, Encoder, decode::Error};
 
     type List = SmallVec<[Endpoint; 8]>;
 
-    pub(super) fn encode<C, W: encode::Write>(
+    pub(super) fn encode<C, W: minicbor::encode::Write>(
         list: &List,
         e: &mut Encoder<W>,
         _: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
         e.array(list.len() as u64)?;
         for &endpoint in list {
             e.u8(endpoint as u8)?;
@@ -181,7 +181,7 @@ mod endpoints {
         Ok(())
     }
 
-    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<List, decode::Error> {
+    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<List, Error> {
         let numbers = d.array_iter::<u8>()?.collect::<Result<Vec<_>, _>>()?;
         Ok(numbers.into_iter().filter_map(Endpoint::from_number).collect())
     }
