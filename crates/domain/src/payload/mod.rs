@@ -1,1 +1,18 @@
-//! payload
+//! Bodies of requests: composed anew at each attempt, by pure functions, from what a step saw.
+//!
+//! [`json`] is the one way in which text for the wire is written; [`v2`] composes the bodies of that generation.
+//! Composing twice from the same input gives the same bytes.
+
+pub mod json;
+pub mod v2;
+
+#[cfg(test)]
+mod javascript;
+
+/// The largest body that is ever sent, in bytes: receivers are promised "50 KB", and this is the strictest reading.
+pub const MAX_BODY: usize = 50_000;
+
+/// Whether a body may be sent.
+pub const fn fits(body: &str) -> bool {
+    body.len() <= MAX_BODY
+}

@@ -1,0 +1,445 @@
+//! The bodies of v2 reads, each from the signals that it is made of.
+
+use super::{super::json, Writer};
+use crate::{
+    errors::ErrorCode,
+    signal::{self, Endpoint, GridCell, SignalId, Value},
+    time::Timestamp,
+    units::{UnitSystem, fraction},
+    vehicle::{Observation, VehicleInfo},
+};
+
+/// Writes the body of a read. Gives the oldest moment among the values that it shows; `/` shows none.
+///
+/// # Errors
+///
+/// The first failure, when no signal of the endpoint has a value; what was written is of no use then.
+pub(super) fn read(
+    body: &mut Writer,
+    endpoint: Endpoint,
+    info: &VehicleInfo,
+    observation: &Observation,
+    units: UnitSystem,
+) -> Result<Option<Timestamp>, ErrorCode> {
+    let mut answers = Answers { observation, oldest: None, failure: None };
+    match endpoint {
+        Endpoint::Attributes => attributes(body, info),
+        Endpoint::Vin => vin(body, &mut answers),
+        Endpoint::Location => location(body, &mut answers),
+        Endpoint::Odometer => odometer(body, &mut answers, units),
+        Endpoint::Fuel => fuel(body, &mut answers, units),
+        Endpoint::Battery => battery(body, &mut answers, units),
+        Endpoint::BatteryCapacity => battery_capacity(body, &mut answers),
+        Endpoint::NominalCapacity => nominal_capacity(body, &mut answers),
+        Endpoint::Charge => charge(body, &mut answers),
+        Endpoint::ChargeLimit => charge_limit(body, &mut answers),
+        Endpoint::EngineOil => engine_oil(body, &mut answers),
+        Endpoint::TirePressure => tire_pressure(body, &mut answers, units),
+        Endpoint::Security => security(body, &mut answers),
+        Endpoint::SystemStatus => system_status(body, &mut answers),
+        Endpoint::TroubleCodes => trouble_codes(body, &mut answers),
+        Endpoint::ServiceHistory => service_history(body, &mut answers, units),
+    }
+    match (answers.oldest, answers.failure) {
+        (None, Some(failure)) => Err(failure),
+        (oldest, _) => Ok(oldest),
+    }
+}
+
+/// The signals of an observation, as one endpoint takes them.
+struct Answers<'a> {
+    observation: &'a Observation,
+    oldest: Option<Timestamp>,
+    failure: Option<ErrorCode>,
+}
+
+impl<'a> Answers<'a> {
+    /// What `form` reads from the value of a signal, if there is one and the form is right.
+    fn take<T>(&mut self, signal: SignalId, form: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
+        let taken = match self.observation.get(signal) {
+            Some(Ok(sample)) => match form(&sample.value) {
+                Some(value) => Ok((value, sample.captured_at.unwrap_or(sample.retrieved_at))),
+                None => Err(ErrorCode::UPSTREAM_INVALID_DATA),
+            },
+            Some(Err(error)) => Err(*error),
+            None => Err(ErrorCode::UPSTREAM_NO_RESPONSE),
+        };
+        match taken {
+            Ok((value, age)) => {
+                self.oldest = Some(self.oldest.map_or(age, |oldest| oldest.min(age)));
+                Some(value)
+            }
+            Err(error) => {
+                self.failure.get_or_insert(error);
+                None
+            }
+        }
+    }
+}
+
+fn attributes(body: &mut Writer, info: &VehicleInfo) {
+    body.object(|w| {
+        w.key("id").plain(info.id);
+        w.key("make").string(&info.make);
+        w.key("model").string(&info.model);
+        w.key("year").integer(info.year.into());
+    });
+}
+
+fn vin(body: &mut Writer, answers: &mut Answers<'_>) {
+    body.object(|w| w.key("vin").optional(answers.take(signal::VIN, text), Writer::string));
+}
+
+fn location(body: &mut Writer, answers: &mut Answers<'_>) {
+    let position = answers.take(signal::LOCATION, |value| match *value {
+        Value::Position { latitude, longitude, .. } => Some((latitude, longitude)),
+        _ => None,
+    });
+    body.object(|w| {
+        w.key("latitude").optional(position.map(|(latitude, _)| latitude), Writer::number);
+        w.key("longitude").optional(position.map(|(_, longitude)| longitude), Writer::number);
+    });
+}
+
+fn odometer(body: &mut Writer, answers: &mut Answers<'_>, units: UnitSystem) {
+    let distance = answers.take(signal::ODOMETER, number).map(|km| units.distance(km));
+    body.object(|w| w.key("distance").optional(distance, Writer::number));
+}
+
+fn fuel(body: &mut Writer, answers: &mut Answers<'_>, units: UnitSystem) {
+    let range = answers.take(signal::FUEL_RANGE, number).map(|km| units.distance(km));
+    let level = answers.take(signal::FUEL_LEVEL, number).map(fraction);
+    let amount = answers.take(signal::FUEL_AMOUNT, number).map(|litres| units.volume(litres));
+    body.object(|w| {
+        w.key("range").optional(range, Writer::number);
+        w.key("percentRemaining").optional(level, Writer::number);
+        w.key("amountRemaining").optional(amount, Writer::number);
+    });
+}
+
+fn battery(body: &mut Writer, answers: &mut Answers<'_>, units: UnitSystem) {
+    let level = answers.take(signal::STATE_OF_CHARGE, number).map(fraction);
+    let range = answers.take(signal::BATTERY_RANGE, number).map(|km| units.distance(km));
+    body.object(|w| {
+        w.key("percentRemaining").optional(level, Writer::number);
+        w.key("range").optional(range, Writer::number);
+    });
+}
+
+fn battery_capacity(body: &mut Writer, answers: &mut Answers<'_>) {
+    let capacity = answers.take(signal::NOMINAL_CAPACITY, |value| match value {
+        Value::Json(choice) => json_number(json::member(choice, "capacity")?),
+        other => number(other),
+    });
+    body.object(|w| w.key("capacity").optional(capacity, Writer::number));
+}
+
+/// The capacity that is chosen among those that the model has; the choice may still be open.
+fn nominal_capacity(body: &mut Writer, answers: &mut Answers<'_>) {
+    let Some(value) = answers.take(signal::NOMINAL_CAPACITY, |value| {
+        matches!(value, Value::Number(_) | Value::Json(_)).then_some(value)
+    }) else {
+        return;
+    };
+    let choice = match value {
+        Value::Json(choice) => choice.as_str(),
+        _ => "",
+    };
+    let capacity = number(value).or_else(|| json_number(json::member(choice, "capacity")?));
+    body.object(|w| {
+        match (json::member(choice, "availableCapacities"), capacity) {
+            (Some(available), _) => w.key("availableCapacities").raw(available),
+            (None, capacity) => w.key("availableCapacities").array(|w| {
+                if let Some(capacity) = capacity {
+                    w.object(|w| {
+                        w.key("capacity").number(capacity);
+                        w.key("description").null();
+                    });
+                }
+            }),
+        }
+        w.key("capacity").optional(capacity, |w, capacity| {
+            w.object(|w| {
+                w.key("nominal").number(capacity);
+                w.key("source").raw(json::member(choice, "source").unwrap_or("\"SMARTCAR\""));
+            });
+        });
+        w.key("url").null();
+    });
+}
+
+fn charge(body: &mut Writer, answers: &mut Answers<'_>) {
+    let plugged_in = answers.take(signal::IS_CABLE_CONNECTED, flag);
+    let state = answers.take(signal::CHARGING_STATUS, text);
+    body.object(|w| {
+        w.key("isPluggedIn").optional(plugged_in, Writer::flag);
+        w.key("state").optional(state, Writer::string);
+    });
+}
+
+/// The limit in force; where none is (an unplugged car), the one that holds everywhere.
+fn charge_limit(body: &mut Writer, answers: &mut Answers<'_>) {
+    let limit = answers.take(signal::CHARGE_LIMITS, |value| match value {
+        Value::Json(limits) => json::member(limits, "activeLimit").and_then(json_number).or_else(|| {
+            json::elements(json::member(limits, "values")?)?
+                .find(|limit| json::member(limit, "type") == Some("\"GLOBAL\""))
+                .and_then(|limit| json_number(json::member(limit, "limit")?))
+        }),
+        other => number(other),
+    });
+    body.object(|w| w.key("limit").optional(limit.map(fraction), Writer::number));
+}
+
+fn engine_oil(body: &mut Writer, answers: &mut Answers<'_>) {
+    let life = answers.take(signal::OIL_LIFE, number).map(fraction);
+    body.object(|w| w.key("lifeRemaining").optional(life, Writer::number));
+}
+
+/// The places that v2 has a name for, by row and column.
+const PLACES: [(&str, u8, u8); 4] =
+    [("frontLeft", 0, 0), ("frontRight", 0, 1), ("backLeft", 1, 0), ("backRight", 1, 1)];
+
+fn tire_pressure(body: &mut Writer, answers: &mut Answers<'_>, units: UnitSystem) {
+    let cells = answers.take(signal::TIRES, grid).unwrap_or_default();
+    body.object(|w| {
+        for (place, row, column) in PLACES {
+            let pressure = cell(cells, row, column).and_then(|tire| tire.pressure);
+            w.key(place).optional(pressure.map(|kpa| units.pressure(kpa)), Writer::number);
+        }
+    });
+}
+
+/// Locks, and lists of what may stand open; a list is empty where nothing is known.
+fn security(body: &mut Writer, answers: &mut Answers<'_>) {
+    let locked = answers.take(signal::IS_LOCKED, flag);
+    let doors = answers.take(signal::DOORS, grid).unwrap_or_default();
+    let windows = answers.take(signal::WINDOWS, grid).unwrap_or_default();
+    let sunroof = answers.take(signal::SUNROOF, opening);
+    let front = answers.take(signal::FRONT_TRUNK, opening);
+    let rear = answers.take(signal::REAR_TRUNK, opening);
+    let port = answers.take(signal::IS_CHARGING_PORT_OPEN, opening);
+    body.object(|w| {
+        w.key("isLocked").optional(locked, Writer::flag);
+        w.key("doors").array(|w| openings_by_place(w, doors));
+        w.key("windows").array(|w| openings_by_place(w, windows));
+        w.key("sunroof").array(|w| openings(w, &[("sunroof", sunroof)]));
+        w.key("storage").array(|w| openings(w, &[("front", front), ("rear", rear)]));
+        w.key("chargingPort").array(|w| openings(w, &[("chargingPort", port)]));
+    });
+}
+
+fn openings_by_place(w: &mut Writer, cells: &[GridCell]) {
+    let known = PLACES.map(|(place, row, column)| (place, cell(cells, row, column).map(Opening::of)));
+    openings(w, &known);
+}
+
+fn openings(w: &mut Writer, known: &[(&'static str, Option<Opening>)]) {
+    for &(place, opening) in known {
+        if let Some(opening) = opening {
+            w.object(|w| {
+                w.key("type").plain(place);
+                w.key("status").plain(opening.as_str());
+            });
+        }
+    }
+}
+
+/// Whether something that can stand open does. That a shut door is locked besides is not said here: `LOCKED` is a
+/// word that receivers written from older descriptions do not know, and `isLocked` has it.
+#[derive(Clone, Copy)]
+enum Opening {
+    Open,
+    Closed,
+    Unknown,
+}
+
+impl Opening {
+    const fn of(cell: &GridCell) -> Self {
+        match cell.is_open {
+            Some(true) => Self::Open,
+            Some(false) => Self::Closed,
+            None => Self::Unknown,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "OPEN",
+            Self::Closed => "CLOSED",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// The `systemId` of each signal of [`Endpoint::SystemStatus`], in its order.
+const SYSTEMS: [&str; 21] = [
+    "SYSTEM_ABS",
+    "SYSTEM_ACTIVE_SAFETY",
+    "SYSTEM_AIRBAG",
+    "SYSTEM_BRAKE_FLUID",
+    "SYSTEM_DRIVER_ASSISTANCE",
+    "SYSTEM_EMISSIONS",
+    "SYSTEM_EV_BATTERY_CONDITIONING",
+    "SYSTEM_EV_CHARGING",
+    "SYSTEM_EV_DRIVE_UNIT",
+    "SYSTEM_EV_HV_BATTERY",
+    "SYSTEM_LIGHTING",
+    "SYSTEM_ENGINE",
+    "SYSTEM_OIL_LIFE",
+    "SYSTEM_OIL_PRESSURE",
+    "SYSTEM_OIL_TEMPERATURE",
+    "SYSTEM_TELEMATICS",
+    "SYSTEM_TIRE_PRESSURE",
+    "SYSTEM_TPMS",
+    "SYSTEM_TRANSMISSION",
+    "SYSTEM_WASHER_FLUID",
+    "SYSTEM_WATER_IN_FUEL",
+];
+
+fn system_status(body: &mut Writer, answers: &mut Answers<'_>) {
+    body.object(|w| {
+        w.key("systems").array(|w| {
+            for (&signal, system) in Endpoint::SystemStatus.signals().iter().zip(SYSTEMS) {
+                if let Some(health) = answers.take(signal, Health::of) {
+                    w.object(|w| {
+                        w.key("systemId").plain(system);
+                        health.write(w);
+                    });
+                }
+            }
+        });
+    });
+}
+
+/// A system's verdict, `OK` or `ALERT`, alone or with a remark.
+enum Health<'a> {
+    Word(&'a str),
+    Remarked { status: &'a str, description: &'a str },
+}
+
+impl<'a> Health<'a> {
+    fn of(value: &'a Value) -> Option<Self> {
+        match value {
+            Value::Text(word) => Some(Self::Word(word)),
+            Value::Json(health) => Some(Self::Remarked {
+                status: json::member(health, "status")?,
+                description: json::member(health, "description").unwrap_or("null"),
+            }),
+            _ => None,
+        }
+    }
+
+    fn write(self, w: &mut Writer) {
+        match self {
+            Self::Word(word) => {
+                w.key("status").string(word);
+                w.key("description").null();
+            }
+            Self::Remarked { status, description } => {
+                w.key("status").raw(status);
+                w.key("description").raw(description);
+            }
+        }
+    }
+}
+
+fn trouble_codes(body: &mut Writer, answers: &mut Answers<'_>) {
+    let codes = answers.take(signal::DTC_LIST, list).unwrap_or("[]");
+    body.object(|w| w.key("activeCodes").raw(codes));
+}
+
+/// The one body that is an array.
+fn service_history(body: &mut Writer, answers: &mut Answers<'_>, units: UnitSystem) {
+    let records = answers.take(signal::SERVICE_RECORDS, list).and_then(json::elements);
+    body.array(|w| records.into_iter().flatten().for_each(|record| service_record(w, record, units)));
+}
+
+/// One visit to a workshop. Some clients read ids and distance as whole numbers only, so ids are numbers where they
+/// can be and the distance is whole; and clients disagree on the shape of `serviceDetails`, but all take `null`.
+fn service_record(w: &mut Writer, record: &str, units: UnitSystem) {
+    let distance = json::member(record, "odometer").and_then(json_number).map(|km| units.distance(km).round());
+    let tasks = json::member(record, "tasks").and_then(json::elements);
+    let cost = json::member(record, "cost").unwrap_or_default();
+    w.object(|w| {
+        w.key("serviceId").raw(whole_if_possible(raw(record, "id")));
+        w.key("serviceDate").raw(raw(record, "time"));
+        w.key("odometerDistance").optional(distance, Writer::number);
+        w.key("serviceTasks").array(|w| {
+            for task in tasks.into_iter().flatten() {
+                w.object(|w| {
+                    w.key("taskId").raw(whole_if_possible(raw(task, "id")));
+                    w.key("taskDescription").raw(raw(task, "description"));
+                });
+            }
+        });
+        w.key("serviceDetails").null();
+        w.key("serviceCost").object(|w| {
+            w.key("totalCost").raw(raw(cost, "amount"));
+            w.key("currency").raw(raw(cost, "currency"));
+        });
+    });
+}
+
+fn raw<'t>(object: &'t str, key: &str) -> &'t str {
+    json::member(object, key).unwrap_or("null")
+}
+
+/// The digits of a text of digits, as long as they are an exact number in JavaScript; else the JSON as it is.
+fn whole_if_possible(json: &str) -> &str {
+    let digits = json.trim_matches('"');
+    let plain = digits.len() <= 15 && !digits.starts_with('0') && !digits.is_empty();
+    if plain && digits.bytes().all(|byte| byte.is_ascii_digit()) { digits } else { json }
+}
+
+fn flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Flag(flag) => Some(*flag),
+        _ => None,
+    }
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => Some(*number),
+        _ => None,
+    }
+}
+
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn grid(value: &Value) -> Option<&[GridCell]> {
+    match value {
+        Value::Grid(cells) => Some(cells),
+        _ => None,
+    }
+}
+
+fn opening(value: &Value) -> Option<Opening> {
+    match value {
+        Value::Flag(true) => Some(Opening::Open),
+        Value::Flag(false) => Some(Opening::Closed),
+        Value::Grid(cells) => cells.first().map(Opening::of),
+        _ => None,
+    }
+}
+
+/// The list of a body of the form `{"values":[…]}`.
+fn list(value: &Value) -> Option<&str> {
+    match value {
+        Value::Json(body) => json::member(body, "values").filter(|values| values.starts_with('[')),
+        _ => None,
+    }
+}
+
+fn json_number(json: &str) -> Option<f64> {
+    json.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+fn cell(cells: &[GridCell], row: u8, column: u8) -> Option<&GridCell> {
+    cells.iter().find(|cell| cell.row == row && cell.column == column)
+}
