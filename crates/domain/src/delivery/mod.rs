@@ -1,1 +1,20 @@
-//! delivery
+//! Deliveries: what an attempt came to, and every decision about what is sent when.
+//!
+//! An event goes out in attempts. Each leaves an [`Attempt`] in the event's [`History`], and the [`RetryPolicy`] reads
+//! from the history what follows. Which event may go at all is decided per lane: its [`Breaker`] holds new events back
+//! while the receiver fails, its [`InFlightLimit`] follows what the receiver can take, [`may_start`] keeps room for
+//! first attempts beside retries, and [`RoundRobin`] shares the process among lanes.
+//!
+//! All of it is plain state and arithmetic: moments come in as arguments, and the delivery loop carries it out.
+
+mod attempt;
+mod breaker;
+mod failure;
+mod flow;
+mod retry;
+
+pub use attempt::{Attempt, AttemptResult, History, MalformedHistory, Outcome};
+pub use breaker::{Allowance, Breaker, BreakerSettings};
+pub use failure::Failure;
+pub use flow::{Class, InFlight, InFlightLimit, RoundRobin, may_start};
+pub use retry::{Reason, RetryPolicy, Verdict, switches_off};
