@@ -130,7 +130,10 @@ impl Writer {
     #[cfg(debug_assertions)]
     fn check(&mut self, key: &'static str) {
         assert!(!key.bytes().any(needs_escape), "{key:?} needs escaping");
-        assert!(!key.starts_with(|first: char| first.is_ascii_digit()), "{key:?} may look like an array index");
+        assert!(
+            !key.starts_with(|first: char| first.is_ascii_digit()),
+            "{key:?} may look like an array index"
+        );
         let keys = self.open.last_mut().expect("a key belongs into an object");
         assert!(!keys.contains(&key), "{key:?} twice in one object");
         keys.push(key);

@@ -16,3 +16,15 @@ pub const MAX_BODY: usize = 50_000;
 pub const fn fits(body: &str) -> bool {
     body.len() <= MAX_BODY
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_of_50_000_bytes_may_be_sent_and_not_one_byte_more() {
+        assert!(fits(&"x".repeat(50_000)));
+        assert!(!fits(&"x".repeat(50_001)));
+        assert!(!fits(&"ä".repeat(25_001)), "bytes count, not characters");
+    }
+}

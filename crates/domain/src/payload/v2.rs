@@ -182,3 +182,479 @@ fn error_body(w: &mut Writer, error: ErrorCode, block: &VehicleBlock<'_>) {
         w.key("suggestedUserMessage").string(message);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{MAX_BODY, fits, javascript, json},
+        *,
+    };
+    use crate::{
+        cadence::Cadence,
+        signal::{self, GridCell, Powertrain, SignalId, Value},
+        vehicle::{Mode, Observed, Sample},
+        webhook::ScheduledName,
+    };
+    use expect_test::{Expect, expect};
+    use proptest::{collection, prelude::*, sample::select};
+    use std::time::Duration;
+    use uuid::Uuid;
+
+    const WEBHOOK: WebhookId = WebhookId(Uuid::from_u128(0x11111111_1111_4111_8111_111111111111));
+    const VEHICLE: VehicleId = VehicleId(Uuid::from_u128(0x22222222_2222_4222_8222_222222222222));
+    const REQUEST: RequestId = RequestId(Uuid::from_u128(0x33333333_3333_4333_8333_333333333333));
+    /// 2024-05-01T16:01:12.345Z
+    const NOW: Timestamp = Timestamp::from_millis(1_714_579_272_345);
+    const ASLEEP: Outcome = Err(ErrorCode::VEHICLE_STATE_ASLEEP);
+
+    type Outcome = Result<Value, ErrorCode>;
+
+    fn settings(endpoints: &[Endpoint], units: UnitSystem) -> Scheduled {
+        Scheduled {
+            cadence: Cadence::daily(),
+            endpoints: endpoints.iter().copied().collect(),
+            units,
+            event_name: ScheduledName::Schedule,
+            vehicles_per_request: 1,
+        }
+    }
+
+    fn info(mode: Mode) -> VehicleInfo {
+        let (make, model) = ("TESLA".into(), "Model 3".into());
+        VehicleInfo { id: VEHICLE, make, model, year: 2021, mode, powertrain: Powertrain::Bev }
+    }
+
+    fn links() -> Links {
+        Links { origin: "https://milepost.example".into(), client_id: "8229df9f".into() }
+    }
+
+    /// Signals, measured one minute before each other; the first is the youngest, measured a minute ago.
+    fn observation(signals: &[(SignalId, Outcome)]) -> Observation {
+        let minutes_ago = |minutes: usize| NOW - Duration::from_secs(60 * minutes as u64);
+        let observed = signals.iter().enumerate().map(|(place, (signal, outcome))| Observed {
+            signal: *signal,
+            outcome: outcome.clone().map(|value| Sample {
+                value,
+                captured_at: Some(minutes_ago(place + 1)),
+                retrieved_at: NOW,
+            }),
+        });
+        let mut signals: Vec<_> = observed.collect();
+        signals.sort_by_key(|observed| observed.signal);
+        Observation { taken_at: NOW, signals }
+    }
+
+    fn composed(settings: &Scheduled, mode: Mode, observation: &Observation) -> String {
+        let (info, links) = (info(mode), links());
+        let block = VehicleBlock { info: &info, request: REQUEST, observation, links: &links };
+        schedule(WEBHOOK, settings, &[block])
+    }
+
+    /// The entries of a payload, one to a line.
+    fn entries(payload: &str) -> String {
+        let vehicles = json::member(json::member(payload, "payload").unwrap(), "vehicles").unwrap();
+        let lines = json::elements(vehicles).unwrap().flat_map(|vehicle| {
+            let data = json::elements(json::member(vehicle, "data").unwrap()).unwrap();
+            data.map(|entry| format!("{entry}\n"))
+        });
+        lines.collect()
+    }
+
+    #[track_caller]
+    fn check(units: UnitSystem, endpoints: &[Endpoint], signals: &[(SignalId, Outcome)], expected: Expect) {
+        let payload = composed(&settings(endpoints, units), Mode::Live, &observation(signals));
+        expected.assert_eq(&entries(&payload));
+    }
+
+    fn grid(cells: &[(u8, u8, Option<bool>, Option<f64>)]) -> Value {
+        let cell =
+            |&(row, column, is_open, pressure)| GridCell { row, column, is_open, is_locked: None, pressure };
+        Value::Grid(cells.iter().map(cell).collect())
+    }
+
+    #[test]
+    fn row_v01_a_challenge_names_the_webhook_and_nothing_else() {
+        expect![[r#"{"version":"2.0","webhookId":"11111111-1111-4111-8111-111111111111","eventName":"verify","payload":{"challenge":"aB3dE6gH9jK2mN5p"}}"#]].assert_eq(&verify(WEBHOOK, "aB3dE6gH9jK2mN5p"));
+    }
+
+    #[test]
+    fn row_c04_a_scheduled_payload_has_the_envelope_and_the_order_of_keys_of_the_format() {
+        let signals = [
+            (signal::ODOMETER, Ok(Value::Number(20_123.4))),
+            (signal::TIRES, Err(ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE)),
+        ];
+        let endpoints = [Endpoint::Attributes, Endpoint::Odometer, Endpoint::TirePressure];
+        let settings = settings(&endpoints, UnitSystem::Metric);
+        expect![[r#"{"version":"2.0","webhookId":"11111111-1111-4111-8111-111111111111","eventName":"schedule","mode":"live","payload":{"vehicles":[{"vehicleId":"22222222-2222-4222-8222-222222222222","requestId":"33333333-3333-4333-8333-333333333333","data":[{"path":"/","code":200,"body":{"id":"22222222-2222-4222-8222-222222222222","make":"TESLA","model":"Model 3","year":2021},"headers":{}},{"path":"/odometer","code":200,"body":{"distance":20123.4},"headers":{"sc-data-age":"2024-05-01T16:00:12.345Z","sc-unit-system":"metric"}},{"path":"/tires/pressure","code":501,"body":{"statusCode":501,"type":"COMPATIBILITY","code":"VEHICLE_NOT_CAPABLE","description":"The vehicle does not have this feature; asking again will not help.","docURL":"https://milepost.example/docs/errors/compatibility-errors#vehicle-not-capable","requestId":"33333333-3333-4333-8333-333333333333","resolution":{"type":null},"suggestedUserMessage":"Your car does not have this feature."},"headers":{}}],"timestamp":"2024-05-01T16:01:12.345Z"}]}}"#]].assert_eq(&composed(&settings, Mode::Live, &observation(&signals)));
+    }
+
+    #[test]
+    fn row_c05_an_imperial_webhook_gets_miles_gallons_and_psi() {
+        let signals = [
+            (signal::ODOMETER, Ok(Value::Number(100.0))),
+            (signal::FUEL_RANGE, Ok(Value::Number(430.0))),
+            (signal::FUEL_LEVEL, Ok(Value::Number(62.5))),
+            (signal::FUEL_AMOUNT, Ok(Value::Number(31.2))),
+            (signal::STATE_OF_CHARGE, Ok(Value::Number(57.3))),
+            (signal::BATTERY_RANGE, Ok(Value::Number(290.0))),
+            (signal::NOMINAL_CAPACITY, Ok(Value::Number(82.0))),
+            (signal::TIRES, Ok(grid(&[(0, 0, None, Some(240.0)), (1, 1, None, Some(233.5))]))),
+        ];
+        let endpoints = [
+            Endpoint::Odometer,
+            Endpoint::Fuel,
+            Endpoint::Battery,
+            Endpoint::BatteryCapacity,
+            Endpoint::TirePressure,
+        ];
+        check(
+            UnitSystem::Imperial,
+            &endpoints,
+            &signals,
+            expect![[r#"
+            {"path":"/odometer","code":200,"body":{"distance":62.14},"headers":{"sc-data-age":"2024-05-01T16:00:12.345Z","sc-unit-system":"imperial"}}
+            {"path":"/fuel","code":200,"body":{"range":267.19,"percentRemaining":0.625,"amountRemaining":8.24},"headers":{"sc-data-age":"2024-05-01T15:57:12.345Z","sc-unit-system":"imperial"}}
+            {"path":"/battery","code":200,"body":{"percentRemaining":0.573,"range":180.2},"headers":{"sc-data-age":"2024-05-01T15:55:12.345Z","sc-unit-system":"imperial"}}
+            {"path":"/battery/capacity","code":200,"body":{"capacity":82},"headers":{"sc-data-age":"2024-05-01T15:54:12.345Z","sc-unit-system":"imperial"}}
+            {"path":"/tires/pressure","code":200,"body":{"frontLeft":34.81,"frontRight":null,"backLeft":null,"backRight":33.87},"headers":{"sc-data-age":"2024-05-01T15:53:12.345Z","sc-unit-system":"imperial"}}
+        "#]],
+        );
+        check(
+            UnitSystem::Metric,
+            &endpoints,
+            &signals,
+            expect![[r#"
+            {"path":"/odometer","code":200,"body":{"distance":100},"headers":{"sc-data-age":"2024-05-01T16:00:12.345Z","sc-unit-system":"metric"}}
+            {"path":"/fuel","code":200,"body":{"range":430,"percentRemaining":0.625,"amountRemaining":31.2},"headers":{"sc-data-age":"2024-05-01T15:57:12.345Z","sc-unit-system":"metric"}}
+            {"path":"/battery","code":200,"body":{"percentRemaining":0.573,"range":290},"headers":{"sc-data-age":"2024-05-01T15:55:12.345Z","sc-unit-system":"metric"}}
+            {"path":"/battery/capacity","code":200,"body":{"capacity":82},"headers":{"sc-data-age":"2024-05-01T15:54:12.345Z","sc-unit-system":"metric"}}
+            {"path":"/tires/pressure","code":200,"body":{"frontLeft":240,"frontRight":null,"backLeft":null,"backRight":233.5},"headers":{"sc-data-age":"2024-05-01T15:53:12.345Z","sc-unit-system":"metric"}}
+        "#]],
+        );
+    }
+
+    #[test]
+    fn row_c06_an_endpoint_that_fails_is_an_error_among_entries_that_did_not() {
+        let signals = [
+            (signal::VIN, Ok(Value::Text("5YJ3E1EA7KF317000".into()))),
+            (signal::ODOMETER, ASLEEP),
+            (signal::LOCATION, Err(ErrorCode::PERMISSION)),
+        ];
+        let endpoints = [Endpoint::Vin, Endpoint::Odometer, Endpoint::Location, Endpoint::Attributes];
+        check(
+            UnitSystem::Metric,
+            &endpoints,
+            &signals,
+            expect![[r#"
+            {"path":"/vin","code":200,"body":{"vin":"5YJ3E1EA7KF317000"},"headers":{}}
+            {"path":"/odometer","code":409,"body":{"statusCode":409,"type":"VEHICLE_STATE","code":"ASLEEP","description":"The vehicle is asleep and cannot be asked.","docURL":"https://milepost.example/docs/errors/vehicle-state-errors#asleep","requestId":"33333333-3333-4333-8333-333333333333","resolution":{"type":null},"suggestedUserMessage":"Your car is asleep. Start it or open its app, then try again."},"headers":{}}
+            {"path":"/location","code":403,"body":{"statusCode":403,"type":"PERMISSION","code":null,"description":"The owner has not granted the permission that this needs, or the vehicle is no longer connected.","docURL":"https://milepost.example/docs/errors/permission-errors#null","requestId":"33333333-3333-4333-8333-333333333333","resolution":{"type":"REAUTHENTICATE"},"suggestedUserMessage":"Please connect your car again and allow access to the data that this app asks for."},"headers":{}}
+            {"path":"/","code":200,"body":{"id":"22222222-2222-4222-8222-222222222222","make":"TESLA","model":"Model 3","year":2021},"headers":{}}
+        "#]],
+        );
+    }
+
+    #[test]
+    fn row_c07_location_vin_and_attributes_have_no_unit_header() {
+        let position = Value::Position { latitude: 52.0907, longitude: -5.1214, heading: Some(132.0) };
+        let signals =
+            [(signal::LOCATION, Ok(position)), (signal::VIN, Ok(Value::Text("5YJ3E1EA7KF317000".into())))];
+        let endpoints = [Endpoint::Location, Endpoint::Vin, Endpoint::Attributes];
+        check(
+            UnitSystem::Imperial,
+            &endpoints,
+            &signals,
+            expect![[r#"
+            {"path":"/location","code":200,"body":{"latitude":52.0907,"longitude":-5.1214},"headers":{"sc-data-age":"2024-05-01T16:00:12.345Z"}}
+            {"path":"/vin","code":200,"body":{"vin":"5YJ3E1EA7KF317000"},"headers":{}}
+            {"path":"/","code":200,"body":{"id":"22222222-2222-4222-8222-222222222222","make":"TESLA","model":"Model 3","year":2021},"headers":{}}
+        "#]],
+        );
+    }
+
+    #[test]
+    fn row_c08_the_event_is_named_schedule_unless_the_webhook_asks_for_scheduled() {
+        let mut settings = settings(&[Endpoint::Attributes], UnitSystem::Metric);
+        let name = |settings: &Scheduled| {
+            let payload = composed(settings, Mode::Live, &observation(&[]));
+            json::member(&payload, "eventName").unwrap().to_owned()
+        };
+        assert_eq!(name(&settings), "\"schedule\"");
+        settings.event_name = ScheduledName::Scheduled;
+        assert_eq!(name(&settings), "\"scheduled\"");
+    }
+
+    #[test]
+    fn row_c09_the_mode_is_that_of_the_vehicle_in_lower_case() {
+        let settings = settings(&[Endpoint::Attributes], UnitSystem::Metric);
+        for (mode, word) in [(Mode::Live, "\"live\""), (Mode::Simulated, "\"simulated\"")] {
+            assert_eq!(json::member(&composed(&settings, mode, &observation(&[])), "mode"), Some(word));
+        }
+    }
+
+    #[test]
+    fn one_request_may_carry_several_vehicles() {
+        let (settings, links) = (settings(&[Endpoint::Odometer], UnitSystem::Metric), links());
+        let (first, second) =
+            (info(Mode::Live), VehicleInfo { id: VehicleId(Uuid::nil()), ..info(Mode::Live) });
+        let seen =
+            [ASLEEP, Ok(Value::Number(1.0))].map(|outcome| observation(&[(signal::ODOMETER, outcome)]));
+        let blocks = [(&first, &seen[0]), (&second, &seen[1])].map(|(info, observation)| VehicleBlock {
+            info,
+            request: REQUEST,
+            observation,
+            links: &links,
+        });
+        expect![[r#"{"version":"2.0","webhookId":"11111111-1111-4111-8111-111111111111","eventName":"schedule","mode":"live","payload":{"vehicles":[{"vehicleId":"22222222-2222-4222-8222-222222222222","requestId":"33333333-3333-4333-8333-333333333333","data":[{"path":"/odometer","code":409,"body":{"statusCode":409,"type":"VEHICLE_STATE","code":"ASLEEP","description":"The vehicle is asleep and cannot be asked.","docURL":"https://milepost.example/docs/errors/vehicle-state-errors#asleep","requestId":"33333333-3333-4333-8333-333333333333","resolution":{"type":null},"suggestedUserMessage":"Your car is asleep. Start it or open its app, then try again."},"headers":{}}],"timestamp":"2024-05-01T16:01:12.345Z"},{"vehicleId":"00000000-0000-0000-0000-000000000000","requestId":"33333333-3333-4333-8333-333333333333","data":[{"path":"/odometer","code":200,"body":{"distance":1},"headers":{"sc-data-age":"2024-05-01T16:00:12.345Z","sc-unit-system":"metric"}}],"timestamp":"2024-05-01T16:01:12.345Z"}]}}"#]].assert_eq(&schedule(WEBHOOK, &settings, &blocks));
+    }
+
+    #[test]
+    #[should_panic(expected = "vehicles of two modes")]
+    fn real_and_simulated_vehicles_in_one_request_are_a_bug() {
+        let (settings, links, observation) = (settings(&[], UnitSystem::Metric), links(), observation(&[]));
+        let infos = [info(Mode::Live), info(Mode::Simulated)];
+        let blocks = infos.each_ref().map(|info| VehicleBlock {
+            info,
+            request: REQUEST,
+            observation: &observation,
+            links: &links,
+        });
+        schedule(WEBHOOK, &settings, &blocks);
+    }
+
+    #[test]
+    fn what_is_missing_from_an_answered_read_is_null() {
+        let signals = [
+            (signal::STATE_OF_CHARGE, Ok(Value::Number(78.0))),
+            (signal::BATTERY_RANGE, ASLEEP),
+            (signal::FUEL_AMOUNT, Ok(Value::Number(31.2))),
+            (signal::CHARGING_STATUS, Ok(Value::Text("NOT_CHARGING".into()))),
+            (signal::IS_LOCKED, ASLEEP),
+            (signal::SUNROOF, Ok(Value::Flag(false))),
+        ];
+        let endpoints = [Endpoint::Battery, Endpoint::Fuel, Endpoint::Charge, Endpoint::Security];
+        check(
+            UnitSystem::Metric,
+            &endpoints,
+            &signals,
+            expect![[r#"
+            {"path":"/battery","code":200,"body":{"percentRemaining":0.78,"range":null},"headers":{"sc-data-age":"2024-05-01T16:00:12.345Z","sc-unit-system":"metric"}}
+            {"path":"/fuel","code":200,"body":{"range":null,"percentRemaining":null,"amountRemaining":31.2},"headers":{"sc-data-age":"2024-05-01T15:58:12.345Z","sc-unit-system":"metric"}}
+            {"path":"/charge","code":200,"body":{"isPluggedIn":null,"state":"NOT_CHARGING"},"headers":{"sc-data-age":"2024-05-01T15:57:12.345Z"}}
+            {"path":"/security","code":200,"body":{"isLocked":null,"doors":[],"windows":[],"sunroof":[{"type":"sunroof","status":"CLOSED"}],"storage":[],"chargingPort":[]},"headers":{"sc-data-age":"2024-05-01T15:55:12.345Z"}}
+        "#]],
+        );
+    }
+
+    #[test]
+    fn the_error_of_a_read_is_that_of_its_first_signal_that_failed() {
+        let code = |signals: &[(SignalId, Outcome)]| {
+            let settings = settings(&[Endpoint::Battery], UnitSystem::Metric);
+            let entry = entries(&composed(&settings, Mode::Live, &observation(signals)));
+            let body = json::member(entry.trim_end(), "body").unwrap().to_owned();
+            format!("{} {}", json::member(&body, "type").unwrap(), json::member(&body, "code").unwrap())
+        };
+        let not_capable = Err(ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE);
+        let both = [(signal::BATTERY_RANGE, ASLEEP), (signal::STATE_OF_CHARGE, not_capable)];
+        assert_eq!(code(&both), r#""COMPATIBILITY" "VEHICLE_NOT_CAPABLE""#);
+        assert_eq!(code(&[]), r#""UPSTREAM" "NO_RESPONSE""#);
+        let wrong_form = [(signal::BATTERY_RANGE, ASLEEP), (signal::STATE_OF_CHARGE, Ok(Value::Flag(true)))];
+        assert_eq!(code(&wrong_form), r#""UPSTREAM" "INVALID_DATA""#);
+    }
+
+    #[test]
+    fn errors_that_the_owner_can_end_in_one_place_say_where() {
+        let signals = [
+            (signal::VIN, Err(ErrorCode::CONNECTED_SERVICES_ACCOUNT_AUTHENTICATION_FAILED)),
+            (signal::LOCATION, Err(ErrorCode::CONNECTED_SERVICES_ACCOUNT_VIRTUAL_KEY_REQUIRED)),
+            (signal::ODOMETER, Err(ErrorCode::CONNECTED_SERVICES_ACCOUNT_PERMISSION)),
+            (signal::OIL_LIFE, Err(ErrorCode::RATE_LIMIT_SMARTCAR_API)),
+        ];
+        let endpoints = [Endpoint::Vin, Endpoint::Location, Endpoint::Odometer, Endpoint::EngineOil];
+        check(
+            UnitSystem::Metric,
+            &endpoints,
+            &signals,
+            expect![[r#"
+            {"path":"/vin","code":400,"body":{"statusCode":400,"type":"CONNECTED_SERVICES_ACCOUNT","code":"AUTHENTICATION_FAILED","description":"The brand no longer accepts the owner's sign-in.","docURL":"https://milepost.example/docs/errors/connected-services-account-errors#authentication-failed","requestId":"33333333-3333-4333-8333-333333333333","resolution":{"type":"REAUTHENTICATE","url":"https://milepost.example/oauth/reauthenticate?response_type=vehicle_id&client_id=8229df9f&vehicle_id=22222222-2222-4222-8222-222222222222"},"suggestedUserMessage":"Please sign in again to the account of your car's brand."},"headers":{}}
+            {"path":"/location","code":400,"body":{"statusCode":400,"type":"CONNECTED_SERVICES_ACCOUNT","code":"VIRTUAL_KEY_REQUIRED","description":"The owner has to add a virtual key to the vehicle before this can be done.","docURL":"https://milepost.example/docs/errors/connected-services-account-errors#virtual-key-required","requestId":"33333333-3333-4333-8333-333333333333","resolution":{"type":"ACTION_REQUIRED","url":"https://www.tesla.com/_ak/milepost.example"},"suggestedUserMessage":"Please add the virtual key to your car."},"headers":{}}
+            {"path":"/odometer","code":400,"body":{"statusCode":400,"type":"CONNECTED_SERVICES_ACCOUNT","code":"PERMISSION","description":"The owner has withdrawn access at the brand.","docURL":"https://milepost.example/docs/errors/connected-services-account-errors#permission","requestId":"33333333-3333-4333-8333-333333333333","resolution":{"type":"REAUTHENTICATE"},"suggestedUserMessage":"Please connect your car again and allow access to it."},"headers":{}}
+            {"path":"/engine/oil","code":429,"body":{"statusCode":429,"type":"RATE_LIMIT","code":"SMARTCAR_API","description":"The application has sent more requests than it may; wait a few minutes.","docURL":"https://milepost.example/docs/errors/rate-limit-errors#smartcar-api","requestId":"33333333-3333-4333-8333-333333333333","resolution":{"type":"RETRY_LATER"}},"headers":{}}
+        "#]],
+        );
+    }
+
+    #[test]
+    fn the_age_of_an_entry_is_that_of_its_oldest_value() {
+        let settings = settings(&[Endpoint::Battery], UnitSystem::Metric);
+        let age = |observation: &Observation| {
+            let entry = entries(&composed(&settings, Mode::Live, observation));
+            let headers = json::member(entry.trim_end(), "headers").unwrap();
+            json::member(headers, "sc-data-age").unwrap().to_owned()
+        };
+        let number = || Ok(Value::Number(50.0));
+        let mut seen = observation(&[(signal::STATE_OF_CHARGE, number()), (signal::BATTERY_RANGE, number())]);
+        assert_eq!(age(&seen), "\"2024-05-01T15:59:12.345Z\"", "two minutes, not one");
+        for observed in &mut seen.signals {
+            let sample = observed.outcome.as_mut().unwrap();
+            sample.captured_at = sample.captured_at.filter(|_| observed.signal == signal::STATE_OF_CHARGE);
+        }
+        assert_eq!(age(&seen), "\"2024-05-01T16:00:12.345Z\"", "the other was had now, and is not older");
+    }
+
+    #[test]
+    fn doors_windows_and_trunks_are_listed_by_their_place() {
+        let (open, shut) = (Some(true), Some(false));
+        let trunk = GridCell { is_open: open, is_locked: shut, ..GridCell::default() };
+        let doors = grid(&[(0, 0, shut, None), (0, 1, open, None), (1, 1, None, None), (2, 0, open, None)]);
+        let signals = [
+            (signal::IS_LOCKED, Ok(Value::Flag(false))),
+            (signal::DOORS, Ok(doors)),
+            (signal::WINDOWS, Ok(grid(&[]))),
+            (signal::REAR_TRUNK, Ok(Value::Grid(vec![trunk]))),
+            (signal::SUNROOF, Ok(Value::Grid(vec![GridCell::default()]))),
+            (signal::IS_CHARGING_PORT_OPEN, Ok(Value::Flag(true))),
+        ];
+        check(
+            UnitSystem::Metric,
+            &[Endpoint::Security],
+            &signals,
+            expect![[r#"
+            {"path":"/security","code":200,"body":{"isLocked":false,"doors":[{"type":"frontLeft","status":"CLOSED"},{"type":"frontRight","status":"OPEN"},{"type":"backRight","status":"UNKNOWN"}],"windows":[],"sunroof":[{"type":"sunroof","status":"UNKNOWN"}],"storage":[{"type":"rear","status":"OPEN"}],"chargingPort":[{"type":"chargingPort","status":"OPEN"}]},"headers":{"sc-data-age":"2024-05-01T15:55:12.345Z"}}
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_value_with_more_to_it_than_its_number_shows_what_the_endpoint_has_a_key_for() {
+        let json = |text: &str| Ok(Value::Json(json::canonical(text).unwrap()));
+        let limits = r#"{"values":[{"type":"LOCATION","limit":90,"condition":{"name":"a, {b"}},
+            {"type":"GLOBAL","limit":80,"condition":null}],"activeLimit":null,"unit":"percent"}"#;
+        let capacity = r#"{"capacity":null,"source":null,
+            "availableCapacities":[{"capacity":78,"description":null},{"capacity":82,"description":"B:LR"}]}"#;
+        let service = r#"{"values":[{"id":"svc-1","time":"2026-01-15T09:00:00Z","odometer":41200.4,
+            "tasks":[{"id":"12","description":"oil"}],"details":[{"id":"d1","description":"0W-20"}]}]}"#;
+        let signals = [
+            (signal::CHARGE_LIMITS, json(limits)),
+            (signal::NOMINAL_CAPACITY, json(capacity)),
+            (signal::SERVICE_RECORDS, json(service)),
+            (signal::DTC_LIST, json(r#"{"values":[{"code":"P0A80","timestamp":"2026-02-03T10:00:00Z"}]}"#)),
+            (
+                SignalId::from_code("diagnostics-abs").unwrap(),
+                json(r#"{"status":"ALERT","description":"wear"}"#),
+            ),
+            (SignalId::from_code("diagnostics-mil").unwrap(), Ok(Value::Text("OK".into()))),
+        ];
+        let endpoints = [
+            Endpoint::ChargeLimit,
+            Endpoint::NominalCapacity,
+            Endpoint::BatteryCapacity,
+            Endpoint::ServiceHistory,
+            Endpoint::TroubleCodes,
+            Endpoint::SystemStatus,
+        ];
+        check(
+            UnitSystem::Metric,
+            &endpoints,
+            &signals,
+            expect![[r#"
+                {"path":"/charge/limit","code":200,"body":{"limit":0.8},"headers":{"sc-data-age":"2024-05-01T16:00:12.345Z"}}
+                {"path":"/battery/nominal_capacity","code":200,"body":{"availableCapacities":[{"capacity":78,"description":null},{"capacity":82,"description":"B:LR"}],"capacity":null,"url":null},"headers":{"sc-data-age":"2024-05-01T15:59:12.345Z"}}
+                {"path":"/battery/capacity","code":500,"body":{"statusCode":500,"type":"SERVER","code":"MULTIPLE_RECORDS_FOUND","description":"There are several records of the battery capacity of this vehicle, and none can be preferred.","docURL":"https://milepost.example/docs/errors/server-errors#multiple-records-found","requestId":"33333333-3333-4333-8333-333333333333","resolution":{"type":"CONTACT_SUPPORT"}},"headers":{}}
+                {"path":"/service/history","code":200,"body":[{"serviceId":"svc-1","serviceDate":"2026-01-15T09:00:00Z","odometerDistance":41200,"serviceTasks":[{"taskId":12,"taskDescription":"oil"}],"serviceDetails":null,"serviceCost":{"totalCost":null,"currency":null}}],"headers":{"sc-data-age":"2024-05-01T15:58:12.345Z"}}
+                {"path":"/diagnostics/dtcs","code":200,"body":{"activeCodes":[{"code":"P0A80","timestamp":"2026-02-03T10:00:00Z"}]},"headers":{"sc-data-age":"2024-05-01T15:57:12.345Z"}}
+                {"path":"/diagnostics/system_status","code":200,"body":{"systems":[{"systemId":"SYSTEM_ABS","status":"ALERT","description":"wear"},{"systemId":"SYSTEM_ENGINE","status":"OK","description":null}]},"headers":{"sc-data-age":"2024-05-01T15:55:12.345Z"}}
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_test_payload_has_a_sample_for_everything_and_says_that_it_is_a_test() {
+        let settings = settings(Endpoint::ALL, UnitSystem::Metric);
+        let payload = test(WEBHOOK, &settings, REQUEST, NOW);
+        assert!(!payload.contains("statusCode"), "no sample is an error");
+        assert_eq!(json::member(&payload, "mode"), Some("\"test\""));
+        expect![[r#"
+            {"path":"/","code":200,"body":{"id":"00000000-0000-8000-8000-000000000001","make":"MILEPOST","model":"Sample","year":2026},"headers":{}}
+            {"path":"/vin","code":200,"body":{"vin":"11111111111111111"},"headers":{}}
+            {"path":"/location","code":200,"body":{"latitude":51.4778,"longitude":-0.0015},"headers":{"sc-data-age":"2024-05-01T16:01:12.345Z"}}
+            {"path":"/odometer","code":200,"body":{"distance":20123.4},"headers":{"sc-data-age":"2024-05-01T16:01:12.345Z","sc-unit-system":"metric"}}
+            {"path":"/fuel","code":200,"body":{"range":430,"percentRemaining":0.62,"amountRemaining":31.2},"headers":{"sc-data-age":"2024-05-01T16:01:12.345Z","sc-unit-system":"metric"}}
+            {"path":"/battery","code":200,"body":{"percentRemaining":0.78,"range":41},"headers":{"sc-data-age":"2024-05-01T16:01:12.345Z","sc-unit-system":"metric"}}
+            {"path":"/battery/capacity","code":200,"body":{"capacity":13.8},"headers":{"sc-data-age":"2024-05-01T16:01:12.345Z","sc-unit-system":"metric"}}
+            {"path":"/charge","code":200,"body":{"isPluggedIn":true,"state":"CHARGING"},"headers":{"sc-data-age":"2024-05-01T16:01:12.345Z"}}
+            {"path":"/charge/limit","code":200,"body":{"limit":0.8},"headers":{"sc-data-age":"2024-05-01T16:01:12.345Z"}}
+            {"path":"/engine/oil","code":200,"body":{"lifeRemaining":0.84},"headers":{"sc-data-age":"2024-05-01T16:01:12.345Z"}}
+            {"path":"/tires/pressure","code":200,"body":{"frontLeft":240,"frontRight":240,"backLeft":240,"backRight":240},"headers":{"sc-data-age":"2024-05-01T16:01:12.345Z","sc-unit-system":"metric"}}
+            {"path":"/security","code":200,"body":{"isLocked":true,"doors":[{"type":"frontLeft","status":"CLOSED"},{"type":"frontRight","status":"CLOSED"},{"type":"backLeft","status":"CLOSED"},{"type":"backRight","status":"CLOSED"}],"windows":[{"type":"frontLeft","status":"CLOSED"},{"type":"frontRight","status":"CLOSED"},{"type":"backLeft","status":"CLOSED"},{"type":"backRight","status":"CLOSED"}],"sunroof":[{"type":"sunroof","status":"CLOSED"}],"storage":[{"type":"front","status":"CLOSED"},{"type":"rear","status":"CLOSED"}],"chargingPort":[{"type":"chargingPort","status":"OPEN"}]},"headers":{"sc-data-age":"2024-05-01T16:01:12.345Z"}}
+            {"path":"/battery/nominal_capacity","code":200,"body":{"availableCapacities":[{"capacity":13.8,"description":null}],"capacity":{"nominal":13.8,"source":"SMARTCAR"},"url":null},"headers":{"sc-data-age":"2024-05-01T16:01:12.345Z"}}
+            {"path":"/diagnostics/system_status","code":200,"body":{"systems":[{"systemId":"SYSTEM_ABS","status":"OK","description":null},{"systemId":"SYSTEM_ACTIVE_SAFETY","status":"OK","description":null},{"systemId":"SYSTEM_AIRBAG","status":"OK","description":null},{"systemId":"SYSTEM_BRAKE_FLUID","status":"OK","description":null},{"systemId":"SYSTEM_DRIVER_ASSISTANCE","status":"OK","description":null},{"systemId":"SYSTEM_EMISSIONS","status":"OK","description":null},{"systemId":"SYSTEM_EV_BATTERY_CONDITIONING","status":"OK","description":null},{"systemId":"SYSTEM_EV_CHARGING","status":"OK","description":null},{"systemId":"SYSTEM_EV_DRIVE_UNIT","status":"OK","description":null},{"systemId":"SYSTEM_EV_HV_BATTERY","status":"OK","description":null},{"systemId":"SYSTEM_LIGHTING","status":"OK","description":null},{"systemId":"SYSTEM_ENGINE","status":"OK","description":null},{"systemId":"SYSTEM_OIL_LIFE","status":"OK","description":null},{"systemId":"SYSTEM_OIL_PRESSURE","status":"OK","description":null},{"systemId":"SYSTEM_OIL_TEMPERATURE","status":"OK","description":null},{"systemId":"SYSTEM_TELEMATICS","status":"OK","description":null},{"systemId":"SYSTEM_TIRE_PRESSURE","status":"OK","description":null},{"systemId":"SYSTEM_TPMS","status":"OK","description":null},{"systemId":"SYSTEM_TRANSMISSION","status":"OK","description":null},{"systemId":"SYSTEM_WASHER_FLUID","status":"OK","description":null},{"systemId":"SYSTEM_WATER_IN_FUEL","status":"OK","description":null}]},"headers":{"sc-data-age":"2024-05-01T16:01:12.345Z"}}
+            {"path":"/diagnostics/dtcs","code":200,"body":{"activeCodes":[]},"headers":{"sc-data-age":"2024-05-01T16:01:12.345Z"}}
+            {"path":"/service/history","code":200,"body":[{"serviceId":1,"serviceDate":"2026-01-15T09:00:00.000Z","odometerDistance":19500,"serviceTasks":[{"taskId":1,"taskDescription":"Oil change"}],"serviceDetails":null,"serviceCost":{"totalCost":210,"currency":"EUR"}}],"headers":{"sc-data-age":"2024-05-01T16:01:12.345Z"}}
+        "#]].assert_eq(&entries(&payload));
+    }
+
+    #[test]
+    fn every_signal_of_the_system_status_has_a_system() {
+        let settings = settings(&[Endpoint::SystemStatus], UnitSystem::Metric);
+        let systems = test(WEBHOOK, &settings, REQUEST, NOW).matches("systemId").count();
+        assert_eq!(systems, Endpoint::SystemStatus.signals().len());
+    }
+
+    #[test]
+    fn a_vehicle_with_every_endpoint_failing_takes_a_small_part_of_the_largest_body() {
+        let payload = composed(&settings(Endpoint::ALL, UnitSystem::Metric), Mode::Live, &observation(&[]));
+        assert!(fits(&payload));
+        assert!(payload.len() < MAX_BODY / 5, "{} bytes", payload.len());
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let number = || prop_oneof![any::<f64>(), 0.0..100.0_f64];
+        let cell = (0..3_u8, 0..3_u8, any::<Option<bool>>(), proptest::option::of(number()));
+        prop_oneof![
+            any::<bool>().prop_map(Value::Flag),
+            number().prop_map(Value::Number),
+            ".*".prop_map(Value::Text),
+            (number(), number()).prop_map(|(latitude, longitude)| Value::Position {
+                latitude,
+                longitude,
+                heading: None
+            }),
+            collection::vec(cell, 0..5).prop_map(|cells| grid(&cells)),
+            (number(), ".*").prop_map(|(number, text)| {
+                let record = serde_json::json!({ "id": text, "odometer": number, "code": text });
+                let body = serde_json::json!({ "values": [record], "capacity": number, "status": text });
+                Value::Json(json::canonical(&body.to_string()).unwrap())
+            }),
+        ]
+    }
+
+    fn any_outcome() -> impl Strategy<Value = Outcome> {
+        prop_oneof![
+            4 => any_value().prop_map(Ok),
+            1 => select(ErrorCode::all().collect::<Vec<_>>()).prop_map(Err),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn row_h04_a_payload_survives_javascript_whatever_the_car_says(
+            make in ".*",
+            outcomes in collection::vec(any_outcome(), SignalId::all().count()),
+            units in select(vec![UnitSystem::Metric, UnitSystem::Imperial]),
+        ) {
+            let signals: Vec<_> = SignalId::all().zip(outcomes).collect();
+            let (observation, links) = (observation(&signals), links());
+            let info = VehicleInfo { make, ..info(Mode::Live) };
+            let block = VehicleBlock { info: &info, request: REQUEST, observation: &observation, links: &links };
+            let payload = schedule(WEBHOOK, &settings(Endpoint::ALL, units), &[block]);
+            prop_assert_eq!(javascript::reserialised(&payload), payload);
+        }
+
+        #[test]
+        fn row_h04_a_challenge_survives_javascript(challenge in ".*") {
+            let payload = verify(WEBHOOK, &challenge);
+            prop_assert_eq!(javascript::reserialised(&payload), payload);
+        }
+    }
+}

@@ -56,11 +56,18 @@ struct Answers<'a> {
 impl<'a> Answers<'a> {
     /// What `form` reads from the value of a signal, if there is one and the form is right.
     fn take<T>(&mut self, signal: SignalId, form: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
+        self.try_take(signal, |value| form(value).ok_or(ErrorCode::UPSTREAM_INVALID_DATA))
+    }
+
+    fn try_take<T>(
+        &mut self,
+        signal: SignalId,
+        form: impl FnOnce(&'a Value) -> Result<T, ErrorCode>,
+    ) -> Option<T> {
         let taken = match self.observation.get(signal) {
-            Some(Ok(sample)) => match form(&sample.value) {
-                Some(value) => Ok((value, sample.captured_at.unwrap_or(sample.retrieved_at))),
-                None => Err(ErrorCode::UPSTREAM_INVALID_DATA),
-            },
+            Some(Ok(sample)) => {
+                form(&sample.value).map(|value| (value, sample.captured_at.unwrap_or(sample.retrieved_at)))
+            }
             Some(Err(error)) => Err(*error),
             None => Err(ErrorCode::UPSTREAM_NO_RESPONSE),
         };
@@ -126,10 +133,18 @@ fn battery(body: &mut Writer, answers: &mut Answers<'_>, units: UnitSystem) {
     });
 }
 
+/// The one capacity of the model. This endpoint has no way to show a choice that is still open: that is an error.
 fn battery_capacity(body: &mut Writer, answers: &mut Answers<'_>) {
-    let capacity = answers.take(signal::NOMINAL_CAPACITY, |value| match value {
-        Value::Json(choice) => json_number(json::member(choice, "capacity")?),
-        other => number(other),
+    let capacity = answers.try_take(signal::NOMINAL_CAPACITY, |value| match value {
+        Value::Number(capacity) => Ok(*capacity),
+        Value::Json(choice) => json::member(choice, "capacity").and_then(json_number).ok_or_else(|| {
+            let available = json::member(choice, "availableCapacities").and_then(json::elements);
+            match available.into_iter().flatten().next() {
+                Some(_) => ErrorCode::SERVER_MULTIPLE_RECORDS_FOUND,
+                None => ErrorCode::SERVER_RECORD_NOT_FOUND,
+            }
+        }),
+        _ => Err(ErrorCode::UPSTREAM_INVALID_DATA),
     });
     body.object(|w| w.key("capacity").optional(capacity, Writer::number));
 }
@@ -200,7 +215,9 @@ const PLACES: [(&str, u8, u8); 4] =
     [("frontLeft", 0, 0), ("frontRight", 0, 1), ("backLeft", 1, 0), ("backRight", 1, 1)];
 
 fn tire_pressure(body: &mut Writer, answers: &mut Answers<'_>, units: UnitSystem) {
-    let cells = answers.take(signal::TIRES, grid).unwrap_or_default();
+    let measured = |cells: &[GridCell]| cells.iter().any(|tire| tire.pressure.is_some());
+    let cells =
+        answers.take(signal::TIRES, |value| grid(value).filter(|cells| measured(cells))).unwrap_or_default();
     body.object(|w| {
         for (place, row, column) in PLACES {
             let pressure = cell(cells, row, column).and_then(|tire| tire.pressure);
@@ -357,7 +374,8 @@ fn service_history(body: &mut Writer, answers: &mut Answers<'_>, units: UnitSyst
 /// One visit to a workshop. Some clients read ids and distance as whole numbers only, so ids are numbers where they
 /// can be and the distance is whole; and clients disagree on the shape of `serviceDetails`, but all take `null`.
 fn service_record(w: &mut Writer, record: &str, units: UnitSystem) {
-    let distance = json::member(record, "odometer").and_then(json_number).map(|km| units.distance(km).round());
+    let distance =
+        json::member(record, "odometer").and_then(json_number).map(|km| units.distance(km).round());
     let tasks = json::member(record, "tasks").and_then(json::elements);
     let cost = json::member(record, "cost").unwrap_or_default();
     w.object(|w| {

@@ -21,7 +21,8 @@ pub(super) fn info() -> VehicleInfo {
 
 /// A value for every signal of every endpoint, as if measured `now`.
 pub(super) fn observation(now: Timestamp) -> Observation {
-    let mut signals: Vec<SignalId> = Endpoint::ALL.iter().flat_map(|endpoint| endpoint.signals()).copied().collect();
+    let mut signals: Vec<SignalId> =
+        Endpoint::ALL.iter().flat_map(|endpoint| endpoint.signals()).copied().collect();
     signals.sort_unstable();
     signals.dedup();
     let sample = |signal| Sample { value: value(signal), captured_at: Some(now), retrieved_at: now };
