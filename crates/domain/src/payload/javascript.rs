@@ -32,7 +32,7 @@ fn number_to_string(number: f64) -> String {
         return "0".into();
     }
     let sign = if number < 0.0 { "-" } else { "" };
-    let scientific = format!("{:e}", number.abs());
+    let scientific = shortest(number.abs());
     let (digits, exponent) = scientific.split_once('e').expect("scientific notation");
     let digits = digits.replace('.', "");
     let (k, n) = (digits.len() as i32, exponent.parse::<i32>().expect("an exponent") + 1);
@@ -50,6 +50,15 @@ fn number_to_string(number: f64) -> String {
         }
     };
     format!("{sign}{body}")
+}
+
+/// The fewest digits that read back as the number, and of those the closest: of two that are equally close the even
+/// one, where Rust's own shortest form takes the larger.
+fn shortest(number: f64) -> String {
+    let shortest = format!("{number:e}");
+    let digits = shortest.bytes().take_while(|&byte| byte != b'e').filter(u8::is_ascii_digit).count();
+    let closest = format!("{number:.*e}", digits - 1);
+    if closest.parse() == Ok(number) { closest } else { shortest }
 }
 
 /// ECMA-262, QuoteJSONString.

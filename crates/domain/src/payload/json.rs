@@ -197,6 +197,7 @@ mod tests {
             (f64::MAX, "1.7976931348623157e+308"),
             (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
             (5e-324, "5e-324"),
+            (1_400_075_448_736_353.25, "1400075448736353.2"),
             (-20_123.4, "-20123.4"),
         ] {
             assert_eq!(written(|w| w.number(number)), text);
@@ -248,8 +249,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn row_h04_numbers_and_strings_survive_javascript(number in proptest::num::f64::ANY, text in ".*") {
-            prop_assume!(number.is_finite());
+        fn row_h04_numbers_and_strings_survive_javascript(number in any::<f64>(), text in ".*") {
             let text = written(|w| {
                 w.array(|w| {
                     w.number(number);
