@@ -1,3 +1,198 @@
 //! Use-cases and loops of Milepost, and the ports they need.
+//!
+//! ```text
+//!   scheduler ─► source ─► mailbox ─► step ─► commit ─► lanes ─► compose ─► outbound
+//!                  use-cases ─┘                            └─► recorder ─► log
+//! ```
+//!
+//! Each loop claims what is due, acts on a bounded number at once, records what came of it, and sleeps until the next due
+//! time or a wake-up. The store is the truth: whatever a loop holds in memory can be lost without losing work.
 
+mod budget;
+mod delivery;
+mod error;
+mod health;
+mod janitor;
+mod mailbox;
+mod metrics;
 pub mod ports;
+mod registry;
+mod scheduler;
+mod sealing;
+mod settings;
+mod usecases;
+
+pub use error::AppError;
+pub use health::{Health, LoopStatus};
+pub use registry::{ApplicationEntry, WebhookEntry};
+pub use sealing::{DataKey, SealError, Sealer, What};
+pub use settings::{DeliverySettings, ReadSettings, RetentionSettings, Settings};
+pub use usecases::{
+    applications::{CreatedApplication, EditApplication},
+    deliveries::{DeliveryDetail, DeliveryQuery, DeliverySummary},
+    simulator::CarState,
+    vehicles::{LinkRequest, Linked},
+    webhooks::{EditWebhook, NewWebhookRequest, ProbeResult, WebhookView},
+};
+
+use std::sync::Arc;
+
+use domain::{
+    ids::{PoolNo, RequestId},
+    time::Timestamp,
+};
+use futures::future::BoxFuture;
+use hashbrown::HashMap;
+use parking_lot::RwLock;
+use store::{Keyring, Store};
+use zeroize::Zeroizing;
+
+use crate::{
+    delivery::Lanes,
+    health::Stop,
+    mailbox::Mailbox,
+    ports::{Clock, Dice, Outbound, Simulator, Spawn, VehicleSource},
+    registry::Registry,
+    scheduler::PoolState,
+};
+
+/// What the application is wired to.
+pub struct Parts {
+    /// The data.
+    pub store: Arc<dyn Store>,
+    /// The data keys.
+    pub keyring: Arc<dyn Keyring>,
+    /// The key-encryption key.
+    pub master_key: Zeroizing<[u8; 32]>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub dice: Arc<dyn Dice>,
+    /// HTTP that goes out.
+    pub outbound: Arc<dyn Outbound>,
+    /// Where vehicles are read.
+    pub source: Arc<dyn VehicleSource>,
+    /// The simulator's controls.
+    pub simulator: Arc<dyn Simulator>,
+    /// Tasks.
+    pub spawn: Arc<dyn Spawn>,
+}
+
+/// The running application. Use-cases are its methods; see [`usecases`].
+pub struct App {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) sealer: Arc<Sealer>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) dice: Arc<dyn Dice>,
+    pub(crate) outbound: Arc<dyn Outbound>,
+    pub(crate) source: Arc<dyn VehicleSource>,
+    pub(crate) simulator: Arc<dyn Simulator>,
+    pub(crate) spawn: Arc<dyn Spawn>,
+    pub(crate) settings: Settings,
+    pub(crate) registry: Registry,
+    pub(crate) pools: RwLock<HashMap<PoolNo, Arc<PoolState>>>,
+    pub(crate) lanes: Arc<Lanes>,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) health: Arc<Health>,
+    pub(crate) stop: Arc<Stop>,
+    pub(crate) probes: usecases::webhooks::ProbeLimits,
+}
+
+impl App {
+    /// Reads what is stored and starts the loops.
+    pub async fn start(parts: Parts, settings: Settings) -> Result<Arc<Self>, AppError> {
+        let Parts { store, keyring, master_key, clock, dice, outbound, source, simulator, spawn } = parts;
+        let sealer = Arc::new(Sealer::open(master_key, keyring, dice.clone()).await?);
+        let registry =
+            Registry::load(store.clone(), sealer.clone(), outbound.clone(), settings.origin.clone()).await?;
+        let (mailbox, letters) = Mailbox::new();
+        let health = Arc::new(Health::new(clock.now()));
+        let stop = Arc::new(Stop::default());
+        let (lanes, recorder) = Lanes::new(settings.delivery.clone());
+        let app = Arc::new(Self {
+            store,
+            sealer,
+            clock,
+            dice,
+            outbound,
+            source,
+            simulator,
+            spawn,
+            settings,
+            registry,
+            pools: RwLock::default(),
+            lanes: Arc::new(lanes),
+            mailbox,
+            health,
+            stop,
+            probes: usecases::webhooks::ProbeLimits::default(),
+        });
+        app.lanes.restore(&app).await?;
+        janitor::first_heartbeat(&app).await?;
+        for (shard, letters) in letters.into_iter().enumerate() {
+            app.run("mailbox", mailbox::run(app.clone(), shard, letters));
+        }
+        app.run("recorder", delivery::recorder::run(app.clone(), recorder));
+        app.run("delivery", delivery::run(app.clone()));
+        app.run("janitor", janitor::run(app.clone()));
+        app.run("heartbeat", janitor::heartbeat(app.clone()));
+        for (pool, name) in app.store.pools().await? {
+            scheduler::start_pool(&app, pool, name);
+        }
+        app.run("sweeper", janitor::sweep(app.clone()));
+        Ok(app)
+    }
+
+    /// Starts a loop under a name; its end is noticed.
+    pub(crate) fn run(
+        self: &Arc<Self>,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let (health, stop) = (self.health.clone(), self.stop.clone());
+        health.begun(name);
+        let task: BoxFuture<'static, ()> = Box::pin(async move {
+            task.await;
+            health.ended(name, stop.is_set());
+        });
+        self.spawn.spawn(name, task);
+    }
+
+    /// The product's wall clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A new id for a request to us.
+    pub fn request_id(&self) -> RequestId {
+        RequestId::new(self.now(), usecases::chance(&*self.dice))
+    }
+
+    /// What works and what does not.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// The limits that it runs under.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Stops claiming, lets what is in flight end, records it, and closes the store. Returns when all is written, or
+    /// when `patience` is over: then what is in flight will be sent again under the same ids.
+    pub async fn shut_down(&self, patience: std::time::Duration) -> Result<(), AppError> {
+        self.stop.set();
+        self.lanes.wake();
+        for pool in self.pools.read().values() {
+            pool.wake();
+        }
+        let begun = self.clock.monotonic();
+        while self.clock.monotonic().saturating_sub(begun) < patience {
+            if self.lanes.is_quiet() && self.mailbox.is_quiet() {
+                break;
+            }
+            self.clock.sleep_until(self.clock.now() + std::time::Duration::from_millis(20)).await;
+        }
+        Ok(self.store.close().await?)
+    }
+}

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use domain::{
     delivery::Failure,
     errors::ErrorCode,
-    signal::SignalId,
+    signal::{Powertrain, SignalId},
     time::Timestamp,
     vehicle::{Answer, Fault},
 };
@@ -134,7 +134,68 @@ pub trait VehicleSource: Send + Sync + 'static {
     async fn read(&self, car: &SourceRef, wanted: &[SignalId]) -> Result<Answers, Fault>;
 }
 
-/// The fault of a source that this server does not have.
-pub fn no_such_source() -> Fault {
-    Fault::from(ErrorCode::SERVER_INTERNAL)
+
+/// A car to be made in the simulator.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CarRequest {
+    /// Upper case.
+    pub make: String,
+    /// As the catalogue has it.
+    pub model: String,
+    /// Model year; the newest by default.
+    pub year: Option<u16>,
+    /// `US`, `CA`, `EUROPE`
+    pub region: String,
+    /// `driving`, `charging`, `parked`
+    pub profile: String,
+}
+
+/// A car that the simulator has made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MadeCar {
+    /// Upper case.
+    pub make: String,
+    /// As the catalogue has it.
+    pub model: String,
+    /// Model year.
+    pub year: u16,
+    /// What drives it.
+    pub powertrain: Powertrain,
+    /// Which source reads it.
+    pub kind: u8,
+    /// What that source needs to find it.
+    pub spec: Vec<u8>,
+}
+
+/// What an operator does to a simulated car.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CarCommand {
+    /// Begin, or go on after a pause.
+    Start,
+    /// Hold.
+    Pause,
+    /// From the beginning.
+    Restart,
+    /// So many times faster than time.
+    Speed(f64),
+    /// Ahead by so much.
+    Jump(Duration),
+    /// Another profile.
+    Profile(String),
+    /// Fail every read with this error, or stop failing.
+    Fail(Option<ErrorCode>),
+    /// `ideal` or `realistic`
+    Latency(String),
+}
+
+/// The controls of the simulated fleet: pure functions of a car's data.
+pub trait Simulator: Send + Sync + 'static {
+    /// Makes a car; the error lists what there is.
+    fn make(&self, request: &CarRequest, seed: u64, now: Timestamp) -> Result<MadeCar, String>;
+    /// The car's data after a command.
+    fn control(&self, spec: &[u8], command: &CarCommand, now: Timestamp) -> Result<Vec<u8>, String>;
+    /// The car's state in words: profile, running or paused, speed, trouble.
+    fn describe(&self, spec: &[u8], now: Timestamp) -> Vec<(&'static str, String)>;
+    /// Brands and models that can be made: make, model, first and last year, powertrain, regions.
+    fn models(&self) -> Vec<(String, String, u16, u16, Powertrain, String)>;
 }

@@ -10,7 +10,7 @@ use crate::{
     connect::PermissionSet,
     errors::ErrorCode,
     ids::{EventId, SubscriptionId, WebhookNo},
-    signal::SignalId,
+    signal::{SignalId, Value},
     time::Timestamp,
     webhook::{Scheduled, Webhook},
 };
@@ -243,12 +243,16 @@ impl Step<'_> {
     fn answer(
         &mut self,
         signal: SignalId,
-        outcome: Result<(crate::signal::Value, Option<Timestamp>), Fault>,
+        outcome: Result<(Value, Option<Timestamp>), Fault>,
     ) -> Option<Duration> {
         let now = self.now;
         self.outcome.unchanged = false;
         let state = self.document.signal_mut(signal);
         state.answered_at = now;
+        let outcome = outcome.and_then(|(value, captured_at)| match value {
+            Value::Number(number) if !number.is_finite() => Err(Fault::from(ErrorCode::UPSTREAM_INVALID_DATA)),
+            value => Ok((value, captured_at)),
+        });
         match outcome {
             Ok((value, captured_at)) => {
                 state.value = Some((value, captured_at, now));

@@ -1,0 +1,375 @@
+//! One lane: what it holds in memory, and which event may be sent next. No I/O.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use domain::{
+    delivery::{Allowance, AttemptResult, Breaker, BreakerSettings, Class, InFlight, InFlightLimit, may_start},
+    ids::{EventNo, VehicleNo},
+    time::Timestamp,
+};
+use futures::future::{AbortHandle, AbortRegistration};
+use hashbrown::{HashMap, HashSet};
+use store::{LaneLease, LogStatus, OutcomeOf, Record, Scope, Tombstone};
+
+use super::{Entry, Loaded};
+use crate::WebhookEntry;
+
+/// Requests in flight that a lane starts with.
+const START: u32 = 8;
+
+/// What came of one event: its record, and the event itself when it is to be tried again.
+pub(crate) struct Ending {
+    pub record: Record,
+    pub again: Option<Entry>,
+}
+
+/// What a worker is to send: one event, or several in one request.
+pub(crate) struct Job {
+    pub webhook: Arc<WebhookEntry>,
+    pub entries: Vec<Entry>,
+    pub class: Class,
+    pub lease: LaneLease,
+    pub abort: AbortRegistration,
+}
+
+/// What a lane says when it is asked for work.
+pub(crate) enum Next {
+    /// Send this.
+    Job(Job),
+    /// These ended without being sent: too old.
+    Ended(Vec<Ending>),
+    /// Nothing may be sent now.
+    Nothing,
+}
+
+/// A webhook's queue as far as it is in memory.
+pub(crate) struct Lane {
+    webhook: Arc<WebhookEntry>,
+    lease: Option<LaneLease>,
+    /// First attempts that are due, in order.
+    first: VecDeque<Entry>,
+    /// Retries by when they are due.
+    retries: BTreeMap<(Timestamp, EventNo), Entry>,
+    /// Every event in memory, also those in flight and those whose record is not written yet.
+    held: HashSet<EventNo>,
+    /// Requests under way, by their first event; a request's events for breaking it off.
+    under_way: HashMap<EventNo, (AbortHandle, Vec<(EventNo, VehicleNo)>)>,
+    in_flight: InFlight,
+    limit: InFlightLimit,
+    breaker: Breaker,
+    last_delivered: Option<Timestamp>,
+    stored: Stored,
+}
+
+/// What the store may hold that memory does not.
+#[derive(Default)]
+struct Stored {
+    /// There may be due events.
+    due: bool,
+    /// When the next one is due.
+    next: Option<Timestamp>,
+    /// A fill is under way; what was let go of since it began must not come back with it.
+    filling: bool,
+    let_go: HashSet<EventNo>,
+    /// The highest number that a fill has brought: a hand-over below it may be old news.
+    highest: EventNo,
+}
+
+impl Lane {
+    pub(crate) fn new(webhook: Arc<WebhookEntry>, most_in_flight: u32) -> Self {
+        Self {
+            webhook,
+            lease: None,
+            first: VecDeque::new(),
+            retries: BTreeMap::new(),
+            held: HashSet::new(),
+            under_way: HashMap::new(),
+            in_flight: InFlight::default(),
+            limit: InFlightLimit::new(START, most_in_flight),
+            breaker: Breaker::new(BreakerSettings::default()),
+            last_delivered: None,
+            // A lane that is new in memory has to lease its queue and look at it.
+            stored: Stored { due: true, ..Stored::default() },
+        }
+    }
+
+    pub(crate) fn lease(&self) -> Option<LaneLease> {
+        self.lease
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    pub(crate) fn has_stored(&self) -> bool {
+        self.stored.due
+    }
+
+    pub(crate) fn last_delivered(&self) -> Option<Timestamp> {
+        self.last_delivered
+    }
+
+    /// Takes an event that was just committed, unless something older may wait in the store: then it waits there too.
+    /// False when the lane has to look into the store.
+    pub(crate) fn take(&mut self, entry: Entry, window: usize) -> bool {
+        let waits = self.stored.due
+            || self.stored.filling
+            || self.lease.is_none()
+            || self.held.len() >= window
+            || entry.no <= self.stored.highest;
+        if waits {
+            self.stored.due |= !self.held.contains(&entry.no);
+            return false;
+        }
+        self.held.insert(entry.no);
+        self.first.push_back(entry);
+        true
+    }
+
+    /// Something was written to the store behind this lane's back.
+    pub(crate) fn expect_stored(&mut self) {
+        self.stored.due = true;
+    }
+
+    pub(crate) fn refresh(&mut self, webhook: Arc<WebhookEntry>) {
+        self.webhook = webhook;
+    }
+
+    /// Whether a fill should begin.
+    pub(crate) fn wants_fill(&self, window: usize, now: Timestamp) -> bool {
+        let due = self.stored.due || self.stored.next.is_some_and(|at| at <= now);
+        due && !self.stored.filling && self.held.len() <= window / 2
+    }
+
+    pub(crate) fn begin_fill(&mut self) {
+        self.stored.filling = true;
+        self.stored.due = false;
+    }
+
+    pub(crate) fn fail_fill(&mut self) {
+        self.stored.filling = false;
+        self.stored.due = true;
+        self.stored.let_go.clear();
+    }
+
+    /// Takes what a fill has read. Answers with the events that cannot be composed any more.
+    pub(crate) fn end_fill(
+        &mut self,
+        loaded: Loaded,
+        now: Timestamp,
+        covered: impl Fn(EventNo, VehicleNo) -> bool,
+    ) -> Vec<Ending> {
+        self.lease = Some(loaded.lease);
+        self.stored.filling = false;
+        self.stored.due |= loaded.more;
+        self.stored.next = loaded.next;
+        let let_go = std::mem::take(&mut self.stored.let_go);
+        let mut lost = Vec::new();
+        for event in loaded.events {
+            let no = event.as_ref().map_or_else(|lost| lost.0, |entry| entry.no);
+            self.stored.highest = self.stored.highest.max(no);
+            if let_go.contains(&no) || !self.held.insert(no) {
+                continue;
+            }
+            match event {
+                Ok(entry) if covered(no, entry.vehicle) => {
+                    self.held.remove(&no);
+                }
+                Ok(entry) if entry.history.attempts().is_empty() => self.first.push_back(entry),
+                Ok(entry) => {
+                    self.retries.insert((entry.attempt_at, no), entry);
+                }
+                Err((no, attempt_at)) => lost.push(ended_unsent(no, attempt_at, LogStatus::Cancelled, now)),
+            }
+        }
+        lost
+    }
+
+    /// When the lane wants to be looked at again.
+    pub(crate) fn next_time(&self, now: Timestamp) -> Option<Timestamp> {
+        let retry = self.retries.keys().next().map(|key| key.0);
+        let held = self.first.front().and_then(|oldest| {
+            match self.breaker.first_attempts(oldest.created_at, !self.retries.is_empty(), now) {
+                Allowance::HeldUntil(at) => Some(at),
+                Allowance::Any | Allowance::UpTo(_) => None,
+            }
+        });
+        [retry, held, self.stored.next].into_iter().flatten().min()
+    }
+
+    /// The next event to send, if one may be sent now.
+    pub(crate) fn next(&mut self, now: Timestamp, max_age: Duration) -> Next {
+        let (Some(lease), Some(class)) = (self.lease, self.startable(now)) else { return Next::Nothing };
+        let entry = match class {
+            Class::Retry => self.retries.pop_first().map(|(_, entry)| entry),
+            Class::First => self.first.pop_front(),
+        };
+        let Some(entry) = entry else { return Next::Nothing };
+        if now.since(entry.created_at) > max_age {
+            return Next::Ended(vec![ended_unsent(entry.no, entry.attempt_at, LogStatus::Expired, now)]);
+        }
+        let mut entries = vec![entry];
+        if class == Class::First {
+            self.add_companions(&mut entries);
+        }
+        Next::Job(self.start(entries, class, lease))
+    }
+
+    /// The class whose turn it is: retries keep their times, so they come first.
+    pub(crate) fn startable(&self, now: Timestamp) -> Option<Class> {
+        if !self.webhook.webhook().status.delivers() {
+            return None;
+        }
+        let limit = self.limit.get();
+        let retry_is_due = self.retries.keys().next().is_some_and(|key| key.0 <= now);
+        if retry_is_due && may_start(Class::Retry, self.in_flight, limit) {
+            return Some(Class::Retry);
+        }
+        let oldest = self.first.front()?.created_at;
+        let allowed = match self.breaker.first_attempts(oldest, !self.retries.is_empty(), now) {
+            Allowance::Any => true,
+            Allowance::UpTo(most) => self.in_flight.first < most,
+            Allowance::HeldUntil(_) => false,
+        };
+        (allowed && may_start(Class::First, self.in_flight, limit)).then_some(Class::First)
+    }
+
+    /// Other first attempts that go in the same request, where the operator asked for batches.
+    fn add_companions(&mut self, entries: &mut Vec<Entry>) {
+        let domain::webhook::Plan::Scheduled(settings) = &entries[0].revision.plan;
+        let most = usize::from(settings.vehicles_per_request);
+        while entries.len() < most {
+            let same = |next: &Entry| {
+                next.revision.number == entries[0].revision.number && next.info.mode == entries[0].info.mode
+            };
+            let Some(next) = self.first.front().filter(|next| same(next)) else { break };
+            debug_assert!(self.held.contains(&next.no));
+            entries.extend(self.first.pop_front());
+        }
+    }
+
+    fn start(&mut self, entries: Vec<Entry>, class: Class, lease: LaneLease) -> Job {
+        match class {
+            Class::First => self.in_flight.first += 1,
+            Class::Retry => self.in_flight.retries += 1,
+        }
+        let (handle, abort) = AbortHandle::new_pair();
+        let events = entries.iter().map(|entry| (entry.no, entry.vehicle)).collect();
+        self.under_way.insert(entries[0].no, (handle, events));
+        Job { webhook: self.webhook.clone(), entries, class, lease, abort }
+    }
+
+    /// Puts back what did not fit into a request.
+    pub(crate) fn put_back(&mut self, entries: Vec<Entry>) {
+        for entry in entries.into_iter().rev() {
+            self.first.push_front(entry);
+        }
+    }
+
+    /// A request has ended; its records are still to be written.
+    pub(crate) fn ended(&mut self, first: EventNo, class: Class, result: AttemptResult, now: Timestamp) {
+        self.under_way.remove(&first);
+        self.leave(class);
+        self.limit.observe(result, self.in_flight.first + self.in_flight.retries);
+        self.breaker.observe(first, class, result, now);
+        if matches!(result, AttemptResult::Answered { status: 200..=299 }) {
+            self.last_delivered = self.last_delivered.max(Some(now));
+        }
+    }
+
+    /// A request was broken off: it proves nothing about the receiver.
+    pub(crate) fn broken_off(&mut self, first: EventNo, class: Class, entries: &[Entry]) {
+        self.under_way.remove(&first);
+        self.leave(class);
+        for entry in entries {
+            self.let_go(entry.no);
+        }
+    }
+
+    fn leave(&mut self, class: Class) {
+        match class {
+            Class::First => self.in_flight.first -= 1,
+            Class::Retry => self.in_flight.retries -= 1,
+        }
+    }
+
+    /// A record is written: the event is let go of, or waits for its next attempt.
+    pub(crate) fn recorded(&mut self, event: EventNo, again: Option<Entry>) {
+        match again {
+            Some(entry) => {
+                self.retries.insert((entry.attempt_at, event), entry);
+            }
+            None => self.let_go(event),
+        }
+    }
+
+    /// The lane has passed to another node: nothing of it is ours any more.
+    pub(crate) fn lose(&mut self) {
+        self.lease = None;
+        self.first.clear();
+        self.retries.clear();
+        self.held.clear();
+        self.stored.due = true;
+    }
+
+    /// Breaks off requests that a tombstone covers.
+    pub(crate) fn bury(&mut self, tombstone: &Tombstone) {
+        let no_webhook = self.webhook.webhook().no;
+        for (handle, events) in self.under_way.values() {
+            let covers = |&(no, vehicle): &(EventNo, VehicleNo)| {
+                no <= tombstone.up_to
+                    && match tombstone.scope {
+                        Scope::Webhook(webhook) => webhook == no_webhook,
+                        Scope::Subscription(webhook, of) => webhook == no_webhook && of == vehicle,
+                        Scope::Vehicle(of) => of == vehicle,
+                    }
+            };
+            if events.iter().any(covers) {
+                handle.abort();
+            }
+        }
+    }
+
+    /// Lets go of waiting events that a tombstone covers.
+    pub(crate) fn drop_covered(&mut self, covered: impl Fn(EventNo, VehicleNo) -> bool) {
+        let mut gone = Vec::new();
+        self.first.retain(|entry| keep(entry, &covered, &mut gone));
+        self.retries.retain(|_, entry| keep(entry, &covered, &mut gone));
+        for event in gone {
+            self.let_go(event);
+        }
+    }
+
+    fn let_go(&mut self, event: EventNo) {
+        self.held.remove(&event);
+        if self.stored.filling {
+            self.stored.let_go.insert(event);
+        }
+    }
+}
+
+fn keep(entry: &Entry, covered: &impl Fn(EventNo, VehicleNo) -> bool, gone: &mut Vec<EventNo>) -> bool {
+    let covered = covered(entry.no, entry.vehicle);
+    if covered {
+        gone.push(entry.no);
+    }
+    !covered
+}
+
+/// The end of an event that is not sent.
+pub(crate) fn ended_unsent(event: EventNo, attempt_at: Timestamp, status: LogStatus, now: Timestamp) -> Ending {
+    let record = Record {
+        event,
+        attempt_at,
+        attempts: Vec::new(),
+        attempt_count: 0,
+        http_status: 0,
+        took_ms: 0,
+        outcome: OutcomeOf::Ended(status, now),
+    };
+    Ending { record, again: None }
+}

@@ -1,0 +1,368 @@
+//! Sending: lanes of waiting events, workers that take turns, and the loop that keeps lanes filled.
+//!
+//! A lane holds a bounded window of its queue in memory. Events come into it straight from a commit while nothing older
+//! waits in the store, and from the store otherwise, so order is the store's. Workers take the next event of the lane
+//! whose turn it is, send it with no transaction open, and pass what came of it to the [`recorder`], which writes in
+//! batches. What a lane holds can be lost without losing an event: the row stays until its end is recorded.
+//!
+//! Nothing that a tombstone covers is handed to a worker, and a request that is under way for it is broken off.
+
+mod compose;
+mod lane;
+pub(crate) mod recorder;
+mod worker;
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    delivery::{History, RoundRobin},
+    ids::{EventNo, WebhookNo},
+    time::Timestamp,
+    vehicle::{Observation, VehicleInfo},
+    webhook::Revision,
+};
+use futures::future::select;
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use store::{LaneKey, LaneLease, NodeId, QueuedEvent, Scope, StoreError, Tombstone};
+use tokio::sync::{Notify, mpsc};
+
+use self::{lane::Lane, recorder::Ended};
+use crate::{App, AppError, WebhookEntry, What, settings::DeliverySettings};
+
+/// The one node of a store that one process owns.
+const NODE: NodeId = NodeId(1);
+/// Requests that a lane sends in its turn before the next lane has one.
+const QUANTUM: u32 = 16;
+/// Ends of attempts that wait to be recorded; workers wait beyond it.
+const RECORDS: usize = 1_024;
+/// After a failure of the store.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The lane of a webhook that one node can serve.
+pub(crate) const fn lane_of(webhook: WebhookNo) -> LaneKey {
+    LaneKey { webhook, stripe: 0 }
+}
+
+/// A waiting event in memory, with all that composing its body needs.
+pub(crate) struct Entry {
+    pub no: EventNo,
+    pub attempt_at: Timestamp,
+    pub created_at: Timestamp,
+    pub id: domain::ids::EventId,
+    pub vehicle: domain::ids::VehicleNo,
+    pub info: Arc<VehicleInfo>,
+    pub observation: Arc<Observation>,
+    pub revision: Arc<Revision>,
+    pub history: History,
+}
+
+/// All lanes of this node.
+pub(crate) struct Lanes {
+    inner: Mutex<Inner>,
+    settings: DeliverySettings,
+    /// A lane wants to be filled, or its timer has changed.
+    attention: Notify,
+    /// There is something to send.
+    work: Notify,
+    records: mpsc::Sender<Ended>,
+}
+
+struct Inner {
+    lanes: HashMap<LaneKey, Lane>,
+    turns: RoundRobin<LaneKey>,
+    /// Tombstones of vehicles and subscriptions; those of webhooks are a number in their lane.
+    tombstones: Vec<Tombstone>,
+    in_flight: usize,
+    workers: usize,
+    idle: usize,
+    unrecorded: usize,
+}
+
+impl Lanes {
+    pub(crate) fn new(settings: DeliverySettings) -> (Self, mpsc::Receiver<Ended>) {
+        let (records, receiver) = mpsc::channel(RECORDS);
+        let inner = Inner {
+            lanes: HashMap::new(),
+            turns: RoundRobin::new(QUANTUM),
+            tombstones: Vec::new(),
+            in_flight: 0,
+            workers: 0,
+            idle: 0,
+            unrecorded: 0,
+        };
+        let lanes =
+            Self { inner: Mutex::new(inner), settings, attention: Notify::new(), work: Notify::new(), records };
+        (lanes, receiver)
+    }
+
+    /// Takes up the lanes that have work in the store, and the tombstones that are not done.
+    pub(crate) async fn restore(&self, app: &Arc<App>) -> Result<(), AppError> {
+        for tombstone in app.store.tombstones().await? {
+            self.bury(tombstone);
+        }
+        for key in app.store.lanes_with_work().await? {
+            self.with_lane(app, key, |lane| lane.expect_stored());
+        }
+        Ok(())
+    }
+
+    /// Takes events that were just committed, in the order of their numbers.
+    pub(crate) fn hand_over(&self, app: &Arc<App>, events: Vec<(LaneKey, Entry)>) {
+        let inner = &mut *self.inner.lock();
+        let mut needs_attention = false;
+        for (key, entry) in events {
+            let Some(lane) = inner.lane(app, key, &self.settings) else { continue };
+            needs_attention |= !lane.take(entry, self.settings.window);
+            inner.turns.add(key);
+        }
+        self.wake_a_worker(app, inner);
+        if needs_attention {
+            self.attention.notify_one();
+        }
+    }
+
+    /// Takes an event that the store has queued again.
+    pub(crate) async fn hand_over_queued(&self, app: &Arc<App>, key: LaneKey, queued: QueuedEvent) {
+        if let Ok(mut hydrated) = hydrate(app, key, vec![queued]).await
+            && let Some(Ok(entry)) = hydrated.pop()
+        {
+            self.hand_over(app, vec![(key, entry)]);
+        } else {
+            self.with_lane(app, key, |lane| lane.expect_stored());
+        }
+    }
+
+    /// From now on, nothing that the tombstone covers leaves; what is under way is broken off.
+    pub(crate) fn bury(&self, tombstone: Tombstone) {
+        let inner = &mut *self.inner.lock();
+        for lane in inner.lanes.values_mut() {
+            lane.bury(&tombstone);
+        }
+        if !inner.tombstones.iter().any(|known| known.no == tombstone.no) {
+            inner.tombstones.push(tombstone);
+        }
+        drop_covered(inner);
+    }
+
+    /// A tombstone's events have all ended.
+    pub(crate) fn buried(&self, tombstone: i64) {
+        self.inner.lock().tombstones.retain(|known| known.no != tombstone);
+    }
+
+    /// The tombstones that are not done.
+    pub(crate) fn tombstones(&self) -> Vec<i64> {
+        self.inner.lock().tombstones.iter().map(|tombstone| tombstone.no).collect()
+    }
+
+    /// A webhook has changed.
+    pub(crate) fn refresh(&self, entry: Arc<WebhookEntry>) {
+        let inner = &mut *self.inner.lock();
+        let key = lane_of(entry.webhook().no);
+        if let Some(lane) = inner.lanes.get_mut(&key) {
+            lane.refresh(entry);
+            inner.turns.add(key);
+            self.attention.notify_one();
+        }
+    }
+
+    /// Makes every loop look again.
+    pub(crate) fn wake(&self) {
+        self.attention.notify_one();
+        self.work.notify_waiters();
+    }
+
+    /// Nothing is in flight and nothing waits to be recorded.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.in_flight == 0 && inner.unrecorded == 0
+    }
+
+    /// Every lane with the number of events in memory and whether the store may hold more.
+    pub(crate) fn depths(&self) -> Vec<(LaneKey, usize, bool)> {
+        self.inner.lock().lanes.iter().map(|(key, lane)| (*key, lane.held(), lane.has_stored())).collect()
+    }
+
+    fn with_lane<T>(&self, app: &Arc<App>, key: LaneKey, act: impl FnOnce(&mut Lane) -> T) -> Option<T> {
+        let done = self.inner.lock().lane(app, key, &self.settings).map(act);
+        self.attention.notify_one();
+        done
+    }
+
+    /// Starts a worker or wakes one, if a lane has its turn.
+    fn wake_a_worker(&self, app: &Arc<App>, inner: &mut Inner) {
+        if inner.idle > 0 {
+            self.work.notify_one();
+        } else if inner.workers < self.settings.in_flight && !app.stop.is_set() {
+            inner.workers += 1;
+            app.spawn.spawn("delivery-worker", Box::pin(worker::run(app.clone())));
+        }
+    }
+}
+
+impl Inner {
+    /// The lane, made when its webhook is there.
+    fn lane(&mut self, app: &Arc<App>, key: LaneKey, settings: &DeliverySettings) -> Option<&mut Lane> {
+        if !self.lanes.contains_key(&key) {
+            let entry = app.registry.webhook(key.webhook)?;
+            let mut lane = Lane::new(entry, settings.lane_in_flight);
+            for tombstone in &self.tombstones {
+                lane.bury(tombstone);
+            }
+            self.lanes.insert(key, lane);
+        }
+        self.lanes.get_mut(&key)
+    }
+}
+
+/// Drops waiting entries that a tombstone covers from memory: the sweep of the tombstone ends their rows.
+fn drop_covered(inner: &mut Inner) {
+    let tombstones = &inner.tombstones;
+    for (key, lane) in &mut inner.lanes {
+        lane.drop_covered(|no, vehicle| covers(tombstones, *key, no, vehicle));
+    }
+}
+
+/// Whether a tombstone covers an event of a lane.
+fn covers(tombstones: &[Tombstone], lane: LaneKey, no: EventNo, vehicle: domain::ids::VehicleNo) -> bool {
+    tombstones.iter().any(|tombstone| {
+        no <= tombstone.up_to
+            && match tombstone.scope {
+                Scope::Webhook(webhook) => webhook == lane.webhook,
+                Scope::Subscription(webhook, of) => webhook == lane.webhook && of == vehicle,
+                Scope::Vehicle(of) => of == vehicle,
+            }
+    })
+}
+
+/// The loop that fills lanes and minds their timers.
+pub(crate) async fn run(app: Arc<App>) {
+    while !app.stop.is_set() {
+        let now = app.now();
+        let (wanting, wake_at) = look(&app, now);
+        let mut failed = false;
+        for key in wanting {
+            if let Err(error) = fill(&app, key, now).await {
+                tracing::warn!(webhook.no = key.webhook.0, %error, "a lane could not be filled");
+                failed = true;
+            }
+        }
+        let until = if failed { now + PAUSE } else { wake_at };
+        select(Box::pin(app.lanes.attention.notified()), app.clock.sleep_until(until)).await;
+    }
+}
+
+/// Lanes that want to be filled, and when to look again.
+fn look(app: &Arc<App>, now: Timestamp) -> (Vec<LaneKey>, Timestamp) {
+    let inner = &mut *app.lanes.inner.lock();
+    let (mut wanting, mut wake_at) = (Vec::new(), now + Duration::from_secs(60));
+    let mut ready = false;
+    for (&key, lane) in &mut inner.lanes {
+        if lane.wants_fill(app.lanes.settings.window, now) {
+            lane.begin_fill();
+            wanting.push(key);
+        }
+        match lane.next_time(now) {
+            Some(at) if at <= now => {
+                inner.turns.add(key);
+                ready = true;
+            }
+            Some(at) => wake_at = wake_at.min(at),
+            None => {}
+        }
+    }
+    wanting.sort_unstable();
+    if ready {
+        app.lanes.wake_a_worker(app, inner);
+    }
+    (wanting, wake_at)
+}
+
+/// Loads the next events of a lane.
+async fn fill(app: &Arc<App>, key: LaneKey, now: Timestamp) -> Result<(), AppError> {
+    let window = app.lanes.settings.window;
+    let loaded = load(app, key, now, window).await;
+    let lost = {
+        let inner = &mut *app.lanes.inner.lock();
+        let Inner { lanes, turns, tombstones, unrecorded, .. } = inner;
+        let Some(lane) = lanes.get_mut(&key) else { return Ok(()) };
+        let lost = match loaded {
+            Ok(loaded) => lane.end_fill(loaded, now, |no, vehicle| covers(tombstones, key, no, vehicle)),
+            Err(error) => {
+                lane.fail_fill();
+                return Err(error);
+            }
+        };
+        turns.add(key);
+        *unrecorded += lost.len();
+        app.lanes.wake_a_worker(app, inner);
+        lost
+    };
+    for ending in lost {
+        // The recorder outlives this loop; it is gone only when the process ends.
+        let _ = app.lanes.records.send(Ended { key, ending, switch_off: false }).await;
+    }
+    Ok(())
+}
+
+/// What a fill has read.
+struct Loaded {
+    lease: LaneLease,
+    /// In the order of the queue; those that cannot be composed any more by their place.
+    events: Vec<Result<Entry, (EventNo, Timestamp)>>,
+    /// There is more that is due.
+    more: bool,
+    /// When the next attempt after these is due.
+    next: Option<Timestamp>,
+}
+
+async fn load(app: &Arc<App>, key: LaneKey, now: Timestamp, window: usize) -> Result<Loaded, AppError> {
+    let lease = app.store.lease_lane(NODE, key, now, Timestamp::NEVER).await?.ok_or(StoreError::LeaseLost)?;
+    let held = app.lanes.inner.lock().lanes.get(&key).map_or(0, Lane::held);
+    let limit = held + window / 2;
+    let queued = app.store.fill(key, now, limit).await?;
+    let more = queued.len() >= limit;
+    let next = app.store.next_attempt(key, now).await?;
+    Ok(Loaded { lease, events: hydrate(app, key, queued).await?, more, next })
+}
+
+/// Opens what the store keeps sealed. An event whose observation or revision is gone cannot be sent any more.
+async fn hydrate(
+    app: &Arc<App>,
+    key: LaneKey,
+    queued: Vec<QueuedEvent>,
+) -> Result<Vec<Result<Entry, (EventNo, Timestamp)>>, AppError> {
+    let subjects: Vec<_> = queued.iter().map(|event| event.user.0).collect();
+    let keys = app.sealer.keys(&subjects).await?;
+    let mut revisions: HashMap<u32, Option<Arc<Revision>>> = HashMap::new();
+    if let Some(webhook) = app.registry.webhook(key.webhook) {
+        for event in &queued {
+            if !revisions.contains_key(&event.revision) {
+                let revision = app.registry.revision(&webhook, event.revision).await?;
+                revisions.insert(event.revision, revision.map(Arc::new));
+            }
+        }
+    }
+    let open = |(event, sealing): (QueuedEvent, Option<Arc<crate::DataKey>>)| {
+        let revision = revisions.get(&event.revision).cloned().flatten();
+        let observation = sealing.and_then(|sealing| {
+            let plain = sealing.open(What::Observation, event.info.id.0, &event.observed).ok()?;
+            Observation::decode(&plain).ok()
+        });
+        match (revision, observation, History::from_bytes(&event.attempts)) {
+            (Some(revision), Some(observation), Ok(history)) => Ok(Entry {
+                no: event.no,
+                attempt_at: event.attempt_at,
+                created_at: event.created_at,
+                id: event.id,
+                vehicle: event.vehicle,
+                info: Arc::new(event.info),
+                observation: Arc::new(observation),
+                revision,
+                history,
+            }),
+            _ => Err((event.no, event.attempt_at)),
+        }
+    };
+    Ok(queued.into_iter().zip(keys).map(open).collect())
+}

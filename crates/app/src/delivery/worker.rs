@@ -1,0 +1,208 @@
+//! A worker: takes the next request, sends it, and says what came of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::{
+    delivery::{Attempt, AttemptResult, Failure, History, RetryPolicy, Verdict, switches_off},
+    time::Timestamp,
+};
+use futures::future::Abortable;
+use store::{LogStatus, OutcomeOf, Record};
+
+use super::{
+    Entry, Inner, compose,
+    lane::{Ending, Job, Next},
+    recorder::Ended,
+};
+use crate::{App, WebhookEntry, ports::Post};
+
+/// Works until there has been nothing to do for a while; the lanes start another when there is.
+pub(crate) async fn run(app: Arc<App>) {
+    loop {
+        match take(&app) {
+            Taken::Job(key, job) => send(&app, key, job).await,
+            Taken::Ended(key, endings) => {
+                for ending in endings {
+                    pass_on(&app, Ended { key, ending, switch_off: false }).await;
+                }
+            }
+            Taken::Nothing => {
+                if !wait(&app).await {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+enum Taken {
+    Job(store::LaneKey, Job),
+    Ended(store::LaneKey, Vec<Ending>),
+    Nothing,
+}
+
+/// Takes the next request of the lane whose turn it is; a lane that has nothing to send loses its turn.
+fn take(app: &Arc<App>) -> Taken {
+    let lanes = &app.lanes;
+    let inner = &mut *lanes.inner.lock();
+    if app.stop.is_set() {
+        return Taken::Nothing;
+    }
+    let now = app.now();
+    while let Some(key) = inner.turns.next_lane() {
+        let Some(lane) = inner.lanes.get_mut(&key) else {
+            inner.turns.remove(key);
+            continue;
+        };
+        let next = lane.next(now, lanes.settings.max_age);
+        if lane.wants_fill(lanes.settings.window, now) {
+            lanes.attention.notify_one();
+        }
+        match next {
+            Next::Job(job) => {
+                inner.in_flight += 1;
+                inner.unrecorded += job.entries.len();
+                if lane.startable(now).is_some() || inner.lanes.len() > 1 {
+                    lanes.wake_a_worker(app, inner);
+                }
+                return Taken::Job(key, job);
+            }
+            Next::Ended(endings) => {
+                inner.unrecorded += endings.len();
+                return Taken::Ended(key, endings);
+            }
+            Next::Nothing => {
+                inner.turns.remove(key);
+                if lane.next_time(now).is_some_and(|at| at > now) {
+                    lanes.attention.notify_one();
+                }
+            }
+        }
+    }
+    Taken::Nothing
+}
+
+/// Waits for work; false when the worker should end.
+async fn wait(app: &Arc<App>) -> bool {
+    let notified = app.lanes.work.notified();
+    {
+        let inner = &mut *app.lanes.inner.lock();
+        if app.stop.is_set() || inner.idle >= IDLE {
+            inner.workers -= 1;
+            return false;
+        }
+        inner.idle += 1;
+    }
+    notified.await;
+    app.lanes.inner.lock().idle -= 1;
+    true
+}
+
+/// Workers that wait for work; more than these end when they have nothing to do.
+const IDLE: usize = 64;
+
+async fn send(app: &Arc<App>, key: store::LaneKey, mut job: Job) {
+    let composed = compose::compose(&job.webhook, &mut job.entries);
+    if !composed.left_over.is_empty() {
+        let inner = &mut *app.lanes.inner.lock();
+        inner.unrecorded -= composed.left_over.len();
+        if let Some(lane) = inner.lanes.get_mut(&key) {
+            lane.put_back(composed.left_over);
+        }
+    }
+    let (started_at, begun) = (app.now(), app.clock.monotonic());
+    let first = job.entries[0].no;
+    let result = match composed.body {
+        None => Ok(AttemptResult::Failed(Failure::BodyTooLarge)),
+        Some(body) => Abortable::new(post(app, &job.webhook, &job.entries[0], body), job.abort).await,
+    };
+    let now = app.now();
+    let took_ms = u32::try_from(app.clock.monotonic().saturating_sub(begun).as_millis()).unwrap_or(u32::MAX);
+    let last_delivered = {
+        let Inner { lanes, turns, in_flight, unrecorded, .. } = &mut *app.lanes.inner.lock();
+        *in_flight -= 1;
+        turns.add(key);
+        match (&result, lanes.get_mut(&key)) {
+            (Ok(result), Some(lane)) => {
+                lane.ended(first, job.class, *result, now);
+                lane.last_delivered()
+            }
+            // The tombstone that broke it off ends the rows, as dropped or as cancelled.
+            (Err(_), Some(lane)) => {
+                *unrecorded -= job.entries.len();
+                lane.broken_off(first, job.class, &job.entries);
+                None
+            }
+            (_, None) => None,
+        }
+    };
+    let Ok(result) = result else { return };
+    crate::metrics::attempt(result, took_ms);
+    for entry in job.entries {
+        pass_on(app, end(key, entry, Attempt { started_at, took_ms, result }, last_delivered, now)).await;
+    }
+}
+
+/// One POST, with no transaction open: a slow receiver must not hold a row.
+async fn post(app: &App, webhook: &WebhookEntry, entry: &Entry, body: String) -> AttemptResult {
+    let Some(target) = webhook.target.clone() else { return AttemptResult::Failed(Failure::Blocked) };
+    let post = Post {
+        target,
+        signature: Some(webhook.application.signer.sign(body.as_bytes())),
+        agent: entry.revision.agent.header(),
+        body: Bytes::from(body),
+        deadline: app.settings.delivery.deadline,
+        keep: 0,
+    };
+    match app.outbound.post(post).await {
+        Ok(reply) => AttemptResult::Answered { status: reply.status },
+        Err(failure) => AttemptResult::Failed(failure),
+    }
+}
+
+/// What follows an attempt.
+fn end(
+    key: store::LaneKey,
+    mut entry: Entry,
+    attempt: Attempt,
+    last_delivered: Option<Timestamp>,
+    now: Timestamp,
+) -> Ended {
+    entry.history.push(attempt);
+    let verdict = RetryPolicy::scheduled().after(&entry.history);
+    let mut switch_off = false;
+    let outcome = match verdict {
+        Verdict::Delivered => OutcomeOf::Ended(LogStatus::Delivered, now),
+        Verdict::RetryAt(at) => OutcomeOf::RetryAt(at),
+        Verdict::Abandon(reason) => {
+            let began_at = entry.history.began_at().unwrap_or(now);
+            switch_off = switches_off(reason, began_at, last_delivered);
+            OutcomeOf::Ended(LogStatus::Failed, now)
+        }
+    };
+    let record = Record {
+        event: entry.no,
+        attempt_at: entry.attempt_at,
+        attempts: entry.history.to_bytes(),
+        attempt_count: attempt_count(&entry.history),
+        http_status: attempt.result.status().unwrap_or(0),
+        took_ms: attempt.took_ms,
+        outcome,
+    };
+    let again = match outcome {
+        OutcomeOf::RetryAt(at) => Some(Entry { attempt_at: at, ..entry }),
+        OutcomeOf::Ended(..) => None,
+    };
+    Ended { key, ending: Ending { record, again }, switch_off }
+}
+
+fn attempt_count(history: &History) -> u16 {
+    u16::try_from(history.attempts().len()).unwrap_or(u16::MAX)
+}
+
+/// Hands an end to the recorder, waiting while too many are unwritten.
+async fn pass_on(app: &App, ended: Ended) {
+    // The recorder lives as long as the process, so there is somebody to take it.
+    let _ = app.lanes.records.send(ended).await;
+}

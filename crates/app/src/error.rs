@@ -1,0 +1,68 @@
+//! Why a use-case did not do what it was asked, as cases that an answer can be made of. Nothing was changed.
+
+use store::StoreError;
+
+use crate::{ports::UriRefused, sealing::SealError};
+
+/// Why a use-case did not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AppError {
+    /// There is no such thing, or it belongs to somebody else.
+    #[error("no {0} with this id")]
+    NotFound(&'static str),
+    /// A value is not acceptable; the text says what to write instead.
+    #[error("{message}")]
+    Invalid {
+        /// The field, as the API names it.
+        field: &'static str,
+        /// What to write instead.
+        message: String,
+    },
+    /// The state of something does not allow it.
+    #[error("{0}")]
+    Conflict(String),
+    /// Asked too often; wait so many milliseconds.
+    #[error("too many requests; try again in {0} ms")]
+    TooOften(u64),
+    /// The plan of the application does not contain it.
+    #[error("{0}")]
+    Plan(String),
+    /// New work cannot be stored now.
+    #[error("{0}")]
+    Unavailable(StoreError),
+    /// A bug or damage: the chain is logged, the client learns nothing.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl AppError {
+    /// A value that is not acceptable.
+    pub fn invalid(field: &'static str, message: impl ToString) -> Self {
+        Self::Invalid { field, message: message.to_string() }
+    }
+}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full | StoreError::ReadOnly | StoreError::Busy | StoreError::Closed => Self::Unavailable(error),
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
+impl From<SealError> for AppError {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::Store(error) => error.into(),
+            SealError::WrongMasterKey => Self::Conflict(error.to_string()),
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
+impl From<UriRefused> for AppError {
+    fn from(refused: UriRefused) -> Self {
+        Self::invalid("callbackUri", refused)
+    }
+}

@@ -1,0 +1,166 @@
+//! The janitor: heartbeat, retention, tombstones, sweeps.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{time::Timestamp, vehicle::Input};
+use futures::future::select;
+use store::{Retention, Sweep};
+
+use crate::{App, AppError, metrics};
+
+const HEARTBEAT: Duration = Duration::from_secs(1);
+const HOUSEKEEPING: Duration = Duration::from_secs(5);
+const AFTER_WORK: Duration = Duration::from_millis(20);
+/// Queue rows that one pass over a tombstone looks at.
+const BURY: usize = 5_000;
+/// Vehicles replanned at once.
+const SWEEP: usize = 256;
+/// The wall clock may be so far behind the latest moment that was ever written before schedules are held.
+const BEHIND_MOST: Duration = Duration::from_secs(48 * 3_600);
+/// Before this nothing was ever scheduled: a machine that has just booted without a clock.
+const EARLIEST: Timestamp = Timestamp::from_secs(1_577_836_800);
+
+/// Asks the store for the latest moment ever written, before any loop trusts the clock.
+pub(crate) async fn first_heartbeat(app: &Arc<App>) -> Result<(), AppError> {
+    beat(app).await
+}
+
+/// Writes a heartbeat every second: it notices a store that cannot be written, and a clock that went back.
+pub(crate) async fn heartbeat(app: Arc<App>) {
+    while !app.stop.is_set() {
+        if let Err(error) = beat(&app).await {
+            tracing::warn!(%error, "the heartbeat could not be written");
+        }
+        rest(&app, HEARTBEAT).await;
+    }
+}
+
+async fn beat(app: &Arc<App>) -> Result<(), AppError> {
+    let now = app.now();
+    if now < EARLIEST {
+        let problem = format!("the clock says {now}; schedules are held until it is set");
+        app.health.set_clock(Some(problem));
+        return Ok(());
+    }
+    match app.store.heartbeat(now).await {
+        Ok(latest) => {
+            let behind = latest.since(now);
+            app.health.set_clock((behind > BEHIND_MOST).then(|| {
+                format!("the clock says {now}, but {latest} was written before; schedules are held until it is set")
+            }));
+            app.health.store_works();
+            Ok(())
+        }
+        Err(error) => {
+            app.health.store_failed(&error);
+            Err(error.into())
+        }
+    }
+}
+
+/// Retention, tombstones and gauges.
+pub(crate) async fn run(app: Arc<App>) {
+    while !app.stop.is_set() {
+        let more = match housekeep(&app).await {
+            Ok(more) => more,
+            Err(error) => {
+                tracing::warn!(%error, "housekeeping failed");
+                false
+            }
+        };
+        rest(&app, if more { AFTER_WORK } else { HOUSEKEEPING }).await;
+    }
+}
+
+/// One pass; true when there is more to do.
+async fn housekeep(app: &Arc<App>) -> Result<bool, AppError> {
+    let now = app.now();
+    let mut more = false;
+    for tombstone in app.lanes.tombstones() {
+        if app.store.bury(tombstone, now, BURY).await? {
+            app.lanes.buried(tombstone);
+        } else {
+            more = true;
+        }
+    }
+    let size = app.store.size().await?;
+    metrics::space(&size);
+    let keep = &app.settings.retention;
+    app.health.set_space((size.free_on_disk < keep.min_free_bytes).then(|| {
+        format!("only {} MiB are free on the disk of the data folder", size.free_on_disk / (1 << 20))
+    }));
+    let retired = app
+        .store
+        .retire(Retention {
+            observations_before: now - keep.observations,
+            log_before: now - keep.log,
+            roll_ups_before: now - keep.roll_ups,
+            tokens_before: now - keep.observations,
+            limit: keep.batch,
+        })
+        .await?;
+    more |= retired.more;
+    if keep.max_bytes.is_some_and(|most| size.bytes - size.free_inside > most) {
+        more |= app.store.retire_oldest(keep.batch).await?.rows > 0;
+    }
+    lane_gauges(app, now).await?;
+    Ok(more)
+}
+
+async fn lane_gauges(app: &Arc<App>, now: Timestamp) -> Result<(), AppError> {
+    let (mut depth, mut oldest) = (0, Duration::ZERO);
+    for (key, held, stored) in app.lanes.depths() {
+        if held > 0 || stored {
+            let (queued, since) = app.store.depth(key, 100_000).await?;
+            depth += queued;
+            oldest = oldest.max(since.map_or(Duration::ZERO, |since| now.since(since)));
+        }
+    }
+    metrics::lanes(depth, oldest);
+    Ok(())
+}
+
+/// Replans the vehicles of webhooks whose cadence has changed, where it was left off.
+pub(crate) async fn sweep(app: Arc<App>) {
+    while !app.stop.is_set() {
+        match app.store.sweeps().await {
+            Ok(sweeps) if sweeps.is_empty() => {
+                let woken = Box::pin(app.health.sweeper_woken());
+                select(woken, Box::pin(app.stop.wished())).await;
+            }
+            Ok(sweeps) => {
+                for sweep in sweeps {
+                    if let Err(error) = sweep_on(&app, sweep).await {
+                        tracing::warn!(%error, webhook.no = sweep.webhook.0, "a sweep was interrupted");
+                        rest(&app, HEARTBEAT).await;
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "sweeps could not be read");
+                rest(&app, HEARTBEAT).await;
+            }
+        }
+    }
+}
+
+/// One batch of a sweep.
+async fn sweep_on(app: &Arc<App>, mut sweep: Sweep) -> Result<(), AppError> {
+    let rows = app.store.subscriptions_of_webhook(sweep.webhook, sweep.after, SWEEP).await?;
+    let Some(last) = rows.last() else { return Ok(app.store.end_sweep(sweep).await?) };
+    sweep.after = Some(last.vehicle);
+    sweep.done += rows.len() as u64;
+    let steps = rows.iter().map(|row| app.deliver_letter(row.vehicle, Input::Tick));
+    for done in futures::future::join_all(steps).await {
+        match done {
+            Ok(()) | Err(AppError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(app.store.advance_sweep(sweep).await?)
+}
+
+async fn rest(app: &Arc<App>, pause: Duration) {
+    select(app.clock.sleep_until(app.now() + pause), Box::pin(app.stop.wished())).await;
+}
+

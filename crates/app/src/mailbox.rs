@@ -1,0 +1,378 @@
+//! The mailbox: everything that is learned about a vehicle waits here for its next step.
+//!
+//! Each vehicle belongs to one shard, and a shard steps a vehicle once per batch, so a vehicle never conflicts with
+//! itself inside this process; between processes the version of its document decides, and the loser steps again from
+//! what is stored. A batch is one load, one commit, and one hand-over to the lanes.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use domain::{
+    delivery::History,
+    ids::VehicleNo,
+    time::Timestamp,
+    vehicle::{self, Document, Input, Outcome},
+    webhook::{Revision, Webhook},
+};
+use hashbrown::{HashMap, HashSet};
+use store::{LoadedVehicle, NewEvent, NewMissed, NewObservation, StepCommit, StepResult, StoreError};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    App, AppError, DataKey, What, WebhookEntry,
+    delivery::{Entry, lane_of},
+    metrics,
+};
+
+const SHARDS: usize = 4;
+/// Letters that wait in one shard; senders wait beyond it.
+const WAITING: usize = 4_096;
+/// Letters stepped at once.
+const BATCH: usize = 256;
+/// How often a step is begun anew after conflicts before its sender learns that it failed.
+const TRIES: u8 = 20;
+
+/// A vehicle as it was loaded, opened.
+pub(crate) struct Opened {
+    pub loaded: LoadedVehicle,
+    pub document: Document,
+    pub key: Arc<DataKey>,
+}
+
+/// Something that was learned about a vehicle.
+pub(crate) struct Letter {
+    pub vehicle: VehicleNo,
+    pub input: Input,
+    /// The vehicle, if the sender has just loaded it.
+    pub opened: Option<Box<Opened>>,
+    /// Whom to tell when it is committed.
+    pub reply: Option<oneshot::Sender<Result<(), AppError>>>,
+    /// Dropped when the letter is done with, whatever came of it.
+    pub ticket: Option<crate::scheduler::Ticket>,
+    pub tries: u8,
+}
+
+/// Where letters are put.
+pub(crate) struct Mailbox {
+    shards: Vec<mpsc::Sender<Letter>>,
+    pending: Arc<AtomicUsize>,
+}
+
+impl Mailbox {
+    pub(crate) fn new() -> (Self, Vec<mpsc::Receiver<Letter>>) {
+        let (shards, letters) = (0..SHARDS).map(|_| mpsc::channel(WAITING)).unzip();
+        (Self { shards, pending: Arc::default() }, letters)
+    }
+
+    /// Puts a letter into the shard of its vehicle, waiting while that is full.
+    pub(crate) async fn put(&self, letter: Letter) -> Result<(), AppError> {
+        // Neighbours share a shard, so that a slot that is worked through in order is committed in order.
+        let shard = usize::try_from(letter.vehicle.0 / 64).unwrap_or(0) % SHARDS;
+        self.pending.fetch_add(1, Ordering::Relaxed);
+        self.shards[shard].send(letter).await.map_err(|_| {
+            self.pending.fetch_sub(1, Ordering::Relaxed);
+            AppError::Unavailable(StoreError::Closed)
+        })
+    }
+
+    /// Nothing waits and nothing is being stepped.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.pending.load(Ordering::Relaxed) == 0
+    }
+}
+
+impl App {
+    /// Steps a vehicle with an input of a use-case and waits until it is committed.
+    pub(crate) async fn deliver_letter(&self, vehicle: VehicleNo, input: Input) -> Result<(), AppError> {
+        let (reply, answer) = oneshot::channel();
+        let letter = Letter { vehicle, input, opened: None, reply: Some(reply), ticket: None, tries: 0 };
+        self.mailbox.put(letter).await?;
+        answer.await.unwrap_or(Err(AppError::Unavailable(StoreError::Closed)))
+    }
+}
+
+/// Steps the letters of one shard until the process stops.
+pub(crate) async fn run(app: Arc<App>, _shard: usize, mut letters: mpsc::Receiver<Letter>) {
+    let mut waiting: VecDeque<Letter> = VecDeque::new();
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        if waiting.is_empty() {
+            let stop = Box::pin(app.stop.wished());
+            let received = Box::pin(letters.recv_many(&mut batch, BATCH));
+            let ended = match futures::future::select(received, stop).await {
+                futures::future::Either::Left((received, _)) => received == 0,
+                futures::future::Either::Right(_) => true,
+            };
+            if ended && batch.is_empty() {
+                return;
+            }
+            waiting.extend(batch.drain(..));
+        }
+        while waiting.len() < BATCH
+            && let Ok(letter) = letters.try_recv()
+        {
+            waiting.push_back(letter);
+        }
+        let taken = take_one_each(&mut waiting);
+        let before = taken.len();
+        let again = step_batch(&app, taken).await;
+        app.mailbox.pending.fetch_sub(before - again.len(), Ordering::Relaxed);
+        for letter in again.into_iter().rev() {
+            waiting.push_front(letter);
+        }
+    }
+}
+
+/// Takes the first letter of each vehicle; later ones stay, in order.
+fn take_one_each(waiting: &mut VecDeque<Letter>) -> Vec<Letter> {
+    let mut seen = HashSet::with_capacity(waiting.len());
+    let (taken, later): (Vec<_>, Vec<_>) =
+        waiting.drain(..).partition(|letter| seen.len() < BATCH && seen.insert(letter.vehicle));
+    waiting.extend(later);
+    taken
+}
+
+/// A step that is made and waits to be committed.
+struct Made {
+    letter: Letter,
+    loaded: LoadedVehicle,
+    outcome: Outcome,
+    webhooks: Vec<Arc<WebhookEntry>>,
+}
+
+/// Steps letters of distinct vehicles. Answers with those that have to be stepped again.
+async fn step_batch(app: &Arc<App>, letters: Vec<Letter>) -> Vec<Letter> {
+    let now = app.now();
+    let opened = match open_all(app, letters).await {
+        Ok(opened) => opened,
+        Err((letters, error)) => {
+            refuse(app, letters, error);
+            return Vec::new();
+        }
+    };
+    let (mut made, mut commits) = (Vec::with_capacity(opened.len()), Vec::with_capacity(opened.len()));
+    for (mut letter, opened) in opened {
+        let Opened { loaded, mut document, key } = opened;
+        let webhooks = webhooks_of(app, &document, &letter.input);
+        let refs: Vec<&Webhook> = webhooks.iter().map(|entry| entry.webhook()).collect();
+        let input = letter.input.clone();
+        let outcome = vehicle::step(&mut document, &loaded.info, &refs, input, now);
+        if outcome.unchanged {
+            answer(&mut letter, Ok(()));
+            continue;
+        }
+        commits.push(commit_of(app, &loaded, &document, &outcome, &key, now));
+        made.push(Made { letter, loaded, outcome, webhooks });
+    }
+    commit(app, made, commits, now).await
+}
+
+type OpenedLetters = Vec<(Letter, Opened)>;
+
+/// Loads and opens the vehicles of letters that do not bring theirs along; letters to vehicles that are gone are answered.
+async fn open_all(app: &Arc<App>, mut letters: Vec<Letter>) -> Result<OpenedLetters, (Vec<Letter>, AppError)> {
+    let missing: Vec<VehicleNo> =
+        letters.iter().filter(|letter| letter.opened.is_none()).map(|letter| letter.vehicle).collect();
+    let loaded = match open_vehicles(app, missing).await {
+        Ok(loaded) => loaded,
+        Err(error) => return Err((letters, error)),
+    };
+    let mut loaded = loaded.into_iter();
+    let mut opened = Vec::with_capacity(letters.len());
+    for mut letter in letters.drain(..) {
+        let found = match letter.opened.take() {
+            Some(found) => Some(*found),
+            None => loaded.next().flatten(),
+        };
+        match found {
+            Some(found) => opened.push((letter, found)),
+            None => answer(&mut letter, Err(AppError::NotFound("vehicle"))),
+        }
+    }
+    Ok(opened)
+}
+
+/// Loads vehicles and opens their documents, in the order asked; `None` for those that are gone or erased.
+async fn open_vehicles(app: &Arc<App>, vehicles: Vec<VehicleNo>) -> Result<Vec<Option<Opened>>, AppError> {
+    if vehicles.is_empty() {
+        return Ok(Vec::new());
+    }
+    let loaded = app.store.load(vehicles).await?;
+    let present = loaded.iter().flatten().map(|vehicle| vehicle.user.0).collect::<Vec<_>>();
+    let mut keys = app.sealer.keys(&present).await?.into_iter();
+    loaded
+        .into_iter()
+        .map(|vehicle| match vehicle.map(|vehicle| (vehicle, keys.next().flatten())) {
+            Some((vehicle, Some(key))) => open(vehicle, key).map(Some),
+            _ => Ok(None),
+        })
+        .collect()
+}
+
+/// Opens the document of a loaded vehicle.
+pub(crate) fn open(loaded: LoadedVehicle, key: Arc<DataKey>) -> Result<Opened, AppError> {
+    let plain = key.open(What::Document, loaded.info.id.0, &loaded.document)?;
+    let document = Document::decode(&plain).map_err(|error| AppError::Internal(error.to_string()))?;
+    Ok(Opened { loaded, document, key })
+}
+
+/// The webhooks that a step has to know: those that the vehicle is on, and the one that it is put on.
+pub(crate) fn webhooks_of(app: &App, document: &Document, input: &Input) -> Vec<Arc<WebhookEntry>> {
+    let new = match input {
+        Input::Subscribe { webhook, .. } => Some(*webhook),
+        _ => None,
+    };
+    app.registry.webhooks_of(document.subscriptions.iter().map(|on| on.webhook).chain(new))
+}
+
+fn commit_of(
+    app: &App,
+    loaded: &LoadedVehicle,
+    document: &Document,
+    outcome: &Outcome,
+    key: &DataKey,
+    now: Timestamp,
+) -> StepCommit {
+    let id = loaded.info.id.0;
+    StepCommit {
+        vehicle: loaded.no,
+        expected: loaded.version,
+        document: key.seal(&*app.dice, What::Document, id, &document.encode()),
+        due: outcome.next_due,
+        observation: outcome.observation.as_ref().map(|observation| NewObservation {
+            taken_at: observation.taken_at,
+            body: key.seal(&*app.dice, What::Observation, id, &observation.encode()),
+        }),
+        events: outcome
+            .events
+            .iter()
+            .map(|event| NewEvent {
+                lane: lane_of(event.webhook),
+                revision: event.revision,
+                id: event.id,
+                slot: event.slot,
+                sequence: event.sequence,
+            })
+            .collect(),
+        missed: outcome
+            .missed
+            .iter()
+            .map(|missed| NewMissed {
+                webhook: missed.webhook,
+                id: missed.id,
+                from: missed.from,
+                until: missed.until,
+                count: missed.count,
+            })
+            .collect(),
+        rows: outcome.rows.clone(),
+        now,
+    }
+}
+
+/// Commits steps, tells whoever waits, and hands the events to the lanes.
+async fn commit(app: &Arc<App>, made: Vec<Made>, commits: Vec<StepCommit>, now: Timestamp) -> Vec<Letter> {
+    if commits.is_empty() {
+        return Vec::new();
+    }
+    let begun = app.clock.monotonic();
+    let results = match app.store.commit_steps(commits).await {
+        Ok(results) => results,
+        Err(error) => {
+            app.health.store_failed(&error);
+            refuse(app, made.into_iter().map(|made| made.letter).collect(), error.into());
+            return Vec::new();
+        }
+    };
+    let count = results.len();
+    let (mut again, mut events) = (Vec::new(), Vec::new());
+    let mut revisions = HashMap::new();
+    for (mut made, result) in made.into_iter().zip(results) {
+        match result {
+            StepResult::Committed { events: numbers, tombstones, .. } => {
+                for tombstone in tombstones {
+                    app.lanes.bury(tombstone);
+                }
+                report(&made.outcome, now);
+                app.notice_due(made.loaded.source.pool, made.outcome.next_due);
+                answer(&mut made.letter, Ok(()));
+                events.extend(entries_of(made, numbers, &mut revisions, now));
+            }
+            StepResult::Conflict if made.letter.tries < TRIES => {
+                made.letter.tries += 1;
+                again.push(made.letter);
+            }
+            StepResult::Conflict => answer(&mut made.letter, Err(AppError::Unavailable(StoreError::Busy))),
+            StepResult::Gone => answer(&mut made.letter, Err(AppError::NotFound("vehicle"))),
+        }
+    }
+    metrics::stepped(count, again.len(), app.clock.monotonic().saturating_sub(begun));
+    if !events.is_empty() {
+        events.sort_by_key(|(_, entry): &(_, Entry)| entry.no);
+        app.lanes.hand_over(app, events);
+    }
+    again
+}
+
+/// The events of a committed step as entries of their lanes.
+fn entries_of(
+    made: Made,
+    numbers: Vec<domain::ids::EventNo>,
+    revisions: &mut HashMap<(domain::ids::WebhookNo, u32), Arc<Revision>>,
+    now: Timestamp,
+) -> Vec<(store::LaneKey, Entry)> {
+    let Some(observation) = made.outcome.observation.map(Arc::new) else { return Vec::new() };
+    let info = Arc::new(made.loaded.info);
+    let entry = |(event, no): (vehicle::Event, _)| {
+        let webhook = made.webhooks.iter().find(|entry| entry.webhook().no == event.webhook)?.webhook();
+        let revision = revisions
+            .entry((event.webhook, event.revision))
+            .or_insert_with(|| Arc::new(webhook.revision.clone()))
+            .clone();
+        let entry = Entry {
+            no,
+            attempt_at: now,
+            created_at: now,
+            id: event.id,
+            vehicle: made.loaded.no,
+            info: info.clone(),
+            observation: observation.clone(),
+            revision,
+            history: History::default(),
+        };
+        Some((lane_of(event.webhook), entry))
+    };
+    made.outcome.events.into_iter().zip(numbers).filter_map(entry).collect()
+}
+
+fn report(outcome: &Outcome, now: Timestamp) {
+    for event in &outcome.events {
+        metrics::slot_posted(now.since(event.slot));
+    }
+    for missed in &outcome.missed {
+        metrics::missed(missed.count);
+    }
+}
+
+fn answer(letter: &mut Letter, result: Result<(), AppError>) {
+    if let Some(reply) = letter.reply.take() {
+        // A caller that has gone away does not want to know.
+        let _ = reply.send(result);
+    }
+}
+
+/// Nothing of these letters was committed. What the scheduler sent is still due and comes again.
+fn refuse(app: &App, letters: Vec<Letter>, error: AppError) {
+    tracing::warn!(%error, letters = letters.len(), "steps were not committed");
+    for mut letter in letters {
+        if let Some(ticket) = &letter.ticket {
+            ticket.failed(app);
+        }
+        answer(&mut letter, Err(error.clone()));
+    }
+}

@@ -1,0 +1,61 @@
+//! Metrics of the application: names carry unit and kind, labels are bounded.
+
+use std::time::Duration;
+
+use domain::delivery::AttemptResult;
+use metrics::{counter, gauge, histogram};
+
+/// An attempt has ended.
+pub(crate) fn attempt(result: AttemptResult, took_ms: u32) {
+    let outcome = match result {
+        AttemptResult::Answered { status: 200..=299 } => "accepted",
+        AttemptResult::Answered { status: 300..=399 } => "redirected",
+        AttemptResult::Answered { status: 400..=499 } => "refused",
+        AttemptResult::Answered { .. } => "failed",
+        AttemptResult::Failed(failure) => failure.as_str(),
+    };
+    counter!("milepost_attempts_total", "outcome" => outcome).increment(1);
+    histogram!("milepost_attempt_duration_seconds").record(f64::from(took_ms) / 1_000.0);
+}
+
+/// Ends of attempts were written.
+pub(crate) fn recorded(count: usize) {
+    counter!("milepost_records_total").increment(count as u64);
+}
+
+/// A slot was posted, so long after it came.
+pub(crate) fn slot_posted(lateness: Duration) {
+    histogram!("milepost_schedule_lateness_seconds").record(lateness.as_secs_f64());
+}
+
+/// Slots passed while nobody looked.
+pub(crate) fn missed(count: u64) {
+    counter!("milepost_slots_missed_total").increment(count);
+}
+
+/// A vehicle was read.
+pub(crate) fn read(pool: &str, result: &'static str) {
+    counter!("milepost_source_reads_total", "pool" => pool.to_owned(), "result" => result).increment(1);
+}
+
+/// Steps were committed together.
+pub(crate) fn stepped(count: usize, conflicts: usize, took: Duration) {
+    histogram!("milepost_commit_steps").record(count as f64);
+    counter!("milepost_step_conflicts_total").increment(conflicts as u64);
+    histogram!("milepost_commit_duration_seconds").record(took.as_secs_f64());
+}
+
+/// How much waits in all lanes, and how old the oldest is.
+pub(crate) fn lanes(depth: u64, oldest: Duration) {
+    gauge!("milepost_lane_depth_events").set(depth as f64);
+    gauge!("milepost_lane_oldest_age_seconds").set(oldest.as_secs_f64());
+}
+
+/// How much space is used.
+pub(crate) fn space(size: &store::Size) {
+    gauge!("milepost_store_bytes").set(size.bytes as f64);
+    gauge!("milepost_store_wal_bytes").set(size.wal_bytes as f64);
+    gauge!("milepost_store_free_disk_bytes").set(size.free_on_disk as f64);
+    counter!("milepost_store_commits_total").absolute(size.commits);
+    counter!("milepost_store_items_total").absolute(size.items);
+}

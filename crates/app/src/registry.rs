@@ -1,0 +1,197 @@
+//! Applications and webhooks in memory: few, read often, changed rarely. The store is the truth; a change is written
+//! there first.
+
+use std::sync::Arc;
+
+use domain::{
+    errors::ErrorCode,
+    ids::{ApplicationId, ApplicationNo, WebhookId, WebhookNo},
+    payload::v2::Links,
+    signature::Signer,
+    webhook::{Revision, Webhook},
+};
+use hashbrown::HashMap;
+use parking_lot::RwLock;
+use store::{Application, Store, StoreError, StoredWebhook};
+use zeroize::Zeroizing;
+
+use crate::{
+    ports::{Outbound, Target},
+    sealing::{SealError, Sealer, What},
+};
+
+/// An application with its management token opened.
+pub struct ApplicationEntry {
+    /// What is stored of it.
+    pub application: Application,
+    /// The secret that signs what is sent and that management calls present.
+    pub management_token: Zeroizing<String>,
+    /// Signs with it.
+    pub signer: Signer,
+    /// Where links in payloads lead.
+    pub links: Links,
+}
+
+/// A webhook with its callback URI parsed.
+pub struct WebhookEntry {
+    /// What is stored of it.
+    pub stored: StoredWebhook,
+    /// Where it sends; `None` when policy does not allow the URI any more.
+    pub target: Option<Arc<Target>>,
+    /// Its application.
+    pub application: Arc<ApplicationEntry>,
+}
+
+impl WebhookEntry {
+    /// What the step and the lanes see.
+    pub fn webhook(&self) -> &Webhook {
+        &self.stored.webhook
+    }
+}
+
+#[derive(Default)]
+struct Tables {
+    applications: HashMap<ApplicationNo, Arc<ApplicationEntry>>,
+    webhooks: HashMap<WebhookNo, Arc<WebhookEntry>>,
+    webhook_ids: HashMap<WebhookId, WebhookNo>,
+    application_ids: HashMap<ApplicationId, ApplicationNo>,
+}
+
+/// Applications and webhooks in memory.
+pub struct Registry {
+    tables: RwLock<Tables>,
+    store: Arc<dyn Store>,
+    sealer: Arc<Sealer>,
+    outbound: Arc<dyn Outbound>,
+    origin: String,
+}
+
+impl Registry {
+    /// Reads everything from the store.
+    pub async fn load(
+        store: Arc<dyn Store>,
+        sealer: Arc<Sealer>,
+        outbound: Arc<dyn Outbound>,
+        origin: String,
+    ) -> Result<Self, SealError> {
+        let registry = Self { tables: RwLock::default(), store, sealer, outbound, origin };
+        for application in registry.store.applications().await? {
+            registry.put_application(application).await?;
+        }
+        for webhook in registry.store.webhooks().await? {
+            registry.put_webhook(webhook);
+        }
+        Ok(registry)
+    }
+
+    /// Takes in an application as it is stored now; its webhooks follow.
+    pub async fn put_application(&self, application: Application) -> Result<Arc<ApplicationEntry>, SealError> {
+        let id = application.id;
+        let key = self.sealer.key(id.0).await?;
+        let token = key.open(What::ManagementToken, id.0, &application.management_token)?;
+        let token = Zeroizing::new(String::from_utf8(token).map_err(|_| SealError::Damaged)?);
+        let entry = Arc::new(ApplicationEntry {
+            signer: Signer::new(&token),
+            management_token: token,
+            links: Links { origin: self.origin.clone(), client_id: id.to_string() },
+            application,
+        });
+        let no = entry.application.no;
+        let tables = &mut *self.tables.write();
+        tables.application_ids.insert(id, no);
+        tables.applications.insert(no, entry.clone());
+        for webhook in tables.webhooks.values_mut().filter(|webhook| webhook.webhook().application == no) {
+            *webhook = Arc::new(WebhookEntry {
+                stored: webhook.stored.clone(),
+                target: webhook.target.clone(),
+                application: entry.clone(),
+            });
+        }
+        Ok(entry)
+    }
+
+    /// Takes in a webhook as it is stored now. `None` when its application is gone.
+    pub fn put_webhook(&self, stored: StoredWebhook) -> Option<Arc<WebhookEntry>> {
+        let target = self.outbound.parse(&stored.webhook.revision.callback_uri).ok().map(Arc::new);
+        let tables = &mut *self.tables.write();
+        let application = tables.applications.get(&stored.webhook.application)?.clone();
+        let (no, id) = (stored.webhook.no, stored.webhook.id);
+        let entry = Arc::new(WebhookEntry { stored, target, application });
+        tables.webhook_ids.insert(id, no);
+        tables.webhooks.insert(no, entry.clone());
+        Some(entry)
+    }
+
+    /// Forgets a webhook.
+    pub fn remove_webhook(&self, no: WebhookNo) {
+        let tables = &mut *self.tables.write();
+        if let Some(entry) = tables.webhooks.remove(&no) {
+            tables.webhook_ids.remove(&entry.webhook().id);
+        }
+    }
+
+    /// Forgets an application.
+    pub fn remove_application(&self, no: ApplicationNo) {
+        let tables = &mut *self.tables.write();
+        if let Some(entry) = tables.applications.remove(&no) {
+            tables.application_ids.remove(&entry.application.id);
+        }
+    }
+
+    /// A webhook by number.
+    pub fn webhook(&self, no: WebhookNo) -> Option<Arc<WebhookEntry>> {
+        self.tables.read().webhooks.get(&no).cloned()
+    }
+
+    /// A webhook by id.
+    pub fn webhook_by_id(&self, id: WebhookId) -> Option<Arc<WebhookEntry>> {
+        let tables = self.tables.read();
+        tables.webhooks.get(tables.webhook_ids.get(&id)?).cloned()
+    }
+
+    /// The webhooks with these numbers that there are.
+    pub fn webhooks_of(&self, numbers: impl Iterator<Item = WebhookNo>) -> Vec<Arc<WebhookEntry>> {
+        let tables = self.tables.read();
+        numbers.filter_map(|no| tables.webhooks.get(&no).cloned()).collect()
+    }
+
+    /// The webhooks of an application (of all for `None`), oldest first.
+    pub fn webhooks(&self, application: Option<ApplicationNo>) -> Vec<Arc<WebhookEntry>> {
+        let mut all: Vec<_> = (self.tables.read().webhooks.values())
+            .filter(|entry| application.is_none_or(|no| entry.webhook().application == no))
+            .cloned()
+            .collect();
+        all.sort_by_key(|entry| entry.webhook().no);
+        all
+    }
+
+    /// An application by number.
+    pub fn application(&self, no: ApplicationNo) -> Option<Arc<ApplicationEntry>> {
+        self.tables.read().applications.get(&no).cloned()
+    }
+
+    /// An application by id.
+    pub fn application_by_id(&self, id: ApplicationId) -> Option<Arc<ApplicationEntry>> {
+        let tables = self.tables.read();
+        tables.applications.get(tables.application_ids.get(&id)?).cloned()
+    }
+
+    /// Every application, oldest first.
+    pub fn applications(&self) -> Vec<Arc<ApplicationEntry>> {
+        let mut all: Vec<_> = self.tables.read().applications.values().cloned().collect();
+        all.sort_by_key(|entry| entry.application.no);
+        all
+    }
+
+    /// The revision that an event was made under.
+    pub async fn revision(&self, entry: &WebhookEntry, number: u32) -> Result<Option<Revision>, StoreError> {
+        let current = &entry.webhook().revision;
+        if current.number == number {
+            return Ok(Some(current.clone()));
+        }
+        self.store.revision(entry.webhook().no, number).await
+    }
+}
+
+/// The fault of a vehicle whose source this server does not have.
+pub(crate) const NO_SOURCE: ErrorCode = ErrorCode::SERVER_INTERNAL;

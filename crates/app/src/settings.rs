@@ -1,0 +1,98 @@
+//! The limits and deadlines that the application works within. Every queue and every wait has one.
+
+use std::time::Duration;
+
+/// The limits and deadlines of an [`App`](crate::App).
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where this server is reached from outside, without a trailing slash: `https://milepost.example.com`.
+    pub origin: String,
+    /// Sending.
+    pub delivery: DeliverySettings,
+    /// Asking vehicles.
+    pub reads: ReadSettings,
+    /// Keeping and forgetting.
+    pub retention: RetentionSettings,
+}
+
+/// Sending.
+#[derive(Clone, Debug)]
+pub struct DeliverySettings {
+    /// From the look-up of the name to the last byte of the answer.
+    pub deadline: Duration,
+    /// How many events of a lane are held in memory.
+    pub window: usize,
+    /// Requests in flight for one lane.
+    pub lane_in_flight: u32,
+    /// Requests in flight in all, as a safety net.
+    pub in_flight: usize,
+    /// Events older than this are not sent any more.
+    pub max_age: Duration,
+    /// Bytes kept of a receiver's answer to a verification or test.
+    pub keep_answer: usize,
+    /// The shortest time between two verifications or tests of one webhook.
+    pub probe_interval: Duration,
+}
+
+/// Asking vehicles.
+#[derive(Clone, Debug)]
+pub struct ReadSettings {
+    /// Reads in flight in one pool.
+    pub in_flight: usize,
+    /// Reads per second in one pool; `None` leaves the budget open.
+    pub per_second: Option<f64>,
+    /// How long one read may take.
+    pub deadline: Duration,
+    /// Vehicles claimed at once.
+    pub claim: usize,
+}
+
+/// Keeping and forgetting.
+#[derive(Clone, Debug)]
+pub struct RetentionSettings {
+    /// Observations: what events carried. Longer than `DeliverySettings::max_age`, so that no waiting event loses its body.
+    pub observations: Duration,
+    /// Log rows.
+    pub log: Duration,
+    /// Roll-ups.
+    pub roll_ups: Duration,
+    /// The most bytes that the database may take; beyond it the oldest history goes first.
+    pub max_bytes: Option<u64>,
+    /// Below so many free bytes on disk, health turns red.
+    pub min_free_bytes: u64,
+    /// Rows deleted at once.
+    pub batch: usize,
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            origin: "http://127.0.0.1:8080".into(),
+            delivery: DeliverySettings {
+                deadline: Duration::from_secs(15),
+                window: 4_096,
+                lane_in_flight: 64,
+                in_flight: 2_048,
+                max_age: 24 * HOUR,
+                keep_answer: 16 * 1_024,
+                probe_interval: Duration::from_secs(1),
+            },
+            reads: ReadSettings {
+                in_flight: 65_536,
+                per_second: None,
+                deadline: Duration::from_secs(60),
+                claim: 512,
+            },
+            retention: RetentionSettings {
+                observations: 72 * HOUR,
+                log: 30 * 24 * HOUR,
+                roll_ups: 90 * 24 * HOUR,
+                max_bytes: None,
+                min_free_bytes: 64 * 1_024 * 1_024,
+                batch: 5_000,
+            },
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Applications, their client secrets and their management token.
+
+use std::sync::Arc;
+
+use domain::ids::{ApplicationId, WebhookId};
+use store::{NewApplication, Secret};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::{chance, token, token_hash};
+use crate::{App, ApplicationEntry, AppError, What};
+
+/// Client secrets of one application.
+const MOST_SECRETS: usize = 3;
+const MOST_REDIRECT_URIS: usize = 20;
+
+/// A new application with the secrets that are shown this once.
+pub struct CreatedApplication {
+    /// The application.
+    pub entry: Arc<ApplicationEntry>,
+    /// Its client secret.
+    pub client_secret: Zeroizing<String>,
+}
+
+/// What may be changed about an application.
+#[derive(Clone, Debug, Default)]
+pub struct EditApplication {
+    /// Another name.
+    pub name: Option<String>,
+    /// Other redirect URIs.
+    pub redirect_uris: Option<Vec<String>>,
+    /// Another plan.
+    pub plan: Option<String>,
+}
+
+impl App {
+    /// Makes an application with a client secret and a management token.
+    pub async fn create_application(
+        &self,
+        name: &str,
+        redirect_uris: Vec<String>,
+        plan: &str,
+    ) -> Result<CreatedApplication, AppError> {
+        let name = checked_name(name)?;
+        check_redirect_uris(&redirect_uris)?;
+        let now = self.now();
+        let id = ApplicationId::new(now, chance(&*self.dice));
+        let key = self.sealer.make_keys(&[id.0]).await?.remove(0);
+        let management_token = self.new_management_token();
+        let client_secret = Zeroizing::new(token(&*self.dice, "mps_"));
+        let application = self
+            .store
+            .create_application(NewApplication {
+                id,
+                name,
+                redirect_uris,
+                plan: plan.to_owned(),
+                management_token: key.seal(&*self.dice, What::ManagementToken, id.0, management_token.as_bytes()),
+                secret: secret(&client_secret, now),
+                created_at: now,
+            })
+            .await?;
+        let entry = self.registry.put_application(application).await?;
+        Ok(CreatedApplication { entry, client_secret })
+    }
+
+    /// Every application, oldest first.
+    pub fn applications(&self) -> Vec<Arc<ApplicationEntry>> {
+        self.registry.applications()
+    }
+
+    /// One application.
+    pub fn application(&self, id: ApplicationId) -> Result<Arc<ApplicationEntry>, AppError> {
+        self.registry.application_by_id(id).ok_or(AppError::NotFound("application"))
+    }
+
+    /// The application whose management token this is. Looks at all of them, so that time tells nothing.
+    pub fn application_of_management_token(&self, token: &str) -> Option<Arc<ApplicationEntry>> {
+        self.registry.applications().into_iter().fold(None, |found, entry| {
+            if entry.management_token.as_bytes().ct_eq(token.as_bytes()).into() { Some(entry) } else { found }
+        })
+    }
+
+    /// Changes an application.
+    pub async fn edit_application(
+        &self,
+        id: ApplicationId,
+        edit: EditApplication,
+    ) -> Result<Arc<ApplicationEntry>, AppError> {
+        let current = self.application(id)?.application.clone();
+        let name = checked_name(edit.name.as_deref().unwrap_or(&current.name))?;
+        let redirect_uris = edit.redirect_uris.unwrap_or(current.redirect_uris);
+        check_redirect_uris(&redirect_uris)?;
+        let plan = edit.plan.unwrap_or(current.plan);
+        let changed = self.store.update_application(current.no, name, redirect_uris, plan).await?;
+        Ok(self.registry.put_application(changed.ok_or(AppError::NotFound("application"))?).await?)
+    }
+
+    /// Deletes an application without connections and webhooks.
+    pub async fn delete_application(&self, id: ApplicationId) -> Result<(), AppError> {
+        let no = self.application(id)?.application.no;
+        if !self.store.delete_application(no).await? {
+            let message = "the application still has connections or webhooks; disconnect and delete them first";
+            return Err(AppError::Conflict(message.into()));
+        }
+        self.registry.remove_application(no);
+        self.sealer.erase(id.0, self.now()).await?;
+        Ok(())
+    }
+
+    /// Replaces the management token: from now on it signs and verifies, and the old one does nothing.
+    pub async fn rotate_management_token(&self, id: ApplicationId) -> Result<Arc<ApplicationEntry>, AppError> {
+        let mut application = self.application(id)?.application.clone();
+        let token = self.new_management_token();
+        let key = self.sealer.key(id.0).await?;
+        application.management_token = key.seal(&*self.dice, What::ManagementToken, id.0, token.as_bytes());
+        self.store.set_management_token(application.no, application.management_token.clone()).await?;
+        Ok(self.registry.put_application(application).await?)
+    }
+
+    /// The client secrets of an application, by their last characters.
+    pub async fn secrets(&self, id: ApplicationId) -> Result<Vec<Secret>, AppError> {
+        Ok(self.store.secrets(self.application(id)?.application.no).await?)
+    }
+
+    /// Adds a client secret, shown this once.
+    pub async fn add_secret(&self, id: ApplicationId) -> Result<(Secret, Zeroizing<String>), AppError> {
+        let no = self.application(id)?.application.no;
+        let text = Zeroizing::new(token(&*self.dice, "mps_"));
+        let secret = secret(&text, self.now());
+        if !self.store.add_secret(no, secret.clone(), MOST_SECRETS).await? {
+            let message = format!("an application has at most {MOST_SECRETS} secrets; remove one first");
+            return Err(AppError::Conflict(message));
+        }
+        Ok((secret, text))
+    }
+
+    /// Removes the client secret with these last characters.
+    pub async fn remove_secret(&self, id: ApplicationId, hint: &str) -> Result<(), AppError> {
+        let no = self.application(id)?.application.no;
+        match self.store.remove_secret(no, hint.to_owned()).await? {
+            true => Ok(()),
+            false => Err(AppError::Conflict("no such secret, or it is the last one; add another first".into())),
+        }
+    }
+
+    fn new_management_token(&self) -> Zeroizing<String> {
+        Zeroizing::new(WebhookId::new(self.now(), chance(&*self.dice)).to_string().replace('-', "")
+            + &token(&*self.dice, ""))
+    }
+}
+
+fn secret(text: &str, created_at: domain::time::Timestamp) -> Secret {
+    Secret { hash: token_hash(text), hint: text[text.len() - 6..].to_owned(), created_at }
+}
+
+/// A name that an operator gives: 1 to 100 characters, none of them a control character.
+pub(crate) fn checked_name(name: &str) -> Result<String, AppError> {
+    let name = name.trim();
+    match name.chars().count() {
+        1..=100 if !name.chars().any(char::is_control) => Ok(name.to_owned()),
+        _ => Err(AppError::invalid("name", "a name has 1 to 100 printable characters")),
+    }
+}
+
+/// Redirect URIs: https, http on localhost, or the application's own scheme `sc…://`.
+fn check_redirect_uris(uris: &[String]) -> Result<(), AppError> {
+    if uris.len() > MOST_REDIRECT_URIS {
+        return Err(AppError::invalid("redirectUris", format!("at most {MOST_REDIRECT_URIS} redirect URIs")));
+    }
+    let allowed = |uri: &String| {
+        uri.len() <= 2_048
+            && !uri.chars().any(|c| c.is_control() || c == ' ')
+            && !uri.contains('#')
+            && (uri.strip_prefix("https://").is_some_and(|rest| !rest.is_empty())
+                || uri == "http://localhost"
+                || ["http://localhost:", "http://localhost/"].iter().any(|start| uri.starts_with(start))
+                || (uri.starts_with("sc") && uri.contains("://")))
+    };
+    match uris.iter().find(|uri| !allowed(uri)) {
+        None => Ok(()),
+        Some(uri) => Err(AppError::invalid(
+            "redirectUris",
+            format!("{uri:?} is not allowed; use https://…, http://localhost[:port]/… or sc<clientId>://…"),
+        )),
+    }
+}

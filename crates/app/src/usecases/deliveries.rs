@@ -1,0 +1,141 @@
+//! The delivery log: what was sent, when, how often, with what result; and sending it again.
+
+use domain::{
+    delivery::{Attempt, History},
+    ids::{EventNo, VehicleId, WebhookNo},
+    payload::v2,
+    time::Timestamp,
+    vehicle::Observation,
+};
+use store::{Bucket, DeliveryFilter, LogStatus, LoggedDelivery, Page};
+
+use std::sync::Arc;
+
+use crate::{App, AppError, What};
+
+/// Which deliveries to list.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryQuery {
+    /// Of these webhooks; empty for all.
+    pub webhooks: Vec<WebhookNo>,
+    /// Of one vehicle.
+    pub vehicle: Option<VehicleId>,
+    /// With this end.
+    pub status: Option<LogStatus>,
+    /// Ended at or after.
+    pub from: Option<Timestamp>,
+    /// Ended before.
+    pub to: Option<Timestamp>,
+    /// Older than this one.
+    pub before: Option<EventNo>,
+}
+
+/// A row of the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliverySummary {
+    /// What is stored.
+    pub logged: LoggedDelivery,
+    /// The attempts, oldest first.
+    pub attempts: Vec<Attempt>,
+}
+
+/// A row of the log with what it carried.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliveryDetail {
+    /// The row.
+    pub summary: DeliverySummary,
+    /// What was seen, while it is kept.
+    pub observation: Option<Observation>,
+    /// The body that was sent, composed again from what is kept; vehicles of one batch are shown one by one.
+    pub body: Option<String>,
+}
+
+impl App {
+    /// Ended events, newest first.
+    pub async fn deliveries(
+        &self,
+        query: DeliveryQuery,
+        limit: usize,
+    ) -> Result<Page<DeliverySummary>, AppError> {
+        let vehicle = match query.vehicle {
+            Some(id) => Some(self.vehicle(id, None).await?.no),
+            None => None,
+        };
+        let DeliveryQuery { webhooks, status, from, to, before, .. } = query;
+        let filter = DeliveryFilter { webhooks, vehicle, status, from, to, before };
+        let page = self.store.list_deliveries(filter, limit).await?;
+        Ok(Page { items: page.items.into_iter().map(summary).collect(), more: page.more })
+    }
+
+    /// One ended event with what it carried.
+    pub async fn delivery(&self, event: EventNo) -> Result<DeliveryDetail, AppError> {
+        let logged = self.store.delivery(event).await?.ok_or(AppError::NotFound("delivery"))?;
+        let observation = self.open_observation(&logged).await;
+        let body = match &observation {
+            Some(observation) => self.body_of(&logged, observation).await?,
+            None => None,
+        };
+        Ok(DeliveryDetail { summary: summary(logged), observation, body })
+    }
+
+    /// Sends an ended event again, with the same event id. Answers with the number of the new delivery.
+    pub async fn redeliver(self: &Arc<Self>, event: EventNo) -> Result<EventNo, AppError> {
+        let logged = self.store.delivery(event).await?.ok_or(AppError::NotFound("delivery"))?;
+        let entry = self.registry.webhook(logged.webhook).ok_or(AppError::NotFound("delivery"))?;
+        if !entry.webhook().status.delivers() {
+            let message = "the webhook is not verified or is switched off; verify and enable it first";
+            return Err(AppError::Conflict(message.into()));
+        }
+        let subscribed = self.store.subscriptions_of_vehicle(logged.vehicle).await?;
+        if !subscribed.iter().any(|subscription| subscription.webhook == logged.webhook) {
+            return Err(AppError::Conflict("the vehicle is not on this webhook any more".into()));
+        }
+        let Some((lane, queued)) = self.store.redeliver(event, self.now()).await? else {
+            return Err(AppError::Conflict("what this delivery carried is not kept any more".into()));
+        };
+        let no = queued.no;
+        self.lanes.hand_over_queued(self, lane, queued).await;
+        Ok(no)
+    }
+
+    /// Roll-ups for charts, one per webhook, minute and end.
+    pub async fn delivery_metrics(
+        &self,
+        webhooks: Vec<WebhookNo>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Bucket>, AppError> {
+        Ok(self.store.roll_ups(webhooks, from, to).await?)
+    }
+
+    async fn open_observation(&self, logged: &LoggedDelivery) -> Option<Observation> {
+        let (sealed, vehicle, user) = (logged.observed.as_ref()?, logged.vehicle_id?, logged.user?);
+        let key = self.sealer.key(user.0).await.ok()?;
+        Observation::decode(&key.open(What::Observation, vehicle.0, sealed).ok()?).ok()
+    }
+
+    async fn body_of(
+        &self,
+        logged: &LoggedDelivery,
+        observation: &Observation,
+    ) -> Result<Option<String>, AppError> {
+        let Some(entry) = self.registry.webhook(logged.webhook) else { return Ok(None) };
+        let Some(loaded) = self.store.load(vec![logged.vehicle]).await?.pop().flatten() else { return Ok(None) };
+        let revision = self.registry.revision(&entry, logged.revision).await?;
+        Ok(revision.map(|revision| {
+            let domain::webhook::Plan::Scheduled(settings) = &revision.plan;
+            let block = v2::VehicleBlock {
+                info: &loaded.info,
+                request: logged.id.request(),
+                observation,
+                links: &entry.application.links,
+            };
+            v2::schedule(entry.webhook().id, settings, &[block])
+        }))
+    }
+}
+
+fn summary(logged: LoggedDelivery) -> DeliverySummary {
+    let history = History::from_bytes(&logged.attempts).unwrap_or_default();
+    DeliverySummary { attempts: history.attempts().to_vec(), logged }
+}

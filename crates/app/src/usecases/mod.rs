@@ -1,0 +1,31 @@
+//! What can be asked of the application, one file per noun. Each use-case checks, writes, and only then tells memory.
+
+pub mod applications;
+pub mod deliveries;
+pub mod idempotency;
+pub mod simulator;
+pub mod subscriptions;
+pub mod vehicles;
+pub mod webhooks;
+
+use crate::ports::Dice;
+
+/// Ten random bytes, for an id.
+pub(crate) fn chance(dice: &dyn Dice) -> [u8; 10] {
+    let mut bytes = [0; 10];
+    dice.fill(&mut bytes);
+    bytes
+}
+
+/// A token of 256 random bits under a prefix that leak scanners recognise.
+pub(crate) fn token(dice: &dyn Dice, prefix: &str) -> String {
+    let mut bytes = [0; 32];
+    dice.fill(&mut bytes);
+    format!("{prefix}{}", hex::encode(bytes))
+}
+
+/// What is stored of a token that is only verified.
+pub fn token_hash(token: &str) -> store::SecretHash {
+    use sha2::Digest;
+    sha2::Sha256::digest(token.as_bytes()).into()
+}

@@ -1,0 +1,120 @@
+//! The simulator: cars that exist before anybody is connected to them.
+
+use domain::{
+    connect::PermissionSet,
+    ids::{ApplicationId, UserId, VehicleId},
+    signal::Powertrain,
+    vehicle::{Mode, VehicleInfo},
+};
+use store::{Car, SourceRef};
+use uuid::Uuid;
+
+use super::{
+    chance,
+    vehicles::{LinkRequest, Linked},
+};
+use crate::{
+    App, AppError,
+    ports::{CarCommand, CarRequest, MadeCar},
+    scheduler,
+};
+use std::sync::Arc;
+
+/// A simulated car as an operator sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CarState {
+    /// The car.
+    pub car: Car,
+    /// Vehicles of applications that are this car.
+    pub vehicles: Vec<VehicleId>,
+    /// Its state in words.
+    pub state: Vec<(&'static str, String)>,
+}
+
+impl App {
+    /// Makes a car in the simulator.
+    pub async fn make_car(self: &Arc<Self>, request: &CarRequest) -> Result<CarState, AppError> {
+        let mut seed = [0; 8];
+        self.dice.fill(&mut seed);
+        let made = self
+            .simulator
+            .make(request, u64::from_le_bytes(seed), self.now())
+            .map_err(|message| AppError::invalid("make", message))?;
+        self.add_car(made).await
+    }
+
+    /// Adds a car that a source knows, such as a recording.
+    pub async fn add_car(self: &Arc<Self>, made: MadeCar) -> Result<CarState, AppError> {
+        let now = self.now();
+        let id = VehicleId::new(now, chance(&*self.dice));
+        let pool = self.pool(&format!("simulated:{}", made.make)).await?;
+        let info = VehicleInfo {
+            id,
+            make: made.make,
+            model: made.model,
+            year: made.year,
+            mode: Mode::Simulated,
+            powertrain: made.powertrain,
+        };
+        let source = SourceRef { kind: made.kind, pool, spec: made.spec };
+        let car = Car { id: id.0, info, source, created_at: now };
+        self.store.add_car(car.clone()).await?;
+        Ok(self.car_state(car, vec![]))
+    }
+
+    /// A car of the simulator.
+    pub async fn car(&self, id: Uuid) -> Result<CarState, AppError> {
+        let (car, vehicles) = self.store.car(id).await?.ok_or(AppError::NotFound("simulated vehicle"))?;
+        Ok(self.car_state(car, vehicles))
+    }
+
+    /// Cars of the simulator, oldest first.
+    pub async fn cars(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<CarState>, AppError> {
+        let cars = self.store.list_cars(after, limit).await?;
+        Ok(cars.into_iter().map(|(car, vehicles)| self.car_state(car, vehicles)).collect())
+    }
+
+    /// Does something to a car; every vehicle that is this car follows.
+    pub async fn control_car(&self, id: Uuid, command: &CarCommand) -> Result<CarState, AppError> {
+        let current = self.car(id).await?;
+        let spec = self
+            .simulator
+            .control(&current.car.source.spec, command, self.now())
+            .map_err(|message| AppError::invalid("command", message))?;
+        self.store.update_car(id, spec).await?;
+        self.car(id).await
+    }
+
+    /// Connects a car to an application, as its owner would in the consent flow.
+    pub async fn connect_car(
+        &self,
+        id: Uuid,
+        application: ApplicationId,
+        user: Option<UserId>,
+        permissions: PermissionSet,
+    ) -> Result<Linked, AppError> {
+        let application = self.application(application)?.application.no;
+        let car = self.car(id).await?.car;
+        let request = LinkRequest { application, user, info: car.info, permissions, source: car.source };
+        let linked = self.link(vec![request]).await?.remove(0);
+        self.store.attach_car(id, linked.no).await?;
+        Ok(linked)
+    }
+
+    /// Brands and models that the simulator can make.
+    pub fn car_models(&self) -> Vec<(String, String, u16, u16, Powertrain, String)> {
+        self.simulator.models()
+    }
+
+    /// The budget with this name; a new one gets its loop.
+    pub async fn pool(self: &Arc<Self>, name: &str) -> Result<domain::ids::PoolNo, AppError> {
+        let pool = self.store.pool(name.to_owned()).await?;
+        scheduler::start_pool(self, pool, name.to_owned());
+        Ok(pool)
+    }
+
+    fn car_state(&self, car: Car, vehicles: Vec<VehicleId>) -> CarState {
+        let state = self.simulator.describe(&car.source.spec, self.now());
+        CarState { car, vehicles, state }
+    }
+}

@@ -1,0 +1,163 @@
+//! Vehicles and connections: linking, listing, changing what may be read, disconnecting, erasing.
+
+use std::time::Duration;
+
+use domain::{
+    connect::PermissionSet,
+    ids::{ApplicationNo, ConnectionId, UserId, VehicleId, VehicleNo},
+    vehicle::{Document, Input, VehicleInfo},
+};
+use store::{NewLink, SourceRef, SubscriptionRow, TokenGrant, VehicleFilter, VehicleRow};
+use zeroize::Zeroizing;
+
+use super::{chance, token, token_hash};
+use crate::{App, AppError, What};
+
+/// How long an access token opens what it opens.
+const ACCESS_TOKEN_LIFE: Duration = Duration::from_secs(2 * 3_600);
+
+/// A vehicle to be linked to an application.
+#[derive(Clone, Debug)]
+pub struct LinkRequest {
+    /// The application that gets access.
+    pub application: ApplicationNo,
+    /// The owner; a new one for `None`.
+    pub user: Option<UserId>,
+    /// What payloads show of the vehicle; the id is replaced.
+    pub info: VehicleInfo,
+    /// What the owner grants.
+    pub permissions: PermissionSet,
+    /// Where it is read.
+    pub source: SourceRef,
+}
+
+/// A linked vehicle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Linked {
+    /// Row number.
+    pub no: VehicleNo,
+    /// The vehicle.
+    pub vehicle: VehicleId,
+    /// Its owner.
+    pub user: UserId,
+    /// The connection.
+    pub connection: ConnectionId,
+}
+
+impl App {
+    /// Links vehicles, all or none. Data keys are durable before anything is sealed under them.
+    pub async fn link(&self, requests: Vec<LinkRequest>) -> Result<Vec<Linked>, AppError> {
+        let now = self.now();
+        let mut links = Vec::with_capacity(requests.len());
+        let mut linked = Vec::with_capacity(requests.len());
+        let users: Vec<UserId> = requests
+            .iter()
+            .map(|request| request.user.unwrap_or_else(|| UserId::new(now, chance(&*self.dice))))
+            .collect();
+        let keys = self.sealer.make_keys(&users.iter().map(|user| user.0).collect::<Vec<_>>()).await?;
+        for ((request, user), key) in requests.into_iter().zip(users).zip(keys) {
+            let vehicle = VehicleId::new(now, chance(&*self.dice));
+            let connection = ConnectionId::new(now, chance(&*self.dice));
+            let document = Document { permissions: request.permissions, ..Document::default() };
+            linked.push(Linked { no: VehicleNo(0), vehicle, user, connection });
+            links.push(NewLink {
+                application: request.application,
+                user,
+                connection,
+                info: VehicleInfo { id: vehicle, ..request.info },
+                permissions: request.permissions,
+                source: request.source,
+                document: key.seal(&*self.dice, What::Document, vehicle.0, &document.encode()),
+                connected_at: now,
+            });
+        }
+        let numbers = self.store.link(links).await?;
+        for (linked, no) in linked.iter_mut().zip(numbers) {
+            linked.no = no;
+        }
+        Ok(linked)
+    }
+
+    /// A vehicle; of one application only, when the caller speaks for one.
+    pub async fn vehicle(&self, id: VehicleId, of: Option<ApplicationNo>) -> Result<VehicleRow, AppError> {
+        let row = self.store.find_vehicle(id).await?;
+        row.filter(|row| of.is_none_or(|no| row.application == no)).ok_or(AppError::NotFound("vehicle"))
+    }
+
+    /// Vehicles in the order of linking.
+    pub async fn list_vehicles(&self, filter: VehicleFilter, limit: usize) -> Result<Vec<VehicleRow>, AppError> {
+        Ok(self.store.list_vehicles(filter, limit).await?)
+    }
+
+    /// The subscriptions of a vehicle.
+    pub async fn subscriptions_of_vehicle(&self, id: VehicleId) -> Result<Vec<SubscriptionRow>, AppError> {
+        let no = self.vehicle(id, None).await?.no;
+        Ok(self.store.subscriptions_of_vehicle(no).await?)
+    }
+
+    /// What is known of a vehicle: its document.
+    pub async fn document(&self, id: VehicleId) -> Result<Document, AppError> {
+        let row = self.vehicle(id, None).await?;
+        let loaded = self.store.load(vec![row.no]).await?.pop().flatten().ok_or(AppError::NotFound("vehicle"))?;
+        let key = self.sealer.key(loaded.user.0).await?;
+        let plain = key.open(What::Document, loaded.info.id.0, &loaded.document)?;
+        Document::decode(&plain).map_err(|error| AppError::Internal(error.to_string()))
+    }
+
+    /// Changes what an owner grants. What is queued of the vehicle is cancelled when something is taken away.
+    pub async fn set_permissions(&self, id: VehicleId, granted: PermissionSet) -> Result<(), AppError> {
+        let no = self.vehicle(id, None).await?.no;
+        self.deliver_letter(no, Input::Permissions(granted)).await
+    }
+
+    /// Ends a connection: subscriptions are gone, and nothing of the vehicle leaves later than a second from now.
+    pub async fn disconnect(&self, id: VehicleId) -> Result<(), AppError> {
+        let no = self.vehicle(id, None).await?.no;
+        self.deliver_letter(no, Input::Disconnect).await
+    }
+
+    /// Disconnects a vehicle and deletes what is kept of it.
+    pub async fn erase_vehicle(&self, id: VehicleId) -> Result<(), AppError> {
+        let no = self.vehicle(id, None).await?.no;
+        self.deliver_letter(no, Input::Disconnect).await?;
+        Ok(self.store.erase_vehicle(no).await?)
+    }
+
+    /// Disconnects and erases every vehicle of a user and destroys the user's data key, which erases backups too.
+    pub async fn erase_user(&self, user: UserId) -> Result<usize, AppError> {
+        let mut erased = 0;
+        loop {
+            let filter = VehicleFilter { user: Some(user), ..VehicleFilter::default() };
+            let rows = self.store.list_vehicles(filter, 100).await?;
+            if rows.is_empty() {
+                break;
+            }
+            for row in rows {
+                self.deliver_letter(row.no, Input::Disconnect).await?;
+                self.store.erase_vehicle(row.no).await?;
+                erased += 1;
+            }
+        }
+        if erased == 0 {
+            return Err(AppError::NotFound("user"));
+        }
+        self.sealer.erase(user.0, self.now()).await?;
+        Ok(erased)
+    }
+
+    /// Gives out an access token that opens an owner's vehicles to their application for two hours.
+    pub async fn grant_access_token(&self, vehicle: VehicleId) -> Result<(Zeroizing<String>, Duration), AppError> {
+        let row = self.vehicle(vehicle, None).await?;
+        let text = Zeroizing::new(token(&*self.dice, "mpa_"));
+        let expires_at = self.now() + ACCESS_TOKEN_LIFE;
+        let grant = TokenGrant { application: row.application, user: row.user, expires_at };
+        self.store.grant_token(token_hash(&text), grant).await?;
+        Ok((text, ACCESS_TOKEN_LIFE))
+    }
+
+    /// What an access token opens; `None` when it is unknown or has expired.
+    pub async fn access(&self, token: &str) -> Result<Option<TokenGrant>, AppError> {
+        let grant = self.store.token(token_hash(token)).await?;
+        Ok(grant.filter(|grant| grant.expires_at > self.now()))
+    }
+}

@@ -1,0 +1,390 @@
+//! Webhooks: making, editing, verifying, testing, switching off and on, deleting.
+//!
+//! A webhook delivers vehicle data only after its callback URI has answered a challenge with the digest that only the
+//! holder of the management token can compute. A new URI has to answer anew. Verifications and tests are synchronous
+//! requests beside the lanes; their results are kept for the operator.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use domain::{
+    delivery::{AttemptResult, Failure},
+    ids::{ApplicationId, ApplicationNo, WebhookId, WebhookNo},
+    payload::v2,
+    signature,
+    time::Timestamp,
+    webhook::{Agent, Disabled, Plan, Revision, Scheduled},
+};
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use store::{NewWebhook, StoredWebhook, WebhookChange};
+
+use super::{applications::checked_name, chance};
+use crate::{
+    App, AppError, WebhookEntry,
+    ports::{Post, Reply, Target},
+};
+
+const CHALLENGE_LENGTH: usize = 16;
+const MOST_ENDPOINTS: usize = 16;
+const MOST_VEHICLES_PER_REQUEST: u16 = 100;
+
+/// A webhook to be made.
+#[derive(Clone, Debug)]
+pub struct NewWebhookRequest {
+    /// The application it belongs to.
+    pub application: ApplicationId,
+    /// Its name.
+    pub name: String,
+    /// Where data goes.
+    pub callback_uri: String,
+    /// What is sent, and when.
+    pub settings: Scheduled,
+    /// Under which name.
+    pub agent: Agent,
+}
+
+/// What may be changed about a webhook; `None` leaves a value as it is.
+#[derive(Clone, Debug, Default)]
+pub struct EditWebhook {
+    /// Another name.
+    pub name: Option<String>,
+    /// Another callback URI, which has to be verified anew.
+    pub callback_uri: Option<String>,
+    /// Other settings. A changed cadence replans every subscription.
+    pub settings: Option<Scheduled>,
+    /// Another name in `User-Agent`.
+    pub agent: Option<Agent>,
+}
+
+/// What a verification or a test brought.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct ProbeResult {
+    /// When it was sent.
+    #[n(0)]
+    pub at: Timestamp,
+    /// It went well.
+    #[n(1)]
+    pub passed: bool,
+    /// The challenge that was sent; empty for tests.
+    #[n(2)]
+    pub challenge: String,
+    /// The digest that was expected; empty for tests.
+    #[n(3)]
+    pub expected: String,
+    /// The status of the answer, if there was one.
+    #[n(4)]
+    pub status: Option<u16>,
+    /// The beginning of the answer's body, as text.
+    #[n(5)]
+    pub received: String,
+    /// Why it did not go well, and what to do.
+    #[n(6)]
+    pub problem: Option<String>,
+    /// How long it took.
+    #[n(7)]
+    pub took_ms: u32,
+}
+
+/// A webhook as its operator sees it.
+#[derive(Clone)]
+pub struct WebhookView {
+    /// The webhook.
+    pub entry: Arc<WebhookEntry>,
+    /// The last verification.
+    pub last_verification: Option<ProbeResult>,
+    /// The last test.
+    pub last_test: Option<ProbeResult>,
+    /// Vehicles on it.
+    pub subscriptions: u64,
+    /// Events waiting, counted up to 100,000.
+    pub queued: u64,
+}
+
+/// When each webhook was last probed.
+#[derive(Default)]
+pub(crate) struct ProbeLimits(Mutex<HashMap<WebhookNo, Duration>>);
+
+impl ProbeLimits {
+    /// Takes the turn of a webhook, or says how long to wait.
+    fn take(&self, webhook: WebhookNo, monotonic: Duration, interval: Duration) -> Result<(), AppError> {
+        let mut last = self.0.lock();
+        last.retain(|_, at| monotonic.saturating_sub(*at) < interval);
+        match last.get(&webhook) {
+            Some(&at) => {
+                let wait = interval.saturating_sub(monotonic.saturating_sub(at));
+                Err(AppError::TooOften(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1)))
+            }
+            None => {
+                last.insert(webhook, monotonic);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl App {
+    /// Makes a webhook, unverified.
+    pub async fn create_webhook(&self, request: NewWebhookRequest) -> Result<WebhookView, AppError> {
+        let application = self.application(request.application)?.application.no;
+        let name = checked_name(&request.name)?;
+        check_settings(&request.settings)?;
+        self.check_uri(&request.callback_uri).await?;
+        let now = self.now();
+        let revision = Revision {
+            number: 1,
+            callback_uri: request.callback_uri,
+            plan: Plan::Scheduled(request.settings),
+            agent: request.agent,
+            cadence_epoch: 1,
+        };
+        let id = WebhookId::new(now, chance(&*self.dice));
+        let stored =
+            self.store.create_webhook(NewWebhook { id, application, name, revision, created_at: now }).await?;
+        self.take_in(stored).await
+    }
+
+    /// The webhooks of an application (of all for `None`), oldest first.
+    pub fn webhooks(&self, application: Option<ApplicationNo>) -> Vec<Arc<WebhookEntry>> {
+        self.registry.webhooks(application)
+    }
+
+    /// One webhook.
+    pub async fn webhook(&self, id: WebhookId) -> Result<WebhookView, AppError> {
+        self.view(self.webhook_entry(id)?).await
+    }
+
+    /// One webhook, as the loops see it.
+    pub fn webhook_entry(&self, id: WebhookId) -> Result<Arc<WebhookEntry>, AppError> {
+        self.registry.webhook_by_id(id).ok_or(AppError::NotFound("webhook"))
+    }
+
+    /// A webhook by row number, as the loops see it.
+    pub fn webhook_by_no(&self, no: WebhookNo) -> Option<Arc<WebhookEntry>> {
+        self.registry.webhook(no)
+    }
+
+    /// Changes a webhook. A new callback URI is verified at once; until it has answered, no data is sent.
+    pub async fn edit_webhook(self: &Arc<Self>, id: WebhookId, edit: EditWebhook) -> Result<WebhookView, AppError> {
+        let current = self.webhook_entry(id)?;
+        let webhook = current.webhook();
+        let name = checked_name(edit.name.as_deref().unwrap_or(&webhook.name))?;
+        let mut revision = webhook.revision.clone();
+        let mut sweep = false;
+        if let Some(settings) = edit.settings {
+            check_settings(&settings)?;
+            sweep = webhook.scheduled().is_none_or(|now| now.cadence != settings.cadence);
+            revision.plan = Plan::Scheduled(settings);
+        }
+        let moved = edit.callback_uri.is_some_and(|uri| {
+            let moved = uri != revision.callback_uri;
+            revision.callback_uri = uri;
+            moved
+        });
+        if moved {
+            self.check_uri(&revision.callback_uri).await?;
+        }
+        revision.agent = edit.agent.unwrap_or(revision.agent);
+        revision.number += 1;
+        revision.cadence_epoch += u32::from(sweep);
+        let verified = webhook.status.verified && !moved;
+        let change = WebhookChange::Revise { name, revision, verified, sweep };
+        let view = self.change(webhook.no, change).await?;
+        if sweep {
+            self.health.wake_sweeper();
+        }
+        if moved { self.verify_webhook(id).await } else { Ok(view) }
+    }
+
+    /// Sends a challenge to the callback URI and keeps what came of it. A webhook that was verified stays so when this
+    /// fails: its URI has not changed.
+    pub async fn verify_webhook(self: &Arc<Self>, id: WebhookId) -> Result<WebhookView, AppError> {
+        let entry = self.webhook_entry(id)?;
+        let no = entry.webhook().no;
+        self.probes.take(no, self.clock.monotonic(), self.settings.delivery.probe_interval)?;
+        let challenge = self.challenge();
+        let body = v2::verify(id, &challenge);
+        let expected = signature::expected_challenge(&entry.application.management_token, &challenge);
+        let (at, took_ms, answer) = self.probe(&entry, body).await;
+        let mut result = probe_result(at, took_ms, &answer);
+        result.problem = match &answer {
+            Ok(reply) => challenge_problem(reply, &expected),
+            Err(failure) => Some(failure.sentence().to_owned()),
+        };
+        result.passed = result.problem.is_none();
+        (result.challenge, result.expected) = (challenge, expected);
+        // The URI that answered must still be the webhook's: an edit in the meantime asks for a verification of its own.
+        let now_current = self.webhook_entry(id)?;
+        let passed = result.passed && now_current.webhook().revision.callback_uri == entry.webhook().revision.callback_uri;
+        let change = WebhookChange::Verification { result: encode(&result), passed };
+        self.change(no, change).await
+    }
+
+    /// Sends a payload with an invented vehicle, in the form of the webhook, and keeps what came of it.
+    pub async fn test_webhook(self: &Arc<Self>, id: WebhookId) -> Result<WebhookView, AppError> {
+        let entry = self.webhook_entry(id)?;
+        let no = entry.webhook().no;
+        let Some(settings) = entry.webhook().scheduled() else { return Err(AppError::NotFound("webhook")) };
+        self.probes.take(no, self.clock.monotonic(), self.settings.delivery.probe_interval)?;
+        let body = v2::test(id, settings, self.request_id(), self.now());
+        let (at, took_ms, answer) = self.probe(&entry, body).await;
+        let mut result = probe_result(at, took_ms, &answer);
+        result.problem = match &answer {
+            Ok(reply) if (200..300).contains(&reply.status) => None,
+            Ok(reply) => Some(status_problem(reply.status)),
+            Err(failure) => Some(failure.sentence().to_owned()),
+        };
+        result.passed = result.problem.is_none();
+        self.change(no, WebhookChange::Test { result: encode(&result) }).await
+    }
+
+    /// Switches a webhook on again. What was dropped while it was off is not sent by itself.
+    pub async fn enable_webhook(self: &Arc<Self>, id: WebhookId) -> Result<WebhookView, AppError> {
+        let no = self.webhook_entry(id)?.webhook().no;
+        self.change(no, WebhookChange::Enable).await
+    }
+
+    /// Switches a webhook off: nothing leaves later than a second from now, what is queued ends as dropped.
+    pub async fn disable_webhook(self: &Arc<Self>, id: WebhookId) -> Result<WebhookView, AppError> {
+        let no = self.webhook_entry(id)?.webhook().no;
+        self.change(no, WebhookChange::Disable { why: Disabled::Operator, now: self.now() }).await
+    }
+
+    /// Switches a webhook off because the retries of an event are used up.
+    pub(crate) async fn switch_off(&self, no: WebhookNo) -> Result<(), AppError> {
+        self.change(no, WebhookChange::Disable { why: Disabled::RetriesUsedUp, now: self.now() }).await?;
+        Ok(())
+    }
+
+    /// Deletes a webhook with its subscriptions; its log stays until it expires.
+    pub async fn delete_webhook(self: &Arc<Self>, id: WebhookId) -> Result<(), AppError> {
+        let no = self.webhook_entry(id)?.webhook().no;
+        let changed = self.store.change_webhook(no, WebhookChange::Delete { now: self.now() }).await?;
+        self.registry.remove_webhook(no);
+        if let Some((_, Some(tombstone))) = changed {
+            self.lanes.bury(tombstone);
+        }
+        Ok(())
+    }
+
+    /// Writes a change, then tells memory: first what must not leave any more, then the rest.
+    async fn change(&self, no: WebhookNo, change: WebhookChange) -> Result<WebhookView, AppError> {
+        let changed = self.store.change_webhook(no, change).await?;
+        let (stored, tombstone) = changed.ok_or(AppError::NotFound("webhook"))?;
+        if let Some(tombstone) = tombstone {
+            self.lanes.bury(tombstone);
+        }
+        self.take_in(stored).await
+    }
+
+    async fn take_in(&self, stored: StoredWebhook) -> Result<WebhookView, AppError> {
+        let entry = self.registry.put_webhook(stored).ok_or(AppError::NotFound("application"))?;
+        self.lanes.refresh(entry.clone());
+        self.view(entry).await
+    }
+
+    async fn view(&self, entry: Arc<WebhookEntry>) -> Result<WebhookView, AppError> {
+        let no = entry.webhook().no;
+        Ok(WebhookView {
+            last_verification: decode(&entry.stored.last_verification),
+            last_test: decode(&entry.stored.last_test),
+            subscriptions: self.store.count_subscriptions(no).await?,
+            queued: self.store.depth(crate::delivery::lane_of(no), 100_000).await?.0,
+            entry,
+        })
+    }
+
+    async fn check_uri(&self, uri: &str) -> Result<Target, AppError> {
+        let target = self.outbound.parse(uri)?;
+        self.outbound.vet(&target).await?;
+        Ok(target)
+    }
+
+    async fn probe(&self, entry: &WebhookEntry, body: String) -> (Timestamp, u32, Result<Reply, Failure>) {
+        let (at, begun) = (self.now(), self.clock.monotonic());
+        let Some(target) = entry.target.clone() else { return (at, 0, Err(Failure::Blocked)) };
+        let post = Post {
+            target,
+            signature: Some(entry.application.signer.sign(body.as_bytes())),
+            agent: entry.webhook().revision.agent.header(),
+            body: Bytes::from(body),
+            deadline: self.settings.delivery.deadline,
+            keep: self.settings.delivery.keep_answer,
+        };
+        let answer = self.outbound.post(post).await;
+        let took = self.clock.monotonic().saturating_sub(begun).as_millis();
+        (at, u32::try_from(took).unwrap_or(u32::MAX), answer)
+    }
+
+    fn challenge(&self) -> String {
+        const ALPHABET: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789xy";
+        let mut bytes = [0; CHALLENGE_LENGTH];
+        self.dice.fill(&mut bytes);
+        bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 64)])).collect()
+    }
+}
+
+fn check_settings(settings: &Scheduled) -> Result<(), AppError> {
+    if settings.endpoints.is_empty() || settings.endpoints.len() > MOST_ENDPOINTS {
+        return Err(AppError::invalid("endpoints", "choose at least one endpoint, such as /odometer"));
+    }
+    let mut seen = settings.endpoints.to_vec();
+    seen.sort_unstable();
+    seen.dedup();
+    if seen.len() != settings.endpoints.len() {
+        return Err(AppError::invalid("endpoints", "name each endpoint once"));
+    }
+    if !(1..=MOST_VEHICLES_PER_REQUEST).contains(&settings.vehicles_per_request) {
+        let message = format!("vehiclesPerRequest is a number from 1 to {MOST_VEHICLES_PER_REQUEST}");
+        return Err(AppError::invalid("vehiclesPerRequest", message));
+    }
+    Ok(())
+}
+
+fn probe_result(at: Timestamp, took_ms: u32, answer: &Result<Reply, Failure>) -> ProbeResult {
+    let reply = answer.as_ref().ok();
+    ProbeResult {
+        at,
+        passed: false,
+        challenge: String::new(),
+        expected: String::new(),
+        status: reply.map(|reply| reply.status),
+        received: reply.map(|reply| String::from_utf8_lossy(&reply.body).into_owned()).unwrap_or_default(),
+        problem: None,
+        took_ms,
+    }
+}
+
+/// Why an answer to a challenge does not verify a v2 webhook: it takes any 2xx with the right digest in its body.
+fn challenge_problem(reply: &Reply, expected: &str) -> Option<String> {
+    if !(200..300).contains(&reply.status) {
+        return Some(status_problem(reply.status));
+    }
+    match challenge_in(&reply.body) {
+        Some(given) if signature::matches(expected, &given) => None,
+        Some(_) => Some(
+            "the digest in the answer is not the expected one: answer with HMAC-SHA256 of the challenge under the \
+             application's management token, in lower-case hexadecimal"
+                .into(),
+        ),
+        None => Some(r#"the answer must be JSON like {"challenge":"<hex digest>"}"#.into()),
+    }
+}
+
+fn challenge_in(body: &[u8]) -> Option<String> {
+    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
+    answer.get("challenge")?.as_str().map(str::to_owned)
+}
+
+fn status_problem(status: u16) -> String {
+    let hint = AttemptResult::Answered { status }.hint().map(|hint| format!(". {hint}")).unwrap_or_default();
+    format!("the callback URI answered with status {status}{hint}")
+}
+
+fn encode(result: &ProbeResult) -> Vec<u8> {
+    minicbor::to_vec(result).expect("a vector takes all bytes")
+}
+
+fn decode(bytes: &[u8]) -> Option<ProbeResult> {
+    minicbor::decode(bytes).ok()
+}
