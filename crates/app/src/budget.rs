@@ -35,7 +35,9 @@ impl Budget {
     /// How long until there is a token.
     pub(crate) fn wait(&self) -> Duration {
         match self.per_second {
-            Some(per_second) if self.tokens < 1.0 => Duration::from_secs_f64((1.0 - self.tokens) / per_second),
+            Some(per_second) if self.tokens < 1.0 => {
+                Duration::from_secs_f64((1.0 - self.tokens) / per_second)
+            }
             _ => Duration::ZERO,
         }
     }

@@ -163,4 +163,3 @@ async fn sweep_on(app: &Arc<App>, mut sweep: Sweep) -> Result<(), AppError> {
 async fn rest(app: &Arc<App>, pause: Duration) {
     select(app.clock.sleep_until(app.now() + pause), Box::pin(app.stop.wished())).await;
 }
-

@@ -144,11 +144,7 @@ impl App {
     }
 
     /// Starts a loop under a name; its end is noticed.
-    pub(crate) fn run(
-        self: &Arc<Self>,
-        name: &'static str,
-        task: impl Future<Output = ()> + Send + 'static,
-    ) {
+    pub(crate) fn run(self: &Arc<Self>, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let (health, stop) = (self.health.clone(), self.stop.clone());
         health.begun(name);
         let task: BoxFuture<'static, ()> = Box::pin(async move {

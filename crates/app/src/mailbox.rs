@@ -24,7 +24,7 @@ use store::{LoadedVehicle, NewEvent, NewMissed, NewObservation, StepCommit, Step
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    App, AppError, DataKey, What, WebhookEntry,
+    App, AppError, DataKey, WebhookEntry, What,
     delivery::{Entry, lane_of},
     metrics,
 };
@@ -151,7 +151,7 @@ async fn step_batch(app: &Arc<App>, letters: Vec<Letter>) -> Vec<Letter> {
     let opened = match open_all(app, letters).await {
         Ok(opened) => opened,
         Err((letters, error)) => {
-            refuse(app, letters, error);
+            refuse(letters, error);
             return Vec::new();
         }
     };
@@ -175,7 +175,10 @@ async fn step_batch(app: &Arc<App>, letters: Vec<Letter>) -> Vec<Letter> {
 type OpenedLetters = Vec<(Letter, Opened)>;
 
 /// Loads and opens the vehicles of letters that do not bring theirs along; letters to vehicles that are gone are answered.
-async fn open_all(app: &Arc<App>, mut letters: Vec<Letter>) -> Result<OpenedLetters, (Vec<Letter>, AppError)> {
+async fn open_all(
+    app: &Arc<App>,
+    mut letters: Vec<Letter>,
+) -> Result<OpenedLetters, (Vec<Letter>, AppError)> {
     let missing: Vec<VehicleNo> =
         letters.iter().filter(|letter| letter.opened.is_none()).map(|letter| letter.vehicle).collect();
     let loaded = match open_vehicles(app, missing).await {
@@ -285,7 +288,7 @@ async fn commit(app: &Arc<App>, made: Vec<Made>, commits: Vec<StepCommit>, now: 
         Ok(results) => results,
         Err(error) => {
             app.health.store_failed(&error);
-            refuse(app, made.into_iter().map(|made| made.letter).collect(), error.into());
+            refuse(made.into_iter().map(|made| made.letter).collect(), error.into());
             return Vec::new();
         }
     };
@@ -367,11 +370,11 @@ fn answer(letter: &mut Letter, result: Result<(), AppError>) {
 }
 
 /// Nothing of these letters was committed. What the scheduler sent is still due and comes again.
-fn refuse(app: &App, letters: Vec<Letter>, error: AppError) {
+fn refuse(letters: Vec<Letter>, error: AppError) {
     tracing::warn!(%error, letters = letters.len(), "steps were not committed");
     for mut letter in letters {
         if let Some(ticket) = &letter.ticket {
-            ticket.failed(app);
+            ticket.failed();
         }
         answer(&mut letter, Err(error.clone()));
     }

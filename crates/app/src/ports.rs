@@ -68,7 +68,9 @@ pub enum UriRefused {
     #[error("the callback URI is longer than 2,048 bytes")]
     TooLong,
     /// Neither https nor an allowed http.
-    #[error("the callback URI must start with https:// (http is allowed only for targets on the operator's allow list)")]
+    #[error(
+        "the callback URI must start with https:// (http is allowed only for targets on the operator's allow list)"
+    )]
     Scheme,
     /// `user:password@`.
     #[error("the callback URI must not carry a user name or password")]
@@ -133,7 +135,6 @@ pub trait VehicleSource: Send + Sync + 'static {
     /// A [`Fault`] when the car or its cloud as a whole could not be asked.
     async fn read(&self, car: &SourceRef, wanted: &[SignalId]) -> Result<Answers, Fault>;
 }
-
 
 /// A car to be made in the simulator.
 #[derive(Clone, Debug, PartialEq)]

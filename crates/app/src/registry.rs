@@ -85,7 +85,10 @@ impl Registry {
     }
 
     /// Takes in an application as it is stored now; its webhooks follow.
-    pub async fn put_application(&self, application: Application) -> Result<Arc<ApplicationEntry>, SealError> {
+    pub async fn put_application(
+        &self,
+        application: Application,
+    ) -> Result<Arc<ApplicationEntry>, SealError> {
         let id = application.id;
         let key = self.sealer.key(id.0).await?;
         let token = key.open(What::ManagementToken, id.0, &application.management_token)?;

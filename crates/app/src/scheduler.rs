@@ -48,9 +48,14 @@ pub(crate) struct PoolState {
 struct PoolInner {
     claimed: HashSet<VehicleNo>,
     budget: Budget,
+    /// While the loop sleeps: until when.
     sleeps_until: Timestamp,
-    /// A step failed, or something became due before the place that the claims have reached.
-    look_again: bool,
+    /// The earliest due time that a step has set since the last pass began.
+    earliest_set: Timestamp,
+    /// Everything that was due until then has been claimed by a pass.
+    passed: Option<Timestamp>,
+    /// A claimed vehicle was let go of without a step: it is due as before.
+    let_down: bool,
 }
 
 /// A claimed vehicle; letting go of it allows the next claim.
@@ -60,20 +65,15 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// The vehicle is still due: look again soon.
-    pub(crate) fn failed(&self, _app: &App) {
-        self.pool.inner.lock().look_again = true;
+    /// The vehicle was not stepped and is due as before.
+    pub(crate) fn failed(&self) {
+        self.pool.inner.lock().let_down = true;
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut inner = self.pool.inner.lock();
-        inner.claimed.remove(&self.vehicle);
-        if inner.look_again || inner.claimed.is_empty() {
-            drop(inner);
-            self.pool.wake.notify_one();
-        }
+        self.pool.inner.lock().claimed.remove(&self.vehicle);
     }
 }
 
@@ -94,7 +94,9 @@ pub(crate) fn start_pool(app: &Arc<App>, pool: PoolNo, name: String) {
             claimed: HashSet::new(),
             budget: Budget::new(app.settings.reads.per_second),
             sleeps_until: Timestamp::NEVER,
-            look_again: false,
+            earliest_set: Timestamp::NEVER,
+            passed: None,
+            let_down: false,
         };
         let state = Arc::new(PoolState { name, wake: Notify::new(), inner: Mutex::new(inner) });
         pools.insert(pool, state.clone());
@@ -106,12 +108,14 @@ pub(crate) fn start_pool(app: &Arc<App>, pool: PoolNo, name: String) {
 impl App {
     /// A vehicle of the pool is due then: its loop must not sleep longer.
     pub(crate) fn notice_due(&self, pool: PoolNo, due: Option<Timestamp>) {
-        let Some((due, state)) = due.and_then(|due| Some((due, self.pools.read().get(&pool)?.clone()))) else {
+        let Some((due, state)) = due.and_then(|due| Some((due, self.pools.read().get(&pool)?.clone())))
+        else {
             return;
         };
         let mut inner = state.inner.lock();
+        inner.earliest_set = inner.earliest_set.min(due);
         if due < inner.sleeps_until {
-            inner.look_again = true;
+            inner.sleeps_until = due;
             drop(inner);
             state.wake.notify_one();
         }
@@ -119,114 +123,135 @@ impl App {
 }
 
 type Reads = FuturesUnordered<BoxFuture<'static, ()>>;
+/// A place in the order of due vehicles.
+type Place = (Timestamp, VehicleNo);
 
 async fn run(app: Arc<App>, pool: PoolNo, state: Arc<PoolState>) {
     let mut reads: Reads = FuturesUnordered::new();
-    let mut after = None;
     while !app.stop.is_set() {
-        let pass = match claim(&app, pool, &state, after).await {
-            Ok(pass) => pass,
+        let pause = match pass(&app, pool, &state, &mut reads).await {
+            Ok(()) => None,
             Err(error) => {
-                tracing::warn!(pool = state.name, %error, "due vehicles could not be claimed");
-                Pass::Wait(app.now() + PAUSE)
+                tracing::warn!(pool = state.name, %error, "a pass over due vehicles was interrupted");
+                state.inner.lock().let_down = true;
+                Some(app.now() + PAUSE)
             }
         };
-        let until = match pass {
-            Pass::Claimed(due) => {
-                after = due.last().map(|last| (last.due, last.vehicle.no));
-                if let Err(error) = begin(&app, &state, due, &mut reads).await {
-                    tracing::warn!(pool = state.name, %error, "due vehicles could not be begun");
-                    state.inner.lock().look_again = true;
-                }
-                // Finished reads make room; the rest go on while the next are claimed.
-                while reads.next().now_or_never().flatten().is_some() {}
-                continue;
-            }
-            Pass::Wait(until) => until,
-        };
-        after = None;
-        wait(&app, &state, &mut reads, until).await;
+        sleep(&app, &state, &mut reads, pause).await;
     }
 }
 
-enum Pass {
-    Claimed(Vec<Due>),
-    /// There is nothing to claim before this, unless something wakes the loop.
-    Wait(Timestamp),
-}
-
-/// Claims as many due vehicles as budget and room allow.
-async fn claim(
+/// Claims everything that is due, in order, and begins its reads; then says until when to sleep.
+async fn pass(
     app: &Arc<App>,
     pool: PoolNo,
-    state: &PoolState,
-    after: Option<(Timestamp, VehicleNo)>,
-) -> Result<Pass, AppError> {
-    let now = app.now();
-    if app.health.clock_is_off() {
-        return Ok(Pass::Wait(now + PAUSE));
-    }
-    let limit = {
-        let mut inner = state.inner.lock();
-        let room = app.settings.reads.in_flight.saturating_sub(inner.claimed.len());
-        let limit = inner.budget.take(room.min(app.settings.reads.claim), app.clock.monotonic());
-        if limit == 0 {
-            inner.look_again = true;
-            let wait = inner.budget.wait();
-            return Ok(Pass::Wait(if wait.is_zero() { now + PAUSE } else { now + wait }));
+    state: &Arc<PoolState>,
+    reads: &mut Reads,
+) -> Result<(), AppError> {
+    let mut after = state.begin_pass();
+    loop {
+        let now = app.now();
+        if app.stop.is_set() {
+            return Ok(());
         }
-        if after.is_none() {
-            inner.look_again = false;
-            inner.sleeps_until = Timestamp::NEVER;
+        if app.health.clock_is_off() {
+            state.end_pass(None, now + PAUSE);
+            return Ok(());
         }
-        limit
-    };
-    let mut due = app.store.claim_due(ClaimDue { pool, now, after, limit, lease: LEASE }).await?;
-    let reached_end = due.len() < limit;
-    let last = due.last().map(|last| (last.due, last.vehicle.no));
-    let look_again = {
-        let mut inner = state.inner.lock();
-        due.retain(|due| inner.claimed.insert(due.vehicle.no));
-        inner.budget.give_back(limit - due.len());
-        inner.look_again
-    };
-    if !due.is_empty() {
-        return Ok(Pass::Claimed(due));
+        let limit = match state.take_budget(app) {
+            0 => {
+                rest(app, state, reads).await;
+                continue;
+            }
+            limit => limit,
+        };
+        let due = app.store.claim_due(ClaimDue { pool, now, after, limit, lease: LEASE }).await?;
+        let reached_end = due.len() < limit;
+        after = due.last().map(|last| (last.due, last.vehicle.no)).or(after);
+        let due = state.claim(due, limit);
+        begin(app, state, due, reads).await?;
+        // Finished reads make room; the rest go on while the next vehicles are claimed.
+        while reads.next().now_or_never().flatten().is_some() {}
+        if reached_end {
+            let next = app.store.next_due(pool, now).await?.unwrap_or(Timestamp::NEVER);
+            state.end_pass(Some(now), next.min(now + SLEEP_MOST));
+            return Ok(());
+        }
     }
-    if look_again && last.is_none() {
-        return Ok(Pass::Wait(now));
-    }
-    if !reached_end && let Some(last) = last {
-        // A whole claim of vehicles that are already being read: go on behind them.
-        return Box::pin(claim(app, pool, state, Some(last))).await;
-    }
-    let next = app.store.next_due(pool, now).await?.unwrap_or(Timestamp::NEVER).min(now + SLEEP_MOST);
-    state.inner.lock().sleeps_until = next;
-    Ok(Pass::Wait(next))
 }
 
-/// Sleeps until the time, a wake-up, or the end of everything; reads go on meanwhile.
-async fn wait(app: &Arc<App>, state: &PoolState, reads: &mut Reads, until: Timestamp) {
-    let mut wake = Box::pin(state.wake.notified());
-    while app.now() < until && !app.stop.is_set() {
-        let sleep = select(app.clock.sleep_until(until), &mut wake);
-        let woken = if reads.is_empty() {
-            matches!(sleep.await, Either::Right(_))
-        } else {
-            match select(sleep, reads.next()).await {
-                Either::Left((Either::Right(_), _)) => true,
-                Either::Left((Either::Left(_), _)) | Either::Right(_) => false,
-            }
-        };
-        if woken {
+impl PoolState {
+    /// Where a pass begins: behind what earlier passes have claimed, unless something there is due again.
+    fn begin_pass(&self) -> Option<Place> {
+        let mut inner = self.inner.lock();
+        let earliest_set = std::mem::replace(&mut inner.earliest_set, Timestamp::NEVER);
+        inner.sleeps_until = Timestamp::from_micros(i64::MIN);
+        if std::mem::take(&mut inner.let_down) {
+            return None;
+        }
+        let before = earliest_set - Duration::from_micros(1);
+        inner.passed.map(|passed| (passed.min(before), VehicleNo(i64::MAX)))
+    }
+
+    fn end_pass(&self, passed: Option<Timestamp>, next: Timestamp) {
+        let mut inner = self.inner.lock();
+        inner.passed = passed.or(inner.passed);
+        inner.sleeps_until = next.min(inner.earliest_set);
+    }
+
+    /// How many vehicles may be claimed now.
+    fn take_budget(&self, app: &App) -> usize {
+        let mut inner = self.inner.lock();
+        let room = app.settings.reads.in_flight.saturating_sub(inner.claimed.len());
+        inner.budget.take(room.min(app.settings.reads.claim), app.clock.monotonic())
+    }
+
+    /// Remembers claimed vehicles; those that are being read already are left out.
+    fn claim(&self, mut due: Vec<Due>, limit: usize) -> Vec<Due> {
+        let mut inner = self.inner.lock();
+        due.retain(|due| inner.claimed.insert(due.vehicle.no));
+        inner.budget.give_back(limit - due.len());
+        due
+    }
+}
+
+/// Lets reads go on until there is room or budget for more.
+async fn rest(app: &Arc<App>, state: &PoolState, reads: &mut Reads) {
+    let wait = state.inner.lock().budget.wait().max(Duration::from_millis(1));
+    let timer = app.clock.sleep_until(app.now() + wait);
+    if reads.is_empty() {
+        timer.await;
+    } else {
+        select(timer, reads.next()).await;
+    }
+}
+
+/// Sleeps until something is due, or everything ends; reads go on meanwhile.
+async fn sleep(app: &Arc<App>, state: &PoolState, reads: &mut Reads, pause: Option<Timestamp>) {
+    while !app.stop.is_set() {
+        let until = pause.unwrap_or_else(|| {
+            let inner = state.inner.lock();
+            if inner.let_down { (app.now() + PAUSE).min(inner.sleeps_until) } else { inner.sleeps_until }
+        });
+        if app.now() >= until {
             return;
         }
+        let timer = select(app.clock.sleep_until(until), Box::pin(state.wake.notified()));
+        if reads.is_empty() {
+            timer.await;
+        } else {
+            select(timer, reads.next()).await;
+        }
     }
-    // A wake-up that came at the last moment is not lost: the loop looks again anyway.
 }
 
 /// Opens claimed vehicles and begins their reads; those that need none are stepped at once.
-async fn begin(app: &Arc<App>, state: &Arc<PoolState>, due: Vec<Due>, reads: &mut Reads) -> Result<(), AppError> {
+async fn begin(
+    app: &Arc<App>,
+    state: &Arc<PoolState>,
+    due: Vec<Due>,
+    reads: &mut Reads,
+) -> Result<(), AppError> {
     let now = app.now();
     let tickets: Vec<Ticket> =
         due.iter().map(|due| Ticket { pool: state.clone(), vehicle: due.vehicle.no }).collect();

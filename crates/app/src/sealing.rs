@@ -48,7 +48,9 @@ pub enum SealError {
     #[error("the data key was destroyed")]
     Erased,
     /// The keyring was sealed under another key-encryption key.
-    #[error("the master key does not fit this keyring; put back the master.key that belongs to this data folder")]
+    #[error(
+        "the master key does not fit this keyring; put back the master.key that belongs to this data folder"
+    )]
     WrongMasterKey,
     /// The keyring failed.
     #[error(transparent)]

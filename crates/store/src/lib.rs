@@ -13,17 +13,21 @@ mod registry;
 mod upkeep;
 mod vehicles;
 
-pub use deliveries::{Bucket, Deliveries, DeliveryFilter, LoggedDelivery, LogStatus, Page};
+pub use deliveries::{Bucket, Deliveries, DeliveryFilter, LogStatus, LoggedDelivery, Page};
 pub use error::StoreError;
 pub use keyring::{Keyring, Subject, WrappedKey};
-pub use queue::{LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuedEvent, Record, Recorded, Scope, Tombstone};
+pub use queue::{
+    LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuedEvent, Record, Recorded, Scope, Tombstone,
+};
 pub use registry::{
-    Application, Kept, NewApplication, NewWebhook, Registry, Secret, SecretHash, StoredWebhook, Sweep, TokenGrant, WebhookChange,
+    Application, Kept, NewApplication, NewWebhook, Registry, Secret, SecretHash, StoredWebhook, Sweep,
+    TokenGrant, WebhookChange,
 };
 pub use upkeep::{Backup, Retention, Retired, Size, Upkeep};
 pub use vehicles::{
-    Car, ClaimDue, Connection, ConnectionFilter, Due, LoadedVehicle, NewEvent, NewLink, NewMissed, NewObservation, SourceRef,
-    StepCommit, StepResult, SubscriptionRow, Version, VehicleFilter, VehicleRow, Vehicles,
+    Car, ClaimDue, Connection, ConnectionFilter, Due, LoadedVehicle, NewEvent, NewLink, NewMissed,
+    NewObservation, SourceRef, StepCommit, StepResult, SubscriptionRow, VehicleFilter, VehicleRow, Vehicles,
+    Version,
 };
 
 /// Everything that a data store does. Loops take only the part they need.

@@ -144,7 +144,12 @@ pub trait Queue: Send + Sync + 'static {
     async fn lanes_with_work(&self) -> Result<Vec<LaneKey>, StoreError>;
 
     /// The first events of a lane whose next attempt is due at `until` or before, in the order of due time and number.
-    async fn fill(&self, lane: LaneKey, until: Timestamp, limit: usize) -> Result<Vec<QueuedEvent>, StoreError>;
+    async fn fill(
+        &self,
+        lane: LaneKey,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<QueuedEvent>, StoreError>;
     /// When the first attempt after `after` is due in a lane.
     async fn next_attempt(&self, lane: LaneKey, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
     /// How many events wait in a lane, counted up to `most`, and when the oldest was queued.
@@ -159,7 +164,11 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Queues an ended event once more, under its id, due at `now`. `None` when the log does not have it or what it
     /// carried is gone.
-    async fn redeliver(&self, event: EventNo, now: Timestamp) -> Result<Option<(LaneKey, QueuedEvent)>, StoreError>;
+    async fn redeliver(
+        &self,
+        event: EventNo,
+        now: Timestamp,
+    ) -> Result<Option<(LaneKey, QueuedEvent)>, StoreError>;
 
     /// Tombstones whose events have not all ended.
     async fn tombstones(&self) -> Result<Vec<Tombstone>, StoreError>;

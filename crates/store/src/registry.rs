@@ -94,17 +94,42 @@ pub struct StoredWebhook {
 pub enum WebhookChange {
     /// A new revision, current from now on. `verified: false` when the callback URI has changed; `sweep: true` when the
     /// cadence has, which begins a [`Sweep`].
-    Revise { name: String, revision: Revision, verified: bool, sweep: bool },
+    Revise {
+        /// The name from now on.
+        name: String,
+        /// What is sent from now on, and where to.
+        revision: Revision,
+        /// Whether the webhook is verified after the change.
+        verified: bool,
+        /// Whether its vehicles have to be replanned.
+        sweep: bool,
+    },
     /// The result of a verification: kept, and the webhook verified if it passed.
-    Verification { result: Vec<u8>, passed: bool },
+    Verification {
+        /// What came of it, encoded by the application.
+        result: Vec<u8>,
+        /// The callback URI has proved that it holds the management token.
+        passed: bool,
+    },
     /// The result of a test.
-    Test { result: Vec<u8> },
+    Test {
+        /// What came of it, encoded by the application.
+        result: Vec<u8>,
+    },
     /// Switched on again.
     Enable,
     /// Switched off: a tombstone covers everything that is queued.
-    Disable { why: Disabled, now: Timestamp },
+    Disable {
+        /// Who or what did it.
+        why: Disabled,
+        /// Now.
+        now: Timestamp,
+    },
     /// Deleted: subscriptions vanish, a tombstone covers everything that is queued; its log stays until it expires.
-    Delete { now: Timestamp },
+    Delete {
+        /// Now.
+        now: Timestamp,
+    },
 }
 
 /// A walk over the vehicles of a webhook that replans their slots; it goes on where it was after a restart.

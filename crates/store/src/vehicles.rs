@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use domain::{
     connect::PermissionSet,
     ids::{
-        ApplicationNo, ConnectionId, EventId, EventNo, ObservationNo, PoolNo, SubscriptionId, UserId, VehicleId, VehicleNo,
-        WebhookNo,
+        ApplicationNo, ConnectionId, EventId, EventNo, ObservationNo, PoolNo, SubscriptionId, UserId,
+        VehicleId, VehicleNo, WebhookNo,
     },
     time::Timestamp,
     vehicle::{RowChange, VehicleInfo},
@@ -275,7 +275,8 @@ pub trait Vehicles: Send + Sync + 'static {
     /// The number of a vehicle with an id, with its application.
     async fn find_vehicle(&self, id: VehicleId) -> Result<Option<VehicleRow>, StoreError>;
     /// Vehicles in the order of their numbers.
-    async fn list_vehicles(&self, filter: VehicleFilter, limit: usize) -> Result<Vec<VehicleRow>, StoreError>;
+    async fn list_vehicles(&self, filter: VehicleFilter, limit: usize)
+    -> Result<Vec<VehicleRow>, StoreError>;
     /// How many vehicles the application has (all applications for `None`).
     async fn count_vehicles(&self, application: Option<ApplicationNo>) -> Result<u64, StoreError>;
     /// Adds a car to the simulator.
@@ -283,7 +284,11 @@ pub trait Vehicles: Send + Sync + 'static {
     /// A car of the simulator, with the vehicles that are connected to it.
     async fn car(&self, id: Uuid) -> Result<Option<(Car, Vec<VehicleId>)>, StoreError>;
     /// Cars of the simulator after one, oldest first.
-    async fn list_cars(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<(Car, Vec<VehicleId>)>, StoreError>;
+    async fn list_cars(
+        &self,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<(Car, Vec<VehicleId>)>, StoreError>;
     /// Notes that a vehicle is this car.
     async fn attach_car(&self, id: Uuid, vehicle: VehicleNo) -> Result<(), StoreError>;
     /// Replaces the source's data of a car and of every vehicle that is this car; false when there is no such car.

@@ -7,7 +7,9 @@ use std::{
 };
 
 use domain::{
-    delivery::{Allowance, AttemptResult, Breaker, BreakerSettings, Class, InFlight, InFlightLimit, may_start},
+    delivery::{
+        Allowance, AttemptResult, Breaker, BreakerSettings, Class, InFlight, InFlightLimit, may_start,
+    },
     ids::{EventNo, VehicleNo},
     time::Timestamp,
 };
@@ -32,7 +34,6 @@ pub(crate) struct Job {
     pub webhook: Arc<WebhookEntry>,
     pub entries: Vec<Entry>,
     pub class: Class,
-    pub lease: LaneLease,
     pub abort: AbortRegistration,
 }
 
@@ -203,7 +204,7 @@ impl Lane {
 
     /// The next event to send, if one may be sent now.
     pub(crate) fn next(&mut self, now: Timestamp, max_age: Duration) -> Next {
-        let (Some(lease), Some(class)) = (self.lease, self.startable(now)) else { return Next::Nothing };
+        let Some(class) = self.startable(now) else { return Next::Nothing };
         let entry = match class {
             Class::Retry => self.retries.pop_first().map(|(_, entry)| entry),
             Class::First => self.first.pop_front(),
@@ -216,12 +217,12 @@ impl Lane {
         if class == Class::First {
             self.add_companions(&mut entries);
         }
-        Next::Job(self.start(entries, class, lease))
+        Next::Job(self.start(entries, class))
     }
 
     /// The class whose turn it is: retries keep their times, so they come first.
     pub(crate) fn startable(&self, now: Timestamp) -> Option<Class> {
-        if !self.webhook.webhook().status.delivers() {
+        if self.lease.is_none() || !self.webhook.webhook().status.delivers() {
             return None;
         }
         let limit = self.limit.get();
@@ -252,7 +253,7 @@ impl Lane {
         }
     }
 
-    fn start(&mut self, entries: Vec<Entry>, class: Class, lease: LaneLease) -> Job {
+    fn start(&mut self, entries: Vec<Entry>, class: Class) -> Job {
         match class {
             Class::First => self.in_flight.first += 1,
             Class::Retry => self.in_flight.retries += 1,
@@ -260,7 +261,7 @@ impl Lane {
         let (handle, abort) = AbortHandle::new_pair();
         let events = entries.iter().map(|entry| (entry.no, entry.vehicle)).collect();
         self.under_way.insert(entries[0].no, (handle, events));
-        Job { webhook: self.webhook.clone(), entries, class, lease, abort }
+        Job { webhook: self.webhook.clone(), entries, class, abort }
     }
 
     /// Puts back what did not fit into a request.
@@ -361,7 +362,12 @@ fn keep(entry: &Entry, covered: &impl Fn(EventNo, VehicleNo) -> bool, gone: &mut
 }
 
 /// The end of an event that is not sent.
-pub(crate) fn ended_unsent(event: EventNo, attempt_at: Timestamp, status: LogStatus, now: Timestamp) -> Ending {
+pub(crate) fn ended_unsent(
+    event: EventNo,
+    attempt_at: Timestamp,
+    status: LogStatus,
+    now: Timestamp,
+) -> Ending {
     let record = Record {
         event,
         attempt_at,

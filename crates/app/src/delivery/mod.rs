@@ -91,8 +91,13 @@ impl Lanes {
             idle: 0,
             unrecorded: 0,
         };
-        let lanes =
-            Self { inner: Mutex::new(inner), settings, attention: Notify::new(), work: Notify::new(), records };
+        let lanes = Self {
+            inner: Mutex::new(inner),
+            settings,
+            attention: Notify::new(),
+            work: Notify::new(),
+            records,
+        };
         (lanes, receiver)
     }
 

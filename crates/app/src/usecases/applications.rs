@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::{chance, token, token_hash};
-use crate::{App, ApplicationEntry, AppError, What};
+use crate::{App, AppError, ApplicationEntry, What};
 
 /// Client secrets of one application.
 const MOST_SECRETS: usize = 3;
@@ -55,7 +55,12 @@ impl App {
                 name,
                 redirect_uris,
                 plan: plan.to_owned(),
-                management_token: key.seal(&*self.dice, What::ManagementToken, id.0, management_token.as_bytes()),
+                management_token: key.seal(
+                    &*self.dice,
+                    What::ManagementToken,
+                    id.0,
+                    management_token.as_bytes(),
+                ),
                 secret: secret(&client_secret, now),
                 created_at: now,
             })
@@ -100,7 +105,8 @@ impl App {
     pub async fn delete_application(&self, id: ApplicationId) -> Result<(), AppError> {
         let no = self.application(id)?.application.no;
         if !self.store.delete_application(no).await? {
-            let message = "the application still has connections or webhooks; disconnect and delete them first";
+            let message =
+                "the application still has connections or webhooks; disconnect and delete them first";
             return Err(AppError::Conflict(message.into()));
         }
         self.registry.remove_application(no);
@@ -109,7 +115,10 @@ impl App {
     }
 
     /// Replaces the management token: from now on it signs and verifies, and the old one does nothing.
-    pub async fn rotate_management_token(&self, id: ApplicationId) -> Result<Arc<ApplicationEntry>, AppError> {
+    pub async fn rotate_management_token(
+        &self,
+        id: ApplicationId,
+    ) -> Result<Arc<ApplicationEntry>, AppError> {
         let mut application = self.application(id)?.application.clone();
         let token = self.new_management_token();
         let key = self.sealer.key(id.0).await?;
@@ -140,13 +149,17 @@ impl App {
         let no = self.application(id)?.application.no;
         match self.store.remove_secret(no, hint.to_owned()).await? {
             true => Ok(()),
-            false => Err(AppError::Conflict("no such secret, or it is the last one; add another first".into())),
+            false => {
+                Err(AppError::Conflict("no such secret, or it is the last one; add another first".into()))
+            }
         }
     }
 
     fn new_management_token(&self) -> Zeroizing<String> {
-        Zeroizing::new(WebhookId::new(self.now(), chance(&*self.dice)).to_string().replace('-', "")
-            + &token(&*self.dice, ""))
+        Zeroizing::new(
+            WebhookId::new(self.now(), chance(&*self.dice)).to_string().replace('-', "")
+                + &token(&*self.dice, ""),
+        )
     }
 }
 

@@ -120,7 +120,9 @@ impl App {
         observation: &Observation,
     ) -> Result<Option<String>, AppError> {
         let Some(entry) = self.registry.webhook(logged.webhook) else { return Ok(None) };
-        let Some(loaded) = self.store.load(vec![logged.vehicle]).await?.pop().flatten() else { return Ok(None) };
+        let Some(loaded) = self.store.load(vec![logged.vehicle]).await?.pop().flatten() else {
+            return Ok(None);
+        };
         let revision = self.registry.revision(&entry, logged.revision).await?;
         Ok(revision.map(|revision| {
             let domain::webhook::Plan::Scheduled(settings) = &revision.plan;

@@ -26,7 +26,13 @@ impl App {
     }
 
     /// Keeps the answer of a request.
-    pub async fn keep_answer(&self, key: &str, request: &[u8], status: u16, body: &[u8]) -> Result<(), AppError> {
+    pub async fn keep_answer(
+        &self,
+        key: &str,
+        request: &[u8],
+        status: u16,
+        body: &[u8],
+    ) -> Result<(), AppError> {
         let sealing = self.sealer.make_keys(&[SUBJECT]).await?.remove(0);
         let kept = Kept {
             request: Sha256::digest(request).into(),

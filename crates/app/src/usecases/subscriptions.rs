@@ -43,7 +43,11 @@ impl App {
     }
 
     /// Puts vehicles on a webhook by their row numbers.
-    pub async fn subscribe_numbers(&self, entry: &WebhookEntry, vehicles: &[VehicleNo]) -> Result<(), AppError> {
+    pub async fn subscribe_numbers(
+        &self,
+        entry: &WebhookEntry,
+        vehicles: &[VehicleNo],
+    ) -> Result<(), AppError> {
         for chunk in vehicles.chunks(AT_ONCE) {
             let now = self.now();
             let steps = chunk.iter().map(|&vehicle| {

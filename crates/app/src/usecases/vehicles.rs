@@ -85,7 +85,11 @@ impl App {
     }
 
     /// Vehicles in the order of linking.
-    pub async fn list_vehicles(&self, filter: VehicleFilter, limit: usize) -> Result<Vec<VehicleRow>, AppError> {
+    pub async fn list_vehicles(
+        &self,
+        filter: VehicleFilter,
+        limit: usize,
+    ) -> Result<Vec<VehicleRow>, AppError> {
         Ok(self.store.list_vehicles(filter, limit).await?)
     }
 
@@ -98,7 +102,8 @@ impl App {
     /// What is known of a vehicle: its document.
     pub async fn document(&self, id: VehicleId) -> Result<Document, AppError> {
         let row = self.vehicle(id, None).await?;
-        let loaded = self.store.load(vec![row.no]).await?.pop().flatten().ok_or(AppError::NotFound("vehicle"))?;
+        let loaded =
+            self.store.load(vec![row.no]).await?.pop().flatten().ok_or(AppError::NotFound("vehicle"))?;
         let key = self.sealer.key(loaded.user.0).await?;
         let plain = key.open(What::Document, loaded.info.id.0, &loaded.document)?;
         Document::decode(&plain).map_err(|error| AppError::Internal(error.to_string()))
@@ -146,7 +151,10 @@ impl App {
     }
 
     /// Gives out an access token that opens an owner's vehicles to their application for two hours.
-    pub async fn grant_access_token(&self, vehicle: VehicleId) -> Result<(Zeroizing<String>, Duration), AppError> {
+    pub async fn grant_access_token(
+        &self,
+        vehicle: VehicleId,
+    ) -> Result<(Zeroizing<String>, Duration), AppError> {
         let row = self.vehicle(vehicle, None).await?;
         let text = Zeroizing::new(token(&*self.dice, "mpa_"));
         let expires_at = self.now() + ACCESS_TOKEN_LIFE;

@@ -139,8 +139,10 @@ impl App {
             cadence_epoch: 1,
         };
         let id = WebhookId::new(now, chance(&*self.dice));
-        let stored =
-            self.store.create_webhook(NewWebhook { id, application, name, revision, created_at: now }).await?;
+        let stored = self
+            .store
+            .create_webhook(NewWebhook { id, application, name, revision, created_at: now })
+            .await?;
         self.take_in(stored).await
     }
 
@@ -165,7 +167,11 @@ impl App {
     }
 
     /// Changes a webhook. A new callback URI is verified at once; until it has answered, no data is sent.
-    pub async fn edit_webhook(self: &Arc<Self>, id: WebhookId, edit: EditWebhook) -> Result<WebhookView, AppError> {
+    pub async fn edit_webhook(
+        self: &Arc<Self>,
+        id: WebhookId,
+        edit: EditWebhook,
+    ) -> Result<WebhookView, AppError> {
         let current = self.webhook_entry(id)?;
         let webhook = current.webhook();
         let name = checked_name(edit.name.as_deref().unwrap_or(&webhook.name))?;
@@ -215,7 +221,8 @@ impl App {
         (result.challenge, result.expected) = (challenge, expected);
         // The URI that answered must still be the webhook's: an edit in the meantime asks for a verification of its own.
         let now_current = self.webhook_entry(id)?;
-        let passed = result.passed && now_current.webhook().revision.callback_uri == entry.webhook().revision.callback_uri;
+        let passed = result.passed
+            && now_current.webhook().revision.callback_uri == entry.webhook().revision.callback_uri;
         let change = WebhookChange::Verification { result: encode(&result), passed };
         self.change(no, change).await
     }

@@ -4,11 +4,7 @@
 //! of an array is skipped, so the other way round holds too. Times are milliseconds relative to a base in the same
 //! item, numbers take the shortest exact form: 30 signals stay below 1 KB.
 
-use minicbor::{
-    Decoder, Encoder,
-    data::Type,
-    decode::Error,
-};
+use minicbor::{Decoder, Encoder, data::Type, decode::Error};
 
 use super::{Document, Gathering, Observation, Observed, Sample, SignalState, Subscription};
 use crate::{
@@ -78,7 +74,8 @@ impl Observation {
             match &observed.outcome {
                 Ok(sample) => {
                     out.array(4).int(i64::from(observed.signal.number())).value(&sample.value);
-                    out.delta(sample.captured_at, self.taken_at).delta(Some(sample.retrieved_at), self.taken_at);
+                    out.delta(sample.captured_at, self.taken_at)
+                        .delta(Some(sample.retrieved_at), self.taken_at);
                 }
                 Err(code) => {
                     out.array(2).int(i64::from(observed.signal.number())).int(i64::from(code.number()));
@@ -126,7 +123,10 @@ impl Out {
         self.0.into_writer()
     }
 
-    fn put(&mut self, write: impl FnOnce(&mut Encoder<Vec<u8>>) -> Result<(), minicbor::encode::Error<std::convert::Infallible>>) -> &mut Self {
+    fn put(
+        &mut self,
+        write: impl FnOnce(&mut Encoder<Vec<u8>>) -> Result<(), minicbor::encode::Error<std::convert::Infallible>>,
+    ) -> &mut Self {
         write(&mut self.0).expect("a vector takes all bytes");
         self
     }
@@ -158,7 +158,11 @@ impl Out {
             return self.int(number as i64);
         }
         let short = number as f32;
-        if f64::from(short) == number { self.put(|e| e.f32(short)?.ok()) } else { self.put(|e| e.f64(number)?.ok()) }
+        if f64::from(short) == number {
+            self.put(|e| e.f32(short)?.ok())
+        } else {
+            self.put(|e| e.f64(number)?.ok())
+        }
     }
 
     fn maybe(&mut self, number: Option<f64>) -> &mut Self {
@@ -305,7 +309,8 @@ fn signal_state(d: &mut Decoder<'_>, base: i64) -> Result<Option<SignalState>, E
     let len = array(d)?;
     let signal = SignalId::from_number(d.u8()?);
     let answered_at = delta(d, base)?.unwrap_or_default();
-    let fault = optional(d, |d| d.u8())?.map(|n| ErrorCode::from_number(n).unwrap_or(ErrorCode::SERVER_INTERNAL));
+    let fault =
+        optional(d, |d| d.u8())?.map(|n| ErrorCode::from_number(n).unwrap_or(ErrorCode::SERVER_INTERNAL));
     let mut known = None;
     if len > 3 {
         let value = value(d)?;
@@ -322,7 +327,8 @@ fn signal_state(d: &mut Decoder<'_>, base: i64) -> Result<Option<SignalState>, E
 fn subscription(d: &mut Decoder<'_>) -> Result<Subscription, Error> {
     let len = array(d)?;
     let webhook = WebhookNo(d.i64()?);
-    let id = uuid::Uuid::from_slice(d.bytes()?).map(SubscriptionId).map_err(|_| Error::message("not an id"))?;
+    let id =
+        uuid::Uuid::from_slice(d.bytes()?).map(SubscriptionId).map_err(|_| Error::message("not an id"))?;
     let since = Timestamp::from_micros(d.i64()?);
     let next_slot = Timestamp::from_micros(d.i64()?);
     let cadence_epoch = d.u32()?;
@@ -355,32 +361,40 @@ mod tests {
     }
 
     fn values() -> impl Strategy<Value = Value> {
-        let number = prop_oneof![any::<f64>().prop_filter("finite", |n| n.is_finite()), (0..100).prop_map(f64::from)];
+        let number =
+            prop_oneof![any::<f64>().prop_filter("finite", |n| n.is_finite()), (0..100).prop_map(f64::from)];
         prop_oneof![
             any::<bool>().prop_map(Value::Flag),
             number.clone().prop_map(Value::Number),
             ".{0,12}".prop_map(Value::Text),
             (number.clone(), number.clone(), proptest::option::of(number.clone()))
                 .prop_map(|(latitude, longitude, heading)| Value::Position { latitude, longitude, heading }),
-            proptest::collection::vec((any::<u8>(), any::<u8>(), any::<Option<bool>>(), any::<Option<bool>>()), 0..5)
-                .prop_map(|cells| Value::Grid(
-                    cells
-                        .into_iter()
-                        .map(|(row, column, is_open, is_locked)| GridCell {
-                            row,
-                            column,
-                            is_open,
-                            is_locked,
-                            pressure: is_open.map(|_| 230.5)
-                        })
-                        .collect()
-                )),
+            proptest::collection::vec(
+                (any::<u8>(), any::<u8>(), any::<Option<bool>>(), any::<Option<bool>>()),
+                0..5
+            )
+            .prop_map(|cells| Value::Grid(
+                cells
+                    .into_iter()
+                    .map(|(row, column, is_open, is_locked)| GridCell {
+                        row,
+                        column,
+                        is_open,
+                        is_locked,
+                        pressure: is_open.map(|_| 230.5)
+                    })
+                    .collect()
+            )),
             Just(Value::Json(r#"{"a":1}"#.into())),
         ]
     }
 
     fn states() -> impl Strategy<Value = Vec<SignalState>> {
-        let state = (proptest::option::of((values(), proptest::option::of(times()), times())), times(), any::<bool>());
+        let state = (
+            proptest::option::of((values(), proptest::option::of(times()), times())),
+            times(),
+            any::<bool>(),
+        );
         proptest::collection::vec(state, 0..30).prop_map(|states| {
             SignalId::all()
                 .zip(states)
@@ -395,7 +409,8 @@ mod tests {
     }
 
     fn subscriptions() -> impl Strategy<Value = Vec<Subscription>> {
-        let one = (any::<u128>(), any::<i64>(), times(), times(), any::<u32>(), any::<bool>(), 0..i64::MAX as u64);
+        let one =
+            (any::<u128>(), any::<i64>(), times(), times(), any::<u32>(), any::<bool>(), 0..i64::MAX as u64);
         proptest::collection::vec(one, 0..4).prop_map(|all| {
             all.into_iter()
                 .map(|(id, webhook, since, next_slot, cadence_epoch, open, sequence)| Subscription {
@@ -404,7 +419,12 @@ mod tests {
                     since,
                     next_slot,
                     cadence_epoch,
-                    gathering: open.then_some(Gathering { slot: since, fresh_from: since, reads: 3, read_at: next_slot }),
+                    gathering: open.then_some(Gathering {
+                        slot: since,
+                        fresh_from: since,
+                        reads: 3,
+                        read_at: next_slot,
+                    }),
                     sequence,
                     missed: sequence / 2,
                 })
@@ -452,7 +472,11 @@ mod tests {
                 fault: None,
             })
             .collect();
-        let document = Document { permissions: PermissionSet::default().with(Permission::ReadVin), signals, subscriptions: vec![] };
+        let document = Document {
+            permissions: PermissionSet::default().with(Permission::ReadVin),
+            signals,
+            subscriptions: vec![],
+        };
         assert!(document.encode().len() < 1_000, "{}", document.encode().len());
     }
 

@@ -78,8 +78,12 @@ impl Document {
         let at = match self.signals.binary_search_by_key(&signal, |state| state.signal) {
             Ok(at) => at,
             Err(at) => {
-                let new =
-                    SignalState { signal, value: None, answered_at: Timestamp::from_micros(i64::MIN), fault: None };
+                let new = SignalState {
+                    signal,
+                    value: None,
+                    answered_at: Timestamp::from_micros(i64::MIN),
+                    fault: None,
+                };
                 self.signals.insert(at, new);
                 at
             }

@@ -23,9 +23,17 @@ pub enum Input {
     /// The source as a whole could not be asked for these signals.
     SourceFailed(Vec<SignalId>, Fault),
     /// The vehicle is put on a webhook. Nothing happens when it is on it already.
-    Subscribe { webhook: WebhookNo, id: SubscriptionId },
+    Subscribe {
+        /// Which webhook.
+        webhook: WebhookNo,
+        /// The id of the subscription, if there is to be a new one.
+        id: SubscriptionId,
+    },
     /// The vehicle is taken off a webhook. Nothing happens when it is not on it.
-    Unsubscribe { webhook: WebhookNo },
+    Unsubscribe {
+        /// Which webhook.
+        webhook: WebhookNo,
+    },
     /// The owner changed what may be read.
     Permissions(PermissionSet),
     /// The connection ends.
@@ -85,11 +93,24 @@ pub struct Missed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowChange {
     /// A subscription begins.
-    Subscribe { webhook: WebhookNo, id: SubscriptionId },
+    Subscribe {
+        /// Which webhook.
+        webhook: WebhookNo,
+        /// Its id on the wire.
+        id: SubscriptionId,
+    },
     /// A subscription ends; what is queued for it is cancelled.
-    Unsubscribe { webhook: WebhookNo },
+    Unsubscribe {
+        /// Which webhook.
+        webhook: WebhookNo,
+    },
     /// The connection has other permissions. When some are taken away, what is queued of the vehicle is cancelled.
-    Permissions { granted: PermissionSet, narrowed: bool },
+    Permissions {
+        /// All that is granted now.
+        granted: PermissionSet,
+        /// Something was taken away.
+        narrowed: bool,
+    },
     /// The connection ends; what is queued of the vehicle is cancelled.
     Disconnect,
 }
@@ -188,7 +209,8 @@ impl Step<'_> {
     fn open_reached(&mut self) {
         for at in 0..self.document.subscriptions.len() {
             let subscription = &mut self.document.subscriptions[at];
-            let Some(webhook) = self.webhooks.iter().find(|webhook| webhook.no == subscription.webhook) else {
+            let Some(webhook) = self.webhooks.iter().find(|webhook| webhook.no == subscription.webhook)
+            else {
                 continue;
             };
             let Some(settings) = webhook.scheduled() else { continue };
@@ -250,7 +272,9 @@ impl Step<'_> {
         let state = self.document.signal_mut(signal);
         state.answered_at = now;
         let outcome = outcome.and_then(|(value, captured_at)| match value {
-            Value::Number(number) if !number.is_finite() => Err(Fault::from(ErrorCode::UPSTREAM_INVALID_DATA)),
+            Value::Number(number) if !number.is_finite() => {
+                Err(Fault::from(ErrorCode::UPSTREAM_INVALID_DATA))
+            }
             value => Ok((value, captured_at)),
         });
         match outcome {
@@ -315,7 +339,8 @@ impl Step<'_> {
     fn decide(&mut self, leave_alone: Option<Duration>) {
         for at in 0..self.document.subscriptions.len() {
             let subscription = &self.document.subscriptions[at];
-            let Some(gathering) = subscription.gathering.filter(|gathering| gathering.read_at <= self.now) else {
+            let Some(gathering) = subscription.gathering.filter(|gathering| gathering.read_at <= self.now)
+            else {
                 continue;
             };
             let Some((_, settings)) = live(self.webhooks, subscription.webhook) else { continue };
