@@ -30,6 +30,7 @@ pub use settings::{DeliverySettings, ReadSettings, RetentionSettings, Settings};
 pub use usecases::{
     applications::{CreatedApplication, EditApplication},
     deliveries::{DeliveryDetail, DeliveryQuery, DeliverySummary},
+    operations::Finding,
     simulator::CarState,
     vehicles::{LinkRequest, Linked},
     webhooks::{EditWebhook, NewWebhookRequest, ProbeResult, WebhookView},

@@ -136,6 +136,11 @@ pub trait VehicleSource: Send + Sync + 'static {
     async fn read(&self, car: &SourceRef, wanted: &[SignalId]) -> Result<Answers, Fault>;
 }
 
+/// The fault of a car whose source this server does not have.
+pub fn no_such_source() -> Fault {
+    Fault::from(ErrorCode::SERVER_INTERNAL)
+}
+
 /// A car to be made in the simulator.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CarRequest {
@@ -149,6 +154,19 @@ pub struct CarRequest {
     pub region: String,
     /// `driving`, `charging`, `parked`
     pub profile: String,
+}
+
+/// A recorded trip.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewRecording {
+    /// Under which name it is kept.
+    pub name: String,
+    /// The rows.
+    pub csv: String,
+    /// Which column is which signal, where the header does not say it.
+    pub columns: Option<String>,
+    /// So many times faster than time.
+    pub speed: u16,
 }
 
 /// A car that the simulator has made.
@@ -197,6 +215,9 @@ pub trait Simulator: Send + Sync + 'static {
     fn control(&self, spec: &[u8], command: &CarCommand, now: Timestamp) -> Result<Vec<u8>, String>;
     /// The car's state in words: profile, running or paused, speed, trouble.
     fn describe(&self, spec: &[u8], now: Timestamp) -> Vec<(&'static str, String)>;
+    /// Takes in a recorded trip (CSV; columns by their header, or by a column map in TOML) and makes a car that drives it
+    /// from now on, with a sentence about what was skipped.
+    fn record(&self, recording: &NewRecording, now: Timestamp) -> Result<(MadeCar, String), String>;
     /// Brands and models that can be made: make, model, first and last year, powertrain, regions.
     fn models(&self) -> Vec<(String, String, u16, u16, Powertrain, String)>;
 }

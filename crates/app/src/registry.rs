@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use domain::{
-    errors::ErrorCode,
     ids::{ApplicationId, ApplicationNo, WebhookId, WebhookNo},
     payload::v2::Links,
     signature::Signer,
@@ -195,6 +194,3 @@ impl Registry {
         self.store.revision(entry.webhook().no, number).await
     }
 }
-
-/// The fault of a vehicle whose source this server does not have.
-pub(crate) const NO_SOURCE: ErrorCode = ErrorCode::SERVER_INTERNAL;

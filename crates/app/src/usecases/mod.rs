@@ -3,6 +3,7 @@
 pub mod applications;
 pub mod deliveries;
 pub mod idempotency;
+pub mod operations;
 pub mod simulator;
 pub mod subscriptions;
 pub mod vehicles;

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     App, AppError,
-    ports::{CarCommand, CarRequest, MadeCar},
+    ports::{CarCommand, CarRequest, MadeCar, NewRecording},
     scheduler,
 };
 use std::sync::Arc;
@@ -43,8 +43,16 @@ impl App {
         self.add_car(made).await
     }
 
-    /// Adds a car that a source knows, such as a recording.
-    pub async fn add_car(self: &Arc<Self>, made: MadeCar) -> Result<CarState, AppError> {
+    /// Takes in a recorded trip and makes a car that drives it from now on.
+    pub async fn record_trip(self: &Arc<Self>, recording: &NewRecording) -> Result<(CarState, String), AppError> {
+        let (made, report) = self
+            .simulator
+            .record(recording, self.now())
+            .map_err(|message| AppError::invalid("csv", message))?;
+        Ok((self.add_car(made).await?, report))
+    }
+
+    async fn add_car(self: &Arc<Self>, made: MadeCar) -> Result<CarState, AppError> {
         let now = self.now();
         let id = VehicleId::new(now, chance(&*self.dice));
         let pool = self.pool(&format!("simulated:{}", made.make)).await?;

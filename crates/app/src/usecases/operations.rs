@@ -1,0 +1,65 @@
+//! What an operator does about the server itself: backup, check.
+
+use std::path::PathBuf;
+
+use store::{Backup, Size};
+
+use crate::{App, AppError};
+
+/// A finding of a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at.
+    pub subject: &'static str,
+    /// All is well.
+    pub good: bool,
+    /// What was found.
+    pub detail: String,
+}
+
+impl App {
+    /// Copies the data into a new file while work goes on. Data keys are not in it.
+    pub async fn back_up(&self, to: PathBuf) -> Result<Backup, AppError> {
+        if !to.is_absolute() {
+            return Err(AppError::invalid("path", "give an absolute path of a file that does not exist yet"));
+        }
+        if to.exists() {
+            return Err(AppError::Conflict(format!("{} exists already; choose another name", to.display())));
+        }
+        Ok(self.store.backup(to).await?)
+    }
+
+    /// Looks at everything that can be wrong.
+    pub async fn diagnose(&self) -> Result<Vec<Finding>, AppError> {
+        let mut findings = Vec::new();
+        let mut add = |subject, good, detail| findings.push(Finding { subject, good, detail });
+        let problems = self.health.problems();
+        add("health", problems.is_empty(), if problems.is_empty() { "all loops run".into() } else { problems.join("; ") });
+        let damage = self.store.check().await?;
+        add("database", damage.is_empty(), if damage.is_empty() { "sound".into() } else { damage.join("; ") });
+        let size = self.store.size().await?;
+        add("space", size.free_on_disk >= self.settings.retention.min_free_bytes, describe(&size));
+        let webhooks = self.registry.webhooks(None);
+        let off = webhooks.iter().filter(|entry| !entry.webhook().status.delivers()).count();
+        add("webhooks", off == 0, format!("{} in all, {off} unverified or switched off", webhooks.len()));
+        let tombstones = self.lanes.tombstones().len();
+        add("tombstones", true, format!("{tombstones} being worked off"));
+        Ok(findings)
+    }
+
+    /// How much space is used.
+    pub async fn size(&self) -> Result<Size, AppError> {
+        Ok(self.store.size().await?)
+    }
+}
+
+fn describe(size: &Size) -> String {
+    let mib = |bytes: u64| bytes / (1 << 20);
+    format!(
+        "{} MiB used ({} MiB free inside, log {} MiB), {} MiB free on disk",
+        mib(size.bytes),
+        mib(size.free_inside),
+        mib(size.wal_bytes),
+        mib(size.free_on_disk)
+    )
+}
