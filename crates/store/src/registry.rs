@@ -137,6 +137,8 @@ pub enum WebhookChange {
 pub struct Sweep {
     /// The webhook.
     pub webhook: WebhookNo,
+    /// The revision that asked for it: a newer one begins anew, and progress of the older one then counts for nothing.
+    pub revision: u32,
     /// The last vehicle that is done.
     pub after: Option<VehicleNo>,
     /// How many are done.
@@ -207,9 +209,9 @@ pub trait Registry: Send + Sync + 'static {
 
     /// Sweeps that have not ended.
     async fn sweeps(&self) -> Result<Vec<Sweep>, StoreError>;
-    /// Notes how far a sweep is.
+    /// Notes how far a sweep is, unless a newer revision has begun it anew since.
     async fn advance_sweep(&self, sweep: Sweep) -> Result<(), StoreError>;
-    /// Ends a sweep, unless a newer change has begun it anew since (its progress then differs).
+    /// Ends a sweep, unless a newer revision has begun it anew since.
     async fn end_sweep(&self, sweep: Sweep) -> Result<(), StoreError>;
 
     /// Keeps the hash of an access token.

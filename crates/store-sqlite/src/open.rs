@@ -1,0 +1,210 @@
+//! Opening a database file: one process, a new enough engine, a known schema, and the settings that the promises need.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{Read, Seek, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+/// Why a database was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process works with the folder.
+    #[error("another milepost process (pid {pid}) uses this data folder")]
+    InUse {
+        /// Its process id, as far as it has said.
+        pid: String,
+    },
+    /// The folder could not be used.
+    #[error("cannot use the data folder {path}")]
+    Folder {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A newer program has written the file.
+    #[error(
+        "the database has schema {found}, and this milepost knows schemas up to {known}: \
+         start the newer milepost again, or restore a backup from before the upgrade"
+    )]
+    Newer {
+        /// The schema of the file.
+        found: usize,
+        /// The newest schema that this program knows.
+        known: usize,
+    },
+    /// SQLite before 3.51.3 can corrupt a database in write-ahead mode when a checkpoint is reset.
+    #[error("SQLite {0} is too old for a write-ahead log: build with 3.51.3 or newer")]
+    EngineTooOld(String),
+    /// The file could not be opened or migrated.
+    #[error("cannot open the database")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// How a file is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// Connections that read.
+    pub readers: usize,
+    /// Writes that may wait; more are refused with [`store::StoreError::Busy`].
+    pub waiting: usize,
+    /// Bytes of the write-ahead log from which the writer tries harder to empty it, and says so.
+    pub wal_limit: u64,
+    /// Faults to be injected at commits, by tests.
+    pub faults: Option<crate::FaultHook>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { readers: 3, waiting: 4_096, wal_limit: 64 << 20, faults: None }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("readers", &self.readers)
+            .field("waiting", &self.waiting)
+            .field("wal_limit", &self.wal_limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a database file is to be.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind {
+    /// Its name in the data folder.
+    pub(crate) file: &'static str,
+    /// Its migrations: the position is the schema version that each leads to, counted from 1.
+    pub(crate) migrations: &'static [&'static str],
+    /// What is deleted is overwritten.
+    pub(crate) secure_delete: bool,
+    /// KiB that the writer keeps in memory.
+    pub(crate) cache_kib: u32,
+    /// What is run once when the file is opened.
+    pub(crate) at_start: &'static str,
+}
+
+/// The main database.
+pub(crate) const DATA: Kind = Kind {
+    file: "milepost.db",
+    migrations: &[include_str!("../migrations/data/0001_initial.sql")],
+    secure_delete: false,
+    cache_kib: 64 << 10,
+    // The lock says that no other process lives: the leases of the one before have ended.
+    at_start: "UPDATE lane SET node = NULL",
+};
+
+/// The keyring.
+pub(crate) const KEYRING: Kind = Kind {
+    file: "keyring.db",
+    migrations: &[include_str!("../migrations/keyring/0001_initial.sql")],
+    secure_delete: true,
+    cache_kib: 8 << 10,
+    at_start: "",
+};
+
+/// Pages in the write-ahead log from which a commit also moves them into the file: 16 MiB, so that a page that changes
+/// with every batch is moved once for many.
+const CHECKPOINT_PAGES: u32 = 4_096;
+
+/// How long a reader waits for a lock: it meets one only while the file is opened or recovered.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// The right to work with a database file; it ends with the process, however that ends.
+#[derive(Debug)]
+pub(crate) struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
+
+impl Lock {
+    /// Takes the lock beside the file, or says who has it.
+    pub(crate) fn take(dir: &Path, kind: Kind) -> Result<Self, OpenError> {
+        std::fs::create_dir_all(dir).map_err(|source| OpenError::Folder { path: dir.into(), source })?;
+        let path = dir.join(format!("{}.lock", kind.file));
+        let folder = |source| OpenError::Folder { path: path.clone(), source };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(folder)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { pid: holder(&mut file) }),
+            Err(TryLockError::Error(source)) => return Err(folder(source)),
+        }
+        // The lock is what counts; the number is for whoever meets it, and a full disk must not keep us from starting.
+        let _ = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| write!(file, "{}", std::process::id()));
+        Ok(Self(file))
+    }
+}
+
+fn holder(file: &mut File) -> String {
+    let mut pid = String::new();
+    match file.read_to_string(&mut pid) {
+        Ok(_) if !pid.is_empty() => pid,
+        _ => "unknown".into(),
+    }
+}
+
+/// Refuses an engine with the write-ahead log's reset bug.
+pub(crate) fn engine_is_new_enough(number: i32, name: &str) -> Result<(), OpenError> {
+    if number < 3_051_003 { Err(OpenError::EngineTooOld(name.into())) } else { Ok(()) }
+}
+
+/// Opens the connection that writes, and brings the schema up to date.
+pub(crate) fn writer(path: &Path, kind: Kind, wal_limit: u64) -> Result<Connection, OpenError> {
+    engine_is_new_enough(rusqlite::version_number(), rusqlite::version())?;
+    let mut conn = Connection::open(path)?;
+    conn.pragma_update(None, "journal_mode", "wal")?;
+    conn.pragma_update(None, "synchronous", "full")?;
+    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    conn.pragma_update(None, "journal_size_limit", i64::try_from(wal_limit).unwrap_or(i64::MAX))?;
+    settle(&conn, kind, kind.cache_kib)?;
+    migrate(&mut conn, kind.migrations)?;
+    Ok(conn)
+}
+
+/// Opens a connection that only reads.
+pub(crate) fn reader(path: &Path, kind: Kind) -> rusqlite::Result<Connection> {
+    let conn = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    conn.busy_timeout(BUSY)?;
+    settle(&conn, kind, kind.cache_kib / 4)?;
+    Ok(conn)
+}
+
+/// What every connection of a kind is set to.
+pub(crate) fn settle(conn: &Connection, kind: Kind, cache_kib: u32) -> rusqlite::Result<()> {
+    conn.set_prepared_statement_cache_capacity(128);
+    conn.pragma_update(None, "secure_delete", kind.secure_delete)?;
+    conn.pragma_update(None, "temp_store", "memory")?;
+    conn.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+    Ok(())
+}
+
+/// Brings the schema up to date: each migration is a transaction that also notes its number.
+///
+/// The migrations of a released program are never changed, only followed by others.
+pub(crate) fn migrate(conn: &mut Connection, migrations: &[&str]) -> Result<(), OpenError> {
+    let found: usize = conn.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))? as usize;
+    if found > migrations.len() {
+        return Err(OpenError::Newer { found, known: migrations.len() });
+    }
+    for (number, migration) in (1..).zip(migrations).skip(found) {
+        let tx = conn.transaction()?;
+        tx.execute_batch(migration)?;
+        tx.pragma_update(None, "user_version", number)?;
+        tx.commit()?;
+    }
+    Ok(())
+}

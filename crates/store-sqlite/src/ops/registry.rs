@@ -1,0 +1,337 @@
+//! Applications, secrets, webhooks, sweeps, tokens and kept answers.
+
+use domain::{
+    ids::{ApplicationId, ApplicationNo, UserId, VehicleNo, WebhookId, WebhookNo},
+    time::Timestamp,
+    webhook::{Revision, Status, Webhook},
+};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use store::{
+    Application, Kept, NewApplication, NewWebhook, Scope, Secret, SecretHash, StoredWebhook, Sweep,
+    TokenGrant, Tombstone, WebhookChange,
+};
+
+use super::tombstones;
+use crate::{engine::Tx, error::damaged, rows};
+
+pub(crate) fn create_application(tx: &Tx<'_>, new: &NewApplication) -> Result<Application> {
+    tx.prepare_cached(
+        "INSERT INTO application (id, name, redirect_uris, plan, management_token, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        new.id.0.as_bytes(),
+        new.name,
+        texts(&new.redirect_uris),
+        new.plan,
+        new.management_token,
+        new.created_at.as_micros(),
+    ])?;
+    let no = ApplicationNo(tx.last_insert_rowid());
+    insert_secret(tx, no, &new.secret)?;
+    Ok(Application {
+        no,
+        id: new.id,
+        name: new.name.clone(),
+        redirect_uris: new.redirect_uris.clone(),
+        plan: new.plan.clone(),
+        management_token: new.management_token.clone(),
+        created_at: new.created_at,
+    })
+}
+
+const APPLICATION: &str =
+    "SELECT no, id, name, redirect_uris, plan, management_token, created_at FROM application";
+
+pub(crate) fn applications(conn: &Connection) -> Result<Vec<Application>> {
+    conn.prepare_cached(&format!("{APPLICATION} ORDER BY no"))?.query_map([], application)?.collect()
+}
+
+pub(crate) fn update_application(
+    tx: &Tx<'_>,
+    no: ApplicationNo,
+    name: &str,
+    redirect_uris: &[String],
+    plan: &str,
+) -> Result<Option<Application>> {
+    tx.prepare_cached("UPDATE application SET name = ?2, redirect_uris = ?3, plan = ?4 WHERE no = ?1")?
+        .execute(params![no.0, name, texts(redirect_uris), plan])?;
+    tx.prepare_cached(&format!("{APPLICATION} WHERE no = ?1"))?.query_row([no.0], application).optional()
+}
+
+pub(crate) fn delete_application(tx: &Tx<'_>, no: ApplicationNo) -> Result<bool> {
+    let in_use: bool = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM connection WHERE application = ?1)
+                 OR EXISTS (SELECT 1 FROM webhook WHERE application = ?1 AND deleted_at IS NULL)",
+        )?
+        .query_row([no.0], |row| row.get(0))?;
+    if in_use {
+        return Ok(false);
+    }
+    tx.prepare_cached("DELETE FROM secret WHERE application = ?1")?.execute([no.0])?;
+    tx.prepare_cached("DELETE FROM token WHERE application = ?1")?.execute([no.0])?;
+    Ok(tx.prepare_cached("DELETE FROM application WHERE no = ?1")?.execute([no.0])? > 0)
+}
+
+pub(crate) fn set_management_token(tx: &Tx<'_>, no: ApplicationNo, sealed: &[u8]) -> Result<()> {
+    tx.prepare_cached("UPDATE application SET management_token = ?2 WHERE no = ?1")?
+        .execute(params![no.0, sealed])
+        .map(drop)
+}
+
+pub(crate) fn secrets(conn: &Connection, no: ApplicationNo) -> Result<Vec<Secret>> {
+    conn.prepare_cached("SELECT hash, hint, created_at FROM secret WHERE application = ?1 ORDER BY no")?
+        .query_map([no.0], |row| {
+            Ok(Secret { hash: row.get(0)?, hint: row.get(1)?, created_at: rows::moment(row, 2)? })
+        })?
+        .collect()
+}
+
+pub(crate) fn add_secret(tx: &Tx<'_>, no: ApplicationNo, secret: &Secret, most: usize) -> Result<bool> {
+    if count_secrets(tx, no)? >= most {
+        return Ok(false);
+    }
+    insert_secret(tx, no, secret)?;
+    Ok(true)
+}
+
+pub(crate) fn remove_secret(tx: &Tx<'_>, no: ApplicationNo, hint: &str) -> Result<bool> {
+    if count_secrets(tx, no)? <= 1 {
+        return Ok(false);
+    }
+    // Hints may agree by chance: the oldest goes.
+    let removed = tx
+        .prepare_cached(
+            "DELETE FROM secret
+             WHERE no = (SELECT no FROM secret WHERE application = ?1 AND hint = ?2 ORDER BY no LIMIT 1)",
+        )?
+        .execute(params![no.0, hint])?;
+    Ok(removed > 0)
+}
+
+pub(crate) fn create_webhook(tx: &Tx<'_>, new: &NewWebhook) -> Result<StoredWebhook> {
+    tx.prepare_cached(
+        "INSERT INTO webhook (id, application, name, verified, revision, last_verification, last_test, created_at)
+         VALUES (?1, ?2, ?3, 0, ?4, x'', x'', ?5)",
+    )?
+    .execute(params![
+        new.id.0.as_bytes(),
+        new.application.0,
+        new.name,
+        new.revision.number,
+        new.created_at.as_micros(),
+    ])?;
+    let no = WebhookNo(tx.last_insert_rowid());
+    insert_revision(tx, no, &new.revision)?;
+    let webhook = Webhook {
+        no,
+        id: new.id,
+        application: new.application,
+        name: new.name.clone(),
+        status: Status::default(),
+        revision: new.revision.clone(),
+    };
+    Ok(StoredWebhook {
+        webhook,
+        created_at: new.created_at,
+        last_verification: Vec::new(),
+        last_test: Vec::new(),
+    })
+}
+
+const WEBHOOK: &str = "SELECT webhook.no, id, application, name, verified, disabled, body, created_at,
+        last_verification, last_test
+    FROM webhook JOIN webhook_revision AS r ON r.webhook = webhook.no AND r.number = webhook.revision
+    WHERE deleted_at IS NULL";
+
+pub(crate) fn webhooks(conn: &Connection) -> Result<Vec<StoredWebhook>> {
+    conn.prepare_cached(&format!("{WEBHOOK} ORDER BY webhook.no"))?.query_map([], webhook)?.collect()
+}
+
+pub(crate) fn revision(conn: &Connection, webhook: WebhookNo, number: u32) -> Result<Option<Revision>> {
+    conn.prepare_cached("SELECT body FROM webhook_revision WHERE webhook = ?1 AND number = ?2")?
+        .query_row(params![webhook.0, number], |row| decode(row, 0))
+        .optional()
+}
+
+pub(crate) fn change_webhook(
+    tx: &Tx<'_>,
+    no: WebhookNo,
+    change: &WebhookChange,
+) -> Result<Option<(StoredWebhook, Option<Tombstone>)>> {
+    let Some(before) = one_webhook(tx, no)? else { return Ok(None) };
+    let mut tombstone = None;
+    match change {
+        WebhookChange::Revise { name, revision, verified, sweep } => {
+            insert_revision(tx, no, revision)?;
+            // An edit never verifies: it only leaves a verification standing or takes it away.
+            tx.prepare_cached(
+                "UPDATE webhook SET name = ?2, revision = ?3, verified = verified AND ?4 WHERE no = ?1",
+            )?
+            .execute(params![no.0, name, revision.number, verified])?;
+            if *sweep {
+                begin_sweep(tx, no, revision.number)?;
+            }
+        }
+        WebhookChange::Verification { result, passed } => {
+            tx.prepare_cached(
+                "UPDATE webhook SET last_verification = ?2, verified = verified OR ?3 WHERE no = ?1",
+            )?
+            .execute(params![no.0, result, passed])?;
+        }
+        WebhookChange::Test { result } => {
+            tx.prepare_cached("UPDATE webhook SET last_test = ?2 WHERE no = ?1")?
+                .execute(params![no.0, result])?;
+        }
+        WebhookChange::Enable => {
+            tx.prepare_cached("UPDATE webhook SET disabled = NULL WHERE no = ?1")?.execute([no.0])?;
+        }
+        WebhookChange::Disable { why, now: _ } => {
+            tx.prepare_cached("UPDATE webhook SET disabled = ?2 WHERE no = ?1")?
+                .execute(params![no.0, rows::disabled_number(*why)])?;
+            tombstone = Some(tombstones::write(tx, Scope::Webhook(no))?);
+        }
+        WebhookChange::Delete { now } => {
+            tx.prepare_cached("UPDATE webhook SET deleted_at = ?2 WHERE no = ?1")?
+                .execute(params![no.0, now.as_micros()])?;
+            tx.prepare_cached("DELETE FROM sweep WHERE webhook = ?1")?.execute([no.0])?;
+            return Ok(Some((before, Some(tombstones::write(tx, Scope::Webhook(no))?))));
+        }
+    }
+    Ok(one_webhook(tx, no)?.map(|after| (after, tombstone)))
+}
+
+pub(crate) fn sweeps(conn: &Connection) -> Result<Vec<Sweep>> {
+    conn.prepare_cached("SELECT webhook, revision, after_vehicle, done FROM sweep ORDER BY webhook")?
+        .query_map([], |row| {
+            Ok(Sweep {
+                webhook: WebhookNo(row.get(0)?),
+                revision: row.get(1)?,
+                after: row.get::<_, Option<i64>>(2)?.map(VehicleNo),
+                done: rows::count(row, 3)?,
+            })
+        })?
+        .collect()
+}
+
+pub(crate) fn advance_sweep(tx: &Tx<'_>, sweep: Sweep) -> Result<()> {
+    tx.prepare_cached("UPDATE sweep SET after_vehicle = ?3, done = ?4 WHERE webhook = ?1 AND revision = ?2")?
+        .execute(params![
+            sweep.webhook.0,
+            sweep.revision,
+            sweep.after.map(|vehicle| vehicle.0),
+            rows::from_count(sweep.done),
+        ])
+        .map(drop)
+}
+
+pub(crate) fn end_sweep(tx: &Tx<'_>, sweep: Sweep) -> Result<()> {
+    tx.prepare_cached("DELETE FROM sweep WHERE webhook = ?1 AND revision = ?2")?
+        .execute(params![sweep.webhook.0, sweep.revision])
+        .map(drop)
+}
+
+pub(crate) fn grant_token(tx: &Tx<'_>, hash: &SecretHash, grant: &TokenGrant) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO token (hash, application, user, expires_at) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![hash, grant.application.0, grant.user.0.as_bytes(), grant.expires_at.as_micros()])
+    .map(drop)
+}
+
+pub(crate) fn token(conn: &Connection, hash: &SecretHash) -> Result<Option<TokenGrant>> {
+    conn.prepare_cached("SELECT application, user, expires_at FROM token WHERE hash = ?1")?
+        .query_row([hash], |row| {
+            Ok(TokenGrant {
+                application: ApplicationNo(row.get(0)?),
+                user: UserId(rows::uuid(row, 1)?),
+                expires_at: rows::moment(row, 2)?,
+            })
+        })
+        .optional()
+}
+
+pub(crate) fn kept(conn: &Connection, key: &str) -> Result<Option<Kept>> {
+    conn.prepare_cached("SELECT request, status, body FROM kept WHERE key = ?1")?
+        .query_row([key], |row| Ok(Kept { request: row.get(0)?, status: row.get(1)?, body: row.get(2)? }))
+        .optional()
+}
+
+pub(crate) fn keep(tx: &Tx<'_>, key: &str, answer: &Kept, now: Timestamp) -> Result<Kept> {
+    if let Some(first) = kept(tx, key)? {
+        return Ok(first);
+    }
+    tx.prepare_cached("INSERT INTO kept (key, request, status, body, kept_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![key, answer.request, answer.status, answer.body, now.as_micros()])?;
+    Ok(answer.clone())
+}
+
+fn insert_secret(tx: &Tx<'_>, no: ApplicationNo, secret: &Secret) -> Result<()> {
+    tx.prepare_cached("INSERT INTO secret (application, hash, hint, created_at) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![no.0, secret.hash, secret.hint, secret.created_at.as_micros()])
+        .map(drop)
+}
+
+fn count_secrets(tx: &Tx<'_>, no: ApplicationNo) -> Result<usize> {
+    tx.prepare_cached("SELECT count(*) FROM secret WHERE application = ?1")?
+        .query_row([no.0], |row| row.get::<_, u32>(0).map(|count| count as usize))
+}
+
+fn insert_revision(tx: &Tx<'_>, webhook: WebhookNo, revision: &Revision) -> Result<()> {
+    tx.prepare_cached("INSERT INTO webhook_revision (webhook, number, body) VALUES (?1, ?2, ?3)")?
+        .execute(params![webhook.0, revision.number, encode(revision)])
+        .map(drop)
+}
+
+fn begin_sweep(tx: &Tx<'_>, webhook: WebhookNo, revision: u32) -> Result<()> {
+    tx.prepare_cached("INSERT OR REPLACE INTO sweep (webhook, revision, done) VALUES (?1, ?2, 0)")?
+        .execute(params![webhook.0, revision])
+        .map(drop)
+}
+
+fn one_webhook(tx: &Tx<'_>, no: WebhookNo) -> Result<Option<StoredWebhook>> {
+    tx.prepare_cached(&format!("{WEBHOOK} AND webhook.no = ?1"))?.query_row([no.0], webhook).optional()
+}
+
+fn application(row: &Row<'_>) -> Result<Application> {
+    Ok(Application {
+        no: ApplicationNo(row.get(0)?),
+        id: ApplicationId(rows::uuid(row, 1)?),
+        name: row.get(2)?,
+        redirect_uris: decode(row, 3)?,
+        plan: row.get(4)?,
+        management_token: row.get(5)?,
+        created_at: rows::moment(row, 6)?,
+    })
+}
+
+fn webhook(row: &Row<'_>) -> Result<StoredWebhook> {
+    let webhook = Webhook {
+        no: WebhookNo(row.get(0)?),
+        id: WebhookId(rows::uuid(row, 1)?),
+        application: ApplicationNo(row.get(2)?),
+        name: row.get(3)?,
+        status: Status { verified: row.get(4)?, disabled: rows::disabled(row, 5)? },
+        revision: decode(row, 6)?,
+    };
+    Ok(StoredWebhook {
+        webhook,
+        created_at: rows::moment(row, 7)?,
+        last_verification: row.get(8)?,
+        last_test: row.get(9)?,
+    })
+}
+
+fn texts(texts: &[String]) -> Vec<u8> {
+    encode(texts)
+}
+
+fn encode<T: minicbor::Encode<()> + ?Sized>(value: &T) -> Vec<u8> {
+    minicbor::to_vec(value).expect("writing into a vector cannot fail")
+}
+
+fn decode<T: for<'b> minicbor::Decode<'b, ()>>(row: &Row<'_>, column: usize) -> Result<T> {
+    minicbor::decode(row.get_ref(column)?.as_blob()?)
+        .map_err(|_| damaged(column, "not the CBOR that was expected"))
+}

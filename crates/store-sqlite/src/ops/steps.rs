@@ -1,0 +1,223 @@
+//! The commit of a step: document, due time, rows, observation and events, all or none.
+
+use domain::{
+    ids::{EventNo, ObservationNo, VehicleNo, WebhookNo},
+    time::Timestamp,
+    vehicle::RowChange,
+};
+use rusqlite::{OptionalExtension, Result, params};
+use store::{LogStatus, NewEvent, NewMissed, NewObservation, Scope, StepCommit, StepResult, Tombstone};
+
+use super::{
+    queue::{Counted, Enqueue, RollUp, enqueue},
+    tombstones,
+};
+use crate::{engine::Tx, rows};
+
+pub(crate) fn commit_steps(tx: &Tx<'_>, commits: &[StepCommit]) -> Result<Vec<StepResult>> {
+    commits.iter().map(|commit| commit_step(tx, commit)).collect()
+}
+
+/// What the store has of a document, without its body.
+struct Stored {
+    version: u64,
+    pool: i64,
+    due: Option<i64>,
+    last_observation: Option<i64>,
+}
+
+fn commit_step(tx: &Tx<'_>, commit: &StepCommit) -> Result<StepResult> {
+    let Some(stored) = stored(tx, commit.vehicle)? else { return Ok(StepResult::Gone) };
+    if stored.version != commit.expected {
+        return Ok(StepResult::Conflict);
+    }
+    let mut tombstones = Vec::new();
+    for change in &commit.rows {
+        tombstones.extend(change_row(tx, commit.vehicle, change, commit.now)?);
+    }
+    let observation = match &commit.observation {
+        Some(new) => Some(observe(tx, commit.vehicle, new, stored.last_observation)?),
+        None => None,
+    };
+    let last_observation = observation.or(stored.last_observation);
+    if commit.rows.contains(&RowChange::Disconnect) {
+        remove_document(tx, commit.vehicle, &stored, last_observation)?;
+    } else {
+        replace_document(tx, commit, &stored, last_observation)?;
+    }
+    let mut events = Vec::with_capacity(commit.events.len());
+    for event in &commit.events {
+        let observation = observation.expect("a step that has events has an observation");
+        events.push(queue_event(tx, commit, event, observation)?);
+    }
+    log_missed(tx, commit)?;
+    Ok(StepResult::Committed {
+        version: stored.version + 1,
+        observation: observation.map(ObservationNo),
+        events,
+        tombstones,
+    })
+}
+
+fn stored(tx: &Tx<'_>, vehicle: VehicleNo) -> Result<Option<Stored>> {
+    tx.prepare_cached("SELECT version, pool, due, last_observation FROM document WHERE vehicle = ?1")?
+        .query_row([vehicle.0], |row| {
+            Ok(Stored {
+                version: rows::count(row, 0)?,
+                pool: row.get(1)?,
+                due: row.get(2)?,
+                last_observation: row.get(3)?,
+            })
+        })
+        .optional()
+}
+
+fn replace_document(
+    tx: &Tx<'_>,
+    commit: &StepCommit,
+    stored: &Stored,
+    last_observation: Option<i64>,
+) -> Result<()> {
+    let due = commit.due.map(Timestamp::as_micros);
+    tx.prepare_cached(
+        "UPDATE document SET version = ?2, due = ?3, last_observation = ?4, body = ?5 WHERE vehicle = ?1",
+    )?
+    .execute(params![
+        commit.vehicle.0,
+        rows::from_count(stored.version + 1),
+        due,
+        last_observation,
+        commit.document,
+    ])?;
+    if due != stored.due {
+        remove_due(tx, commit.vehicle, stored)?;
+        if let Some(due) = due {
+            tx.prepare_cached("INSERT INTO due (pool, due, vehicle) VALUES (?1, ?2, ?3)")?.execute([
+                stored.pool,
+                due,
+                commit.vehicle.0,
+            ])?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends the connection. The vehicle's row stays, so that the log can name it, and takes over the chain of observations.
+fn remove_document(
+    tx: &Tx<'_>,
+    vehicle: VehicleNo,
+    stored: &Stored,
+    last_observation: Option<i64>,
+) -> Result<()> {
+    remove_due(tx, vehicle, stored)?;
+    tx.prepare_cached("DELETE FROM document WHERE vehicle = ?1")?.execute([vehicle.0])?;
+    tx.prepare_cached("UPDATE vehicle SET last_observation = ?2 WHERE no = ?1")?
+        .execute(params![vehicle.0, last_observation])?;
+    Ok(())
+}
+
+fn remove_due(tx: &Tx<'_>, vehicle: VehicleNo, stored: &Stored) -> Result<()> {
+    if let Some(due) = stored.due {
+        tx.prepare_cached("DELETE FROM due WHERE pool = ?1 AND due = ?2 AND vehicle = ?3")?.execute([
+            stored.pool,
+            due,
+            vehicle.0,
+        ])?;
+    }
+    Ok(())
+}
+
+/// Appends an observation to the vehicle's chain.
+fn observe(tx: &Tx<'_>, vehicle: VehicleNo, new: &NewObservation, previous: Option<i64>) -> Result<i64> {
+    let no = tx.observations.next(tx)?;
+    tx.prepare_cached(
+        "INSERT INTO observation (no, vehicle, taken_at, previous, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![no, vehicle.0, new.taken_at.as_micros(), previous, new.body])?;
+    Ok(no)
+}
+
+fn queue_event(tx: &Tx<'_>, commit: &StepCommit, event: &NewEvent, observation: i64) -> Result<EventNo> {
+    let no = tx.events.next(tx)?;
+    enqueue(
+        tx,
+        &Enqueue {
+            lane: event.lane,
+            attempt_at: commit.now,
+            event: no,
+            id: &event.id,
+            vehicle: commit.vehicle,
+            revision: event.revision,
+            slot: event.slot,
+            sequence: event.sequence,
+            observation,
+            redelivery: false,
+        },
+    )?;
+    Ok(EventNo(no))
+}
+
+fn log_missed(tx: &Tx<'_>, commit: &StepCommit) -> Result<()> {
+    let mut roll_up = RollUp::default();
+    for missed in &commit.missed {
+        log_one_missed(tx, commit, missed)?;
+        let counted = Counted { count: missed.count, ..Counted::default() };
+        roll_up.add(missed.webhook.0, LogStatus::Missed, commit.now, counted);
+    }
+    roll_up.write(tx)
+}
+
+fn log_one_missed(tx: &Tx<'_>, commit: &StepCommit, missed: &NewMissed) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO delivery (event, webhook, vehicle, stripe, status, http_status, took_ms, attempt_count, revision,
+             sequence, redelivery, missed, missed_from, observation, slot, created_at, ended_at, id, attempts)
+         VALUES (?1, ?2, ?3, 0, ?4, 0, 0, 0, 0, 0, 0, ?5, ?6, NULL, ?7, ?8, ?8, ?9, x'')",
+    )?
+    .execute(params![
+        tx.events.next(tx)?,
+        missed.webhook.0,
+        commit.vehicle.0,
+        LogStatus::Missed as u8,
+        rows::from_count(missed.count),
+        missed.from.as_micros(),
+        missed.until.as_micros(),
+        commit.now.as_micros(),
+        missed.id.0.as_bytes(),
+    ])
+    .map(drop)
+}
+
+/// Applies a change of the relational rows; answers with the tombstone that it takes.
+fn change_row(
+    tx: &Tx<'_>,
+    vehicle: VehicleNo,
+    change: &RowChange,
+    now: Timestamp,
+) -> Result<Option<Tombstone>> {
+    match *change {
+        RowChange::Subscribe { webhook, id } => {
+            tx.prepare_cached(
+                "INSERT OR REPLACE INTO subscription (webhook, vehicle, id, since) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![webhook.0, vehicle.0, id.0.as_bytes(), now.as_micros()])?;
+            Ok(None)
+        }
+        RowChange::Unsubscribe { webhook } => unsubscribe(tx, vehicle, webhook).map(Some),
+        RowChange::Permissions { granted, narrowed } => {
+            tx.prepare_cached("UPDATE connection SET permissions = ?2 WHERE vehicle = ?1")?
+                .execute(params![vehicle.0, granted.bits()])?;
+            narrowed.then(|| tombstones::write(tx, Scope::Vehicle(vehicle))).transpose()
+        }
+        RowChange::Disconnect => {
+            tx.prepare_cached("DELETE FROM connection WHERE vehicle = ?1")?.execute([vehicle.0])?;
+            tx.prepare_cached("DELETE FROM subscription WHERE vehicle = ?1")?.execute([vehicle.0])?;
+            tombstones::write(tx, Scope::Vehicle(vehicle)).map(Some)
+        }
+    }
+}
+
+fn unsubscribe(tx: &Tx<'_>, vehicle: VehicleNo, webhook: WebhookNo) -> Result<Tombstone> {
+    tx.prepare_cached("DELETE FROM subscription WHERE webhook = ?1 AND vehicle = ?2")?
+        .execute([webhook.0, vehicle.0])?;
+    tombstones::write(tx, Scope::Subscription(webhook, vehicle))
+}

@@ -1,0 +1,356 @@
+//! Vehicles: links, loading, lists, due times, subscriptions, observations and the simulator's cars.
+
+use domain::{
+    connect::PermissionSet,
+    ids::{
+        ApplicationNo, ConnectionId, ObservationNo, PoolNo, SubscriptionId, UserId, VehicleId, VehicleNo,
+        WebhookNo,
+    },
+    time::Timestamp,
+};
+use rusqlite::{Connection, OptionalExtension, Result, Row, ToSql, params};
+use store::{
+    Car, ClaimDue, Due, LoadedVehicle, NewLink, SourceRef, SubscriptionRow, VehicleFilter, VehicleRow,
+};
+use uuid::Uuid;
+
+use crate::{engine::Tx, rows};
+
+pub(crate) fn pool(tx: &Tx<'_>, name: &str) -> Result<PoolNo> {
+    tx.prepare_cached("INSERT OR IGNORE INTO pool (name) VALUES (?1)")?.execute([name])?;
+    tx.prepare_cached("SELECT no FROM pool WHERE name = ?1")?.query_row([name], |row| row.get(0).map(PoolNo))
+}
+
+pub(crate) fn pools(conn: &Connection) -> Result<Vec<(PoolNo, String)>> {
+    conn.prepare_cached("SELECT no, name FROM pool ORDER BY no")?
+        .query_map([], |row| Ok((PoolNo(row.get(0)?), row.get(1)?)))?
+        .collect()
+}
+
+pub(crate) fn link(tx: &Tx<'_>, links: &[NewLink]) -> Result<Vec<VehicleNo>> {
+    links.iter().map(|new| link_one(tx, new)).collect()
+}
+
+fn link_one(tx: &Tx<'_>, new: &NewLink) -> Result<VehicleNo> {
+    let no = tx
+        .prepare_cached(
+            "INSERT INTO vehicle (id, application, user, make, model, year, mode, powertrain, source, pool, spec)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?
+        .insert(params![
+            new.info.id.0.as_bytes(),
+            new.application.0,
+            new.user.0.as_bytes(),
+            new.info.make,
+            new.info.model,
+            new.info.year,
+            rows::mode(new.info.mode),
+            rows::powertrain(new.info.powertrain),
+            new.source.kind,
+            new.source.pool.0,
+            new.source.spec,
+        ])?;
+    tx.prepare_cached(
+        "INSERT INTO connection (vehicle, id, application, user, permissions, connected_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        no,
+        new.connection.0.as_bytes(),
+        new.application.0,
+        new.user.0.as_bytes(),
+        new.permissions.bits(),
+        new.connected_at.as_micros(),
+    ])?;
+    tx.prepare_cached("INSERT INTO document (vehicle, version, pool, body) VALUES (?1, 1, ?2, ?3)")?
+        .execute(params![no, new.source.pool.0, new.document])?;
+    Ok(VehicleNo(no))
+}
+
+/// The columns of a loaded vehicle: `d` is its document, `v` its row.
+const LOADED: &str =
+    "v.no, v.id, v.make, v.model, v.year, v.mode, v.powertrain, v.application, v.user, v.source, v.pool,
+    v.spec, d.version, d.body";
+
+pub(crate) fn load(conn: &Connection, vehicles: &[VehicleNo]) -> Result<Vec<Option<LoadedVehicle>>> {
+    let mut query = conn.prepare_cached(&format!(
+        "SELECT {LOADED} FROM document AS d CROSS JOIN vehicle AS v ON v.no = d.vehicle WHERE d.vehicle = ?1"
+    ))?;
+    vehicles.iter().map(|vehicle| query.query_row([vehicle.0], loaded).optional()).collect()
+}
+
+pub(crate) fn claim_due(conn: &Connection, claim: &ClaimDue) -> Result<Vec<Due>> {
+    let (after, after_vehicle) = match claim.after {
+        Some((due, vehicle)) => (due.as_micros(), vehicle.0),
+        None => (i64::MIN, i64::MIN),
+    };
+    // The order of the joins is that of the keys: it must not depend on statistics.
+    conn.prepare_cached(&format!(
+        "SELECT {LOADED}, due.due
+         FROM due CROSS JOIN document AS d ON d.vehicle = due.vehicle CROSS JOIN vehicle AS v ON v.no = due.vehicle
+         WHERE due.pool = ?1 AND due.due <= ?2 AND (due.due, due.vehicle) > (?3, ?4)
+         ORDER BY due.due, due.vehicle LIMIT ?5"
+    ))?
+    .query_map(
+        params![claim.pool.0, claim.now.as_micros(), after, after_vehicle, rows::limit(claim.limit)],
+        |row| Ok(Due { vehicle: loaded(row)?, due: rows::moment(row, 14)? }),
+    )?
+    .collect()
+}
+
+pub(crate) fn next_due(conn: &Connection, pool: PoolNo, after: Timestamp) -> Result<Option<Timestamp>> {
+    conn.prepare_cached("SELECT min(due) FROM due WHERE pool = ?1 AND due > ?2")?
+        .query_row([pool.0, after.as_micros()], |row| rows::moment_if_any(row, 0))
+}
+
+/// The beginning of a query for vehicle rows.
+const LISTED: &str = "SELECT v.no, v.id, v.make, v.model, v.year, v.mode, v.powertrain, v.application, v.user, c.id,
+        c.permissions, v.source, v.pool, v.spec, c.connected_at, d.due
+    FROM connection AS c CROSS JOIN vehicle AS v ON v.no = c.vehicle CROSS JOIN document AS d ON d.vehicle = c.vehicle";
+
+pub(crate) fn find_vehicle(conn: &Connection, id: VehicleId) -> Result<Option<VehicleRow>> {
+    conn.prepare_cached(&format!("{LISTED} WHERE c.vehicle = (SELECT no FROM vehicle WHERE id = ?1)"))?
+        .query_row([id.0.as_bytes()], listed)
+        .optional()
+}
+
+pub(crate) fn list_vehicles(
+    conn: &Connection,
+    filter: &VehicleFilter,
+    limit: usize,
+) -> Result<Vec<VehicleRow>> {
+    let after = filter.after.map_or(i64::MIN, |vehicle| vehicle.0);
+    let limit = rows::limit(limit);
+    let application = filter.application.map(|no| no.0);
+    let user = filter.user.map(|user| *user.0.as_bytes());
+    let mut sql = format!("{LISTED} WHERE c.vehicle > :after");
+    let mut values: Vec<(&str, &dyn ToSql)> = vec![(":after", &after), (":limit", &limit)];
+    if let Some(application) = &application {
+        sql += " AND c.application = :application";
+        values.push((":application", application));
+    }
+    if let Some(user) = &user {
+        sql += " AND c.user = :user";
+        values.push((":user", user));
+    }
+    if let Some(source) = &filter.source {
+        sql += " AND v.source = :source";
+        values.push((":source", source));
+    }
+    sql += " ORDER BY c.vehicle LIMIT :limit";
+    conn.prepare_cached(&sql)?.query_map(values.as_slice(), listed)?.collect()
+}
+
+pub(crate) fn count_vehicles(conn: &Connection, application: Option<ApplicationNo>) -> Result<u64> {
+    match application {
+        Some(no) => conn
+            .prepare_cached("SELECT count(*) FROM connection WHERE application = ?1")?
+            .query_row([no.0], |row| rows::count(row, 0)),
+        None => {
+            conn.prepare_cached("SELECT count(*) FROM connection")?.query_row([], |row| rows::count(row, 0))
+        }
+    }
+}
+
+pub(crate) fn add_car(tx: &Tx<'_>, car: &Car) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO car (id, make, model, year, mode, powertrain, source, pool, spec, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?
+    .execute(params![
+        car.id.as_bytes(),
+        car.info.make,
+        car.info.model,
+        car.info.year,
+        rows::mode(car.info.mode),
+        rows::powertrain(car.info.powertrain),
+        car.source.kind,
+        car.source.pool.0,
+        car.source.spec,
+        car.created_at.as_micros(),
+    ])
+    .map(drop)
+}
+
+const CAR: &str =
+    "SELECT no, id, make, model, year, mode, powertrain, source, pool, spec, created_at FROM car";
+
+pub(crate) fn car(conn: &Connection, id: Uuid) -> Result<Option<(Car, Vec<VehicleId>)>> {
+    let found = conn
+        .prepare_cached(&format!("{CAR} WHERE id = ?1"))?
+        .query_row([id.as_bytes()], numbered_car)
+        .optional()?;
+    found.map(|(no, car)| Ok((car, vehicles_of_car(conn, no)?))).transpose()
+}
+
+pub(crate) fn list_cars(
+    conn: &Connection,
+    after: Option<Uuid>,
+    limit: usize,
+) -> Result<Vec<(Car, Vec<VehicleId>)>> {
+    let after = match after {
+        Some(id) => conn
+            .prepare_cached("SELECT no FROM car WHERE id = ?1")?
+            .query_row([id.as_bytes()], |row| row.get(0))
+            .optional()?
+            .unwrap_or(i64::MAX),
+        None => i64::MIN,
+    };
+    let cars = conn
+        .prepare_cached(&format!("{CAR} WHERE no > ?1 ORDER BY no LIMIT ?2"))?
+        .query_map([after, rows::limit(limit)], numbered_car)?
+        .collect::<Result<Vec<_>>>()?;
+    cars.into_iter().map(|(no, car)| Ok((car, vehicles_of_car(conn, no)?))).collect()
+}
+
+pub(crate) fn attach_car(tx: &Tx<'_>, id: Uuid, vehicle: VehicleNo) -> Result<()> {
+    tx.prepare_cached("UPDATE vehicle SET car = (SELECT no FROM car WHERE id = ?1) WHERE no = ?2")?
+        .execute(params![id.as_bytes(), vehicle.0])
+        .map(drop)
+}
+
+pub(crate) fn update_car(tx: &Tx<'_>, id: Uuid, spec: &[u8]) -> Result<bool> {
+    tx.prepare_cached("UPDATE vehicle SET spec = ?2 WHERE car = (SELECT no FROM car WHERE id = ?1)")?
+        .execute(params![id.as_bytes(), spec])?;
+    let cars =
+        tx.prepare_cached("UPDATE car SET spec = ?2 WHERE id = ?1")?.execute(params![id.as_bytes(), spec])?;
+    Ok(cars > 0)
+}
+
+fn vehicles_of_car(conn: &Connection, car: i64) -> Result<Vec<VehicleId>> {
+    conn.prepare_cached(
+        "SELECT v.id FROM vehicle AS v CROSS JOIN connection AS c ON c.vehicle = v.no WHERE v.car = ?1 ORDER BY v.no",
+    )?
+    .query_map([car], |row| rows::uuid(row, 0).map(VehicleId))?
+    .collect()
+}
+
+/// The beginning of a query for subscriptions. Those of a deleted webhook have vanished, though a later pass of
+/// retention removes their rows.
+const SUBSCRIPTION: &str = "SELECT s.id, s.webhook, s.vehicle, v.id, s.since
+    FROM subscription AS s CROSS JOIN vehicle AS v ON v.no = s.vehicle
+    CROSS JOIN webhook AS w ON w.no = s.webhook AND w.deleted_at IS NULL";
+
+pub(crate) fn subscriptions_of_webhook(
+    conn: &Connection,
+    webhook: WebhookNo,
+    after: Option<VehicleNo>,
+    limit: usize,
+) -> Result<Vec<SubscriptionRow>> {
+    let after = after.map_or(i64::MIN, |vehicle| vehicle.0);
+    conn.prepare_cached(&format!(
+        "{SUBSCRIPTION} WHERE s.webhook = ?1 AND s.vehicle > ?2 ORDER BY s.vehicle LIMIT ?3"
+    ))?
+    .query_map([webhook.0, after, rows::limit(limit)], subscription)?
+    .collect()
+}
+
+pub(crate) fn subscriptions_of_vehicle(
+    conn: &Connection,
+    vehicle: VehicleNo,
+) -> Result<Vec<SubscriptionRow>> {
+    conn.prepare_cached(&format!("{SUBSCRIPTION} WHERE s.vehicle = ?1 ORDER BY s.webhook"))?
+        .query_map([vehicle.0], subscription)?
+        .collect()
+}
+
+pub(crate) fn count_subscriptions(conn: &Connection, webhook: WebhookNo) -> Result<u64> {
+    conn.prepare_cached(
+        "SELECT count(*) FROM subscription
+         WHERE webhook = (SELECT no FROM webhook WHERE no = ?1 AND deleted_at IS NULL)",
+    )?
+    .query_row([webhook.0], |row| rows::count(row, 0))
+}
+
+pub(crate) fn observations(
+    conn: &Connection,
+    vehicle: VehicleNo,
+    before: Option<ObservationNo>,
+    limit: usize,
+) -> Result<Vec<(ObservationNo, Timestamp, Vec<u8>)>> {
+    let before = before.map_or(i64::MAX, |no| no.0);
+    let mut read = conn.prepare_cached("SELECT taken_at, previous, body FROM observation WHERE no = ?1")?;
+    let mut next = chain_before(conn, vehicle, before)?;
+    let mut found = Vec::new();
+    while let Some(no) = next
+        && found.len() < limit
+    {
+        let here =
+            read.query_row([no], |row| Ok((rows::moment(row, 0)?, row.get(1)?, row.get(2)?))).optional()?;
+        // Retention has taken this one and all before it.
+        let Some((taken_at, previous, body)) = here else { break };
+        if no < before {
+            found.push((ObservationNo(no), taken_at, body));
+        }
+        next = previous;
+    }
+    Ok(found)
+}
+
+/// Where to begin in a vehicle's chain: right before an observation of it, or at its head.
+fn chain_before(conn: &Connection, vehicle: VehicleNo, before: i64) -> Result<Option<i64>> {
+    let known: Option<Option<i64>> = conn
+        .prepare_cached("SELECT previous FROM observation WHERE no = ?1 AND vehicle = ?2")?
+        .query_row([before, vehicle.0], |row| row.get(0))
+        .optional()?;
+    match known {
+        Some(previous) => Ok(previous),
+        None => last_observation(conn, vehicle),
+    }
+}
+
+/// The newest observation of a vehicle, connected or not.
+pub(crate) fn last_observation(conn: &Connection, vehicle: VehicleNo) -> Result<Option<i64>> {
+    conn.prepare_cached(
+        "SELECT ifnull((SELECT last_observation FROM document WHERE vehicle = ?1),
+                       (SELECT last_observation FROM vehicle WHERE no = ?1))",
+    )?
+    .query_row([vehicle.0], |row| row.get(0))
+}
+
+fn loaded(row: &Row<'_>) -> Result<LoadedVehicle> {
+    Ok(LoadedVehicle {
+        no: VehicleNo(row.get(0)?),
+        info: rows::info(row, VehicleId(rows::uuid(row, 1)?), 2)?,
+        application: ApplicationNo(row.get(7)?),
+        user: UserId(rows::uuid(row, 8)?),
+        source: source(row, 9)?,
+        version: rows::count(row, 12)?,
+        document: row.get(13)?,
+    })
+}
+
+fn listed(row: &Row<'_>) -> Result<VehicleRow> {
+    Ok(VehicleRow {
+        no: VehicleNo(row.get(0)?),
+        info: rows::info(row, VehicleId(rows::uuid(row, 1)?), 2)?,
+        application: ApplicationNo(row.get(7)?),
+        user: UserId(rows::uuid(row, 8)?),
+        connection: ConnectionId(rows::uuid(row, 9)?),
+        permissions: PermissionSet::from_bits(row.get(10)?),
+        source: source(row, 11)?,
+        connected_at: rows::moment(row, 14)?,
+        due: rows::moment_if_any(row, 15)?,
+    })
+}
+
+/// The columns `source, pool, spec` from a column on.
+fn source(row: &Row<'_>, from: usize) -> Result<SourceRef> {
+    Ok(SourceRef { kind: row.get(from)?, pool: PoolNo(row.get(from + 1)?), spec: row.get(from + 2)? })
+}
+
+fn numbered_car(row: &Row<'_>) -> Result<(i64, Car)> {
+    let id = rows::uuid(row, 1)?;
+    let info = rows::info(row, VehicleId(id), 2)?;
+    Ok((row.get(0)?, Car { id, info, source: source(row, 7)?, created_at: rows::moment(row, 10)? }))
+}
+
+fn subscription(row: &Row<'_>) -> Result<SubscriptionRow> {
+    Ok(SubscriptionRow {
+        id: SubscriptionId(rows::uuid(row, 0)?),
+        webhook: WebhookNo(row.get(1)?),
+        vehicle: VehicleNo(row.get(2)?),
+        vehicle_id: VehicleId(rows::uuid(row, 3)?),
+        since: rows::moment(row, 4)?,
+    })
+}

@@ -1,0 +1,388 @@
+//! The store: each method hands its operation to the engine.
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use domain::{
+    ids::{ApplicationNo, EventNo, ObservationNo, PoolNo, VehicleId, VehicleNo, WebhookNo},
+    time::Timestamp,
+    webhook::Revision,
+};
+use store::{
+    Application, Backup, Bucket, Car, ClaimDue, Deliveries, DeliveryFilter, Due, Kept, LaneKey, LaneLease,
+    LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewWebhook, NodeId, Page, Queue, QueuedEvent,
+    Record, Recorded, Registry, Retention, Retired, Secret, SecretHash, Size, StepCommit, StepResult,
+    StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter,
+    VehicleRow, Vehicles, WebhookChange,
+};
+use uuid::Uuid;
+
+use crate::{
+    engine::{Engine, InMemory, Threaded},
+    open::{DATA, OpenError, Options},
+    ops::{deliveries, queue, registry, steps, tombstones, upkeep, vehicles},
+};
+
+/// The data store in SQLite.
+pub struct SqliteStore {
+    engine: Engine,
+}
+
+impl SqliteStore {
+    /// Opens `milepost.db` in a data folder; both are made when they are missing.
+    ///
+    /// # Errors
+    ///
+    /// When another process has it, or it is not a database that this program can use.
+    pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
+        Ok(Self { engine: Engine::Threaded(Threaded::open(dir, DATA, options)?) })
+    }
+
+    /// A new one in memory.
+    ///
+    /// # Errors
+    ///
+    /// When SQLite gets no memory.
+    pub fn in_memory() -> Result<Self, OpenError> {
+        Self::on(&InMemory::new()?)
+    }
+
+    /// Opens the store that a database in memory holds, as a process does that starts again. It must not hold a keyring.
+    ///
+    /// # Errors
+    ///
+    /// When SQLite gets no memory.
+    pub fn on(memory: &InMemory) -> Result<Self, OpenError> {
+        Ok(Self { engine: Engine::Inline(memory.open(DATA)?) })
+    }
+
+    /// The engine, for tests that need more than the traits.
+    #[cfg(test)]
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+#[async_trait]
+impl Registry for SqliteStore {
+    async fn create_application(&self, new: NewApplication) -> Result<Application, StoreError> {
+        self.engine.write(move |tx| Ok(registry::create_application(tx, &new)?)).await
+    }
+
+    async fn applications(&self) -> Result<Vec<Application>, StoreError> {
+        self.engine.read(|conn| Ok(registry::applications(conn)?)).await
+    }
+
+    async fn update_application(
+        &self,
+        no: ApplicationNo,
+        name: String,
+        redirect_uris: Vec<String>,
+        plan: String,
+    ) -> Result<Option<Application>, StoreError> {
+        self.engine
+            .write(move |tx| Ok(registry::update_application(tx, no, &name, &redirect_uris, &plan)?))
+            .await
+    }
+
+    async fn delete_application(&self, no: ApplicationNo) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(registry::delete_application(tx, no)?)).await
+    }
+
+    async fn set_management_token(&self, no: ApplicationNo, sealed: Vec<u8>) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(registry::set_management_token(tx, no, &sealed)?)).await
+    }
+
+    async fn secrets(&self, no: ApplicationNo) -> Result<Vec<Secret>, StoreError> {
+        self.engine.read(move |conn| Ok(registry::secrets(conn, no)?)).await
+    }
+
+    async fn add_secret(&self, no: ApplicationNo, secret: Secret, most: usize) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(registry::add_secret(tx, no, &secret, most)?)).await
+    }
+
+    async fn remove_secret(&self, no: ApplicationNo, hint: String) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(registry::remove_secret(tx, no, &hint)?)).await
+    }
+
+    async fn create_webhook(&self, new: NewWebhook) -> Result<StoredWebhook, StoreError> {
+        self.engine.write(move |tx| Ok(registry::create_webhook(tx, &new)?)).await
+    }
+
+    async fn webhooks(&self) -> Result<Vec<StoredWebhook>, StoreError> {
+        self.engine.read(|conn| Ok(registry::webhooks(conn)?)).await
+    }
+
+    async fn revision(&self, webhook: WebhookNo, number: u32) -> Result<Option<Revision>, StoreError> {
+        self.engine.read(move |conn| Ok(registry::revision(conn, webhook, number)?)).await
+    }
+
+    async fn change_webhook(
+        &self,
+        no: WebhookNo,
+        change: WebhookChange,
+    ) -> Result<Option<(StoredWebhook, Option<Tombstone>)>, StoreError> {
+        self.engine.write(move |tx| Ok(registry::change_webhook(tx, no, &change)?)).await
+    }
+
+    async fn sweeps(&self) -> Result<Vec<Sweep>, StoreError> {
+        self.engine.read(|conn| Ok(registry::sweeps(conn)?)).await
+    }
+
+    async fn advance_sweep(&self, sweep: Sweep) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(registry::advance_sweep(tx, sweep)?)).await
+    }
+
+    async fn end_sweep(&self, sweep: Sweep) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(registry::end_sweep(tx, sweep)?)).await
+    }
+
+    async fn grant_token(&self, hash: SecretHash, grant: TokenGrant) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(registry::grant_token(tx, &hash, &grant)?)).await
+    }
+
+    async fn token(&self, hash: SecretHash) -> Result<Option<TokenGrant>, StoreError> {
+        self.engine.read(move |conn| Ok(registry::token(conn, &hash)?)).await
+    }
+
+    async fn kept(&self, key: String) -> Result<Option<Kept>, StoreError> {
+        self.engine.read(move |conn| Ok(registry::kept(conn, &key)?)).await
+    }
+
+    async fn keep(&self, key: String, answer: Kept, now: Timestamp) -> Result<Kept, StoreError> {
+        self.engine.write(move |tx| Ok(registry::keep(tx, &key, &answer, now)?)).await
+    }
+}
+
+#[async_trait]
+impl Vehicles for SqliteStore {
+    async fn pool(&self, name: String) -> Result<PoolNo, StoreError> {
+        self.engine.write(move |tx| Ok(vehicles::pool(tx, &name)?)).await
+    }
+
+    async fn pools(&self) -> Result<Vec<(PoolNo, String)>, StoreError> {
+        self.engine.read(|conn| Ok(vehicles::pools(conn)?)).await
+    }
+
+    async fn link(&self, links: Vec<NewLink>) -> Result<Vec<VehicleNo>, StoreError> {
+        self.engine.write(move |tx| Ok(vehicles::link(tx, &links)?)).await
+    }
+
+    async fn load(&self, vehicles: Vec<VehicleNo>) -> Result<Vec<Option<LoadedVehicle>>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::load(conn, &vehicles)?)).await
+    }
+
+    async fn find_vehicle(&self, id: VehicleId) -> Result<Option<VehicleRow>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::find_vehicle(conn, id)?)).await
+    }
+
+    async fn list_vehicles(
+        &self,
+        filter: VehicleFilter,
+        limit: usize,
+    ) -> Result<Vec<VehicleRow>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::list_vehicles(conn, &filter, limit)?)).await
+    }
+
+    async fn count_vehicles(&self, application: Option<ApplicationNo>) -> Result<u64, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::count_vehicles(conn, application)?)).await
+    }
+
+    async fn add_car(&self, car: Car) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(vehicles::add_car(tx, &car)?)).await
+    }
+
+    async fn car(&self, id: Uuid) -> Result<Option<(Car, Vec<VehicleId>)>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::car(conn, id)?)).await
+    }
+
+    async fn list_cars(
+        &self,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<(Car, Vec<VehicleId>)>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::list_cars(conn, after, limit)?)).await
+    }
+
+    async fn attach_car(&self, id: Uuid, vehicle: VehicleNo) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(vehicles::attach_car(tx, id, vehicle)?)).await
+    }
+
+    async fn update_car(&self, id: Uuid, spec: Vec<u8>) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(vehicles::update_car(tx, id, &spec)?)).await
+    }
+
+    async fn claim_due(&self, claim: ClaimDue) -> Result<Vec<Due>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::claim_due(conn, &claim)?)).await
+    }
+
+    async fn next_due(&self, pool: PoolNo, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::next_due(conn, pool, after)?)).await
+    }
+
+    async fn commit_steps(&self, commits: Vec<StepCommit>) -> Result<Vec<StepResult>, StoreError> {
+        self.engine.write(move |tx| Ok(steps::commit_steps(tx, &commits)?)).await
+    }
+
+    async fn subscriptions_of_webhook(
+        &self,
+        webhook: WebhookNo,
+        after: Option<VehicleNo>,
+        limit: usize,
+    ) -> Result<Vec<SubscriptionRow>, StoreError> {
+        self.engine
+            .read(move |conn| Ok(vehicles::subscriptions_of_webhook(conn, webhook, after, limit)?))
+            .await
+    }
+
+    async fn subscriptions_of_vehicle(&self, vehicle: VehicleNo) -> Result<Vec<SubscriptionRow>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::subscriptions_of_vehicle(conn, vehicle)?)).await
+    }
+
+    async fn count_subscriptions(&self, webhook: WebhookNo) -> Result<u64, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::count_subscriptions(conn, webhook)?)).await
+    }
+
+    async fn observations(
+        &self,
+        vehicle: VehicleNo,
+        before: Option<ObservationNo>,
+        limit: usize,
+    ) -> Result<Vec<(ObservationNo, Timestamp, Vec<u8>)>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::observations(conn, vehicle, before, limit)?)).await
+    }
+}
+
+#[async_trait]
+impl Queue for SqliteStore {
+    async fn lease_lane(
+        &self,
+        node: NodeId,
+        lane: LaneKey,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<LaneLease>, StoreError> {
+        self.engine.write(move |tx| Ok(queue::lease_lane(tx, node, lane, now, until)?)).await
+    }
+
+    async fn release_lane(&self, node: NodeId, lease: LaneLease) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(queue::release_lane(tx, node, lease)?)).await
+    }
+
+    async fn lanes_with_work(&self) -> Result<Vec<LaneKey>, StoreError> {
+        self.engine.read(|conn| Ok(queue::lanes_with_work(conn)?)).await
+    }
+
+    async fn fill(
+        &self,
+        lane: LaneKey,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<QueuedEvent>, StoreError> {
+        self.engine.read(move |conn| Ok(queue::fill(conn, lane, until, limit)?)).await
+    }
+
+    async fn next_attempt(&self, lane: LaneKey, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        self.engine.read(move |conn| Ok(queue::next_attempt(conn, lane, after)?)).await
+    }
+
+    async fn depth(&self, lane: LaneKey, most: u64) -> Result<(u64, Option<Timestamp>), StoreError> {
+        self.engine.read(move |conn| Ok(queue::depth(conn, lane, most)?)).await
+    }
+
+    async fn record(&self, lease: LaneLease, records: Vec<Record>) -> Result<Recorded, StoreError> {
+        self.engine.write(move |tx| queue::record(tx, lease, &records)).await
+    }
+
+    async fn redeliver(
+        &self,
+        event: EventNo,
+        now: Timestamp,
+    ) -> Result<Option<(LaneKey, QueuedEvent)>, StoreError> {
+        self.engine.write(move |tx| Ok(queue::redeliver(tx, event, now)?)).await
+    }
+
+    async fn tombstones(&self) -> Result<Vec<Tombstone>, StoreError> {
+        self.engine.read(|conn| Ok(tombstones::tombstones(conn)?)).await
+    }
+
+    async fn bury(&self, tombstone: i64, now: Timestamp, limit: usize) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(tombstones::bury(tx, tombstone, now, limit)?)).await
+    }
+}
+
+#[async_trait]
+impl Deliveries for SqliteStore {
+    async fn list_deliveries(
+        &self,
+        filter: DeliveryFilter,
+        limit: usize,
+    ) -> Result<Page<LoggedDelivery>, StoreError> {
+        self.engine.read(move |conn| Ok(deliveries::list_deliveries(conn, &filter, limit)?)).await
+    }
+
+    async fn delivery(&self, event: EventNo) -> Result<Option<LoggedDelivery>, StoreError> {
+        self.engine.read(move |conn| Ok(deliveries::delivery(conn, event)?)).await
+    }
+
+    async fn roll_ups(
+        &self,
+        webhooks: Vec<WebhookNo>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Bucket>, StoreError> {
+        self.engine.read(move |conn| Ok(deliveries::roll_ups(conn, &webhooks, from, to)?)).await
+    }
+
+    async fn last_delivered(&self, webhook: WebhookNo) -> Result<Option<Timestamp>, StoreError> {
+        self.engine.read(move |conn| Ok(deliveries::last_delivered(conn, webhook)?)).await
+    }
+}
+
+#[async_trait]
+impl Upkeep for SqliteStore {
+    async fn retire(&self, retention: Retention) -> Result<Retired, StoreError> {
+        self.engine.write(move |tx| Ok(upkeep::retire(tx, &retention)?)).await
+    }
+
+    async fn retire_oldest(&self, limit: usize) -> Result<Retired, StoreError> {
+        self.engine.write(move |tx| Ok(upkeep::retire_oldest(tx, limit)?)).await
+    }
+
+    async fn erase_vehicle(&self, vehicle: VehicleNo) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(upkeep::erase_vehicle(tx, vehicle)?)).await
+    }
+
+    async fn heartbeat(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
+        self.engine.write(move |tx| Ok(upkeep::heartbeat(tx, now)?)).await
+    }
+
+    async fn size(&self) -> Result<Size, StoreError> {
+        let (bytes, free_inside) = self.engine.read(|conn| Ok(upkeep::pages(conn)?)).await?;
+        let files = self.engine.files();
+        let commits = self.engine.commits();
+        Ok(Size {
+            bytes: bytes.max(files.bytes),
+            free_inside,
+            wal_bytes: files.wal_bytes,
+            free_on_disk: files.free_on_disk,
+            bytes_written: files.bytes_written,
+            commits: commits.commits,
+            items: commits.items,
+        })
+    }
+
+    async fn backup(&self, to: PathBuf) -> Result<Backup, StoreError> {
+        self.engine.read_aside(move |conn| crate::backup::copy(conn, &to)).await
+    }
+
+    async fn check(&self) -> Result<Vec<String>, StoreError> {
+        self.engine
+            .read_aside(|conn| upkeep::check(conn).map_err(|error| crate::error::store_error(&error)))
+            .await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.engine.close().await
+    }
+}
