@@ -5,7 +5,7 @@
 
 use jiff::{
     civil::{Date, Time},
-    tz::{AmbiguousOffset, Offset, TimeZone},
+    tz::{Offset, TimeZone},
 };
 
 use super::{Repeats, Zone};
@@ -16,6 +16,8 @@ const DAY: i64 = 24 * HOUR;
 /// The first and the last day of the calendar, 0001-01-01 and 9998-12-31, counted from 1970-01-01. A year remains on
 /// either side to what `jiff` can hold, so no conversion of a day with a slot can fail.
 const CALENDAR: (i64, i64) = (-719_162, 2_932_531);
+/// More than any clock is or was ahead of UTC.
+const WIDEST_OFFSET: i64 = 26 * HOUR;
 const IN_RANGE: &str = "moments are held within the calendar, which lies inside the years that jiff knows";
 
 /// The slots of a cadence, by the rules of its zone as they are now.
@@ -172,19 +174,21 @@ impl Days {
 }
 
 /// The first moment at which the zone's clock shows the hour of the day, or a later time.
+///
+/// This goes through the zone's changes forwards, asking only which offset holds from when. The other way, from a local
+/// time to its offset, `jiff` errs at a change after which a yearly rule takes over (America/Nuuk, 2023-10-28T23:00).
 fn first_showing(zone: &TimeZone, day: i64, hour: i8) -> i64 {
-    let wanted = date(day).at(hour, 0, 0, 0);
-    let moment = match zone.to_ambiguous_timestamp(wanted).offset() {
-        AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(wanted).expect(IN_RANGE),
-        AmbiguousOffset::Fold { before, .. } => before.to_timestamp(wanted).expect(IN_RANGE),
-        // By the offset after the gap, the skipped time would have been before it.
-        AmbiguousOffset::Gap { after, .. } => zone
-            .following(after.to_timestamp(wanted).expect(IN_RANGE))
-            .find(|change| change.offset() == after)
-            .expect("a time is skipped by a change of the offset")
-            .timestamp(),
-    };
-    moment.as_microsecond()
+    let wanted = day * DAY + i64::from(hour) * HOUR;
+    let mut from = wanted - WIDEST_OFFSET;
+    for change in zone.following(jiff_timestamp(from)) {
+        let change = change.timestamp().as_microsecond();
+        let shown_at = from.max(wanted - offset(zone, from));
+        if shown_at < change {
+            return shown_at;
+        }
+        from = change;
+    }
+    from.max(wanted - offset(zone, from))
 }
 
 /// Whether the zone's clock never showed any time of the day.
@@ -194,7 +198,12 @@ fn is_left_out(zone: &TimeZone, day: i64) -> bool {
 
 /// The day that the zone's clock shows.
 fn day_shown(zone: &TimeZone, at: i64) -> i64 {
-    day_number(zone.to_datetime(jiff_timestamp(at)).date())
+    (at + offset(zone, at)).div_euclid(DAY)
+}
+
+/// How far the zone's clock is ahead of UTC.
+fn offset(zone: &TimeZone, at: i64) -> i64 {
+    i64::from(zone.to_offset(jiff_timestamp(at)).seconds()) * 1_000_000
 }
 
 fn day_number(date: Date) -> i64 {

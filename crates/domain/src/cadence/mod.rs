@@ -22,6 +22,10 @@
 //! [`Timestamp::NEVER`].
 
 mod calendar;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod tests;
 mod zone;
 
 use std::{fmt, str::FromStr};
