@@ -8,8 +8,9 @@ use store::{Retention, Sweep};
 
 use crate::{App, AppError, metrics};
 
-const HEARTBEAT: Duration = Duration::from_secs(1);
-const HOUSEKEEPING: Duration = Duration::from_secs(5);
+/// After a failure of the store.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Between passes while there is more to do.
 const AFTER_WORK: Duration = Duration::from_millis(20);
 /// Queue rows that one pass over a tombstone looks at.
 const BURY: usize = 5_000;
@@ -25,13 +26,13 @@ pub(crate) async fn first_heartbeat(app: &Arc<App>) -> Result<(), AppError> {
     beat(app).await
 }
 
-/// Writes a heartbeat every second: it notices a store that cannot be written, and a clock that went back.
+/// Writes a heartbeat every now and then: it notices a store that cannot be written, and a clock that went back.
 pub(crate) async fn heartbeat(app: Arc<App>) {
     while !app.stop.is_set() {
         if let Err(error) = beat(&app).await {
             tracing::warn!(%error, "the heartbeat could not be written");
         }
-        rest(&app, HEARTBEAT).await;
+        rest(&app, app.settings.retention.heartbeat_every).await;
     }
 }
 
@@ -68,7 +69,7 @@ pub(crate) async fn run(app: Arc<App>) {
                 false
             }
         };
-        rest(&app, if more { AFTER_WORK } else { HOUSEKEEPING }).await;
+        rest(&app, if more { AFTER_WORK } else { app.settings.retention.pass_every }).await;
     }
 }
 
@@ -132,13 +133,13 @@ pub(crate) async fn sweep(app: Arc<App>) {
                 for sweep in sweeps {
                     if let Err(error) = sweep_on(&app, sweep).await {
                         tracing::warn!(%error, webhook.no = sweep.webhook.0, "a sweep was interrupted");
-                        rest(&app, HEARTBEAT).await;
+                        rest(&app, PAUSE).await;
                     }
                 }
             }
             Err(error) => {
                 tracing::warn!(%error, "sweeps could not be read");
-                rest(&app, HEARTBEAT).await;
+                rest(&app, PAUSE).await;
             }
         }
     }

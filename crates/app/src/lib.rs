@@ -27,6 +27,7 @@ pub use health::{Health, LoopStatus};
 pub use registry::{ApplicationEntry, WebhookEntry};
 pub use sealing::{DataKey, SealError, Sealer, What};
 pub use settings::{DeliverySettings, ReadSettings, RetentionSettings, Settings};
+pub use usecases::token_hash;
 pub use usecases::{
     applications::{CreatedApplication, EditApplication},
     deliveries::{DeliveryDetail, DeliveryQuery, DeliverySummary},

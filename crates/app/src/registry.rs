@@ -57,7 +57,7 @@ struct Tables {
 }
 
 /// Applications and webhooks in memory.
-pub struct Registry {
+pub(crate) struct Registry {
     tables: RwLock<Tables>,
     store: Arc<dyn Store>,
     sealer: Arc<Sealer>,
@@ -67,7 +67,7 @@ pub struct Registry {
 
 impl Registry {
     /// Reads everything from the store.
-    pub async fn load(
+    pub(crate) async fn load(
         store: Arc<dyn Store>,
         sealer: Arc<Sealer>,
         outbound: Arc<dyn Outbound>,
@@ -84,7 +84,7 @@ impl Registry {
     }
 
     /// Takes in an application as it is stored now; its webhooks follow.
-    pub async fn put_application(
+    pub(crate) async fn put_application(
         &self,
         application: Application,
     ) -> Result<Arc<ApplicationEntry>, SealError> {
@@ -113,7 +113,7 @@ impl Registry {
     }
 
     /// Takes in a webhook as it is stored now. `None` when its application is gone.
-    pub fn put_webhook(&self, stored: StoredWebhook) -> Option<Arc<WebhookEntry>> {
+    pub(crate) fn put_webhook(&self, stored: StoredWebhook) -> Option<Arc<WebhookEntry>> {
         let target = self.outbound.parse(&stored.webhook.revision.callback_uri).ok().map(Arc::new);
         let tables = &mut *self.tables.write();
         let application = tables.applications.get(&stored.webhook.application)?.clone();
@@ -125,7 +125,7 @@ impl Registry {
     }
 
     /// Forgets a webhook.
-    pub fn remove_webhook(&self, no: WebhookNo) {
+    pub(crate) fn remove_webhook(&self, no: WebhookNo) {
         let tables = &mut *self.tables.write();
         if let Some(entry) = tables.webhooks.remove(&no) {
             tables.webhook_ids.remove(&entry.webhook().id);
@@ -133,7 +133,7 @@ impl Registry {
     }
 
     /// Forgets an application.
-    pub fn remove_application(&self, no: ApplicationNo) {
+    pub(crate) fn remove_application(&self, no: ApplicationNo) {
         let tables = &mut *self.tables.write();
         if let Some(entry) = tables.applications.remove(&no) {
             tables.application_ids.remove(&entry.application.id);
@@ -141,24 +141,24 @@ impl Registry {
     }
 
     /// A webhook by number.
-    pub fn webhook(&self, no: WebhookNo) -> Option<Arc<WebhookEntry>> {
+    pub(crate) fn webhook(&self, no: WebhookNo) -> Option<Arc<WebhookEntry>> {
         self.tables.read().webhooks.get(&no).cloned()
     }
 
     /// A webhook by id.
-    pub fn webhook_by_id(&self, id: WebhookId) -> Option<Arc<WebhookEntry>> {
+    pub(crate) fn webhook_by_id(&self, id: WebhookId) -> Option<Arc<WebhookEntry>> {
         let tables = self.tables.read();
         tables.webhooks.get(tables.webhook_ids.get(&id)?).cloned()
     }
 
     /// The webhooks with these numbers that there are.
-    pub fn webhooks_of(&self, numbers: impl Iterator<Item = WebhookNo>) -> Vec<Arc<WebhookEntry>> {
+    pub(crate) fn webhooks_of(&self, numbers: impl Iterator<Item = WebhookNo>) -> Vec<Arc<WebhookEntry>> {
         let tables = self.tables.read();
         numbers.filter_map(|no| tables.webhooks.get(&no).cloned()).collect()
     }
 
     /// The webhooks of an application (of all for `None`), oldest first.
-    pub fn webhooks(&self, application: Option<ApplicationNo>) -> Vec<Arc<WebhookEntry>> {
+    pub(crate) fn webhooks(&self, application: Option<ApplicationNo>) -> Vec<Arc<WebhookEntry>> {
         let mut all: Vec<_> = (self.tables.read().webhooks.values())
             .filter(|entry| application.is_none_or(|no| entry.webhook().application == no))
             .cloned()
@@ -167,26 +167,21 @@ impl Registry {
         all
     }
 
-    /// An application by number.
-    pub fn application(&self, no: ApplicationNo) -> Option<Arc<ApplicationEntry>> {
-        self.tables.read().applications.get(&no).cloned()
-    }
-
     /// An application by id.
-    pub fn application_by_id(&self, id: ApplicationId) -> Option<Arc<ApplicationEntry>> {
+    pub(crate) fn application_by_id(&self, id: ApplicationId) -> Option<Arc<ApplicationEntry>> {
         let tables = self.tables.read();
         tables.applications.get(tables.application_ids.get(&id)?).cloned()
     }
 
     /// Every application, oldest first.
-    pub fn applications(&self) -> Vec<Arc<ApplicationEntry>> {
+    pub(crate) fn applications(&self) -> Vec<Arc<ApplicationEntry>> {
         let mut all: Vec<_> = self.tables.read().applications.values().cloned().collect();
         all.sort_by_key(|entry| entry.application.no);
         all
     }
 
     /// The revision that an event was made under.
-    pub async fn revision(&self, entry: &WebhookEntry, number: u32) -> Result<Option<Revision>, StoreError> {
+    pub(crate) async fn revision(&self, entry: &WebhookEntry, number: u32) -> Result<Option<Revision>, StoreError> {
         let current = &entry.webhook().revision;
         if current.number == number {
             return Ok(Some(current.clone()));

@@ -35,8 +35,6 @@ use crate::{
 const LEASE: Duration = Duration::from_secs(120);
 /// After a failure of the store, and while the clock is off.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long a loop sleeps at most.
-const SLEEP_MOST: Duration = Duration::from_secs(60);
 
 /// What is shared between a pool's loop and those who change what is due.
 pub(crate) struct PoolState {
@@ -174,7 +172,7 @@ async fn pass(
         while reads.next().now_or_never().flatten().is_some() {}
         if reached_end {
             let next = app.store.next_due(pool, now).await?.unwrap_or(Timestamp::NEVER);
-            state.end_pass(Some(now), next.min(now + SLEEP_MOST));
+            state.end_pass(Some(now), next.min(now + app.settings.reads.look_every));
             return Ok(());
         }
     }

@@ -45,6 +45,8 @@ pub struct ReadSettings {
     pub deadline: Duration,
     /// Vehicles claimed at once.
     pub claim: usize,
+    /// How long a pool's loop sleeps at most before it looks for due vehicles again.
+    pub look_every: Duration,
 }
 
 /// Keeping and forgetting.
@@ -62,6 +64,11 @@ pub struct RetentionSettings {
     pub min_free_bytes: u64,
     /// Rows deleted at once.
     pub batch: usize,
+    /// The pause between passes over what is to be forgotten, while there is nothing more to do.
+    pub pass_every: Duration,
+    /// The pause between heartbeats: so long it may take until a store that cannot be written, or a clock that is off,
+    /// is noticed.
+    pub heartbeat_every: Duration,
 }
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -84,6 +91,7 @@ impl Default for Settings {
                 per_second: None,
                 deadline: Duration::from_secs(60),
                 claim: 512,
+                look_every: Duration::from_secs(60),
             },
             retention: RetentionSettings {
                 observations: 72 * HOUR,
@@ -92,6 +100,8 @@ impl Default for Settings {
                 max_bytes: None,
                 min_free_bytes: 64 * 1_024 * 1_024,
                 batch: 5_000,
+                pass_every: Duration::from_secs(5),
+                heartbeat_every: Duration::from_secs(1),
             },
         }
     }

@@ -1,1 +1,35 @@
-fn main() {}
+//! Milepost: connected vehicles to webhooks, in one binary.
+//!
+//! `serve` and `demo` run the server; `listen` is a receiver for development; the other commands speak to a running
+//! server through its admin API. Exit codes: 0 done, 1 failed, 2 wrong use.
+
+mod cli;
+mod commands;
+mod config;
+mod folder;
+mod machine;
+mod simulator;
+mod telemetry;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("milepost: the runtime cannot be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(commands::run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("milepost: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

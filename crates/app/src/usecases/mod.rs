@@ -1,13 +1,13 @@
 //! What can be asked of the application, one file per noun. Each use-case checks, writes, and only then tells memory.
 
-pub mod applications;
-pub mod deliveries;
-pub mod idempotency;
-pub mod operations;
-pub mod simulator;
-pub mod subscriptions;
-pub mod vehicles;
-pub mod webhooks;
+pub(crate) mod applications;
+pub(crate) mod deliveries;
+pub(crate) mod idempotency;
+pub(crate) mod operations;
+pub(crate) mod simulator;
+pub(crate) mod subscriptions;
+pub(crate) mod vehicles;
+pub(crate) mod webhooks;
 
 use crate::ports::Dice;
 

@@ -101,22 +101,29 @@ pub struct WebhookView {
     pub queued: u64,
 }
 
+/// What a synchronous request to a callback URI is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Probe {
+    Verification,
+    Test,
+}
+
 /// When each webhook was last probed.
 #[derive(Default)]
-pub(crate) struct ProbeLimits(Mutex<HashMap<WebhookNo, Duration>>);
+pub(crate) struct ProbeLimits(Mutex<HashMap<(WebhookNo, Probe), Duration>>);
 
 impl ProbeLimits {
     /// Takes the turn of a webhook, or says how long to wait.
-    fn take(&self, webhook: WebhookNo, monotonic: Duration, interval: Duration) -> Result<(), AppError> {
+    fn take(&self, probe: (WebhookNo, Probe), monotonic: Duration, interval: Duration) -> Result<(), AppError> {
         let mut last = self.0.lock();
         last.retain(|_, at| monotonic.saturating_sub(*at) < interval);
-        match last.get(&webhook) {
+        match last.get(&probe) {
             Some(&at) => {
                 let wait = interval.saturating_sub(monotonic.saturating_sub(at));
                 Err(AppError::TooOften(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1)))
             }
             None => {
-                last.insert(webhook, monotonic);
+                last.insert(probe, monotonic);
                 Ok(())
             }
         }
@@ -207,7 +214,8 @@ impl App {
     pub async fn verify_webhook(self: &Arc<Self>, id: WebhookId) -> Result<WebhookView, AppError> {
         let entry = self.webhook_entry(id)?;
         let no = entry.webhook().no;
-        self.probes.take(no, self.clock.monotonic(), self.settings.delivery.probe_interval)?;
+        let interval = self.settings.delivery.probe_interval;
+        self.probes.take((no, Probe::Verification), self.clock.monotonic(), interval)?;
         let challenge = self.challenge();
         let body = v2::verify(id, &challenge);
         let expected = signature::expected_challenge(&entry.application.management_token, &challenge);
@@ -232,7 +240,8 @@ impl App {
         let entry = self.webhook_entry(id)?;
         let no = entry.webhook().no;
         let Some(settings) = entry.webhook().scheduled() else { return Err(AppError::NotFound("webhook")) };
-        self.probes.take(no, self.clock.monotonic(), self.settings.delivery.probe_interval)?;
+        let interval = self.settings.delivery.probe_interval;
+        self.probes.take((no, Probe::Test), self.clock.monotonic(), interval)?;
         let body = v2::test(id, settings, self.request_id(), self.now());
         let (at, took_ms, answer) = self.probe(&entry, body).await;
         let mut result = probe_result(at, took_ms, &answer);

@@ -1,0 +1,347 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Connected vehicles to webhooks: link cars, read them within their limits, POST signed data to callback URIs.
+#[derive(Debug, Parser)]
+#[command(name = "milepost", version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Server, simulated fleet and receiver in one: see webhooks arrive within a minute
+    Demo(Demo),
+    /// Run the server
+    Serve(Serve),
+    /// A receiver for development: answers verification, checks signatures, prints events, misbehaves on request
+    Listen(Listen),
+    /// Applications: create, list, show, rotate their management token
+    App(WithServer<AppCommand>),
+    /// Webhooks: create, list, show, edit, verify, test, enable, disable, subscribe, delete
+    Webhook(WithServer<WebhookCommand>),
+    /// Vehicles: simulate, connect, list, show, disconnect, erase
+    Vehicle(WithServer<VehicleCommand>),
+    /// The delivery log: list, show, redeliver
+    Delivery(WithServer<DeliveryCommand>),
+    /// Drive a vehicle of a running server from a recorded trip
+    Replay(WithServerArgs<Replay>),
+    /// Measure this machine: drain, latency, slots, beside a bare loop
+    Bench(Bench),
+    /// Ask a running server whether all is well
+    Doctor(WithServerArgs<Doctor>),
+    /// Write a consistent copy of a running server's database
+    Backup(WithServerArgs<Backup>),
+    /// Put a backup into a data folder, with the server stopped
+    Restore(Restore),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Where the data goes
+    #[arg(long, default_value = "./milepost-data")]
+    pub data: PathBuf,
+    /// How many times faster than time the demo's clock runs
+    #[arg(long, default_value_t = 60.0)]
+    pub speed: f64,
+    /// Drive one vehicle from a recorded trip (CSV) instead of the simulated fleet
+    #[arg(long, value_name = "FILE.csv")]
+    pub replay: Option<PathBuf>,
+    /// Stop after so many hourly slots
+    #[arg(long)]
+    pub slots: Option<u64>,
+    /// Where the server listens
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// One JSON object per line instead of pictures for people
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// A configuration file; see --print-config for all settings
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Over server.listen
+    #[arg(long)]
+    pub listen: Option<SocketAddr>,
+    /// Over server.data
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print every setting with its default, and stop
+    #[arg(long)]
+    pub print_config: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Listen {
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:9000")]
+    pub listen: SocketAddr,
+    /// The application's management token, which verifies signatures and answers challenges
+    #[arg(long, env = "MILEPOST_MANAGEMENT_TOKEN", hide_env_values = true)]
+    pub secret: String,
+    /// How to answer: 200, 500, hang, slow, redirect, drip, …
+    #[arg(long, default_value = "200")]
+    pub respond: String,
+    /// One JSON object per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where the server is and who asks.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// The server's address
+    #[arg(long, global = true, env = "MILEPOST_URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// The admin token; by default the file in the data folder is read
+    #[arg(long, global = true, env = "MILEPOST_ADMIN_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// The data folder that has the admin token
+    #[arg(long, global = true, default_value = "./milepost-data")]
+    pub data: PathBuf,
+    /// Answers as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WithServer<C: Subcommand> {
+    #[command(flatten)]
+    pub server: ServerArgs,
+    #[command(subcommand)]
+    pub command: C,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WithServerArgs<A: Args> {
+    #[command(flatten)]
+    pub server: ServerArgs,
+    #[command(flatten)]
+    pub args: A,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppCommand {
+    /// Make an application; its secrets are shown this once
+    Create {
+        name: String,
+        /// A redirect URI for the consent flow; may be repeated
+        #[arg(long = "redirect-uri")]
+        redirect_uris: Vec<String>,
+    },
+    /// List applications
+    List,
+    /// Show an application
+    Show { id: String },
+    /// Replace the management token: the old one stops signing and verifying at once
+    RotateToken { id: String },
+    /// Delete an application without connections and webhooks
+    Delete { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebhookCommand {
+    /// Make a scheduled webhook
+    Create {
+        /// The application's id
+        #[arg(long)]
+        app: String,
+        /// Its name
+        #[arg(long)]
+        name: String,
+        /// Where data goes: https://…
+        #[arg(long)]
+        callback_uri: String,
+        #[command(flatten)]
+        settings: WebhookSettings,
+        /// Send a challenge to the callback URI at once
+        #[arg(long)]
+        verify: bool,
+    },
+    /// Change a webhook; a new callback URI is verified at once
+    Edit {
+        id: String,
+        #[arg(long)]
+        name: Option<String>,
+        #[arg(long)]
+        callback_uri: Option<String>,
+        #[command(flatten)]
+        settings: WebhookSettings,
+    },
+    /// List the webhooks of an application
+    List {
+        #[arg(long)]
+        app: String,
+    },
+    /// Show a webhook
+    Show { id: String },
+    /// Send a challenge to the callback URI
+    Verify { id: String },
+    /// Send a payload with an invented vehicle
+    Test { id: String },
+    /// Switch a webhook on again
+    Enable { id: String },
+    /// Switch a webhook off
+    Disable { id: String },
+    /// Delete a webhook
+    Delete { id: String },
+    /// Put vehicles on a webhook
+    Subscribe {
+        id: String,
+        /// Vehicle ids
+        vehicles: Vec<String>,
+        /// Every vehicle of the application
+        #[arg(long, conflicts_with = "vehicles")]
+        all: bool,
+    },
+    /// Take a vehicle off a webhook
+    Unsubscribe { id: String, vehicle: String },
+    /// List the vehicles on a webhook
+    Vehicles { id: String },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WebhookSettings {
+    /// hour, 6h, day, week, month
+    #[arg(long)]
+    pub every: Option<String>,
+    /// day of the week or of the month: monday, 31
+    #[arg(long)]
+    pub on: Option<String>,
+    /// hour of the day, 0 to 23
+    #[arg(long)]
+    pub hour: Option<u8>,
+    /// IANA time zone of that hour: Europe/Berlin
+    #[arg(long)]
+    pub zone: Option<String>,
+    /// What to send, separated by commas: /odometer,/location
+    #[arg(long, value_delimiter = ',')]
+    pub endpoints: Vec<String>,
+    /// metric or imperial
+    #[arg(long)]
+    pub units: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VehicleCommand {
+    /// Make a simulated car, and connect it to an application if one is named
+    Simulate {
+        #[arg(long, default_value = "TESLA")]
+        make: String,
+        #[arg(long, default_value = "Model 3")]
+        model: String,
+        #[arg(long)]
+        year: Option<u16>,
+        #[arg(long, default_value = "US")]
+        region: String,
+        /// driving, charging or parked
+        #[arg(long, default_value = "driving")]
+        profile: String,
+        /// Connect it to this application
+        #[arg(long)]
+        app: Option<String>,
+    },
+    /// List the models that can be simulated
+    Models,
+    /// List vehicles
+    List {
+        #[arg(long)]
+        app: Option<String>,
+    },
+    /// Show a vehicle with its subscriptions
+    Show { id: String },
+    /// End the connection of a vehicle
+    Disconnect { id: String },
+    /// Disconnect a vehicle and delete what is kept of it
+    Erase { id: String },
+    /// Give out an access token of its owner
+    Token { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeliveryCommand {
+    /// List ended deliveries, newest first
+    List {
+        #[arg(long)]
+        webhook: Option<String>,
+        #[arg(long)]
+        vehicle: Option<String>,
+        /// delivered, failed, dropped, cancelled, expired, missed
+        #[arg(long)]
+        status: Option<String>,
+        #[arg(long, default_value_t = 20)]
+        limit: u16,
+    },
+    /// Show a delivery with its attempts
+    Show { id: String },
+    /// Send a delivery again, with the same event id
+    Redeliver { id: String },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The recording: CSV
+    pub file: PathBuf,
+    /// The application that the vehicle is connected to
+    #[arg(long)]
+    pub app: String,
+    /// Put it on this webhook
+    #[arg(long)]
+    pub webhook: Option<String>,
+    /// Which column is which signal (TOML), where the header does not say it
+    #[arg(long, value_name = "FILE.toml")]
+    pub columns: Option<PathBuf>,
+    /// So many times faster than it was recorded
+    #[arg(long, default_value_t = 1)]
+    pub speed: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// loop, drain, latency, slot; all of them by default
+    #[arg(long = "only", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Vehicles of the slots
+    #[arg(long, value_delimiter = ',', default_values_t = [100_000, 1_000_000])]
+    pub vehicles: Vec<usize>,
+    /// Events of the drain
+    #[arg(long, default_value_t = 200_000)]
+    pub events: usize,
+    /// How often each figure is taken; the median is shown
+    #[arg(long, default_value_t = 3)]
+    pub runs: usize,
+    /// Where data goes meanwhile; removed at the end. By default a folder beside ./milepost-data
+    #[arg(long, default_value = "./milepost-bench")]
+    pub data: PathBuf,
+    /// The table as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The new file
+    pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The backup
+    pub file: PathBuf,
+    /// The data folder
+    #[arg(long, default_value = "./milepost-data")]
+    pub data: PathBuf,
+    /// Replace the database that is there
+    #[arg(long)]
+    pub force: bool,
+}

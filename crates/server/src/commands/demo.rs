@@ -1,0 +1,225 @@
+//! `milepost demo`: server, simulated fleet and receiver in one, with a clock that runs faster.
+//!
+//! Everything goes the way that a team's software would go: through the admin API, over HTTP, to a callback URI.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use domain::time::Timestamp;
+use lab::{
+    console::{self, Style},
+    receiver::{Receiver, ReceiverOptions},
+};
+use serde_json::{Value, json};
+use store::Upkeep;
+
+use super::{client::Client, serve::Signals};
+use crate::{
+    cli::Demo,
+    config::{Config, LogFormat},
+    machine::MachineClock,
+    telemetry,
+    wiring::{self, Running},
+};
+
+/// How long before the hour the demo's clock begins: time to verify, test and subscribe.
+const LEAD: Duration = Duration::from_secs(120);
+const HOUR_S: i64 = 3_600;
+/// The path that both webhooks share.
+const CALLBACK: &str = "/webhooks";
+
+/// Make, model, region, profile.
+const FLEET: [(&str, &str, &str, &str); 6] = [
+    ("TESLA", "Model 3", "US", "driving"),
+    ("VOLKSWAGEN", "ID.4", "EUROPE", "charging"),
+    ("FORD", "Mustang Mach-E", "US", "parked"),
+    ("BMW", "i4", "EUROPE", "driving"),
+    ("TOYOTA", "RAV4", "US", "driving"),
+    ("KIA", "EV6", "US", "charging"),
+];
+
+pub(crate) async fn run(args: Demo) -> Result<()> {
+    if !(1.0..=3_600.0).contains(&args.speed) {
+        bail!("--speed is a number from 1 to 3600");
+    }
+    let mut config = Config::load(None, std::env::vars())?;
+    config.server.listen = args.listen;
+    config.server.data = args.data.clone();
+    config.server.metrics_listen = String::new();
+    config.egress.allow = vec!["127.0.0.0/8".into()];
+    config.log.level = "warn".into();
+    config.log.format = LogFormat::Text;
+    telemetry::log(&config.log)?;
+    let mut signals = Signals::new()?;
+    let from = beginning(&args).await?;
+    let clock = Arc::new(MachineClock::paced(from, args.speed));
+    let receiver = Receiver::start(ReceiverOptions::default()).await.context("the receiver cannot listen")?;
+    let running = wiring::start(&config, clock, None).await?;
+    let demo = Stage { style: Style::detect(args.json), client: client(&running)?, receiver: &receiver };
+    demo.introduce(&running, &args, from);
+    let mut arriving = receiver.log().subscribe();
+    let set_up = demo.set_up(&args);
+    tokio::pin!(set_up);
+    let (mut ready, mut slots) = (false, Slots::new(from));
+    loop {
+        tokio::select! {
+            done = &mut set_up, if !ready => {
+                done?;
+                ready = true;
+            }
+            received = arriving.recv() => {
+                let Ok(received) = received else { continue };
+                println!("{}", console::received(&received, demo.style));
+                if slots.is_over(&running, args.slots) {
+                    break;
+                }
+            }
+            () = signals.next() => break,
+            () = running.app.health().a_loop_died() => bail!("{}", running.app.health().problems().join("; ")),
+        }
+    }
+    demo.note(&format!("stopping; the data stays in {}", args.data.display()));
+    running.stop().await?;
+    receiver.shutdown().await;
+    Ok(())
+}
+
+/// Where the demo's clock begins: before the next hour, and never before what was written by an earlier run.
+async fn beginning(args: &Demo) -> Result<Timestamp> {
+    use app::ports::Clock;
+    let (store, keyring) = wiring::open_stores(&args.data)?;
+    let latest = store.heartbeat(MachineClock::wall().now()).await?;
+    store.close().await?;
+    keyring.close().await?;
+    let hour = (latest + LEAD).as_secs().div_euclid(HOUR_S) + 1;
+    Ok(Timestamp::from_secs(hour * HOUR_S) - LEAD)
+}
+
+fn client(running: &Running) -> Result<Client> {
+    Client::new(&format!("http://{}", running.address), &running.admin_token.text)
+}
+
+/// Counts the hours that have been posted.
+struct Slots {
+    begun_hour: i64,
+    posted: u64,
+}
+
+impl Slots {
+    fn new(from: Timestamp) -> Self {
+        Self { begun_hour: from.as_secs().div_euclid(HOUR_S), posted: 0 }
+    }
+
+    /// Whether as many slots as wanted are posted and recorded.
+    fn is_over(&mut self, running: &Running, wanted: Option<u64>) -> bool {
+        let hours = running.app.now().as_secs().div_euclid(HOUR_S) - self.begun_hour;
+        self.posted = u64::try_from(hours).unwrap_or(0);
+        wanted.is_some_and(|wanted| self.posted > wanted)
+    }
+}
+
+/// What the demo acts with.
+struct Stage<'a> {
+    style: Style,
+    client: Client,
+    receiver: &'a Receiver,
+}
+
+impl Stage<'_> {
+    /// A line about what happens.
+    fn note(&self, text: &str) {
+        if self.style.is_json() {
+            println!("{}", json!({ "note": text }));
+        } else {
+            println!("{}", console::note(text, self.style));
+        }
+    }
+
+    fn introduce(&self, running: &Running, args: &Demo, from: Timestamp) {
+        self.note(&format!("server    http://{}", running.address));
+        self.note(&format!("receiver  {}", self.receiver.url(CALLBACK)));
+        self.note(&format!("data      {}", args.data.display()));
+        self.note(&format!("clock     {from}, {} times faster than time", args.speed));
+        if let Some(path) = &running.admin_token.written_to {
+            self.note(&format!("admin     the token was written to {}", path.display()));
+        }
+    }
+
+    /// Makes an application with two webhooks on one callback URI, and puts vehicles on them.
+    async fn set_up(&self, args: &Demo) -> Result<()> {
+        let application = self.client.post("/applications", json!({ "name": "Demo fleet" })).await?;
+        let id = text(&application, "id");
+        self.receiver.set_secrets_everywhere(&[text(&application, "managementToken")]);
+        self.note(&format!("made      application {id}"));
+        let energy = ["/", "/odometer", "/location", "/battery", "/charge"];
+        let upkeep = ["/", "/vin", "/tires/pressure", "/fuel", "/security"];
+        let webhooks = match args.replay {
+            Some(_) => vec![self.webhook(id, "Recorded trip", &["/", "/battery", "/location"], "metric").await?],
+            None => vec![
+                self.webhook(id, "Energy, hourly", &energy, "metric").await?,
+                self.webhook(id, "Upkeep, hourly", &upkeep, "imperial").await?,
+            ],
+        };
+        let vehicles = match &args.replay {
+            Some(file) => vec![self.recorded(id, file).await?],
+            None => self.fleet(id).await?,
+        };
+        for webhook in &webhooks {
+            let body = json!({ "vehicleIds": vehicles });
+            self.client.post(&format!("/webhooks/{webhook}/subscriptions"), body).await?;
+        }
+        self.note(&format!("subscribed {} vehicles; the next slot is at the full hour", vehicles.len()));
+        Ok(())
+    }
+
+    /// Makes a webhook, verified by a challenge that the receiver has to answer, and tests it.
+    async fn webhook(&self, application: &str, name: &str, endpoints: &[&str], units: &str) -> Result<String> {
+        let body = json!({
+            "kind": "scheduled", "name": name, "callbackUri": self.receiver.url(CALLBACK),
+            "cadence": { "every": "hours", "hours": 1 }, "endpoints": endpoints, "units": units, "verify": true,
+        });
+        let webhook = self.client.post(&format!("/applications/{application}/webhooks"), body).await?;
+        let id = text(&webhook, "id").to_owned();
+        if webhook["verified"] != json!(true) {
+            bail!("webhook {id} was not verified: {}", webhook["lastVerification"]["problem"]);
+        }
+        let expected = text(&webhook["lastVerification"], "expected");
+        self.note(&format!("verified  webhook {id} ({name}): the answer was {}…", expected.get(..12).unwrap_or_default()));
+        let tested = self.client.post(&format!("/webhooks/{id}/test"), json!({})).await?;
+        if tested["lastTest"]["passed"] != json!(true) {
+            bail!("the test of webhook {id} failed: {}", tested["lastTest"]["problem"]);
+        }
+        Ok(id)
+    }
+
+    async fn fleet(&self, application: &str) -> Result<Vec<String>> {
+        let mut vehicles = Vec::new();
+        for (make, model, region, profile) in FLEET {
+            let body = json!({ "make": make, "model": model, "region": region, "profile": profile });
+            let car = self.client.post("/simulator/vehicles", body).await?;
+            vehicles.push(self.connect(application, &car).await?);
+        }
+        Ok(vehicles)
+    }
+
+    async fn recorded(&self, application: &str, file: &std::path::Path) -> Result<String> {
+        let csv = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let made = self.client.post("/simulator/recordings", json!({ "name": name, "csv": csv })).await?;
+        self.note(&format!("recording {}", text(&made, "report")));
+        self.connect(application, &made["vehicle"]).await
+    }
+
+    async fn connect(&self, application: &str, car: &Value) -> Result<String> {
+        let path = format!("/simulator/vehicles/{}/connect", text(car, "id"));
+        let linked = self.client.post(&path, json!({ "applicationId": application })).await?;
+        let vehicle = text(&linked, "vehicleId").to_owned();
+        let (make, model, year) = (text(car, "make"), text(car, "model"), &car["year"]);
+        self.note(&format!("connected {make} {model} {year} as vehicle {vehicle}"));
+        Ok(vehicle)
+    }
+}
+
+fn text<'a>(value: &'a Value, member: &str) -> &'a str {
+    value[member].as_str().unwrap_or_default()
+}

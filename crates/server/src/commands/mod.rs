@@ -1,0 +1,33 @@
+//! The commands, one file each.
+
+mod admin;
+mod backup;
+mod bench;
+mod client;
+mod demo;
+mod listen;
+mod replay;
+mod serve;
+mod show;
+
+use anyhow::Result;
+
+use crate::cli::{Cli, Command};
+
+/// Runs a command.
+pub(crate) async fn run(cli: Cli) -> Result<()> {
+    match cli.command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Serve(args) => serve::run(args).await,
+        Command::Listen(args) => listen::run(args).await,
+        Command::App(with) => admin::application(with).await,
+        Command::Webhook(with) => admin::webhook(with).await,
+        Command::Vehicle(with) => admin::vehicle(with).await,
+        Command::Delivery(with) => admin::delivery(with).await,
+        Command::Replay(with) => replay::run(with).await,
+        Command::Bench(args) => bench::run(args).await,
+        Command::Doctor(with) => backup::doctor(with).await,
+        Command::Backup(with) => backup::backup(with).await,
+        Command::Restore(args) => backup::restore(args).await,
+    }
+}

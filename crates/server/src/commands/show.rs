@@ -1,0 +1,98 @@
+//! Answers for people: a list as a table, an object as lines. With `--json`, as they came.
+
+use serde_json::{Map, Value};
+
+/// Longest cell of a table.
+const CELL: usize = 44;
+
+/// Prints an object.
+pub(crate) fn object(value: &Value, json: bool) {
+    if json {
+        println!("{value}");
+    } else if let Value::Object(members) = value {
+        print!("{}", lines(members, 0));
+    }
+}
+
+/// Prints the items of a page as a table of these members.
+pub(crate) fn list(page: &Value, columns: &[&str], json: bool) {
+    if json {
+        println!("{page}");
+        return;
+    }
+    let items = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if items.is_empty() {
+        println!("none yet");
+        return;
+    }
+    print!("{}", table(items, columns));
+    if !page["nextCursor"].is_null() {
+        println!("… and more; --json shows the cursor");
+    }
+}
+
+fn table(items: &[Value], columns: &[&str]) -> String {
+    let cell = |item: &Value, column: &str| {
+        let text = plain(&item[column]);
+        if text.chars().count() > CELL { text.chars().take(CELL - 1).collect::<String>() + "…" } else { text }
+    };
+    let rows: Vec<Vec<String>> =
+        items.iter().map(|item| columns.iter().map(|column| cell(item, column)).collect()).collect();
+    let width = |at: usize| {
+        let cells = rows.iter().map(|row| row[at].chars().count());
+        cells.chain([columns[at].len()]).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+    let line = |cells: &[String]| {
+        let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        padded.join("  ").trim_end().to_owned() + "\n"
+    };
+    let head: Vec<String> = columns.iter().map(|&column| column.to_owned()).collect();
+    line(&head) + &rows.iter().map(|row| line(row)).collect::<String>()
+}
+
+fn lines(members: &Map<String, Value>, indent: usize) -> String {
+    let width = members.keys().map(String::len).max().unwrap_or_default();
+    let line = |(name, value): (&String, &Value)| match value {
+        Value::Object(inner) if !inner.is_empty() => {
+            format!("{:indent$}{name}\n{}", "", lines(inner, indent + 2))
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            let items = items.iter().filter_map(Value::as_object).map(|item| lines(item, indent + 2));
+            format!("{:indent$}{name}\n{}", "", items.collect::<Vec<_>>().join("\n"))
+        }
+        value => format!("{:indent$}{name:<width$}  {}\n", "", plain(value)),
+    };
+    members.iter().filter(|(_, value)| !value.is_null()).map(line).collect()
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "–".into(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_table_is_aligned_and_cuts_long_cells() {
+        let items = [json!({ "id": "1", "name": "a" }), json!({ "id": "22", "name": "x".repeat(60) })];
+        let text = table(&items, &["id", "name"]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "id  name");
+        assert_eq!(lines[1], "1   a");
+        assert!(lines[2].ends_with('…') && lines[2].chars().count() == 4 + CELL);
+    }
+
+    #[test]
+    fn an_object_is_shown_as_lines_without_what_is_missing() {
+        let value = json!({ "id": "1", "problem": null, "last": { "status": 200 } });
+        assert_eq!(lines(value.as_object().unwrap(), 0), "id       1\nlast\n  status  200\n");
+    }
+}

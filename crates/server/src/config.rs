@@ -1,0 +1,239 @@
+//! Configuration: one documented file that is also the defaults, the environment over it, flags over both. It is checked
+//! whole before anything is opened.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result, bail, ensure};
+use app::{DeliverySettings, ReadSettings, RetentionSettings, Settings};
+use serde::Deserialize;
+use toml::{Table, Value};
+
+/// The file with every setting and its default.
+pub(crate) const DEFAULTS: &str = include_str!("config.default.toml");
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub server: Server,
+    pub log: Log,
+    pub delivery: Delivery,
+    pub reads: Reads,
+    pub retention: Retention,
+    pub egress: EgressSection,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Server {
+    pub listen: SocketAddr,
+    pub origin: String,
+    pub data: PathBuf,
+    pub metrics_listen: String,
+    pub stop_within_s: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    pub format: LogFormat,
+    pub level: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Delivery {
+    pub deadline_s: u64,
+    pub window: usize,
+    pub lane_in_flight: u32,
+    pub in_flight: usize,
+    pub max_age_h: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reads {
+    pub in_flight: usize,
+    pub per_second: f64,
+    pub deadline_s: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Retention {
+    pub observations_h: u64,
+    pub log_days: u64,
+    pub roll_ups_days: u64,
+    pub max_mib: u64,
+    pub min_free_mib: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EgressSection {
+    pub allow: Vec<String>,
+    pub deny: Vec<String>,
+    pub ca_file: String,
+    pub nameservers: Vec<SocketAddr>,
+}
+
+impl Config {
+    /// The defaults, the file's settings over them, and the environment's over both.
+    pub(crate) fn load(
+        file: Option<&PathBuf>,
+        env: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self> {
+        let mut table: Table = DEFAULTS.parse().expect("the defaults are valid TOML");
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+            let own: Table = text.parse().with_context(|| format!("{} is not valid TOML", path.display()))?;
+            merge(&mut table, own)?;
+        }
+        for (name, value) in env {
+            override_one(&mut table, &name, &value)?;
+        }
+        let config: Self = table.try_into().context("the configuration has a wrong value")?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What no single value shows to be wrong.
+    pub(crate) fn check(&self) -> Result<()> {
+        ensure!(self.delivery.deadline_s >= 1, "delivery.deadline_s must be at least 1");
+        ensure!(
+            (16..=1_000_000).contains(&self.delivery.window),
+            "delivery.window must be a number from 16 to 1000000"
+        );
+        ensure!(self.delivery.lane_in_flight >= 1, "delivery.lane_in_flight must be at least 1");
+        ensure!(
+            self.delivery.in_flight >= self.delivery.lane_in_flight as usize,
+            "delivery.in_flight must not be below delivery.lane_in_flight"
+        );
+        ensure!(
+            self.retention.observations_h > self.delivery.max_age_h,
+            "retention.observations_h must be above delivery.max_age_h, or waiting events would lose their bodies"
+        );
+        ensure!(self.reads.in_flight >= 1, "reads.in_flight must be at least 1");
+        ensure!(self.reads.per_second >= 0.0, "reads.per_second must not be negative; 0 leaves the rate open");
+        let origin = &self.server.origin;
+        ensure!(
+            origin.is_empty() || ((origin.starts_with("https://") || origin.starts_with("http://")) && !origin.ends_with('/')),
+            "server.origin must look like https://milepost.example.com, without a slash at the end"
+        );
+        Ok(())
+    }
+
+    /// Where the server is reached from outside, for links.
+    pub(crate) fn origin(&self) -> String {
+        match self.server.origin.as_str() {
+            "" => format!("http://{}", self.server.listen),
+            origin => origin.to_owned(),
+        }
+    }
+
+    /// The settings of the application.
+    pub(crate) fn settings(&self) -> Settings {
+        let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+        let defaults = Settings::default();
+        Settings {
+            origin: self.origin(),
+            delivery: DeliverySettings {
+                deadline: Duration::from_secs(self.delivery.deadline_s),
+                window: self.delivery.window,
+                lane_in_flight: self.delivery.lane_in_flight,
+                in_flight: self.delivery.in_flight,
+                max_age: hours(self.delivery.max_age_h),
+                ..defaults.delivery
+            },
+            reads: ReadSettings {
+                in_flight: self.reads.in_flight,
+                per_second: (self.reads.per_second > 0.0).then_some(self.reads.per_second),
+                deadline: Duration::from_secs(self.reads.deadline_s),
+                ..defaults.reads
+            },
+            retention: RetentionSettings {
+                observations: hours(self.retention.observations_h),
+                log: hours(24 * self.retention.log_days),
+                roll_ups: hours(24 * self.retention.roll_ups_days),
+                max_bytes: (self.retention.max_mib > 0).then_some(self.retention.max_mib << 20),
+                min_free_bytes: self.retention.min_free_mib << 20,
+                ..defaults.retention
+            },
+        }
+    }
+}
+
+/// Puts the settings of a file over others. What the defaults do not have, nobody has.
+fn merge(base: &mut Table, own: Table) -> Result<()> {
+    for (section, values) in own {
+        let (Some(Value::Table(known)), Value::Table(values)) = (base.get_mut(&section), values) else {
+            bail!("the configuration has no section [{section}]; see `milepost serve --print-config`");
+        };
+        for (name, value) in values {
+            ensure!(known.contains_key(&name), "there is no setting {section}.{name}; see `milepost serve --print-config`");
+            known.insert(name, value);
+        }
+    }
+    Ok(())
+}
+
+/// Applies one variable of the environment, if it is a setting: `MILEPOST_SERVER_LISTEN` is `server.listen`.
+fn override_one(table: &mut Table, name: &str, value: &str) -> Result<()> {
+    let Some((section, setting)) = name.strip_prefix("MILEPOST_").and_then(|rest| rest.split_once('_')) else {
+        return Ok(());
+    };
+    let (section, setting) = (section.to_lowercase(), setting.to_lowercase());
+    let Some(Value::Table(known)) = table.get_mut(&section) else { return Ok(()) };
+    let Some(current) = known.get(&setting) else {
+        bail!("{name} is not a setting; see `milepost serve --print-config`");
+    };
+    let parsed = match current {
+        Value::String(_) => Value::String(value.to_owned()),
+        _ => format!("value = {value}")
+            .parse::<Table>()
+            .ok()
+            .and_then(|mut table| table.remove("value"))
+            .with_context(|| format!("{name} must be written like {current}"))?,
+    };
+    known.insert(setting, parsed);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(env: &[(&str, &str)]) -> Result<Config> {
+        Config::load(None, env.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())))
+    }
+
+    #[test]
+    fn the_documented_file_is_the_defaults_of_the_application() {
+        let settings = load(&[]).unwrap().settings();
+        assert_eq!(format!("{settings:?}"), format!("{:?}", Settings::default()));
+    }
+
+    #[test]
+    fn the_environment_is_over_the_file() {
+        let config = load(&[("MILEPOST_SERVER_LISTEN", "0.0.0.0:9000"), ("MILEPOST_DELIVERY_WINDOW", "100")]).unwrap();
+        assert_eq!(config.server.listen.port(), 9000);
+        assert_eq!(config.delivery.window, 100);
+        assert_eq!(load(&[("MILEPOST_ADMIN_TOKEN", "x"), ("HOME", "/")]).unwrap().delivery.window, 4096);
+    }
+
+    #[test]
+    fn fault_i3_wrong_settings_are_named() {
+        let error = |env| format!("{:#}", load(env).unwrap_err());
+        assert!(error(&[("MILEPOST_DELIVERY_WINDWO", "1")]).contains("MILEPOST_DELIVERY_WINDWO is not a setting"));
+        assert!(error(&[("MILEPOST_DELIVERY_WINDOW", "x")]).contains("must be written like 4096"));
+        assert!(error(&[("MILEPOST_RETENTION_OBSERVATIONS_H", "1")]).contains("retention.observations_h"));
+        assert!(error(&[("MILEPOST_SERVER_ORIGIN", "example.com/")]).contains("server.origin"));
+    }
+}
