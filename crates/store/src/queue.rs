@@ -152,7 +152,7 @@ pub trait Queue: Send + Sync + 'static {
     ) -> Result<Vec<QueuedEvent>, StoreError>;
     /// When the first attempt after `after` is due in a lane.
     async fn next_attempt(&self, lane: LaneKey, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
-    /// How many events wait in a lane, counted up to `most`, and when the oldest was queued.
+    /// How many events wait in a lane, counted up to `most`, and when the oldest of those was queued.
     async fn depth(&self, lane: LaneKey, most: u64) -> Result<(u64, Option<Timestamp>), StoreError>;
 
     /// Writes the ends of attempts and moves their events on.
@@ -162,8 +162,8 @@ pub trait Queue: Send + Sync + 'static {
     /// [`StoreError::LeaseLost`] when the lane's epoch has passed to another node since.
     async fn record(&self, lease: LaneLease, records: Vec<Record>) -> Result<Recorded, StoreError>;
 
-    /// Queues an ended event once more, under its id, due at `now`. `None` when the log does not have it or what it
-    /// carried is gone.
+    /// Queues an ended event once more, under its id and a new number, due at `now`. `None` when the log does not have
+    /// it, or what it carried, its webhook or its vehicle's connection is gone.
     async fn redeliver(
         &self,
         event: EventNo,

@@ -40,7 +40,7 @@ pub struct Size {
     pub free_inside: u64,
     /// Bytes of the write-ahead log.
     pub wal_bytes: u64,
-    /// Bytes free on the file system.
+    /// Bytes free on the file system; without end for a store in memory.
     pub free_on_disk: u64,
     /// Bytes handed to the file system since start.
     pub bytes_written: u64,
@@ -66,7 +66,8 @@ pub trait Upkeep: Send + Sync + 'static {
     async fn retire(&self, retention: Retention) -> Result<Retired, StoreError>;
     /// Deletes the oldest observations and log rows, `limit` rows at most per table, whatever their age.
     async fn retire_oldest(&self, limit: usize) -> Result<Retired, StoreError>;
-    /// Deletes everything of a vehicle but its place in the log: document, observations, connection.
+    /// Deletes everything of a vehicle but its place in the log: document, observations, connection. One that is still
+    /// connected leaves a tombstone, as a disconnect does.
     async fn erase_vehicle(&self, vehicle: VehicleNo) -> Result<(), StoreError>;
     /// Writes, durably, the moment that the caller thinks it is, and answers with the latest one ever written.
     /// What `readyz` asks: it fails while the store cannot be written.

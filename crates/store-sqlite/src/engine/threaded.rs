@@ -19,7 +19,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
     time::Duration,
@@ -301,10 +301,7 @@ impl Writer {
                 }
             }
             if group.len() < GROUP {
-                next = match orders.try_recv() {
-                    Ok(order) => Some(order),
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-                };
+                next = orders.try_recv().ok();
             }
         }
         self.commit(group)?;

@@ -86,12 +86,15 @@ pub(crate) fn erase_vehicle(tx: &Tx<'_>, vehicle: VehicleNo) -> Result<()> {
     for sql in [
         "DELETE FROM document WHERE vehicle = ?1",
         "DELETE FROM subscription WHERE vehicle = ?1",
-        "DELETE FROM connection WHERE vehicle = ?1",
         "DELETE FROM vehicle WHERE no = ?1",
     ] {
         tx.prepare_cached(sql)?.execute([vehicle.0])?;
     }
-    tombstones::write(tx, Scope::Vehicle(vehicle)).map(drop)
+    // A connection that ended before has left a tombstone then.
+    if tx.prepare_cached("DELETE FROM connection WHERE vehicle = ?1")?.execute([vehicle.0])? > 0 {
+        tombstones::write(tx, Scope::Vehicle(vehicle))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn heartbeat(tx: &Tx<'_>, now: Timestamp) -> Result<Timestamp> {

@@ -1,1 +1,0 @@
-//! The promises that every backend keeps.

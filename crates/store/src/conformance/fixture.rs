@@ -1,0 +1,275 @@
+//! What the promises are tried on: made step by step, with ids that count up.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use domain::{
+    cadence::Cadence,
+    connect::{Permission, PermissionSet},
+    ids::{
+        ApplicationId, ApplicationNo, ConnectionId, EventId, EventNo, PoolNo, SubscriptionId, UserId,
+        VehicleId, VehicleNo, WebhookId, WebhookNo,
+    },
+    signal::{Endpoint, Powertrain},
+    time::Timestamp,
+    units::UnitSystem,
+    vehicle::{Mode, RowChange, VehicleInfo},
+    webhook::{Agent, Plan, Revision, Scheduled, ScheduledName},
+};
+use uuid::Uuid;
+
+use crate::{
+    Application, LaneKey, LaneLease, LogStatus, NewApplication, NewEvent, NewLink, NewObservation,
+    NewWebhook, NodeId, OutcomeOf, QueuedEvent, Record, Secret, SourceRef, StepCommit, StepResult, Store,
+    StoredWebhook, Tombstone, Version,
+};
+
+/// A store with something in it, and ids for more.
+#[allow(missing_docs, reason = "the fields are what they are named after")]
+pub struct Fixture<'a> {
+    pub store: &'a dyn Store,
+    pub application: ApplicationNo,
+    pub pool: PoolNo,
+    ids: AtomicU64,
+}
+
+/// A moment, in seconds after the one at which all fixtures begin.
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_secs(1_750_000_000 + seconds)
+}
+
+/// Later than all moments of the promises.
+pub fn later() -> Timestamp {
+    at(1_000_000)
+}
+
+/// The node that records.
+pub const NODE: NodeId = NodeId(u64::MAX - 6);
+
+impl<'a> Fixture<'a> {
+    /// With an application and a pool.
+    pub async fn new(store: &'a dyn Store) -> Self {
+        let pool = store.pool("brand".into()).await.expect("a pool is made");
+        let mut fixture = Self { store, application: ApplicationNo(0), pool, ids: AtomicU64::new(1) };
+        fixture.application = fixture.application("fleet").await.no;
+        fixture
+    }
+
+    /// The next id.
+    pub fn uuid(&self) -> Uuid {
+        Uuid::from_u128(
+            0x0190_0000_0000_7000_8000_0000_0000_0000 | u128::from(self.ids.fetch_add(1, Ordering::Relaxed)),
+        )
+    }
+
+    /// Makes an application.
+    pub async fn application(&self, name: &str) -> Application {
+        let new = NewApplication {
+            id: ApplicationId(self.uuid()),
+            name: name.into(),
+            redirect_uris: vec![
+                "https://fleet.example/callback".into(),
+                "https://fleet.example/other".into(),
+            ],
+            plan: "standard".into(),
+            management_token: b"sealed".to_vec(),
+            secret: secret(1),
+            created_at: at(0),
+        };
+        self.store.create_application(new).await.expect("an application is made")
+    }
+
+    /// Makes a webhook.
+    pub async fn webhook(&self) -> StoredWebhook {
+        let new = NewWebhook {
+            id: WebhookId(self.uuid()),
+            application: self.application,
+            name: "mileage".into(),
+            revision: revision(1),
+            created_at: at(0),
+        };
+        self.store.create_webhook(new).await.expect("a webhook is made")
+    }
+
+    /// What it takes to link a vehicle.
+    pub fn new_link(&self, user: UserId) -> NewLink {
+        let id = VehicleId(self.uuid());
+        NewLink {
+            application: self.application,
+            user,
+            connection: ConnectionId(self.uuid()),
+            info: VehicleInfo {
+                id,
+                make: "TESLA".into(),
+                model: "Model 3".into(),
+                year: 2_022,
+                mode: Mode::Simulated,
+                powertrain: Powertrain::Bev,
+            },
+            permissions: PermissionSet::default()
+                .with(Permission::ReadOdometer)
+                .with(Permission::ReadBattery),
+            source: SourceRef { kind: 1, pool: self.pool, spec: b"car".to_vec() },
+            document: b"first document".to_vec(),
+            connected_at: at(1),
+        }
+    }
+
+    /// Links a vehicle of a new owner.
+    pub async fn vehicle(&self) -> VehicleNo {
+        self.vehicle_of(UserId(self.uuid())).await
+    }
+
+    /// Links a vehicle of an owner.
+    pub async fn vehicle_of(&self, user: UserId) -> VehicleNo {
+        self.store.link(vec![self.new_link(user)]).await.expect("a vehicle is linked")[0]
+    }
+
+    /// The version of a vehicle's document.
+    pub async fn version(&self, vehicle: VehicleNo) -> Version {
+        self.store.load(vec![vehicle]).await.expect("loads")[0].as_ref().expect("is there").version
+    }
+
+    /// A step that changes nothing but the document.
+    pub async fn step(&self, vehicle: VehicleNo, now: Timestamp) -> StepCommit {
+        StepCommit {
+            vehicle,
+            expected: self.version(vehicle).await,
+            document: b"next document".to_vec(),
+            due: None,
+            observation: None,
+            events: Vec::new(),
+            missed: Vec::new(),
+            rows: Vec::new(),
+            now,
+        }
+    }
+
+    /// Commits a step that must succeed.
+    pub async fn commit(&self, commit: StepCommit) -> (Vec<EventNo>, Vec<Tombstone>) {
+        match self.store.commit_steps(vec![commit]).await.expect("commits").remove(0) {
+            StepResult::Committed { events, tombstones, .. } => (events, tombstones),
+            other => panic!("a step was not committed: {other:?}"),
+        }
+    }
+
+    /// Commits one change of the relational rows.
+    pub async fn change(&self, vehicle: VehicleNo, change: RowChange, now: Timestamp) -> Option<Tombstone> {
+        let commit = StepCommit { rows: vec![change], ..self.step(vehicle, now).await };
+        self.commit(commit).await.1.pop()
+    }
+
+    /// Puts a vehicle on a webhook.
+    pub async fn subscribe(&self, vehicle: VehicleNo, webhook: WebhookNo) -> SubscriptionId {
+        let id = SubscriptionId(self.uuid());
+        self.change(vehicle, RowChange::Subscribe { webhook, id }, at(2)).await;
+        id
+    }
+
+    /// An event for a lane.
+    pub fn event(&self, lane: LaneKey, sequence: u64) -> NewEvent {
+        NewEvent { lane, revision: 1, id: EventId(self.uuid()), slot: at(0), sequence }
+    }
+
+    /// Queues an event of a vehicle in the first lane of a webhook.
+    pub async fn queue(&self, vehicle: VehicleNo, webhook: WebhookNo, now: Timestamp) -> EventNo {
+        let commit = StepCommit {
+            observation: Some(NewObservation { taken_at: now, body: b"seen".to_vec() }),
+            events: vec![self.event(lane(webhook), 1)],
+            ..self.step(vehicle, now).await
+        };
+        self.commit(commit).await.0[0]
+    }
+
+    /// Leases the first lane of a webhook.
+    pub async fn lease(&self, webhook: WebhookNo) -> LaneLease {
+        self.store
+            .lease_lane(NODE, lane(webhook), at(0), later())
+            .await
+            .expect("a lane is leased")
+            .expect("nobody else holds it")
+    }
+
+    /// Everything that waits in the first lane of a webhook.
+    pub async fn waiting(&self, webhook: WebhookNo) -> Vec<QueuedEvent> {
+        self.store.fill(lane(webhook), Timestamp::NEVER, 1_000).await.expect("a lane is filled")
+    }
+
+    /// The numbers of what waits in the first lane of a webhook.
+    pub async fn waiting_numbers(&self, webhook: WebhookNo) -> Vec<EventNo> {
+        self.waiting(webhook).await.into_iter().map(|event| event.no).collect()
+    }
+
+    /// Ends events of a webhook that wait since a moment.
+    pub async fn end(
+        &self,
+        webhook: WebhookNo,
+        queued_at: Timestamp,
+        events: &[EventNo],
+        status: LogStatus,
+        now: Timestamp,
+    ) {
+        let lease = self.lease(webhook).await;
+        let records = events.iter().map(|&event| ended(event, queued_at, status, now)).collect();
+        let recorded = self.store.record(lease, records).await.expect("records");
+        assert_eq!(recorded.moved, events.len());
+    }
+
+    /// Sweeps a tombstone to its end.
+    pub async fn bury(&self, tombstone: &Tombstone, now: Timestamp) {
+        while !self.store.bury(tombstone.no, now, 100).await.expect("a sweep goes on") {}
+    }
+
+    /// How an event ended; `None` when it has not.
+    pub async fn end_of(&self, event: EventNo) -> Option<LogStatus> {
+        self.store.delivery(event).await.expect("the log is read").map(|logged| logged.status)
+    }
+}
+
+/// The first lane of a webhook.
+pub const fn lane(webhook: WebhookNo) -> LaneKey {
+    LaneKey { webhook, stripe: 0 }
+}
+
+/// A client secret, told apart by a number.
+pub fn secret(number: u8) -> Secret {
+    Secret { hash: [number; 32], hint: format!("hint{number}"), created_at: at(i64::from(number)) }
+}
+
+/// A revision of a scheduled webhook.
+pub fn revision(number: u32) -> Revision {
+    Revision {
+        number,
+        callback_uri: format!("https://fleet.example/{number}"),
+        plan: Plan::Scheduled(Scheduled {
+            cadence: Cadence::daily(),
+            endpoints: [Endpoint::Odometer, Endpoint::Battery].into_iter().collect(),
+            units: UnitSystem::Metric,
+            event_name: ScheduledName::Schedule,
+            vehicles_per_request: 1,
+        }),
+        agent: Agent::Milepost,
+        cadence_epoch: 1,
+    }
+}
+
+/// The record of an event that is over after one attempt.
+pub fn ended(event: EventNo, queued_at: Timestamp, status: LogStatus, now: Timestamp) -> Record {
+    Record { outcome: OutcomeOf::Ended(status, now), ..attempt(event, queued_at) }
+}
+
+/// The record of an event that is tried again.
+pub fn retried(event: EventNo, queued_at: Timestamp, next: Timestamp) -> Record {
+    Record { outcome: OutcomeOf::RetryAt(next), ..attempt(event, queued_at) }
+}
+
+fn attempt(event: EventNo, attempt_at: Timestamp) -> Record {
+    Record {
+        event,
+        attempt_at,
+        attempts: b"attempts".to_vec(),
+        attempt_count: 2,
+        http_status: 200,
+        took_ms: 30,
+        outcome: OutcomeOf::RetryAt(attempt_at),
+    }
+}

@@ -1,0 +1,152 @@
+//! The promises that every backend keeps, as functions over [`Store`] and [`Keyring`](crate::Keyring).
+//!
+//! Each function is one sentence of the contract and wants a store of its own that is empty. A backend runs them all
+//! with one line:
+//!
+//! ```ignore
+//! store::conformance_of_store!(open_a_store);     // async fn open_a_store() -> (impl Store, guard)
+//! store::conformance_of_keyring!(open_a_keyring); // async fn open_a_keyring() -> (impl Keyring, guard)
+//! ```
+//!
+//! That makes one test of each. The guard is what has to outlive the store, such as its folder. After each promise, the
+//! store must find itself sound.
+
+#![expect(missing_docs, reason = "each function is named after its promise")]
+
+mod deliveries;
+pub mod fixture;
+mod keyring;
+mod queue;
+mod registry;
+mod tombstones;
+mod upkeep;
+mod vehicles;
+
+pub use deliveries::*;
+pub use keyring::*;
+pub use queue::*;
+pub use registry::*;
+pub use tombstones::*;
+pub use upkeep::*;
+pub use vehicles::*;
+
+use crate::{Store, StoreError};
+
+/// What must hold after every promise: the store finds nothing wrong with itself, if it is still open.
+pub async fn is_sound(store: &dyn Store) {
+    match store.check().await {
+        Err(StoreError::Closed) => {}
+        findings => assert_eq!(findings.expect("the check runs"), Vec::<String>::new()),
+    }
+}
+
+/// Makes one test of each promise of a store. `$open` is an async function that opens an empty store and gives what
+/// must outlive it.
+#[macro_export]
+macro_rules! conformance_of_store {
+    ($open:path) => {
+        $crate::conformance_of_store! { @ $open:
+            // Registry
+            an_application_is_listed_with_what_it_was_made_with
+            an_application_with_connections_or_webhooks_is_not_deleted
+            an_application_has_no_more_secrets_than_allowed_and_never_none
+            an_edit_keeps_the_revisions_before_it
+            an_edit_can_take_a_verification_away_and_never_gives_one
+            a_verification_or_test_leaves_its_result
+            a_webhook_that_was_switched_off_can_be_switched_on
+            a_deleted_webhook_is_gone_with_its_subscriptions
+            a_sweep_goes_on_where_it_was
+            progress_of_an_older_sweep_does_not_touch_a_newer_one
+            a_token_opens_what_it_was_granted
+            the_first_answer_under_an_idempotency_key_stays
+            // Vehicles
+            a_pool_keeps_its_number
+            linked_vehicles_are_numbered_in_order_and_begin_at_version_one
+            links_are_made_all_or_none
+            vehicles_load_in_the_order_asked
+            an_owner_may_have_several_vehicles
+            vehicles_are_listed_by_application_owner_and_source
+            a_step_is_committed_with_all_that_it_wants_written
+            a_step_that_conflicts_fails_alone_and_writes_nothing
+            a_vehicle_is_due_once_and_at_its_newest_time
+            due_vehicles_come_in_the_order_of_time_and_number
+            a_claim_goes_on_after_the_last_one
+            a_vehicle_without_a_due_time_is_never_due
+            each_pool_has_its_own_due_vehicles
+            a_subscription_begins_and_ends_with_its_step
+            subscriptions_are_listed_in_pages
+            observations_are_read_newest_first_in_pages
+            a_disconnected_vehicle_is_gone_and_the_log_still_names_it
+            cars_are_listed_with_the_vehicles_connected_to_them
+            a_car_passes_its_data_on_to_its_vehicles
+            // Queue
+            a_lane_has_one_holder_until_the_lease_ends
+            a_lane_that_was_given_back_is_free_at_once
+            events_come_in_the_order_of_due_time_and_number_retries_among_them
+            an_event_comes_with_all_that_its_body_needs
+            a_retry_keeps_its_attempts
+            a_lane_says_when_its_next_attempt_is_due_and_how_deep_it_is
+            lanes_with_work_are_those_with_events
+            an_event_is_recorded_once
+            a_stale_epoch_is_refused
+            a_redelivery_keeps_the_id_and_gets_a_number_of_its_own
+            what_is_gone_is_not_redelivered
+            // Tombstones
+            a_webhook_that_is_switched_off_drops_what_is_queued
+            an_unsubscribed_vehicle_cancels_what_is_queued_for_that_webhook
+            a_narrowed_permission_cancels_what_is_queued_of_the_vehicle
+            a_widened_permission_cancels_nothing
+            a_disconnect_cancels_what_is_queued_of_the_vehicle
+            a_tombstone_does_not_cover_what_comes_after_it
+            a_sweep_of_a_tombstone_looks_at_a_bounded_number_of_events
+            a_retry_that_moves_towards_the_front_is_still_swept
+            what_a_tombstone_dropped_can_be_redelivered
+            // Deliveries
+            the_log_has_one_row_per_ended_event
+            the_log_is_filtered_by_all_conditions_at_once
+            the_log_is_read_in_pages_newest_first
+            roll_ups_agree_with_the_log
+            missed_slots_are_logged_and_counted
+            the_last_delivery_of_a_webhook_is_known
+            // Upkeep
+            retention_deletes_what_is_old_and_nothing_else
+            retention_deletes_a_bounded_number_at_a_time
+            an_event_outlives_its_observation
+            the_oldest_rows_can_be_deleted_whatever_their_age
+            numbers_are_not_used_again
+            an_erased_vehicle_leaves_its_place_in_the_log_and_nothing_else
+            the_latest_heartbeat_never_goes_back
+            a_backup_is_a_file_that_was_not_there
+            a_closed_store_says_so
+        }
+    };
+    (@ $open:path: $($promise:ident)*) => {$(
+        #[tokio::test]
+        async fn $promise() {
+            let (store, _guard) = $open().await;
+            $crate::conformance::$promise(&store).await;
+            $crate::conformance::is_sound(&store).await;
+        }
+    )*};
+}
+
+/// Makes one test of each promise of a keyring. `$open` is an async function that opens an empty keyring and gives what
+/// must outlive it.
+#[macro_export]
+macro_rules! conformance_of_keyring {
+    ($open:path) => {
+        $crate::conformance_of_keyring! { @ $open:
+            the_first_key_of_a_subject_stays
+            an_erased_key_is_gone_for_good
+            the_ledger_has_every_erasure_with_its_first_moment
+            a_note_is_kept
+        }
+    };
+    (@ $open:path: $($promise:ident)*) => {$(
+        #[tokio::test]
+        async fn $promise() {
+            let (keyring, _guard) = $open().await;
+            $crate::conformance::$promise(&keyring).await;
+        }
+    )*};
+}

@@ -1,0 +1,199 @@
+//! Promises about applications, webhooks, sweeps, tokens and kept answers.
+
+use domain::{
+    ids::{ApplicationNo, UserId, WebhookNo},
+    vehicle::RowChange,
+    webhook::{Disabled, Status},
+};
+
+use super::fixture::{Fixture, at, revision, secret};
+use crate::{Kept, LogStatus, Scope, Store, StoredWebhook, Sweep, TokenGrant, Tombstone, WebhookChange};
+
+const NOBODY: ApplicationNo = ApplicationNo(999);
+
+async fn change(
+    store: &dyn Store,
+    no: WebhookNo,
+    change: WebhookChange,
+) -> (StoredWebhook, Option<Tombstone>) {
+    store.change_webhook(no, change).await.expect("a webhook is changed").expect("it is there")
+}
+
+fn revise(number: u32, verified: bool, sweep: bool) -> WebhookChange {
+    WebhookChange::Revise { name: format!("name {number}"), revision: revision(number), verified, sweep }
+}
+
+pub async fn an_application_is_listed_with_what_it_was_made_with(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let second = fixture.application("second").await;
+    let listed = store.applications().await.expect("lists");
+    assert_eq!(listed.len(), 2);
+    assert_eq!(listed[1], second);
+    assert!(listed[0].no < listed[1].no);
+
+    let changed = store
+        .update_application(second.no, "renamed".into(), vec!["https://new.example".into()], "large".into())
+        .await
+        .expect("updates")
+        .expect("it is there");
+    assert_eq!((changed.name.as_str(), changed.plan.as_str()), ("renamed", "large"));
+    assert_eq!(changed.redirect_uris, ["https://new.example"]);
+    assert_eq!(changed.id, second.id);
+    store.set_management_token(second.no, b"another".to_vec()).await.expect("replaces");
+    assert_eq!(store.applications().await.expect("lists")[1].management_token, b"another");
+    assert_eq!(
+        store.update_application(NOBODY, String::new(), vec![], String::new()).await.expect("updates"),
+        None
+    );
+}
+
+pub async fn an_application_with_connections_or_webhooks_is_not_deleted(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let webhook = fixture.webhook().await.webhook.no;
+    let vehicle = fixture.vehicle().await;
+    assert!(!store.delete_application(fixture.application).await.expect("answers"));
+    change(store, webhook, WebhookChange::Delete { now: at(3) }).await;
+    assert!(!store.delete_application(fixture.application).await.expect("answers"));
+    fixture.change(vehicle, RowChange::Disconnect, at(4)).await;
+    assert!(store.delete_application(fixture.application).await.expect("answers"));
+    assert_eq!(store.applications().await.expect("lists"), []);
+    assert_eq!(store.secrets(fixture.application).await.expect("lists"), []);
+    assert!(!store.delete_application(fixture.application).await.expect("answers"));
+}
+
+pub async fn an_application_has_no_more_secrets_than_allowed_and_never_none(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let no = fixture.application;
+    assert_eq!(store.secrets(no).await.expect("lists"), [secret(1)]);
+    assert!(!store.remove_secret(no, "hint1".into()).await.expect("answers"));
+    assert!(store.add_secret(no, secret(2), 2).await.expect("answers"));
+    assert!(!store.add_secret(no, secret(3), 2).await.expect("answers"));
+    assert_eq!(store.secrets(no).await.expect("lists"), [secret(1), secret(2)]);
+    assert!(!store.remove_secret(no, "hint3".into()).await.expect("answers"));
+    assert!(store.remove_secret(no, "hint1".into()).await.expect("answers"));
+    assert_eq!(store.secrets(no).await.expect("lists"), [secret(2)]);
+}
+
+pub async fn an_edit_keeps_the_revisions_before_it(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let made = fixture.webhook().await;
+    let no = made.webhook.no;
+    assert_eq!(made.webhook.status, Status::default());
+    assert_eq!(store.webhooks().await.expect("lists"), [made]);
+
+    let (changed, tombstone) = change(store, no, revise(2, true, false)).await;
+    assert_eq!(tombstone, None);
+    assert_eq!(changed.webhook.name, "name 2");
+    assert_eq!(changed.webhook.revision, revision(2));
+    assert_eq!(store.webhooks().await.expect("lists"), [changed]);
+    assert_eq!(store.revision(no, 1).await.expect("reads"), Some(revision(1)));
+    assert_eq!(store.revision(no, 2).await.expect("reads"), Some(revision(2)));
+    assert_eq!(store.revision(no, 3).await.expect("reads"), None);
+    assert_eq!(store.change_webhook(WebhookNo(999), revise(2, true, false)).await.expect("answers"), None);
+}
+
+pub async fn an_edit_can_take_a_verification_away_and_never_gives_one(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let no = fixture.webhook().await.webhook.no;
+    assert!(!change(store, no, revise(2, true, false)).await.0.webhook.status.verified);
+    let passed = WebhookChange::Verification { result: b"yes".to_vec(), passed: true };
+    assert!(change(store, no, passed).await.0.webhook.status.verified);
+    assert!(change(store, no, revise(3, true, false)).await.0.webhook.status.verified);
+    assert!(!change(store, no, revise(4, false, false)).await.0.webhook.status.verified);
+}
+
+pub async fn a_verification_or_test_leaves_its_result(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let no = fixture.webhook().await.webhook.no;
+    change(store, no, WebhookChange::Verification { result: b"yes".to_vec(), passed: true }).await;
+    let failed = WebhookChange::Verification { result: b"no".to_vec(), passed: false };
+    let (changed, _) = change(store, no, failed).await;
+    assert!(changed.webhook.status.verified, "a failed verification of the same URI takes nothing away");
+    assert_eq!(changed.last_verification, b"no");
+    assert_eq!(
+        change(store, no, WebhookChange::Test { result: b"tested".to_vec() }).await.0.last_test,
+        b"tested"
+    );
+}
+
+pub async fn a_webhook_that_was_switched_off_can_be_switched_on(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let no = fixture.webhook().await.webhook.no;
+    for why in [Disabled::Operator, Disabled::RetriesUsedUp] {
+        let (changed, tombstone) = change(store, no, WebhookChange::Disable { why, now: at(3) }).await;
+        assert_eq!(changed.webhook.status.disabled, Some(why));
+        let tombstone = tombstone.expect("what is queued is covered");
+        assert_eq!((tombstone.scope, tombstone.ends_as), (Scope::Webhook(no), LogStatus::Dropped));
+        assert!(store.tombstones().await.expect("lists").contains(&tombstone));
+        let (changed, tombstone) = change(store, no, WebhookChange::Enable).await;
+        assert_eq!((changed.webhook.status.disabled, tombstone), (None, None));
+    }
+    assert_eq!(store.tombstones().await.expect("lists").len(), 2, "switching on takes no tombstone away");
+}
+
+pub async fn a_deleted_webhook_is_gone_with_its_subscriptions(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let (kept, deleted) = (fixture.webhook().await.webhook.no, fixture.webhook().await);
+    let vehicle = fixture.vehicle().await;
+    fixture.subscribe(vehicle, kept).await;
+    fixture.subscribe(vehicle, deleted.webhook.no).await;
+    change(store, deleted.webhook.no, revise(2, true, true)).await;
+
+    let (last, tombstone) = change(store, deleted.webhook.no, WebhookChange::Delete { now: at(3) }).await;
+    assert_eq!((last.webhook.id, last.webhook.revision), (deleted.webhook.id, revision(2)));
+    assert_eq!(tombstone.map(|tombstone| tombstone.scope), Some(Scope::Webhook(deleted.webhook.no)));
+    assert_eq!(store.webhooks().await.expect("lists").len(), 1);
+    assert_eq!(store.sweeps().await.expect("lists"), []);
+    assert_eq!(store.count_subscriptions(deleted.webhook.no).await.expect("counts"), 0);
+    assert_eq!(store.subscriptions_of_webhook(deleted.webhook.no, None, 9).await.expect("lists"), []);
+    let left = store.subscriptions_of_vehicle(vehicle).await.expect("lists");
+    assert_eq!(left.iter().map(|row| row.webhook).collect::<Vec<_>>(), [kept]);
+    let again = store.change_webhook(deleted.webhook.no, WebhookChange::Enable).await.expect("answers");
+    assert_eq!(again, None);
+}
+
+pub async fn a_sweep_goes_on_where_it_was(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let no = fixture.webhook().await.webhook.no;
+    change(store, no, revise(2, true, false)).await;
+    assert_eq!(store.sweeps().await.expect("lists"), []);
+    change(store, no, revise(3, true, true)).await;
+    let begun = Sweep { webhook: no, revision: 3, after: None, done: 0 };
+    assert_eq!(store.sweeps().await.expect("lists"), [begun]);
+    let on = Sweep { after: Some(fixture.vehicle().await), done: 100, ..begun };
+    store.advance_sweep(on).await.expect("advances");
+    assert_eq!(store.sweeps().await.expect("lists"), [on]);
+    store.end_sweep(on).await.expect("ends");
+    assert_eq!(store.sweeps().await.expect("lists"), []);
+}
+
+pub async fn progress_of_an_older_sweep_does_not_touch_a_newer_one(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let no = fixture.webhook().await.webhook.no;
+    change(store, no, revise(2, true, true)).await;
+    let older = Sweep { webhook: no, revision: 2, after: Some(fixture.vehicle().await), done: 100 };
+    change(store, no, revise(3, true, true)).await;
+    store.advance_sweep(older).await.expect("answers");
+    store.end_sweep(older).await.expect("answers");
+    let newer = Sweep { webhook: no, revision: 3, after: None, done: 0 };
+    assert_eq!(store.sweeps().await.expect("lists"), [newer]);
+}
+
+pub async fn a_token_opens_what_it_was_granted(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let grant =
+        TokenGrant { application: fixture.application, user: UserId(fixture.uuid()), expires_at: at(7_200) };
+    store.grant_token([7; 32], grant.clone()).await.expect("keeps");
+    assert_eq!(store.token([7; 32]).await.expect("reads"), Some(grant));
+    assert_eq!(store.token([8; 32]).await.expect("reads"), None);
+}
+
+pub async fn the_first_answer_under_an_idempotency_key_stays(store: &dyn Store) {
+    let first = Kept { request: [1; 32], status: 201, body: b"first".to_vec() };
+    let second = Kept { request: [2; 32], status: 200, body: b"second".to_vec() };
+    assert_eq!(store.kept("key".into()).await.expect("reads"), None);
+    assert_eq!(store.keep("key".into(), first.clone(), at(0)).await.expect("keeps"), first);
+    assert_eq!(store.keep("key".into(), second.clone(), at(1)).await.expect("keeps"), first);
+    assert_eq!(store.kept("key".into()).await.expect("reads"), Some(first));
+    assert_eq!(store.keep("other".into(), second.clone(), at(1)).await.expect("keeps"), second);
+}
