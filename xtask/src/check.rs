@@ -37,7 +37,7 @@ pub(crate) fn run_all() -> Result<()> {
 }
 
 fn formatting() -> Result<()> {
-    run(cargo().args(["fmt", "--all", "--check"]))
+    run(cargo().args(["fmt", "--all", "--check", "--", "--files-with-diff"]))
 }
 
 fn lints() -> Result<()> {
