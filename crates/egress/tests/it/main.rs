@@ -1,0 +1,12 @@
+//! Egress against receivers, name servers and addresses that mean harm.
+
+#![expect(clippy::unwrap_used, reason = "a test whose scene cannot be set has failed")]
+
+mod memory;
+mod names;
+mod pool;
+mod receivers;
+mod scene;
+mod trust;
+mod wire;
+mod witness;
