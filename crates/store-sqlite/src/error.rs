@@ -47,10 +47,14 @@ pub(crate) fn store_error(error: &Error) -> StoreError {
     }
 }
 
-/// Whether the operating system failed to read, write or sync. What it says about the same file later is not to be
-/// believed: after a failed sync, a second one reports success without having written anything.
-pub(crate) fn is_io(error: &Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+/// Whether the file behind the connection is in doubt, so that only a new connection may go on.
+///
+/// After a failed read, write or sync, what the operating system says about the same pages later is not to be believed:
+/// a second sync reports success without having written anything. And what cannot be written any more may have been
+/// moved or mounted anew.
+pub(crate) fn is_about_the_file(error: &Error) -> bool {
+    use ErrorCode::{CannotOpen, ReadOnly, SystemIoFailure};
+    matches!(error.sqlite_error_code(), Some(SystemIoFailure | ReadOnly | CannotOpen))
 }
 
 /// A sync that failed.

@@ -14,6 +14,8 @@
 mod backup;
 mod engine;
 mod error;
+#[cfg(test)]
+mod faults;
 mod keyring;
 mod open;
 mod ops;

@@ -32,7 +32,7 @@ use tokio::sync::oneshot;
 
 use super::{Commits, Core, FaultHook, Tx, core::Broken, files::wal_bytes};
 use crate::{
-    error::{OpResult, is_io, store_error},
+    error::{OpResult, is_about_the_file, store_error},
     open::{self, Kind, Lock, OpenError, Options},
 };
 
@@ -325,11 +325,11 @@ impl Writer {
                 self.counts.items.fetch_add(group.len() as u64, Ordering::Relaxed);
                 answer_all(group, &Ok(()))
             }
-            Err(Broken::Work(error)) if group.len() > 1 && !is_io(&error) => {
+            Err(Broken::Work(error)) if group.len() > 1 && !is_about_the_file(&error) => {
                 group.into_iter().try_for_each(|write| self.commit(vec![write]))
             }
             Err(Broken::Work(error) | Broken::Commit(error)) => {
-                if is_io(&error) {
+                if is_about_the_file(&error) {
                     tracing::error!(error = %error, "the database file could not be written; opening it anew");
                     self.core = None;
                 }
@@ -345,8 +345,10 @@ impl Writer {
     /// The connection; after a failure of the file, a new one that has moved the whole log into the file.
     fn core(&mut self) -> Result<&Core, StoreError> {
         if self.core.is_none() {
-            let conn = open::writer(&self.path, self.kind, self.wal_limit)
-                .map_err(|error| StoreError::Failed(error.to_string()))?;
+            let conn = open::writer(&self.path, self.kind, self.wal_limit).map_err(|error| match error {
+                OpenError::Sqlite(error) => store_error(&error),
+                other => StoreError::Failed(other.to_string()),
+            })?;
             checkpoint(&conn, "TRUNCATE", PATIENCE).map_err(|error| store_error(&error))?;
             self.core = Some(Core::new(conn, self.faults.clone()));
         }
