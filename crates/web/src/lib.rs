@@ -1,1 +1,114 @@
-//! x
+//! HTTP in: the admin API, the v2 endpoints, error pages, probes.
+//!
+//! One listener has many doors:
+//!
+//! | path | what | who may |
+//! | --- | --- | --- |
+//! | `/api/v1/…` | the admin API, described by `/api/openapi.json` | holders of an admin token |
+//! | `/v2.0/…` | subscribe and unsubscribe, in the form that the SDKs of the format expect | an owner's access token; an application's management token |
+//! | `/docs/…`, `/` | pages that links in errors lead to | everybody |
+//! | `/healthz`, `/readyz` | probes | everybody |
+//!
+//! A request passes the [`front`] first, which bounds its body and its time and runs the rest to its end even when the
+//! client has gone: a use-case that has written must also tell memory. Handlers read the request, call one use-case
+//! and shape the answer in wire types of their own; errors become HTTP once, in [`problem`] and [`api_v2::error`].
+
+mod admin;
+mod api_v2;
+mod extract;
+mod front;
+mod pages;
+mod paging;
+mod path;
+mod probes;
+mod problem;
+mod route;
+mod serve;
+mod wire;
+
+#[cfg(test)]
+mod testing;
+
+use std::{sync::Arc, time::Duration};
+
+use app::App;
+use axum::{
+    Router,
+    http::Uri,
+    middleware,
+    response::{IntoResponse, Response},
+};
+use domain::errors::ErrorCode;
+use tower::ServiceBuilder;
+
+use crate::{api_v2::error::V2Error, front::Front, problem::ApiError};
+
+pub use admin::openapi;
+pub use probes::metrics;
+pub use serve::serve;
+
+/// How HTTP in is set up.
+#[derive(Clone, Debug)]
+pub struct WebConfig {
+    /// SHA-256 of each admin token.
+    pub admin_token_hashes: Vec<[u8; 32]>,
+    /// The version that pages and documents show.
+    pub version: String,
+    /// The bounds of requests and connections.
+    pub limits: Limits,
+}
+
+/// The bounds of requests and connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of a request's body.
+    pub body: usize,
+    /// From the end of a request's headers to its answer.
+    pub request: Duration,
+    /// Requests in work at once; more are told to come back.
+    pub requests: usize,
+    /// From the first byte that is awaited of a request to the end of its headers; also how long a connection may idle.
+    pub headers: Duration,
+    /// Bytes of a request's headers.
+    pub header_bytes: usize,
+    /// Connections held at once; more wait to be accepted.
+    pub connections: usize,
+    /// How long requests may go on after a stop.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: 1_024 * 1_024,
+            request: Duration::from_secs(60),
+            requests: 1_024,
+            headers: Duration::from_secs(20),
+            header_bytes: 32 * 1_024,
+            connections: 4_096,
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Everything that the main listener serves.
+pub fn router(app: Arc<App>, config: WebConfig) -> Router {
+    let front = Front::new(app.clone(), config.limits);
+    let doors = Router::new()
+        .merge(pages::router(&config.version, &app.settings().origin))
+        .merge(probes::router(app.clone(), &config.version))
+        .merge(api_v2::router(app.clone()))
+        .merge(admin::router(app, &config))
+        .fallback(|uri: Uri| async move { nothing_at(uri.path()) })
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .layer(middleware::from_fn_with_state(front, front::answer));
+    // Paths are normalised before anything is matched against them.
+    Router::new().fallback_service(ServiceBuilder::new().map_request(path::normalise).service(doors))
+}
+
+fn nothing_at(path: &str) -> Response {
+    match path::is_v2(path) && !path::is_newest(path) {
+        true => V2Error::from(ErrorCode::RESOURCE_NOT_FOUND_VERSION).into_response(),
+        false => ApiError::no_such_path().into_response(),
+    }
+}

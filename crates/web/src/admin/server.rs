@@ -1,0 +1,85 @@
+//! `/api/v1/server`: what an operator does about the server itself.
+
+use std::{path::PathBuf, sync::Arc};
+
+use app::{App, Finding};
+use axum::{
+    Json as Out,
+    extract::State,
+    http::{Method, StatusCode},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Answer, With};
+use crate::{
+    extract::Json,
+    problem::ApiError,
+    route::{Operation, operation},
+};
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        operation(Method::GET, "/server/diagnosis", diagnose, "Looks at everything that can be wrong")
+            .answers::<Diagnosis>(StatusCode::OK),
+        operation(
+            Method::POST,
+            "/server/backups",
+            back_up,
+            "Copies the data into a new file while work goes on",
+        )
+        .takes::<NewBackup>()
+        .answers::<Backup>(StatusCode::CREATED),
+    ]
+}
+
+/// What was found.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Diagnosis {
+    /// All of the findings are.
+    good: bool,
+    findings: Vec<DiagnosisFinding>,
+}
+
+/// What one check found.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DiagnosisFinding {
+    subject: &'static str,
+    good: bool,
+    detail: String,
+}
+
+/// Where to put a backup.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewBackup {
+    /// An absolute path on the server; the file must not exist.
+    path: String,
+}
+
+/// A finished backup; data keys are not in it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Backup {
+    path: String,
+    bytes: u64,
+}
+
+impl From<Finding> for DiagnosisFinding {
+    fn from(Finding { subject, good, detail }: Finding) -> Self {
+        Self { subject, good, detail }
+    }
+}
+
+/// `GET /api/v1/server/diagnosis`
+async fn diagnose(State(app): State<Arc<App>>) -> Answer<Diagnosis> {
+    let findings = app.diagnose().await?;
+    let good = findings.iter().all(|finding| finding.good);
+    Ok(Out(Diagnosis { good, findings: findings.into_iter().map(Into::into).collect() }))
+}
+
+/// `POST /api/v1/server/backups`
+async fn back_up(State(app): State<Arc<App>>, Json(new): Json<NewBackup>) -> Result<With<Backup>, ApiError> {
+    let backup = app.back_up(PathBuf::from(new.path)).await?;
+    let answer = Backup { path: backup.path.display().to_string(), bytes: backup.bytes };
+    Ok(With(StatusCode::CREATED, answer))
+}

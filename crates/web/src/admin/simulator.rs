@@ -1,0 +1,463 @@
+//! `/api/v1/simulator`: cars to try things with, their controls, and recorded trips.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use app::{
+    App, CarState,
+    ports::{CarCommand, CarRequest, NewRecording},
+};
+use axum::{
+    Json as Out,
+    extract::State,
+    http::{Method, StatusCode},
+};
+use domain::{connect::PermissionSet, errors::ErrorCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{Answer, With};
+use crate::{
+    extract::{Car, Ids, Json, Query},
+    paging::{self, Cursor, List, Page, PageQuery},
+    problem::ApiError,
+    route::{Operation, operation},
+    wire::{Id, Moment},
+};
+
+const USUAL_REGION: &str = "US";
+const USUAL_PROFILE: &str = "driving";
+/// The furthest that a car may be sent ahead at once.
+const FURTHEST_JUMP: Duration = Duration::from_secs(366 * 24 * 3_600);
+
+pub(super) fn operations() -> Vec<Operation> {
+    let ok = StatusCode::OK;
+    let cars = "/simulator/vehicles";
+    let car = |name: &str| format!("{cars}/{{id}}/{name}");
+    vec![
+        operation(Method::GET, "/simulator/models", models, "Lists brands and models that can be made")
+            .page_of::<Model>(),
+        operation(
+            Method::POST,
+            "/simulator/recordings",
+            record,
+            "Takes in a recorded trip and makes a car that drives it",
+        )
+        .takes::<Recording>()
+        .answers::<Recorded>(StatusCode::CREATED),
+        operation(Method::GET, cars, list, "Lists simulated vehicles, oldest first")
+            .query::<PageQuery>()
+            .page_of::<SimulatedVehicle>(),
+        operation(Method::POST, cars, create, "Makes a simulated vehicle")
+            .takes::<NewSimulatedVehicle>()
+            .answers::<SimulatedVehicle>(StatusCode::CREATED),
+        operation(Method::GET, "/simulator/vehicles/{id}", get, "Shows a simulated vehicle")
+            .answers::<SimulatedVehicle>(ok),
+        operation(Method::POST, &car("start"), start, "Lets it begin, or go on")
+            .answers::<SimulatedVehicle>(ok),
+        operation(Method::POST, &car("pause"), pause, "Holds it").answers::<SimulatedVehicle>(ok),
+        operation(Method::POST, &car("restart"), restart, "Sends it back to its beginning")
+            .answers::<SimulatedVehicle>(ok),
+        operation(Method::POST, &car("speed"), speed, "Lets its time run faster")
+            .takes::<Speed>()
+            .answers::<SimulatedVehicle>(ok),
+        operation(Method::POST, &car("jump"), jump, "Sends it ahead in its time")
+            .takes::<Jump>()
+            .answers::<SimulatedVehicle>(ok),
+        operation(Method::POST, &car("profile"), profile, "Gives it another profile")
+            .takes::<Profile>()
+            .answers::<SimulatedVehicle>(ok),
+        operation(Method::POST, &car("fail"), fail, "Lets every read of it fail, or stops that")
+            .takes::<Fail>()
+            .answers::<SimulatedVehicle>(ok),
+        operation(Method::POST, &car("latency"), latency, "Sets how long its reads take")
+            .takes::<Latency>()
+            .answers::<SimulatedVehicle>(ok),
+        operation(
+            Method::POST,
+            &car("connect"),
+            connect,
+            "Connects it to an application, as its owner would",
+        )
+        .takes::<Connect>()
+        .answers::<Connected>(StatusCode::CREATED),
+    ]
+}
+
+/// A car of the simulator.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SimulatedVehicle {
+    id: Id,
+    make: String,
+    model: String,
+    year: u16,
+    powertrain: &'static str,
+    /// Its state in words, such as its profile and speed.
+    state: BTreeMap<&'static str, String>,
+    /// The vehicles of applications that are this car.
+    vehicle_ids: Vec<Id>,
+    created_at: Moment,
+}
+
+/// A car to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct NewSimulatedVehicle {
+    make: String,
+    model: String,
+    /// The newest one by default.
+    year: Option<u16>,
+    /// `US`, `CA` or `EUROPE`; `US` by default.
+    region: Option<String>,
+    /// `driving`, `charging` or `parked`; `driving` by default.
+    profile: Option<String>,
+}
+
+/// How many times faster than time.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Speed {
+    factor: f64,
+}
+
+/// How far ahead.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Jump {
+    /// At most 366 days.
+    seconds: f64,
+}
+
+/// What a car does.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Profile {
+    /// `driving`, `charging` or `parked`
+    profile: String,
+}
+
+/// What reads of a car answer.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fail {
+    /// Null lets them succeed again.
+    error: Option<WantedError>,
+}
+
+/// An error of the catalogue.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WantedError {
+    /// `VEHICLE_STATE`
+    #[serde(rename = "type")]
+    kind: String,
+    /// `ASLEEP`; left out for types without codes.
+    code: Option<String>,
+}
+
+/// How long reads take.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Latency {
+    /// `ideal` or `realistic`
+    latency: String,
+}
+
+/// Whom to connect a car with.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Connect {
+    application_id: Id,
+    /// The owner; a new one by default.
+    user_id: Option<Id>,
+    /// What the owner grants; everything by default.
+    #[schema(example = json!(["read_odometer", "read_battery"]))]
+    permissions: Option<Vec<String>>,
+}
+
+/// A car that is connected now.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Connected {
+    vehicle_id: Id,
+    user_id: Id,
+    connection_id: Id,
+}
+
+/// A recorded trip.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Recording {
+    name: String,
+    /// The rows, with a header.
+    csv: String,
+    /// Which column is which signal (TOML), where the header does not say it.
+    columns: Option<String>,
+    /// How many times faster than time; 1 by default.
+    speed: Option<u16>,
+}
+
+/// A recorded trip that was taken in.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Recorded {
+    vehicle: SimulatedVehicle,
+    /// What was understood and what was skipped.
+    report: String,
+}
+
+/// What the simulator can make.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Model {
+    make: String,
+    model: String,
+    first_year: u16,
+    last_year: u16,
+    powertrain: &'static str,
+    regions: String,
+}
+
+impl From<CarState> for SimulatedVehicle {
+    fn from(state: CarState) -> Self {
+        Self {
+            id: Id::of(state.car.id.hyphenated()),
+            make: state.car.info.make,
+            model: state.car.info.model,
+            year: state.car.info.year,
+            powertrain: state.car.info.powertrain.as_str(),
+            state: state.state.into_iter().collect(),
+            vehicle_ids: state.vehicles.into_iter().map(Id::of).collect(),
+            created_at: Moment(state.car.created_at),
+        }
+    }
+}
+
+/// `GET /api/v1/simulator/models`
+async fn models(State(app): State<Arc<App>>) -> Answer<Page<Model>> {
+    let model =
+        |(make, model, first_year, last_year, powertrain, regions): (
+            _,
+            _,
+            _,
+            _,
+            domain::signal::Powertrain,
+            _,
+        )| { Model { make, model, first_year, last_year, powertrain: powertrain.as_str(), regions } };
+    Ok(Out(Page::whole(app.car_models().into_iter().map(model).collect())))
+}
+
+/// `GET /api/v1/simulator/vehicles`
+async fn list(State(app): State<Arc<App>>, Query(page): Query<PageQuery>) -> Answer<Page<SimulatedVehicle>> {
+    let (after, limit) = page.of(List::Cars)?;
+    let mut cars = app.cars(after.map(Uuid::from_u128), limit + 1).await?;
+    let next = paging::cut(&mut cars, limit, |state| Cursor::after_id(List::Cars, state.car.id));
+    Ok(Out(Page::new(cars.into_iter().map(Into::into).collect(), next)))
+}
+
+/// `POST /api/v1/simulator/vehicles`
+async fn create(
+    State(app): State<Arc<App>>,
+    Json(new): Json<NewSimulatedVehicle>,
+) -> Result<With<SimulatedVehicle>, ApiError> {
+    let request = CarRequest {
+        make: new.make.to_uppercase(),
+        model: new.model,
+        year: new.year,
+        region: new.region.unwrap_or_else(|| USUAL_REGION.into()),
+        profile: new.profile.unwrap_or_else(|| USUAL_PROFILE.into()),
+    };
+    Ok(With(StatusCode::CREATED, app.make_car(&request).await?.into()))
+}
+
+/// `POST /api/v1/simulator/recordings`
+async fn record(
+    State(app): State<Arc<App>>,
+    Json(recording): Json<Recording>,
+) -> Result<With<Recorded>, ApiError> {
+    let Recording { name, csv, columns, speed } = recording;
+    let recording = NewRecording { name, csv, columns, speed: speed.unwrap_or(1) };
+    let (car, report) = app.record_trip(&recording).await?;
+    Ok(With(StatusCode::CREATED, Recorded { vehicle: car.into(), report }))
+}
+
+/// `GET /api/v1/simulator/vehicles/{id}`
+async fn get(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+    Ok(Out(app.car(car.0).await?.into()))
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/start`
+async fn start(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+    control(&app, car, CarCommand::Start).await
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/pause`
+async fn pause(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+    control(&app, car, CarCommand::Pause).await
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/restart`
+async fn restart(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+    control(&app, car, CarCommand::Restart).await
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/speed`
+async fn speed(
+    State(app): State<Arc<App>>,
+    Ids(car): Ids<Car>,
+    Json(speed): Json<Speed>,
+) -> Answer<SimulatedVehicle> {
+    control(&app, car, CarCommand::Speed(speed.factor)).await
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/jump`
+async fn jump(
+    State(app): State<Arc<App>>,
+    Ids(car): Ids<Car>,
+    Json(jump): Json<Jump>,
+) -> Answer<SimulatedVehicle> {
+    control(&app, car, CarCommand::Jump(jump.by()?)).await
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/profile`
+async fn profile(
+    State(app): State<Arc<App>>,
+    Ids(car): Ids<Car>,
+    Json(profile): Json<Profile>,
+) -> Answer<SimulatedVehicle> {
+    control(&app, car, CarCommand::Profile(profile.profile)).await
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/fail`
+async fn fail(
+    State(app): State<Arc<App>>,
+    Ids(car): Ids<Car>,
+    Json(fail): Json<Fail>,
+) -> Answer<SimulatedVehicle> {
+    let error = fail.error.map(|error| error.find()).transpose()?;
+    control(&app, car, CarCommand::Fail(error)).await
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/latency`
+async fn latency(
+    State(app): State<Arc<App>>,
+    Ids(car): Ids<Car>,
+    Json(latency): Json<Latency>,
+) -> Answer<SimulatedVehicle> {
+    control(&app, car, CarCommand::Latency(latency.latency)).await
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/connect`
+async fn connect(
+    State(app): State<Arc<App>>,
+    Ids(car): Ids<Car>,
+    Json(connect): Json<Connect>,
+) -> Result<With<Connected>, ApiError> {
+    let application = connect.application_id.parse("applicationId")?;
+    let user = connect.user_id.as_ref().map(|id| id.parse("userId")).transpose()?;
+    let linked = app.connect_car(car.0, application, user, granted(connect.permissions.as_deref())?).await?;
+    let answer = Connected {
+        vehicle_id: Id::of(linked.vehicle),
+        user_id: Id::of(linked.user),
+        connection_id: Id::of(linked.connection),
+    };
+    Ok(With(StatusCode::CREATED, answer))
+}
+
+async fn control(app: &Arc<App>, car: Car, command: CarCommand) -> Answer<SimulatedVehicle> {
+    Ok(Out(app.control_car(car.0, &command).await?.into()))
+}
+
+impl Jump {
+    fn by(&self) -> Result<Duration, ApiError> {
+        Duration::try_from_secs_f64(self.seconds)
+            .ok()
+            .filter(|&by| by <= FURTHEST_JUMP)
+            .ok_or_else(|| ApiError::invalid("seconds", "a car jumps ahead by 0 seconds to 366 days"))
+    }
+}
+
+impl WantedError {
+    fn find(&self) -> Result<ErrorCode, ApiError> {
+        ErrorCode::find(&self.kind, self.code.as_deref()).ok_or_else(|| {
+            ApiError::invalid(
+                "error",
+                "no error has this type and code; /docs/errors lists those that there are",
+            )
+        })
+    }
+}
+
+fn granted(names: Option<&[String]>) -> Result<PermissionSet, ApiError> {
+    let Some(names) = names else { return Ok(PermissionSet::ALL) };
+    names.iter().map(|name| name.parse().map_err(|error| ApiError::invalid("permissions", error))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Server;
+    use domain::connect::Permission;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn an_owner_grants_everything_unless_told_otherwise() {
+        assert_eq!(granted(None).unwrap(), PermissionSet::ALL);
+        let odometer = granted(Some(&["read_odometer".into()])).unwrap();
+        assert_eq!(odometer.iter().collect::<Vec<_>>(), [Permission::ReadOdometer]);
+        assert!(granted(Some(&["read_everything".into()])).is_err());
+    }
+
+    #[test]
+    fn a_car_fails_with_errors_of_the_catalogue_only() {
+        let find = |json: &str| serde_json::from_str::<WantedError>(json).unwrap().find().ok();
+        let asleep = find(r#"{"type":"VEHICLE_STATE","code":"ASLEEP"}"#);
+        assert_eq!(asleep, Some(ErrorCode::VEHICLE_STATE_ASLEEP));
+        assert_eq!(find(r#"{"type":"PERMISSION"}"#), Some(ErrorCode::PERMISSION));
+        assert_eq!(find(r#"{"type":"VEHICLE_STATE"}"#), None);
+    }
+
+    #[test]
+    fn a_car_jumps_ahead_and_not_without_end() {
+        assert_eq!(Jump { seconds: 1.5 }.by().unwrap(), Duration::from_millis(1_500));
+        for seconds in [-1.0, f64::NAN, f64::INFINITY, 1e9] {
+            assert!(Jump { seconds }.by().is_err(), "{seconds}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_car_is_made_and_told_what_to_do() {
+        let server = Server::new().await;
+        let new = json!({"make": "tesla", "model": "Model 3", "profile": "parked"});
+        let made = server.admin(Method::POST, "/simulator/vehicles", new).await.expect(201);
+        assert_eq!(
+            (made.text("make"), made.json()["state"]["spec"].clone()),
+            ("TESLA".into(), json!("parked"))
+        );
+        let path = format!("/simulator/vehicles/{}", made.text("id"));
+        for (command, body, becomes) in [
+            ("start", Value::Null, "Start"),
+            ("pause", Value::Null, "Pause"),
+            ("restart", Value::Null, "Restart"),
+            ("speed", json!({"factor": 60}), "Speed(60.0)"),
+            ("jump", json!({"seconds": 90}), "Jump(90s)"),
+            ("profile", json!({"profile": "charging"}), "Profile(\"charging\")"),
+            (
+                "fail",
+                json!({"error": {"type": "VEHICLE_STATE", "code": "ASLEEP"}}),
+                "Fail(Some(VEHICLE_STATE:ASLEEP))",
+            ),
+            ("fail", json!({"error": null}), "Fail(None)"),
+            ("latency", json!({"latency": "ideal"}), "Latency(\"ideal\")"),
+        ] {
+            let told = server.admin(Method::POST, &format!("{path}/{command}"), body).await.expect(200);
+            assert_eq!(told.json()["state"]["spec"], becomes, "{command}");
+        }
+        let listed = server.admin(Method::GET, "/simulator/vehicles", Value::Null).await.json();
+        assert_eq!(listed["items"][0]["id"], json!(made.text("id")));
+        let refused =
+            server.admin(Method::POST, "/simulator/vehicles", json!({"make": "X", "model": "Y"})).await;
+        assert_eq!(refused.expect(400).text("detail"), "there is only TESLA");
+    }
+}

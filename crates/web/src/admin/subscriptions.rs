@@ -1,0 +1,169 @@
+//! `/api/v1/webhooks/{id}/subscriptions`: the vehicles on a webhook.
+
+use std::sync::Arc;
+
+use app::App;
+use axum::{
+    Json as Out,
+    extract::State,
+    http::{Method, StatusCode},
+};
+use domain::ids::{VehicleId, VehicleNo, WebhookId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Answer;
+use crate::{
+    extract::{Ids, Json, Query},
+    paging::{self, Cursor, List, Page, PageQuery},
+    problem::ApiError,
+    route::{Operation, operation},
+    wire::{Id, Moment},
+};
+
+/// Vehicles that one request may name.
+const MOST_VEHICLES: usize = 1_000;
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        operation(Method::GET, "/webhooks/{id}/subscriptions", list, "Lists the vehicles on a webhook")
+            .query::<PageQuery>()
+            .page_of::<Subscription>(),
+        operation(
+            Method::POST,
+            "/webhooks/{id}/subscriptions",
+            subscribe,
+            "Puts vehicles on a webhook, all of those named or none; one that is on it stays",
+        )
+        .takes::<Subscribe>()
+        .answers::<Subscribed>(StatusCode::OK),
+        operation(
+            Method::DELETE,
+            "/webhooks/{id}/subscriptions/{vehicleId}",
+            unsubscribe,
+            "Takes a vehicle off a webhook; nothing for it leaves later than a second from the answer",
+        )
+        .answers_nothing(),
+    ]
+}
+
+/// A vehicle on a webhook.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Subscription {
+    id: Id,
+    vehicle_id: Id,
+    since: Moment,
+}
+
+/// Vehicles to put on a webhook: either some or all.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Subscribe {
+    /// At most 1,000.
+    vehicle_ids: Option<Vec<Id>>,
+    /// `true`: every vehicle that the webhook's application has now.
+    all: Option<bool>,
+}
+
+/// How many vehicles are on the webhook now, of those asked for.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Subscribed {
+    subscribed: usize,
+}
+
+/// Which vehicles a request means.
+#[derive(Debug, PartialEq)]
+enum Choice {
+    All,
+    Some(Vec<VehicleId>),
+}
+
+impl Subscribe {
+    fn choice(self) -> Result<Choice, ApiError> {
+        match (self.vehicle_ids, self.all) {
+            (None, Some(true)) => Ok(Choice::All),
+            (Some(ids), None | Some(false)) if (1..=MOST_VEHICLES).contains(&ids.len()) => {
+                ids.iter().map(|id| id.parse("vehicleIds")).collect::<Result<_, _>>().map(Choice::Some)
+            }
+            (Some(_), None | Some(false)) => Err(ApiError::invalid(
+                "vehicleIds",
+                format!("name 1 to {MOST_VEHICLES} vehicles in one request"),
+            )),
+            _ => Err(ApiError::invalid("vehicleIds", r#"send either {"vehicleIds":["…"]} or {"all":true}"#)),
+        }
+    }
+}
+
+/// `GET /api/v1/webhooks/{id}/subscriptions`
+async fn list(
+    State(app): State<Arc<App>>,
+    Ids(id): Ids<WebhookId>,
+    Query(page): Query<PageQuery>,
+) -> Answer<Page<Subscription>> {
+    let (after, limit) = page.of(List::Subscriptions)?;
+    let after = after.map(|position| VehicleNo(paging::row(position)));
+    let webhook = app.webhook_entry(id)?.webhook().no;
+    let mut rows = app.subscriptions(webhook, after, limit + 1).await?;
+    let next = paging::cut(&mut rows, limit, |row| Cursor::after_row(List::Subscriptions, row.vehicle.0));
+    let shown = |row: &store::SubscriptionRow| Subscription {
+        id: Id::of(row.id),
+        vehicle_id: Id::of(row.vehicle_id),
+        since: Moment(row.since),
+    };
+    Ok(Out(Page::new(rows.iter().map(shown).collect(), next)))
+}
+
+/// `POST /api/v1/webhooks/{id}/subscriptions`
+async fn subscribe(
+    State(app): State<Arc<App>>,
+    Ids(id): Ids<WebhookId>,
+    Json(subscribe): Json<Subscribe>,
+) -> Answer<Subscribed> {
+    let subscribed = match subscribe.choice()? {
+        Choice::All => app.subscribe_all(id).await?,
+        Choice::Some(vehicles) => app.subscribe(id, &vehicles).await?,
+    };
+    Ok(Out(Subscribed { subscribed }))
+}
+
+/// `DELETE /api/v1/webhooks/{id}/subscriptions/{vehicleId}`
+async fn unsubscribe(
+    State(app): State<Arc<App>>,
+    Ids((webhook, vehicle)): Ids<(WebhookId, VehicleId)>,
+) -> Result<StatusCode, ApiError> {
+    match app.unsubscribe(webhook, vehicle).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(ApiError::not_found("vehicle on this webhook")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choice(json: &str) -> Result<Choice, ApiError> {
+        serde_json::from_str::<Subscribe>(json).unwrap().choice()
+    }
+
+    #[test]
+    fn a_request_names_some_vehicles_or_all() {
+        let id = "0190a8c8-0000-7000-8000-000000000000";
+        assert_eq!(choice(r#"{"all":true}"#).unwrap(), Choice::All);
+        let some = choice(&format!(r#"{{"vehicleIds":["{id}"]}}"#)).unwrap();
+        assert_eq!(some, Choice::Some(vec![id.parse().unwrap()]));
+        for refused in ["{}", r#"{"all":false}"#, r#"{"vehicleIds":[]}"#, r#"{"vehicleIds":["x"]}"#] {
+            assert!(choice(refused).is_err(), "{refused}");
+        }
+        assert!(choice(&format!(r#"{{"vehicleIds":["{id}"],"all":true}}"#)).is_err());
+    }
+
+    #[test]
+    fn one_request_names_a_thousand_vehicles_at_most() {
+        let ids = |count| vec![Id::of("0190a8c8-0000-7000-8000-000000000000"); count];
+        let choice = |count| Subscribe { vehicle_ids: Some(ids(count)), all: None }.choice();
+        assert!(choice(MOST_VEHICLES).is_ok());
+        assert!(choice(MOST_VEHICLES + 1).is_err());
+    }
+}

@@ -1,0 +1,354 @@
+//! `/api/v1/vehicles`: what is connected, what is known of it, and the end of it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use app::App;
+use axum::{
+    Json as Out,
+    extract::State,
+    http::{Method, StatusCode},
+};
+use domain::{
+    ids::{ApplicationNo, VehicleId, VehicleNo},
+    vehicle::{Document, SignalState},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::{SubscriptionRow, VehicleFilter, VehicleRow};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Answer, With, application_no};
+use crate::{
+    extract::{Ids, Query, id_in_query},
+    paging::{self, Cursor, Limit, List, Page},
+    problem::ApiError,
+    route::{Operation, operation},
+    wire::{CatalogueError, Id, Moment, signal_value},
+};
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        operation(Method::GET, "/vehicles", list, "Lists vehicles in the order of linking")
+            .query::<VehicleQuery>()
+            .page_of::<Vehicle>(),
+        operation(
+            Method::GET,
+            "/vehicles/{id}",
+            get,
+            "Shows a vehicle with its subscriptions and all that is known of it",
+        )
+        .answers::<VehicleDetail>(StatusCode::OK),
+        operation(
+            Method::POST,
+            "/vehicles/{id}/disconnect",
+            disconnect,
+            "Ends the connection; nothing of the vehicle leaves later than a second from the answer",
+        )
+        .answers_nothing(),
+        operation(
+            Method::POST,
+            "/vehicles/{id}/erase",
+            erase,
+            "Disconnects a vehicle and deletes what is kept of it",
+        )
+        .answers_nothing(),
+        operation(
+            Method::POST,
+            "/vehicles/{id}/access-token",
+            access_token,
+            "Gives out an access token for the vehicles of this one's owner, for development",
+        )
+        .answers::<AccessToken>(StatusCode::CREATED),
+    ]
+}
+
+/// Which vehicles to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct VehicleQuery {
+    application_id: Option<String>,
+    user_id: Option<String>,
+    /// The `nextCursor` of the page before.
+    cursor: Option<String>,
+    /// How many items, 1 to 100; 50 by default.
+    #[serde(default)]
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
+    limit: Limit,
+}
+
+/// A vehicle, as one application knows it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Vehicle {
+    id: Id,
+    application_id: Option<Id>,
+    user_id: Id,
+    connection_id: Id,
+    make: String,
+    model: String,
+    year: u16,
+    /// `live` or `simulated`
+    mode: &'static str,
+    /// `ICE`, `HEV`, `PHEV` or `BEV`
+    powertrain: &'static str,
+    permissions: Vec<&'static str>,
+    connected_at: Moment,
+    /// When something happens next about it.
+    next_due: Option<Moment>,
+}
+
+/// A vehicle with all that is known of it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VehicleDetail {
+    #[serde(flatten)]
+    vehicle: Vehicle,
+    subscriptions: Vec<VehicleSubscription>,
+    signals: Vec<KnownSignal>,
+}
+
+/// A webhook that a vehicle is on.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VehicleSubscription {
+    id: Id,
+    webhook_id: Option<Id>,
+    since: Moment,
+    /// The next slot that is planned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_slot: Option<Moment>,
+    /// Events so far.
+    sequence: u64,
+    /// Slots that passed while this server was down.
+    missed: u64,
+}
+
+/// What is known of a signal.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct KnownSignal {
+    /// `tractionbattery-stateofcharge`
+    code: &'static str,
+    /// The newest value, in its canonical metric unit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Value>,
+    /// When the vehicle measured it, if the source said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    captured_at: Option<Moment>,
+    /// When this server had it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retrieved_at: Option<Moment>,
+    /// When the source last answered about it.
+    answered_at: Moment,
+    /// What that answer was, if it was a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<CatalogueError>,
+}
+
+/// An access token, shown this once.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AccessToken {
+    access_token: String,
+    /// `Bearer`
+    token_type: &'static str,
+    /// In seconds.
+    expires_in: u64,
+}
+
+/// The ids of applications by their row numbers.
+pub(super) struct ApplicationIds(HashMap<ApplicationNo, Id>);
+
+impl ApplicationIds {
+    pub(super) fn new(app: &App) -> Self {
+        let entries = app.applications().into_iter();
+        Self(entries.map(|entry| (entry.application.no, Id::of(entry.application.id))).collect())
+    }
+
+    /// None when the application was deleted a moment ago.
+    pub(super) fn of(&self, no: ApplicationNo) -> Option<Id> {
+        self.0.get(&no).cloned()
+    }
+}
+
+impl Vehicle {
+    fn of(row: &VehicleRow, applications: &ApplicationIds) -> Self {
+        Self {
+            id: Id::of(row.info.id),
+            application_id: applications.of(row.application),
+            user_id: Id::of(row.user),
+            connection_id: Id::of(row.connection),
+            make: row.info.make.clone(),
+            model: row.info.model.clone(),
+            year: row.info.year,
+            mode: row.info.mode.as_str(),
+            powertrain: row.info.powertrain.as_str(),
+            permissions: row.permissions.iter().map(|permission| permission.as_str()).collect(),
+            connected_at: Moment(row.connected_at),
+            next_due: row.due.map(Moment),
+        }
+    }
+}
+
+impl VehicleSubscription {
+    fn of(row: &SubscriptionRow, document: &Document, app: &App) -> Self {
+        let planned = document.subscription(row.webhook);
+        Self {
+            id: Id::of(row.id),
+            webhook_id: app.webhook_by_no(row.webhook).map(|entry| Id::of(entry.webhook().id)),
+            since: Moment(row.since),
+            next_slot: planned.map(|planned| Moment(planned.next_slot)),
+            sequence: planned.map_or(0, |planned| planned.sequence),
+            missed: planned.map_or(0, |planned| planned.missed),
+        }
+    }
+}
+
+impl From<&SignalState> for KnownSignal {
+    fn from(state: &SignalState) -> Self {
+        let value = state.value.as_ref();
+        Self {
+            code: &state.signal.entry().code,
+            value: value.map(|(value, ..)| signal_value(value)),
+            captured_at: value.and_then(|&(_, captured_at, _)| captured_at.map(Moment)),
+            retrieved_at: value.map(|&(.., retrieved_at)| Moment(retrieved_at)),
+            answered_at: Moment(state.answered_at),
+            error: state.fault.map(Into::into),
+        }
+    }
+}
+
+/// `GET /api/v1/vehicles`
+async fn list(State(app): State<Arc<App>>, Query(query): Query<VehicleQuery>) -> Answer<Page<Vehicle>> {
+    let limit = query.limit.0;
+    let filter = VehicleFilter {
+        application: application_no(&app, id_in_query(query.application_id.as_deref(), "applicationId")?)?,
+        user: id_in_query(query.user_id.as_deref(), "userId")?,
+        after: paging::after(query.cursor.as_deref(), List::Vehicles)?.map(|at| VehicleNo(paging::row(at))),
+        ..VehicleFilter::default()
+    };
+    let mut rows = app.list_vehicles(filter, limit + 1).await?;
+    let next = paging::cut(&mut rows, limit, |row| Cursor::after_row(List::Vehicles, row.no.0));
+    let applications = ApplicationIds::new(&app);
+    Ok(Out(Page::new(rows.iter().map(|row| Vehicle::of(row, &applications)).collect(), next)))
+}
+
+/// `GET /api/v1/vehicles/{id}`
+async fn get(State(app): State<Arc<App>>, Ids(id): Ids<VehicleId>) -> Answer<VehicleDetail> {
+    let row = app.vehicle(id, None).await?;
+    let document = app.document(id).await?;
+    let subscriptions = app.subscriptions_of_vehicle(id).await?;
+    Ok(Out(VehicleDetail {
+        vehicle: Vehicle::of(&row, &ApplicationIds::new(&app)),
+        subscriptions: subscriptions
+            .iter()
+            .map(|row| VehicleSubscription::of(row, &document, &app))
+            .collect(),
+        signals: document.signals.iter().map(KnownSignal::from).collect(),
+    }))
+}
+
+/// `POST /api/v1/vehicles/{id}/disconnect`
+async fn disconnect(State(app): State<Arc<App>>, Ids(id): Ids<VehicleId>) -> Result<StatusCode, ApiError> {
+    app.disconnect(id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /api/v1/vehicles/{id}/erase`
+async fn erase(State(app): State<Arc<App>>, Ids(id): Ids<VehicleId>) -> Result<StatusCode, ApiError> {
+    app.erase_vehicle(id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /api/v1/vehicles/{id}/access-token`
+async fn access_token(
+    State(app): State<Arc<App>>,
+    Ids(id): Ids<VehicleId>,
+) -> Result<With<AccessToken>, ApiError> {
+    let (token, life) = app.grant_access_token(id).await?;
+    let answer =
+        AccessToken { access_token: token.to_string(), token_type: "Bearer", expires_in: life.as_secs() };
+    Ok(With(StatusCode::CREATED, answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::testing::Server;
+    use axum::http::Method;
+    use serde_json::{Value, json};
+
+    #[tokio::test]
+    async fn row_l03_a_vehicle_shows_its_subscriptions_and_what_is_known_of_it() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        server.subscribed(&tenant, 200).await;
+        server.clock.pass(Duration::from_secs(3_600));
+        server.logged(1).await;
+        let path = format!("/vehicles/{}", tenant.vehicle);
+        let shown = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
+        assert_eq!((&shown["make"], &shown["mode"]), (&json!("TESLA"), &json!("simulated")));
+        assert_eq!(shown["applicationId"], json!(tenant.application));
+        let subscription = &shown["subscriptions"][0];
+        assert_eq!(subscription["webhookId"], json!(tenant.webhook));
+        assert_eq!((&subscription["sequence"], &subscription["missed"]), (&json!(1), &json!(0)));
+        assert_eq!(subscription["nextSlot"], "2026-03-02T14:00:00.000Z");
+        assert_eq!(shown["nextDue"], subscription["nextSlot"]);
+        let signals = shown["signals"].as_array().unwrap();
+        let known = |code: &str| signals.iter().find(|signal| signal["code"] == code).unwrap();
+        assert_eq!(known("odometer-traveleddistance")["value"], json!(100.5));
+        assert_eq!(known("tractionbattery-stateofcharge")["error"]["code"], "VEHICLE_NOT_CAPABLE");
+
+        let path = format!("/webhooks/{}/subscriptions/{}", tenant.webhook, tenant.vehicle);
+        server.admin(Method::DELETE, &path, Value::Null).await.expect(204);
+        server.admin(Method::DELETE, &path, Value::Null).await.expect(404);
+    }
+
+    #[tokio::test]
+    async fn vehicles_and_connections_are_found_by_application_and_owner() {
+        let server = Server::new().await;
+        let (own, other) = (server.tenant("A").await, server.tenant("B").await);
+        for list in ["/vehicles", "/connections"] {
+            let found = |query: String| {
+                let server = &server;
+                async move {
+                    let listed = server
+                        .admin(Method::GET, &format!("{list}{query}"), Value::Null)
+                        .await
+                        .expect(200)
+                        .json();
+                    listed["items"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .map(|item| item["userId"].clone())
+                        .collect::<Vec<_>>()
+                }
+            };
+            assert_eq!(found(String::new()).await, [json!(own.user), json!(other.user)]);
+            assert_eq!(found(format!("?applicationId={}", other.application)).await, [json!(other.user)]);
+            assert_eq!(found(format!("?userId={}", own.user)).await, [json!(own.user)]);
+            let first =
+                server.admin(Method::GET, &format!("{list}?limit=1"), Value::Null).await.text("nextCursor");
+            assert_eq!(found(format!("?cursor={first}")).await, [json!(other.user)]);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_disconnected_or_erased_is_gone() {
+        let server = Server::new().await;
+        let (own, other) = (server.tenant("A").await, server.tenant("B").await);
+        server
+            .admin(Method::POST, &format!("/vehicles/{}/disconnect", own.vehicle), Value::Null)
+            .await
+            .expect(204);
+        let connections = server.admin(Method::GET, "/connections", Value::Null).await.json();
+        assert_eq!(connections["items"].as_array().unwrap().len(), 1);
+        let erase = format!("/users/{}/erase", other.user);
+        let erased = server.admin(Method::POST, &erase, Value::Null).await.expect(200).json();
+        assert_eq!(erased, json!({"vehicles": 1}));
+        server.admin(Method::GET, &format!("/vehicles/{}", other.vehicle), Value::Null).await.expect(404);
+        server.admin(Method::POST, &erase, Value::Null).await.expect(404);
+    }
+}

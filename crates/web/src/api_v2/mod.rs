@@ -1,0 +1,208 @@
+//! The v2 API as far as it is served: putting a vehicle on a webhook and taking it off.
+//!
+//! SDKs hold its answers against what they know, so every answer is JSON with `sc-request-id`, success is 200, and an
+//! error is complete (see [`error`]). Any number does as the version, see [`path`](crate::path).
+
+pub(crate) mod error;
+mod subscribe;
+mod unsubscribe;
+
+use std::sync::Arc;
+
+use app::App;
+use axum::{Router, extract::FromRequestParts, extract::Path, http::request::Parts, routing::post};
+use domain::{
+    errors::ErrorCode,
+    ids::{ApplicationNo, VehicleId, WebhookId},
+};
+
+use self::error::V2Error;
+
+/// The v2 API.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let subscription = post(subscribe::subscribe).delete(unsubscribe::unsubscribe);
+    Router::new().route("/v2.0/vehicles/{vehicleId}/webhooks/{webhookId}", subscription).with_state(app)
+}
+
+/// The vehicle and the webhook of a path, as they were written.
+struct Subscription {
+    vehicle: String,
+    webhook: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Subscription {
+    type Rejection = V2Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, V2Error> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((vehicle, webhook)) = path.map_err(|_| V2Error::from(ErrorCode::VALIDATION))?;
+        Ok(Self { vehicle, webhook })
+    }
+}
+
+impl Subscription {
+    fn ids(&self) -> Result<(VehicleId, WebhookId), V2Error> {
+        let vehicle = self.vehicle.parse().map_err(|_| V2Error::invalid("vehicleId", "not a UUID"))?;
+        let webhook = self.webhook.parse().map_err(|_| V2Error::invalid("webhookId", "not a UUID"))?;
+        Ok((vehicle, webhook))
+    }
+}
+
+/// Refuses a webhook of another application as if there were none.
+fn webhook_of(app: &App, id: WebhookId, application: ApplicationNo) -> Result<(), V2Error> {
+    match app.webhook_entry(id) {
+        Ok(entry) if entry.webhook().application == application => Ok(()),
+        _ => Err(V2Error::invalid("webhookId", "the application has no webhook with this id")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Answered, Server};
+    use axum::http::Method;
+    use serde_json::{Value, json};
+
+    const UNKNOWN: &str = "0190a8c8-0000-7000-8000-000000000000";
+
+    fn path(vehicle: &str, webhook: &str) -> String {
+        format!("/v2.0/vehicles/{vehicle}/webhooks/{webhook}")
+    }
+
+    /// Type, code and detail of an error, which has a request id and the same status as its answer.
+    #[track_caller]
+    fn error(answered: &Answered) -> (String, Value, Value) {
+        let body = answered.json();
+        assert_eq!(body["requestId"], answered.headers["sc-request-id"].to_str().unwrap());
+        assert_eq!(body["statusCode"], answered.status.as_u16());
+        assert_eq!(answered.headers["content-type"], "application/json");
+        (body["type"].as_str().unwrap().to_owned(), body["code"].clone(), body["detail"].clone())
+    }
+
+    #[track_caller]
+    fn check(answered: &Answered, status: u16, kind: &str, code: Value) {
+        assert_eq!(answered.status, status, "{}", answered.body);
+        let (found_kind, found_code, _) = error(answered);
+        assert_eq!((found_kind.as_str(), found_code), (kind, code));
+    }
+
+    #[tokio::test]
+    async fn row_a01_a_vehicle_is_subscribed_with_its_owners_token() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let path = path(&tenant.vehicle, &tenant.webhook);
+        for _ in 0..2 {
+            let answered =
+                server.request(Method::POST, &path, &tenant.access_token, Value::Null).await.expect(200);
+            assert_eq!(answered.json(), json!({"vehicleId": tenant.vehicle, "webhookId": tenant.webhook}));
+            assert_eq!(answered.headers["sc-request-id"].len(), 36);
+            assert_eq!(answered.headers["content-type"], "application/json");
+        }
+        let webhook = server.admin(Method::GET, &format!("/webhooks/{}", tenant.webhook), Value::Null).await;
+        assert_eq!(webhook.json()["subscriptions"], 1);
+    }
+
+    #[tokio::test]
+    async fn row_a02_an_unknown_webhook_is_a_failed_validation() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        for webhook in [UNKNOWN, "not-an-id"] {
+            let path = path(&tenant.vehicle, webhook);
+            let answered = server.request(Method::POST, &path, &tenant.access_token, Value::Null).await;
+            check(&answered, 400, "VALIDATION", Value::Null);
+        }
+    }
+
+    #[tokio::test]
+    async fn row_a03_a_vehicle_is_unsubscribed_with_the_management_token() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let path = path(&tenant.vehicle, &tenant.webhook);
+        server.request(Method::POST, &path, &tenant.access_token, Value::Null).await.expect(200);
+        // Some SDKs send an empty object, and the second time it is not on the webhook any more.
+        for body in [json!({}), Value::Null] {
+            let answered =
+                server.request(Method::DELETE, &path, &tenant.management_token, body).await.expect(200);
+            assert_eq!(answered.body, r#"{"status":"success"}"#);
+            assert_eq!(answered.headers["sc-request-id"].len(), 36);
+        }
+        let webhook = server.admin(Method::GET, &format!("/webhooks/{}", tenant.webhook), Value::Null).await;
+        assert_eq!(webhook.json()["subscriptions"], 0);
+    }
+
+    #[tokio::test]
+    async fn row_a04_a_wrong_management_token_does_not_authenticate() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let path = path(&tenant.vehicle, &tenant.webhook);
+        for token in ["wrong", &tenant.access_token, ""] {
+            let answered = server.request(Method::DELETE, &path, token, Value::Null).await;
+            check(&answered, 401, "AUTHENTICATION", Value::Null);
+        }
+        let answered = server.request(Method::POST, &path, &tenant.management_token, Value::Null).await;
+        check(&answered, 401, "AUTHENTICATION", Value::Null);
+    }
+
+    #[tokio::test]
+    async fn an_access_token_ends_after_two_hours() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        server.clock.pass(std::time::Duration::from_secs(2 * 3_600));
+        let path = path(&tenant.vehicle, &tenant.webhook);
+        let answered = server.request(Method::POST, &path, &tenant.access_token, Value::Null).await;
+        check(&answered, 401, "AUTHENTICATION", Value::Null);
+    }
+
+    #[tokio::test]
+    async fn ids_of_another_application_are_answered_like_unknown_ones() {
+        let server = Server::new().await;
+        let (own, other) = (server.tenant("A").await, server.tenant("B").await);
+        let answered = |method: Method, vehicle: String, webhook: String| {
+            let token = if method == Method::POST { &own.access_token } else { &own.management_token };
+            let server = &server;
+            async move {
+                let answered = server.request(method, &path(&vehicle, &webhook), token, Value::Null).await;
+                (answered.status, error(&answered))
+            }
+        };
+        for method in [Method::POST, Method::DELETE] {
+            let foreign = answered(method.clone(), own.vehicle.clone(), other.webhook.clone()).await;
+            let unknown = answered(method.clone(), own.vehicle.clone(), UNKNOWN.into()).await;
+            assert_eq!(foreign, unknown, "{method} webhook");
+            let foreign = answered(method.clone(), other.vehicle.clone(), own.webhook.clone()).await;
+            let unknown = answered(method.clone(), UNKNOWN.into(), own.webhook.clone()).await;
+            assert_eq!(foreign, unknown, "{method} vehicle");
+            assert_eq!((foreign.0.as_u16(), foreign.1.0.as_str()), (403, "PERMISSION"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_covers_the_vehicles_of_its_owner_only() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let car = json!({"make": "Tesla", "model": "Model Y"});
+        let car = server.admin(Method::POST, "/simulator/vehicles", car).await.expect(201).text("id");
+        let connect = json!({"applicationId": tenant.application});
+        let linked = server.admin(Method::POST, &format!("/simulator/vehicles/{car}/connect"), connect).await;
+        let path = path(&linked.expect(201).text("vehicleId"), &tenant.webhook);
+        let answered = server.request(Method::POST, &path, &tenant.access_token, Value::Null).await;
+        check(&answered, 403, "PERMISSION", Value::Null);
+    }
+
+    #[tokio::test]
+    async fn paths_and_versions_that_there_are_not_are_told_apart() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        for path in ["/v2.0/teapots", "/v2.0", "/v2.0/vehicles/"] {
+            let answered = server.request(Method::GET, path, &tenant.access_token, Value::Null).await;
+            check(&answered, 404, "RESOURCE_NOT_FOUND", json!("PATH"));
+        }
+        for path in ["/vfoo/vehicles", "/v1.0/vehicles", "/vehicles"] {
+            let answered = server.request(Method::GET, path, &tenant.access_token, Value::Null).await;
+            check(&answered, 404, "RESOURCE_NOT_FOUND", json!("VERSION"));
+        }
+        let newest = path(&tenant.vehicle, &tenant.webhook).replace("v2.0", "v999999999") + "/";
+        server.request(Method::POST, &newest, &tenant.access_token, Value::Null).await.expect(200);
+        let answered = server.request(Method::GET, &newest, &tenant.access_token, Value::Null).await;
+        check(&answered, 404, "RESOURCE_NOT_FOUND", json!("PATH"));
+    }
+}

@@ -1,0 +1,36 @@
+//! `DELETE /v2.0/vehicles/{vehicleId}/webhooks/{webhookId}`
+
+use std::sync::Arc;
+
+use app::{App, AppError};
+use axum::{Json, extract::State, http::HeaderMap};
+use domain::errors::ErrorCode;
+use serde::Serialize;
+
+use super::{Subscription, error::V2Error, webhook_of};
+use crate::extract::bearer;
+
+/// The vehicle is not on the webhook.
+#[derive(Serialize)]
+pub(super) struct Done {
+    status: &'static str,
+}
+
+/// Takes a vehicle off a webhook of the management token's application. One that is not on it is no error, and neither
+/// is a body, which some SDKs send.
+pub(super) async fn unsubscribe(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    subscription: Subscription,
+) -> Result<Json<Done>, V2Error> {
+    let token = bearer(&headers).ok_or(ErrorCode::AUTHENTICATION)?;
+    let application = app.application_of_management_token(token).ok_or(ErrorCode::AUTHENTICATION)?;
+    let (vehicle, webhook) = subscription.ids()?;
+    webhook_of(&app, webhook, application.application.no)?;
+    match app.unsubscribe(webhook, vehicle).await {
+        Ok(_) => Ok(Json(Done { status: "success" })),
+        // A vehicle of another application is answered like one that there is not.
+        Err(AppError::NotFound(_)) => Err(ErrorCode::PERMISSION.into()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,195 @@
+//! What every request passes first: an id, bounds, and a promise to be worked to its end.
+//!
+//! hyper drops the future of a request when its client hangs up. A use-case that was dropped between writing and
+//! telling memory would leave the two apart, so the front reads the whole body, within its bounds, and then runs the
+//! rest as a task of its own. A client that has gone, or whose time is over, only misses the answer.
+
+use std::{sync::Arc, time::Duration};
+
+use app::App;
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, Method},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::{sync::Semaphore, time::timeout};
+
+use crate::{
+    Limits,
+    api_v2::error::V2Error,
+    path,
+    problem::{self, ApiError},
+};
+
+/// The id of a request, in answers of the v2 form.
+pub(crate) const SC_REQUEST_ID: HeaderName = HeaderName::from_static("sc-request-id");
+/// The id of a request, in all others.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the front needs.
+#[derive(Clone)]
+pub(crate) struct Front {
+    app: Arc<App>,
+    body: usize,
+    time: Duration,
+    permits: Arc<Semaphore>,
+}
+
+impl Front {
+    pub(crate) fn new(app: Arc<App>, limits: Limits) -> Self {
+        let permits = Arc::new(Semaphore::new(limits.requests));
+        Self { app, body: limits.body, time: limits.request, permits }
+    }
+}
+
+/// Answers a request within its bounds, with its id.
+pub(crate) async fn answer(State(front): State<Front>, request: Request, next: Next) -> Response {
+    let id = front.app.request_id().to_string();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = match known(&method) {
+        true => within_bounds(&front, request, next).await.unwrap_or_else(ApiError::into_response),
+        false => return named(ApiError::method_not_allowed().render(&id), X_REQUEST_ID, &id),
+    };
+    let response = written_out(response, &front.app.settings().origin, &id, &path);
+    tracing::debug!(
+        request.id = id,
+        http.method = %method,
+        http.path = path,
+        http.status = response.status().as_u16(),
+        "A request was answered"
+    );
+    named(response, if path::is_v2(&path) { SC_REQUEST_ID } else { X_REQUEST_ID }, &id)
+}
+
+/// Methods that some path may take. TRACE would show a client the headers that a proxy adds.
+fn known(method: &Method) -> bool {
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(method)
+}
+
+async fn within_bounds(front: &Front, request: Request, next: Next) -> Result<Response, ApiError> {
+    let permit = front.permits.clone().try_acquire_owned().map_err(|_| ApiError::busy())?;
+    let (head, body) = request.into_parts();
+    let body = timeout(front.time, whole(body, front.body)).await.map_err(|_| ApiError::too_slow())??;
+    let work = tokio::spawn(async move {
+        let response = next.run(Request::from_parts(head, Body::from(body))).await;
+        drop(permit);
+        response
+    });
+    match timeout(front.time, work).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(panicked)) => Err(ApiError::internal(panicked)),
+        Err(_) => Err(ApiError::takes_too_long()),
+    }
+}
+
+async fn whole(body: Body, limit: usize) -> Result<Bytes, ApiError> {
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(limit)),
+        Err(_) => Err(ApiError::malformed("the body broke off")),
+    }
+}
+
+/// Writes out the error that a response carries, in the form of its door.
+fn written_out(mut response: Response, origin: &str, id: &str, path: &str) -> Response {
+    let extensions = response.extensions_mut();
+    let (error, v2) = (extensions.remove::<ApiError>(), extensions.remove::<V2Error>());
+    let v2 = v2.or_else(|| error.clone().filter(|_| path::is_v2(path)).map(V2Error::from));
+    let (cause, mut rendered) = match (v2, error) {
+        (Some(error), _) => (error.cause.clone(), error.render(origin, id)),
+        (None, Some(error)) => (error.cause.clone(), error.render(id)),
+        (None, None) => return response,
+    };
+    if let Some(cause) = cause {
+        tracing::error!(request.id = id, http.path = path, cause, "A request failed");
+    }
+    // The router has put the methods that the path takes here.
+    if rendered.status() == problem::METHOD_NOT_ALLOWED.status
+        && let Some(allow) = response.headers_mut().remove("allow")
+    {
+        rendered.headers_mut().insert("allow", allow);
+    }
+    rendered
+}
+
+fn named(mut response: Response, name: HeaderName, id: &str) -> Response {
+    let id = HeaderValue::from_str(id).expect("an id is 36 characters of ASCII");
+    response.headers_mut().insert(name, id);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ADMIN_TOKEN, Server};
+    use serde_json::{Value, json};
+
+    #[tokio::test]
+    async fn a_body_beyond_the_limit_is_refused_in_the_form_of_its_door() {
+        let server = Server::with(Limits { body: 20, ..Limits::default() }).await;
+        let answered =
+            server.admin(Method::POST, "/applications", json!({"name": "much too long"})).await.expect(413);
+        assert_eq!(answered.json()["code"], "too_large");
+        let answered = server
+            .request(Method::DELETE, "/v2.0/x", "t", json!({"name": "much too long"}))
+            .await
+            .expect(400);
+        assert_eq!(answered.json()["type"], "VALIDATION");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let server = Server::with(Limits { request: Duration::from_millis(5), ..Limits::default() }).await;
+        let endless = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
+        server.send(Request::post("/api/v1/applications").body(endless).unwrap()).await.expect(408);
+    }
+
+    #[tokio::test]
+    async fn more_requests_than_may_be_in_work_are_sent_away() {
+        let server = Server::with(Limits { requests: 0, ..Limits::default() }).await;
+        let answered = server.admin(Method::GET, "/applications", Value::Null).await.expect(503);
+        assert!(answered.headers.contains_key("retry-after"));
+        let answered = server.request(Method::GET, "/v2.0/x", "t", Value::Null).await.expect(500);
+        assert_eq!(answered.json()["resolution"]["type"], "RETRY_LATER");
+        assert!(answered.headers.contains_key("retry-after"));
+    }
+
+    #[tokio::test]
+    async fn a_request_is_worked_to_its_end_when_its_client_hangs_up() {
+        let server = Server::new().await;
+        let request = Request::post("/api/v1/applications")
+            .header("authorization", format!("Bearer {ADMIN_TOKEN}"))
+            .header("content-type", "application/json")
+            .body(Body::from(r#"{"name":"A"}"#))
+            .unwrap();
+        let mut call = Box::pin(server.send(request));
+        // Once the work has begun, the client goes.
+        while futures::poll!(&mut call).is_pending() {
+            break;
+        }
+        drop(call);
+        for _ in 0..1_000 {
+            let listed = server.admin(Method::GET, "/applications", Value::Null).await.json();
+            if listed["items"].as_array().unwrap().len() == 1 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("the application was not made");
+    }
+
+    #[tokio::test]
+    async fn every_answer_names_its_request() {
+        let server = Server::new().await;
+        for path in ["/", "/healthz", "/readyz", "/nothing", "/docs/errors"] {
+            let answered = server.send(Request::get(path).body(Body::empty()).unwrap()).await;
+            assert_eq!(answered.headers["x-request-id"].len(), 36, "{path}");
+        }
+        let answered = server.send(Request::get("/readyz").body(Body::empty()).unwrap()).await.expect(200);
+        assert_eq!(answered.json(), json!({"status": "ready", "reasons": []}));
+    }
+}

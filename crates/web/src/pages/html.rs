@@ -1,0 +1,67 @@
+//! The frame of all pages, and text that is safe in it.
+
+use std::fmt::{self, Display, Write as _};
+
+use super::STYLE_PATH;
+
+/// Text in which nothing is markup.
+pub(super) struct Text<T>(pub(super) T);
+
+impl<T: Display> Display for Text<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(Escaping(f), "{}", self.0)
+    }
+}
+
+struct Escaping<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|character| match character {
+            '&' => self.0.write_str("&amp;"),
+            '<' => self.0.write_str("&lt;"),
+            '>' => self.0.write_str("&gt;"),
+            '"' => self.0.write_str("&quot;"),
+            '\'' => self.0.write_str("&#39;"),
+            other => self.0.write_char(other),
+        })
+    }
+}
+
+/// A whole page around its main part.
+pub(super) fn page(title: &str, main: &str) -> String {
+    let title = Text(title);
+    format!(
+        r#"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title} – Milepost</title>
+<link rel="stylesheet" href="{STYLE_PATH}">
+</head>
+<body>
+<header><nav aria-label="Milepost"><a href="/">Milepost</a> <a href="/docs/errors">Errors</a> <a href="/docs/problems">Problems</a></nav></header>
+<main>
+<h1>{title}</h1>
+{main}</main>
+</body>
+</html>
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_no_markup() {
+        let hostile = r#"<img src=x onerror="alert('1')">&amp;"#;
+        assert_eq!(
+            Text(hostile).to_string(),
+            "&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt;&amp;amp;"
+        );
+    }
+}

@@ -1,0 +1,339 @@
+//! A server for tests: the application on a store in memory, a clock that stands, and a callback URI that answers as
+//! it is told.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use app::{
+    App, Parts, Settings,
+    ports::{
+        Answers, CarCommand, CarRequest, Clock, Dice, MadeCar, NewRecording, Outbound, Post, Reply,
+        Simulator, Spawn, Target, UriRefused, VehicleSource,
+    },
+};
+use async_trait::async_trait;
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use domain::{
+    delivery::Failure,
+    errors::ErrorCode,
+    signal::{self, Powertrain, SignalId},
+    signature,
+    time::Timestamp,
+    vehicle::{Answer, Fault},
+};
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use store::SourceRef;
+use store_sqlite::{SqliteKeyring, SqliteStore};
+use tokio::sync::watch;
+use tower::ServiceExt;
+use zeroize::Zeroizing;
+
+use crate::{Limits, WebConfig, router};
+
+pub(crate) const ADMIN_TOKEN: &str = "an admin token";
+/// A host name that leads to a private address.
+pub(crate) const PRIVATE_HOST: &str = "private.example";
+
+/// 2026-03-02 12:00 UTC.
+const NOON: Timestamp = Timestamp::from_secs(1_772_452_800);
+
+/// A clock that stands until it is moved.
+#[derive(Clone)]
+pub(crate) struct StandingClock(watch::Sender<Duration>);
+
+impl StandingClock {
+    pub(crate) fn pass(&self, by: Duration) {
+        self.0.send_modify(|passed| *passed += by);
+    }
+}
+
+impl Clock for StandingClock {
+    fn now(&self) -> Timestamp {
+        NOON + self.monotonic()
+    }
+
+    fn monotonic(&self) -> Duration {
+        *self.0.borrow()
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
+        let mut passed = self.0.subscribe();
+        Box::pin(async move { drop(passed.wait_for(|&passed| NOON + passed >= at).await) })
+    }
+}
+
+/// Counts up, so that no two ids are alike.
+#[derive(Default)]
+struct CountingDice(AtomicU64);
+
+impl Dice for CountingDice {
+    fn fill(&self, buffer: &mut [u8]) {
+        for (chunk, at) in buffer.chunks_mut(32).zip(0_u64..) {
+            let seed = [self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes(), at.to_be_bytes()].concat();
+            chunk.copy_from_slice(&Sha256::digest(seed)[..chunk.len()]);
+        }
+    }
+}
+
+/// How the callback URI answers.
+type Answering = dyn Fn(&Post) -> Result<Reply, Failure> + Send;
+
+/// The way out, which leads to one callback URI.
+#[derive(Clone)]
+pub(crate) struct WayOut(Arc<Mutex<Box<Answering>>>);
+
+impl WayOut {
+    pub(crate) fn answer(&self, with: impl Fn(&Post) -> Result<Reply, Failure> + Send + 'static) {
+        *self.0.lock().unwrap() = Box::new(with);
+    }
+}
+
+#[async_trait]
+impl Outbound for WayOut {
+    fn parse(&self, uri: &str) -> Result<Target, UriRefused> {
+        let rest = uri.strip_prefix("https://").ok_or(UriRefused::Scheme)?;
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        Ok(Target { tls: true, host: host.into(), port: 443, path: format!("/{path}") })
+    }
+
+    async fn vet(&self, target: &Target) -> Result<(), UriRefused> {
+        if target.host == PRIVATE_HOST { Err(UriRefused::Address) } else { Ok(()) }
+    }
+
+    async fn post(&self, post: Post) -> Result<Reply, Failure> {
+        self.0.lock().unwrap()(&post)
+    }
+}
+
+/// Cars that have always gone 100.5 km, and say nothing else.
+struct Cars;
+
+#[async_trait]
+impl VehicleSource for Cars {
+    async fn read(&self, _: &SourceRef, wanted: &[SignalId]) -> Result<Answers, Fault> {
+        let answer = |&signal| Answer {
+            signal,
+            outcome: match signal {
+                signal::ODOMETER => Ok((signal::Value::Number(100.5), Some(NOON))),
+                _ => Err(ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE.into()),
+            },
+        };
+        Ok(wanted.iter().map(answer).collect())
+    }
+}
+
+impl Simulator for Cars {
+    fn make(&self, request: &CarRequest, _: u64, _: Timestamp) -> Result<MadeCar, String> {
+        match request.make.as_str() {
+            "TESLA" => Ok(MadeCar {
+                make: request.make.clone(),
+                model: request.model.clone(),
+                year: request.year.unwrap_or(2026),
+                powertrain: Powertrain::Bev,
+                kind: 1,
+                spec: request.profile.clone().into_bytes(),
+            }),
+            _ => Err("there is only TESLA".into()),
+        }
+    }
+
+    fn control(&self, _: &[u8], command: &CarCommand, _: Timestamp) -> Result<Vec<u8>, String> {
+        Ok(format!("{command:?}").into_bytes())
+    }
+
+    fn describe(&self, spec: &[u8], _: Timestamp) -> Vec<(&'static str, String)> {
+        vec![("spec", String::from_utf8_lossy(spec).into_owned())]
+    }
+
+    fn record(&self, _: &NewRecording, _: Timestamp) -> Result<(MadeCar, String), String> {
+        Err("the header names no signal".into())
+    }
+
+    fn models(&self) -> Vec<(String, String, u16, u16, Powertrain, String)> {
+        vec![("TESLA".into(), "Model 3".into(), 2018, 2026, Powertrain::Bev, "US".into())]
+    }
+}
+
+struct Tasks;
+
+impl Spawn for Tasks {
+    fn spawn(&self, _: &'static str, task: BoxFuture<'static, ()>) {
+        tokio::spawn(task);
+    }
+}
+
+/// A server.
+pub(crate) struct Server {
+    pub(crate) router: Router,
+    pub(crate) clock: StandingClock,
+    pub(crate) outbound: WayOut,
+}
+
+/// What came back.
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answered {
+    /// The body as JSON; null when there is none.
+    pub(crate) fn json(&self) -> Value {
+        if self.body.is_empty() { Value::Null } else { serde_json::from_str(&self.body).expect(&self.body) }
+    }
+
+    pub(crate) fn text(&self, member: &str) -> String {
+        self.json()[member].as_str().unwrap_or_else(|| panic!("no text {member} in {}", self.body)).to_owned()
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.body);
+        self
+    }
+}
+
+impl Server {
+    pub(crate) async fn new() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    pub(crate) async fn with(limits: Limits) -> Self {
+        let clock = StandingClock(watch::Sender::new(Duration::ZERO));
+        let outbound = WayOut(Arc::new(Mutex::new(Box::new(|_: &Post| Err(Failure::Refused)))));
+        let parts = Parts {
+            store: Arc::new(SqliteStore::in_memory().unwrap()),
+            keyring: Arc::new(SqliteKeyring::in_memory().unwrap()),
+            master_key: Zeroizing::new([7; 32]),
+            clock: Arc::new(clock.clone()),
+            dice: Arc::new(CountingDice::default()),
+            outbound: Arc::new(outbound.clone()),
+            source: Arc::new(Cars),
+            simulator: Arc::new(Cars),
+            spawn: Arc::new(Tasks),
+        };
+        let settings = Settings { origin: "https://milepost.example".into(), ..Settings::default() };
+        let app = App::start(parts, settings).await.unwrap();
+        let config = WebConfig {
+            admin_token_hashes: vec![Sha256::digest(ADMIN_TOKEN).into()],
+            version: "1.2.3".into(),
+            limits,
+        };
+        Self { router: router(app, config), clock, outbound }
+    }
+
+    /// Any request.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answered {
+        let (head, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        Answered { status: head.status, headers: head.headers, body: String::from_utf8(body.into()).unwrap() }
+    }
+
+    /// A request with a bearer token, and a body unless it is null.
+    pub(crate) async fn request(&self, method: Method, path: &str, token: &str, body: Value) -> Answered {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/json");
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        self.send(request.body(body).unwrap()).await
+    }
+
+    /// A request of the admin API.
+    pub(crate) async fn admin(&self, method: Method, path: &str, body: Value) -> Answered {
+        self.request(method, &format!("/api/v1{path}"), ADMIN_TOKEN, body).await
+    }
+
+    /// Lets the tenant's receiver prove itself, and the tenant's vehicle be on the webhook.
+    pub(crate) async fn subscribed(&self, tenant: &Tenant, status: u16) {
+        self.outbound.answer(receiver(tenant.management_token.clone(), status));
+        let webhook = format!("/webhooks/{}", tenant.webhook);
+        let verified = self.admin(Method::POST, &format!("{webhook}/verify"), Value::Null).await.expect(200);
+        assert_eq!(verified.json()["verified"], true, "{}", verified.body);
+        let vehicles = json!({"vehicleIds": [tenant.vehicle]});
+        self.admin(Method::POST, &format!("{webhook}/subscriptions"), vehicles).await.expect(200);
+    }
+
+    /// Lets the loops work until the log has so many deliveries.
+    pub(crate) async fn logged(&self, count: usize) -> Vec<Value> {
+        for _ in 0..10_000 {
+            let listed = self.admin(Method::GET, "/deliveries", Value::Null).await.expect(200).json();
+            let items = listed["items"].as_array().unwrap();
+            if items.len() >= count {
+                return items.clone();
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("the log has fewer than {count} deliveries");
+    }
+
+    /// An application with a webhook and a vehicle.
+    pub(crate) async fn tenant(&self, name: &str) -> Tenant {
+        let made = self.admin(Method::POST, "/applications", json!({"name": name})).await.expect(201);
+        let id = made.text("id");
+        let webhooks = format!("/applications/{id}/webhooks");
+        let webhook = self.admin(Method::POST, &webhooks, new_webhook()).await.expect(201).text("id");
+        let car = json!({"make": "Tesla", "model": "Model 3"});
+        let car = self.admin(Method::POST, "/simulator/vehicles", car).await.expect(201).text("id");
+        let connect = format!("/simulator/vehicles/{car}/connect");
+        let linked = self.admin(Method::POST, &connect, json!({"applicationId": id})).await.expect(201);
+        let vehicle = linked.text("vehicleId");
+        let token = format!("/vehicles/{vehicle}/access-token");
+        let token = self.admin(Method::POST, &token, Value::Null).await.expect(201);
+        Tenant {
+            management_token: made.text("managementToken"),
+            access_token: token.text("accessToken"),
+            user: linked.text("userId"),
+            application: id,
+            webhook,
+            vehicle,
+        }
+    }
+}
+
+/// Answers challenges as the holder of a management token does, and everything else with a status.
+pub(crate) fn receiver(management_token: String, status: u16) -> impl Fn(&Post) -> Result<Reply, Failure> {
+    move |post| {
+        let body: Value = serde_json::from_slice(&post.body).unwrap();
+        Ok(match body["payload"]["challenge"].as_str() {
+            Some(challenge) => {
+                let digest = signature::expected_challenge(&management_token, challenge);
+                Reply { status: 200, body: json!({"challenge": digest}).to_string().into() }
+            }
+            None => Reply { status, body: Default::default() },
+        })
+    }
+}
+
+/// An application with a webhook and a vehicle.
+pub(crate) struct Tenant {
+    pub(crate) application: String,
+    pub(crate) management_token: String,
+    pub(crate) webhook: String,
+    pub(crate) vehicle: String,
+    pub(crate) user: String,
+    pub(crate) access_token: String,
+}
+
+/// A webhook to be made.
+pub(crate) fn new_webhook() -> Value {
+    json!({
+        "kind": "scheduled",
+        "name": "Fleet",
+        "callbackUri": "https://receiver.example/hooks",
+        "cadence": {"every": "hours", "hours": 1},
+        "endpoints": ["/odometer", "/battery"],
+    })
+}
