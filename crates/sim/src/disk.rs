@@ -1,0 +1,149 @@
+//! The database as the application sees it: each call takes a moment, in which other tasks may go on, before it is done
+//! and again before its caller knows. And the disk may be full.
+
+use std::{path::PathBuf, pin::Pin, sync::Arc, task::Context, task::Poll};
+
+use async_trait::async_trait;
+use domain::{
+    ids::{ApplicationNo, EventNo, ObservationNo, PoolNo, VehicleId, VehicleNo, WebhookNo},
+    time::Timestamp,
+    webhook::Revision,
+};
+use store::{
+    Application, Backup, Bucket, Car, ClaimDue, Deliveries, DeliveryFilter, Due, Kept,
+    LaneKey, LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewWebhook, NodeId, Page, Queue,
+    QueuedEvent, Record, Recorded, Registry, Retention, Retired, Secret, SecretHash, Size, StepCommit, StepResult,
+    Store, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow,
+    Vehicles, WebhookChange,
+};
+use uuid::Uuid;
+
+use crate::crash::Fate;
+
+/// A database behind a disk that has moods.
+pub(crate) struct Disk {
+    pub(crate) database: Arc<dyn Store>,
+    pub(crate) fate: Fate,
+}
+
+macro_rules! passes_on {
+    ($($part:ident {
+        $(reads fn $read:ident($($read_name:ident: $read_type:ty),*) -> $read_result:ty;)*
+        $(writes fn $write:ident($($write_name:ident: $write_type:ty),*) -> $write_result:ty;)*
+    })*) => {$(
+        #[async_trait]
+        impl $part for Disk {
+            $(async fn $read(&self, $($read_name: $read_type),*) -> Result<$read_result, StoreError> {
+                a_moment().await;
+                let result = self.database.$read($($read_name),*).await;
+                a_moment().await;
+                result
+            })*
+            $(async fn $write(&self, $($write_name: $write_type),*) -> Result<$write_result, StoreError> {
+                a_moment().await;
+                if self.fate.disk_is_full() {
+                    return Err(StoreError::Full);
+                }
+                let result = self.database.$write($($write_name),*).await;
+                a_moment().await;
+                result
+            })*
+        }
+    )*};
+}
+
+passes_on! {
+    Registry {
+        reads fn applications() -> Vec<Application>;
+        reads fn secrets(no: ApplicationNo) -> Vec<Secret>;
+        reads fn webhooks() -> Vec<StoredWebhook>;
+        reads fn revision(webhook: WebhookNo, number: u32) -> Option<Revision>;
+        reads fn sweeps() -> Vec<Sweep>;
+        reads fn token(hash: SecretHash) -> Option<TokenGrant>;
+        reads fn kept(key: String) -> Option<Kept>;
+        writes fn create_application(new: NewApplication) -> Application;
+        writes fn update_application(no: ApplicationNo, name: String, uris: Vec<String>, plan: String)
+            -> Option<Application>;
+        writes fn delete_application(no: ApplicationNo) -> bool;
+        writes fn set_management_token(no: ApplicationNo, sealed: Vec<u8>) -> ();
+        writes fn add_secret(no: ApplicationNo, secret: Secret, most: usize) -> bool;
+        writes fn remove_secret(no: ApplicationNo, hint: String) -> bool;
+        writes fn create_webhook(new: NewWebhook) -> StoredWebhook;
+        writes fn change_webhook(no: WebhookNo, change: WebhookChange) -> Option<(StoredWebhook, Option<Tombstone>)>;
+        writes fn advance_sweep(sweep: Sweep) -> ();
+        writes fn end_sweep(sweep: Sweep) -> ();
+        writes fn grant_token(hash: SecretHash, grant: TokenGrant) -> ();
+        writes fn keep(key: String, answer: Kept, now: Timestamp) -> Kept;
+    }
+    Vehicles {
+        reads fn pools() -> Vec<(PoolNo, String)>;
+        reads fn load(vehicles: Vec<VehicleNo>) -> Vec<Option<LoadedVehicle>>;
+        reads fn find_vehicle(id: VehicleId) -> Option<VehicleRow>;
+        reads fn list_vehicles(filter: VehicleFilter, limit: usize) -> Vec<VehicleRow>;
+        reads fn count_vehicles(application: Option<ApplicationNo>) -> u64;
+        reads fn car(id: Uuid) -> Option<(Car, Vec<VehicleId>)>;
+        reads fn list_cars(after: Option<Uuid>, limit: usize) -> Vec<(Car, Vec<VehicleId>)>;
+        reads fn claim_due(claim: ClaimDue) -> Vec<Due>;
+        reads fn next_due(pool: PoolNo, after: Timestamp) -> Option<Timestamp>;
+        reads fn subscriptions_of_webhook(webhook: WebhookNo, after: Option<VehicleNo>, limit: usize)
+            -> Vec<SubscriptionRow>;
+        reads fn subscriptions_of_vehicle(vehicle: VehicleNo) -> Vec<SubscriptionRow>;
+        reads fn count_subscriptions(webhook: WebhookNo) -> u64;
+        reads fn observations(vehicle: VehicleNo, before: Option<ObservationNo>, limit: usize)
+            -> Vec<(ObservationNo, Timestamp, Vec<u8>)>;
+        writes fn pool(name: String) -> PoolNo;
+        writes fn link(links: Vec<NewLink>) -> Vec<VehicleNo>;
+        writes fn add_car(car: Car) -> ();
+        writes fn attach_car(id: Uuid, vehicle: VehicleNo) -> ();
+        writes fn update_car(id: Uuid, spec: Vec<u8>) -> bool;
+        writes fn commit_steps(commits: Vec<StepCommit>) -> Vec<StepResult>;
+    }
+    Queue {
+        reads fn lanes_with_work() -> Vec<LaneKey>;
+        reads fn fill(lane: LaneKey, until: Timestamp, limit: usize) -> Vec<QueuedEvent>;
+        reads fn next_attempt(lane: LaneKey, after: Timestamp) -> Option<Timestamp>;
+        reads fn depth(lane: LaneKey, most: u64) -> (u64, Option<Timestamp>);
+        reads fn tombstones() -> Vec<Tombstone>;
+        writes fn lease_lane(node: NodeId, lane: LaneKey, now: Timestamp, until: Timestamp) -> Option<LaneLease>;
+        writes fn release_lane(node: NodeId, lease: LaneLease) -> ();
+        writes fn record(lease: LaneLease, records: Vec<Record>) -> Recorded;
+        writes fn redeliver(event: EventNo, now: Timestamp) -> Option<(LaneKey, QueuedEvent)>;
+        writes fn bury(tombstone: i64, now: Timestamp, limit: usize) -> bool;
+    }
+    Deliveries {
+        reads fn list_deliveries(filter: DeliveryFilter, limit: usize) -> Page<LoggedDelivery>;
+        reads fn delivery(event: EventNo) -> Option<LoggedDelivery>;
+        reads fn roll_ups(webhooks: Vec<WebhookNo>, from: Timestamp, to: Timestamp) -> Vec<Bucket>;
+        reads fn last_delivered(webhook: WebhookNo) -> Option<Timestamp>;
+    }
+    Upkeep {
+        reads fn size() -> Size;
+        reads fn backup(to: PathBuf) -> Backup;
+        reads fn check() -> Vec<String>;
+        reads fn close() -> ();
+        writes fn retire(retention: Retention) -> Retired;
+        writes fn retire_oldest(limit: usize) -> Retired;
+        writes fn erase_vehicle(vehicle: VehicleNo) -> ();
+        writes fn heartbeat(now: Timestamp) -> Timestamp;
+    }
+}
+
+/// Lets other tasks go on.
+fn a_moment() -> impl Future<Output = ()> + Send {
+    Moment(false)
+}
+
+struct Moment(bool);
+
+impl Future for Moment {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0 {
+            return Poll::Ready(());
+        }
+        self.0 = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

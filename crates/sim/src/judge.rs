@@ -1,0 +1,108 @@
+//! What a world has to answer for, put before the checker, which has a calendar of its own.
+
+use std::collections::BTreeSet;
+
+use app::DeliverySummary;
+use domain::{
+    cadence::{Cadence, Repeats, Weekday},
+    ids::{VehicleId, WebhookId},
+    time::Timestamp,
+};
+use lab::{
+    checker::{self, End, FaultMark, LoggedEnd, Rules, Subscription, Until, Verdict},
+    id::Id,
+};
+use store::LogStatus;
+
+use crate::world::{Car, Hook, World};
+
+/// A car on a webhook that delivers, under one cadence.
+#[derive(Clone, Debug)]
+pub(crate) struct Period {
+    pub(crate) hook: Hook,
+    pub(crate) car: Car,
+    pub(crate) cadence: Cadence,
+    pub(crate) from: Timestamp,
+    /// Until when; open while there is none.
+    pub(crate) until: Option<Timestamp>,
+}
+
+/// A slot of a car on a webhook.
+pub(crate) type SlotOf = (WebhookId, VehicleId, Timestamp);
+
+/// How far the wall clock of a world may jump back.
+pub(crate) const JUMP_MOST: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Judges a world. `unread` are slots whose data was still being gathered when their period ended: nothing is owed.
+pub(crate) fn judge(world: &mut World, periods: &[Period], unread: &BTreeSet<SlotOf>) -> Verdict {
+    let end = world.now();
+    let expected: Vec<_> = periods.iter().map(|period| subscription(period, end)).collect();
+    let received = world.with_received(|all| all.iter().flat_map(|post| post.arrivals()).collect::<Vec<_>>());
+    let ended: Vec<_> = world.log().iter().filter_map(|row| logged_end(row, world)).collect();
+    // A jump back may let a repeat look older than the fault that explains it.
+    let shifted = |fault: &FaultMark| FaultMark { at: fault.at - JUMP_MOST, ..fault.clone() };
+    let faults: Vec<_> = world.faults().iter().map(shifted).collect();
+    let rules = Rules { skew: Some(JUMP_MOST), settle: 2 * JUMP_MOST, ..Rules::default() };
+    let mut verdict = checker::check(&expected, &received, &ended, &faults, &rules);
+    let unread: BTreeSet<_> = unread.iter().map(|&(hook, car, at)| (id(hook.0), id(car.0), moment(at))).collect();
+    verdict.lost.retain(|lost| match (lost.webhook, lost.vehicle, lost.slot) {
+        (Some(hook), Some(car), Some(slot)) => !unread.contains(&(hook, car, slot)),
+        _ => true,
+    });
+    verdict
+}
+
+fn subscription(period: &Period, end: Timestamp) -> Subscription {
+    Subscription {
+        webhook: id(period.hook.id.0),
+        vehicle: id(period.car.id().0),
+        from: moment(period.from),
+        until: match period.until {
+            Some(until) => Until::Stopped(moment(until)),
+            None => Until::Watched(moment(end)),
+        },
+        cadence: cadence(&period.cadence),
+    }
+}
+
+fn logged_end(row: &DeliverySummary, world: &World) -> Option<LoggedEnd> {
+    let logged = &row.logged;
+    let (hook, car) = world.names_of(logged.webhook, logged.vehicle)?;
+    Some(LoggedEnd {
+        webhook: id(hook.0),
+        vehicle: id(car.0),
+        slots: moment(logged.missed_from.unwrap_or(logged.slot))..=moment(logged.slot),
+        id: Some(id(logged.id.request().0)),
+        end: match logged.status {
+            LogStatus::Delivered => End::Delivered,
+            LogStatus::Failed => End::Failed,
+            LogStatus::Dropped => End::Dropped,
+            LogStatus::Cancelled => End::Cancelled,
+            LogStatus::Expired => End::Expired,
+            LogStatus::Missed => End::Missed,
+        },
+    })
+}
+
+fn cadence(cadence: &Cadence) -> checker::Cadence {
+    let hour = u32::from(cadence.hour());
+    match cadence.repeats() {
+        Repeats::EveryHours(hours) => checker::Cadence::EveryHours(hours.into()),
+        Repeats::Daily => checker::Cadence::Daily { hour },
+        Repeats::Weekly(day) => checker::Cadence::Weekly { weekday: weekday(day), hour },
+        Repeats::Monthly(day) => checker::Cadence::Monthly { day: day.into(), hour },
+    }
+}
+
+fn weekday(day: Weekday) -> u32 {
+    let place = Weekday::ALL.iter().position(|&known| known == day).expect("a day of the week");
+    u32::try_from(place + 1).expect("seven days")
+}
+
+fn id(uuid: uuid::Uuid) -> Id {
+    Id(uuid.as_u128())
+}
+
+fn moment(at: Timestamp) -> lab::time::Timestamp {
+    lab::time::Timestamp::from_micros(at.as_micros())
+}

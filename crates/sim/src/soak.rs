@@ -1,0 +1,523 @@
+//! Worlds that live for weeks, with everything going wrong that can, judged at the end by the checker.
+//!
+//! A few webhooks and cars; receivers that fail for minutes or days; cars that sleep; clocks that jump by seconds;
+//! operators who subscribe, unsubscribe, edit, switch off and on; and a process that ends at any commit or call. What must
+//! hold is the checker's to say: every slot arrives or stands in the log as ended, repeats come only where the process
+//! ended, under the same id with the same data, nothing comes early, and nothing later than a second after it was
+//! unsubscribed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    time::Duration,
+};
+
+use app::{App, EditWebhook, Settings};
+use domain::{
+    connect::{Permission, PermissionSet},
+    delivery::Failure,
+    errors::ErrorCode,
+    signal,
+    time::Timestamp,
+    vehicle::Mode,
+    webhook::Scheduled,
+};
+use lab::checker::Verdict;
+
+use crate::{
+    cars::{self, Mood},
+    chance::Chance,
+    crash::Strike,
+    judge::{self, Period, SlotOf},
+    receivers::{Reaction, answers, hangs, resets, unreached},
+    words,
+    world::{Car, Hook, World},
+};
+
+/// What weeks of simulated life have shown.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Weeks lived.
+    pub weeks: u64,
+    /// Slots that had to be accounted for.
+    pub expected: u64,
+    /// Of those, how many were delivered.
+    pub delivered: u64,
+    /// Of those, how many stand in the log as ended otherwise.
+    pub ended: u64,
+    /// Repeats that ends of the process explain.
+    pub repeats: u64,
+    /// How often the process ended.
+    pub crashes: u64,
+    /// Seeds whose world was found guilty, and of what.
+    pub failures: Vec<(u64, String)>,
+}
+
+impl Report {
+    /// One line.
+    pub fn summary(&self) -> String {
+        let Self { weeks, expected, delivered, ended, repeats, crashes, failures } = self;
+        format!(
+            "{weeks} weeks, {expected} slots: {delivered} delivered, {ended} ended otherwise, {repeats} repeats after \
+             {crashes} crashes; {} worlds guilty",
+            failures.len()
+        )
+    }
+
+    /// Adds what another world has shown.
+    pub fn add(&mut self, seed: u64, life: &Life) {
+        let count = |count: usize| count as u64;
+        self.weeks += u64::from(life.weeks);
+        self.expected += count(life.verdict.expected);
+        self.delivered += count(life.verdict.delivered);
+        self.ended += count(life.verdict.ended);
+        self.repeats += count(life.verdict.excused);
+        self.crashes += life.crashes;
+        if let Some(guilt) = life.guilt() {
+            self.failures.push((seed, guilt));
+        }
+    }
+}
+
+/// What one world has shown.
+pub struct Life {
+    /// Weeks lived.
+    pub weeks: u32,
+    /// The checker's.
+    pub verdict: Verdict,
+    /// What else is wrong: work that is left over, loops that ended, data that does not agree.
+    pub left_over: Vec<String>,
+    /// How often the process ended.
+    pub crashes: u64,
+    /// All that happened, as one number.
+    pub trace_hash: u64,
+}
+
+impl Life {
+    /// What the world is guilty of, if it is.
+    pub fn guilt(&self) -> Option<String> {
+        if self.verdict.is_clean() && self.left_over.is_empty() {
+            return None;
+        }
+        Some(format!("{}\n{}", self.verdict.explain(), self.left_over.join("\n")))
+    }
+}
+
+/// Lets one world after the other live for weeks.
+pub fn weeks(seeds: Range<u64>, weeks_per_seed: u32, crashes: bool) -> Report {
+    let mut report = Report::default();
+    for seed in seeds {
+        report.add(seed, &live(seed, weeks_per_seed, crashes));
+    }
+    report
+}
+
+/// Lets a world live for weeks.
+pub fn live(seed: u64, weeks: u32, crashes: bool) -> Life {
+    live_with(seed, weeks, crashes, |_| {})
+}
+
+/// Lets a world live for weeks that is changed before each life of the process.
+pub fn live_with(seed: u64, weeks: u32, crashes: bool, prepare: impl FnOnce(&mut World)) -> Life {
+    let mut soak = Soak::new(seed, crashes);
+    prepare(&mut soak.world);
+    soak.settle_in();
+    let until = soak.world.monotonic() + Duration::from_secs(7 * 86_400) * weeks;
+    while soak.world.monotonic() < until {
+        soak.pause();
+        soak.act();
+    }
+    soak.come_to_rest();
+    let verdict = judge::judge(&mut soak.world, &soak.periods, &soak.unread);
+    Life {
+        weeks,
+        verdict,
+        left_over: soak.left_over(),
+        crashes: soak.world.lives() - 1,
+        trace_hash: soak.world.trace_hash(),
+    }
+}
+
+const CADENCES: &[&str] = &[
+    "every hour",
+    "every hour",
+    "every 2 hours",
+    "every 5 hours",
+    "daily at 06:00",
+    "daily",
+    "weekly on thursday at 17:00",
+    "monthly on 31 at 08:00",
+];
+const ENDPOINTS: &[&[&str]] =
+    &[&["/odometer"], &["/", "/battery"], &["/location", "/odometer", "/tires/pressure"], &["/vin"]];
+/// Around a full hour nothing is done but exactly at it: what an end of the process leaves unknown must not matter there.
+const QUIET: u64 = 15;
+
+/// What may happen.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Subscribe,
+    Unsubscribe,
+    Reschedule,
+    Reselect,
+    SwitchOff,
+    SwitchOn,
+    Receiver,
+    Car,
+    Permissions,
+    Exchange,
+    Jump,
+    Crash,
+    Foresee,
+    Outage,
+}
+
+const ACTS: &[Act] = &[
+    Act::Subscribe,
+    Act::Subscribe,
+    Act::Subscribe,
+    Act::Unsubscribe,
+    Act::Unsubscribe,
+    Act::Reschedule,
+    Act::Reselect,
+    Act::SwitchOff,
+    Act::SwitchOn,
+    Act::SwitchOn,
+    Act::SwitchOn,
+    Act::Receiver,
+    Act::Receiver,
+    Act::Receiver,
+    Act::Receiver,
+    Act::Car,
+    Act::Car,
+    Act::Car,
+    Act::Permissions,
+    Act::Exchange,
+    Act::Jump,
+    Act::Crash,
+    Act::Foresee,
+    Act::Foresee,
+    Act::Foresee,
+    Act::Outage,
+];
+
+struct Soak {
+    world: World,
+    chance: Chance,
+    crashes: bool,
+    hooks: Vec<Hook>,
+    cars: Vec<Car>,
+    periods: Vec<Period>,
+    unread: BTreeSet<SlotOf>,
+    /// Slots whose data is being gathered, as of the last look.
+    gathering: BTreeSet<SlotOf>,
+}
+
+fn settings() -> Settings {
+    let mut settings = Settings::default();
+    settings.reads.look_every = Duration::from_secs(3_600);
+    settings.retention.pass_every = Duration::from_secs(900);
+    settings.retention.heartbeat_every = Duration::from_secs(900);
+    settings.retention.log = Duration::from_secs(400 * 86_400);
+    settings
+}
+
+impl Soak {
+    fn new(seed: u64, crashes: bool) -> Self {
+        Self {
+            world: World::with(seed, settings()),
+            chance: Chance::new(seed, 2),
+            crashes,
+            hooks: Vec::new(),
+            cars: Vec::new(),
+            periods: Vec::new(),
+            unread: BTreeSet::new(),
+            gathering: BTreeSet::new(),
+        }
+    }
+
+    /// A few webhooks and cars, without crashes.
+    fn settle_in(&mut self) {
+        for _ in 0..self.chance.from_to(1, 3) {
+            let mut settings = World::scheduled(self.chance.pick(CADENCES), self.chance.pick(ENDPOINTS));
+            settings.vehicles_per_request = self.chance.pick(&[1, 1, 3]);
+            let hook = self.world.webhook(settings);
+            self.hooks.push(hook);
+        }
+        for _ in 0..self.chance.from_to(1, 3) {
+            let car = self.world.car();
+            self.cars.push(car);
+        }
+        self.look();
+    }
+
+    /// Lets time pass until the next act: minutes or hours, often until exactly the next hour.
+    fn pause(&mut self) {
+        let minutes = match self.chance.below(4) {
+            0 => self.chance.from_to(0, 20),
+            _ => self.chance.from_to(20, 720),
+        };
+        let mut seconds = minutes * 60 + self.chance.from_to(0, 59);
+        let now = u64::try_from(self.world.now().as_secs()).unwrap_or(0);
+        let into_hour = (now + seconds) % 3_600;
+        if self.chance.once_in(4) || !(QUIET..=3_600 - QUIET).contains(&into_hour) {
+            seconds += 3_600 - into_hour;
+        }
+        self.advance(Duration::from_secs(seconds));
+    }
+
+    /// Lets time pass and notes the moment at which a webhook is switched off by itself.
+    fn advance(&mut self, by: Duration) {
+        let until = self.world.monotonic() + by;
+        while self.world.monotonic() < until {
+            let delivering = self.delivering();
+            let hooks = self.hooks.clone();
+            let left = until - self.world.monotonic();
+            let changed = self.world.advance_until(left, |world| status(world, &hooks) != delivering);
+            if changed {
+                let at = self.world.now();
+                self.note(at);
+            }
+        }
+    }
+
+    fn delivering(&self) -> Vec<bool> {
+        status(&self.world, &self.hooks)
+    }
+
+    fn act(&mut self) {
+        let at = self.world.now();
+        let act = self.chance.pick(ACTS);
+        self.look();
+        match act {
+            Act::Subscribe => {
+                let (hook, car) = self.some_pair();
+                self.world.ask(|app| async move { app.subscribe(hook.id, &[car.id()]).await.map(drop) });
+            }
+            Act::Unsubscribe => {
+                let (hook, car) = self.some_pair();
+                self.world.ask(|app| async move { app.unsubscribe(hook.id, car.id()).await.map(drop) });
+            }
+            Act::Reschedule => {
+                let cadence = words::cadence(self.chance.pick(CADENCES));
+                self.edit(|settings| settings.cadence = cadence);
+            }
+            Act::Reselect => {
+                let chosen = World::scheduled("daily", self.chance.pick(ENDPOINTS)).endpoints;
+                self.edit(|settings| settings.endpoints = chosen);
+            }
+            Act::SwitchOff => {
+                let hook = self.chance.pick(&self.hooks);
+                self.world.ask(|app| async move { app.disable_webhook(hook.id).await.map(drop) });
+            }
+            Act::SwitchOn => {
+                for hook in self.hooks.clone() {
+                    self.world.ask(|app| async move { app.enable_webhook(hook.id).await.map(drop) });
+                }
+            }
+            Act::Receiver => self.change_receiver(),
+            Act::Car => {
+                let (car, mood) = (self.chance.pick(&self.cars), self.some_mood());
+                self.world.car_is(car, mood);
+            }
+            Act::Permissions => self.change_permissions(),
+            Act::Exchange => self.exchange_car(),
+            Act::Jump => {
+                let most = judge::JUMP_MOST.as_secs();
+                let by = self.chance.from_to(0, most) as i64 - (most / 2) as i64;
+                self.world.jump(by);
+                self.advance(Duration::from_secs(2 * most));
+            }
+            Act::Crash if self.crashes => self.world.crash(),
+            Act::Foresee if self.crashes => {
+                let strike = Some(Strike::After(self.chance.from_to(0, 60)));
+                self.world.foresee(strike);
+                if self.chance.once_in(3) {
+                    let nested = Some(Strike::After(self.chance.from_to(0, 12)));
+                    self.world.foresee_next(nested);
+                }
+            }
+            Act::Outage if self.crashes => {
+                let minutes = self.chance.pick(&[1, 10, 70, 300, 2_000]);
+                self.world.crash();
+                self.world.advance(Duration::from_secs(minutes * 60));
+            }
+            Act::Crash | Act::Foresee | Act::Outage => {}
+        }
+        self.world.start();
+        self.world.settle();
+        self.note(at);
+    }
+
+    fn some_pair(&mut self) -> (Hook, Car) {
+        (self.chance.pick(&self.hooks), self.chance.pick(&self.cars))
+    }
+
+    fn edit(&mut self, change: impl FnOnce(&mut Scheduled)) {
+        let hook = self.chance.pick(&self.hooks);
+        let app = self.world.app();
+        let entry = app.webhook_entry(hook.id).expect("nobody deletes webhooks here");
+        let mut settings = entry.webhook().scheduled().expect("a scheduled webhook").clone();
+        change(&mut settings);
+        let edit = EditWebhook { settings: Some(settings), ..EditWebhook::default() };
+        self.world.ask(|app| async move { app.edit_webhook(hook.id, edit).await.map(drop) });
+    }
+
+    fn change_receiver(&mut self) {
+        let hook = self.chance.pick(&self.hooks);
+        let reactions: [Reaction; 9] = [
+            answers(200),
+            answers(204).after(Duration::from_secs(3)),
+            answers(200),
+            answers(500),
+            answers(429),
+            hangs(),
+            answers(200).after(Duration::from_secs(16)),
+            resets(),
+            unreached(Failure::Refused),
+        ];
+        let script: Vec<_> = (0..self.chance.below(8)).map(|_| self.chance.pick(&reactions)).collect();
+        let any = self.chance.pick(&reactions);
+        let then = self.chance.pick(&[reactions[0], reactions[1], reactions[2], any]);
+        self.world.receiver_will(hook, &script, then);
+    }
+
+    fn some_mood(&mut self) -> Mood {
+        let moods = [
+            cars::well(),
+            cars::well(),
+            cars::well().after(Duration::from_secs(4)),
+            cars::fails(ErrorCode::VEHICLE_STATE_ASLEEP),
+            cars::fails(ErrorCode::CONNECTED_SERVICES_ACCOUNT_VEHICLE_MISSING),
+            cars::fails_for(&[signal::ODOMETER, signal::STATE_OF_CHARGE], ErrorCode::UPSTREAM_NO_RESPONSE),
+            cars::is_silent(),
+        ];
+        self.chance.pick(&moods)
+    }
+
+    fn change_permissions(&mut self) {
+        let car = self.chance.pick(&self.cars);
+        let few: PermissionSet = [Permission::ReadVin, Permission::ReadOdometer].into_iter().collect();
+        let granted = self.chance.pick(&[PermissionSet::ALL, PermissionSet::ALL, few]);
+        self.world.ask(|app| async move { app.set_permissions(car.id(), granted).await });
+    }
+
+    /// Disconnects a car for good; another one comes.
+    fn exchange_car(&mut self) {
+        let gone = self.chance.below(self.cars.len());
+        let car = self.cars[gone];
+        if self.world.ask(|app| async move { app.disconnect(car.id()).await }).is_some() {
+            self.world.foresee(None);
+            self.cars[gone] = self.world.car_with(Mode::Simulated, PermissionSet::ALL);
+        }
+    }
+
+    /// Notes which slots are being gathered now.
+    fn look(&mut self) {
+        self.world.start();
+        self.gathering.clear();
+        for car in self.cars.clone() {
+            let Some(Ok(document)) = self.world.ask(|app| async move { app.document(car.id()).await }) else {
+                self.world.start();
+                continue;
+            };
+            for subscription in document.subscriptions {
+                let hook = self.hooks.iter().find(|hook| hook.no == subscription.webhook);
+                if let (Some(hook), Some(gathering)) = (hook, subscription.gathering) {
+                    self.gathering.insert((hook.id, car.id(), gathering.slot));
+                }
+            }
+        }
+    }
+
+    /// Compares what is subscribed and delivers now with the periods so far; what has changed did so at `at`.
+    fn note(&mut self, at: Timestamp) {
+        let now = self.subscribed();
+        for period in self.periods.iter_mut().filter(|period| period.until.is_none()) {
+            let key = (period.hook, period.car.number);
+            if now.get(&key).is_none_or(|(_, cadence, _)| *cadence != period.cadence) {
+                period.until = Some(at);
+                let of_period =
+                    |slot: &&SlotOf| slot.0 == period.hook.id && slot.1 == period.car.id() && !now.contains_key(&key);
+                self.unread.extend(self.gathering.iter().filter(of_period));
+            }
+        }
+        for ((hook, number), (car, cadence, since)) in now {
+            let open = |period: &&Period| {
+                period.hook == hook && period.car.number == number && period.until.is_none()
+            };
+            if self.periods.iter().find(open).is_none() {
+                let before = self.periods.iter().any(|period| period.hook == hook && period.car.number == number);
+                let from = if before { since.max(at) } else { since };
+                self.periods.push(Period { hook, car, cadence, from, until: None });
+            }
+        }
+    }
+
+    /// Every car that is on a webhook that delivers, with its cadence and since when it is on it.
+    fn subscribed(
+        &mut self,
+    ) -> BTreeMap<(Hook, u32), (Car, domain::cadence::Cadence, Timestamp)> {
+        let mut subscribed = BTreeMap::new();
+        for car in self.cars.clone() {
+            let rows = loop {
+                self.world.start();
+                let rows = self.world.ask(|app| async move { app.subscriptions_of_vehicle(car.id()).await });
+                match rows {
+                    Some(rows) => break rows.unwrap_or_default(),
+                    None => continue,
+                }
+            };
+            let app = self.world.app();
+            for row in rows {
+                let hook = *self.hooks.iter().find(|hook| hook.no == row.webhook).expect("a webhook of this world");
+                if let Some(cadence) = cadence_of(&app, hook) {
+                    subscribed.insert((hook, car.number), (car, cadence, row.since));
+                }
+            }
+        }
+        subscribed
+    }
+
+    /// Puts everything right and waits until nothing is left to do.
+    fn come_to_rest(&mut self) {
+        self.world.foresee(None);
+        self.world.foresee_next(None);
+        for hook in self.hooks.clone() {
+            self.world.receiver_is(hook, answers(200));
+        }
+        for car in self.cars.clone() {
+            self.world.car_is(car, cars::well());
+        }
+        self.advance(Duration::from_secs(2 * 3_600));
+        let now = u64::try_from(self.world.now().as_secs()).unwrap_or(0);
+        self.advance(Duration::from_secs(3_600 - now % 3_600 + 2_400));
+    }
+
+    /// What is left when nothing should be.
+    fn left_over(&mut self) -> Vec<String> {
+        let mut found = self.world.app().health().problems();
+        for hook in self.hooks.clone() {
+            let queued = self.world.view(hook).queued;
+            if queued > 0 {
+                found.push(format!("{queued} events wait in a lane for ever"));
+            }
+        }
+        let findings = self.world.must(|app| async move { app.diagnose().await });
+        let bad = findings.into_iter().filter(|finding| finding.subject == "database" && !finding.good);
+        found.extend(bad.map(|finding| finding.detail));
+        found
+    }
+}
+
+fn status(world: &World, hooks: &[Hook]) -> Vec<bool> {
+    let app = world.app();
+    hooks.iter().map(|&hook| cadence_of(&app, hook).is_some()).collect()
+}
+
+/// The cadence of a webhook, if it delivers.
+fn cadence_of(app: &App, hook: Hook) -> Option<domain::cadence::Cadence> {
+    let entry = app.webhook_entry(hook.id).ok()?;
+    let webhook = entry.webhook();
+    webhook.status.delivers().then(|| webhook.scheduled().expect("a scheduled webhook").cadence.clone())
+}
