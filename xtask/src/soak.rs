@@ -5,11 +5,11 @@
 
 use std::{fmt, ops::Range, process::Command, str::FromStr, time::Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
 use crate::{
-    program::{cargo, program, read, root, watch},
+    program::{self, cargo, program, read, root, watch},
     summary::{Counts, Summary},
 };
 
@@ -89,6 +89,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 #[expect(clippy::disallowed_methods, reason = "how long a soak took is for people, no test depends on it")]
 fn soak(kind: Kind, options: &Options) -> Result<Row> {
     let place = Place::here()?;
+    // What does not compile has not run, and is no row.
+    program::run(&mut build(kind))?;
     let begun = Instant::now();
     let (mut report, mut summary) = (Report::default(), Summary::default());
     let status = watch(&mut command(kind, options), |line| {
@@ -96,9 +98,8 @@ fn soak(kind: Kind, options: &Options) -> Result<Row> {
         summary.read(line);
     })?;
     let counts = summary.counts();
-    if kind != Kind::Weeks && counts.passed + counts.failed == 0 {
-        bail!("no test of the soak {} ran: nothing was recorded", kind.name());
-    }
+    let ran = kind == Kind::Weeks || counts.passed + counts.failed > 0 || !status.success();
+    ensure!(ran, "there is no test of the soak {}: nothing was recorded", kind.name());
     Ok(Row {
         place,
         what: kind.name(),
@@ -109,32 +110,52 @@ fn soak(kind: Kind, options: &Options) -> Result<Row> {
     })
 }
 
-/// What is started for a soak.
-fn command(kind: Kind, options: &Options) -> Command {
+/// What has to be built for a soak.
+fn build(kind: Kind) -> Command {
     let mut command = cargo();
     match kind {
-        Kind::Weeks => {
-            command.args(["run", "--release", "--package", "milepost-sim", "--example", "soak", "--"]);
-            command.args(["--seeds", &options.seeds.to_string(), "--weeks", &options.weeks.to_string()]);
-        }
-        Kind::Kills => {
-            command.env("MILEPOST_SOAK_KILLS", options.kills.to_string());
-            ignored_tests(&mut command, "milepost", kind);
-        }
-        Kind::Addresses => ignored_tests(&mut command, "milepost-egress", kind),
-        Kind::Canonical | Kind::Slots => ignored_tests(&mut command, "milepost-domain", kind),
-    }
+        Kind::Weeks => command.args(["build", "--release", "--package", kind.package(), "--example", "soak"]),
+        _ => command.args(["test", "--release", "--package", kind.package(), "--no-run"]),
+    };
     command
 }
 
-fn ignored_tests(command: &mut Command, package: &str, kind: Kind) {
-    let name = format!("soak_{}_", kind.name());
-    command.args(["test", "--release", "--package", package, "--", "--ignored", "--nocapture", &name]);
+/// What is started for a soak.
+fn command(kind: Kind, options: &Options) -> Command {
+    let mut command = cargo();
+    if kind == Kind::Weeks {
+        command.args(["run", "--release", "--package", kind.package(), "--example", "soak", "--"]);
+        command.args(["--seeds", &options.seeds.to_string(), "--weeks", &options.weeks.to_string()]);
+    } else {
+        let name = format!("soak_{}_", kind.name());
+        command.args([
+            "test",
+            "--release",
+            "--package",
+            kind.package(),
+            "--",
+            "--ignored",
+            "--nocapture",
+            &name,
+        ]);
+        command.env("MILEPOST_SOAK_KILLS", options.kills.to_string());
+    }
+    command
 }
 
 impl Kind {
     fn name(self) -> String {
         self.to_possible_value().expect("no kind is hidden").get_name().to_owned()
+    }
+
+    /// Where it is.
+    fn package(self) -> &'static str {
+        match self {
+            Self::Weeks => "milepost-sim",
+            Self::Kills => "milepost",
+            Self::Addresses => "milepost-egress",
+            Self::Canonical | Self::Slots => "milepost-domain",
+        }
     }
 }
 
