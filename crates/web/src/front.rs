@@ -10,13 +10,16 @@ use app::App;
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, Method},
+    http::{HeaderName, HeaderValue, Method, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     Limits,
@@ -71,15 +74,16 @@ fn known(method: &Method) -> bool {
 }
 
 async fn within_bounds(front: &Front, request: Request, next: Next) -> Result<Response, ApiError> {
+    let deadline = Instant::now() + front.time;
     let permit = front.permits.clone().try_acquire_owned().map_err(|_| ApiError::busy())?;
     let (head, body) = request.into_parts();
-    let body = timeout(front.time, whole(body, front.body)).await.map_err(|_| ApiError::too_slow())??;
+    let body = timeout_at(deadline, whole(body, front.body)).await.map_err(|_| ApiError::too_slow())??;
     let work = tokio::spawn(async move {
         let response = next.run(Request::from_parts(head, Body::from(body))).await;
         drop(permit);
         response
     });
-    match timeout(front.time, work).await {
+    match timeout_at(deadline, work).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(panicked)) => Err(ApiError::internal(panicked)),
         Err(_) => Err(ApiError::takes_too_long()),
@@ -109,9 +113,9 @@ fn written_out(mut response: Response, origin: &str, id: &str, path: &str) -> Re
     }
     // The router has put the methods that the path takes here.
     if rendered.status() == problem::METHOD_NOT_ALLOWED.status
-        && let Some(allow) = response.headers_mut().remove("allow")
+        && let Some(allow) = response.headers_mut().remove(header::ALLOW)
     {
-        rendered.headers_mut().insert("allow", allow);
+        rendered.headers_mut().insert(header::ALLOW, allow);
     }
     rendered
 }
@@ -119,13 +123,14 @@ fn written_out(mut response: Response, origin: &str, id: &str, path: &str) -> Re
 fn named(mut response: Response, name: HeaderName, id: &str) -> Response {
     let id = HeaderValue::from_str(id).expect("an id is 36 characters of ASCII");
     response.headers_mut().insert(name, id);
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{ADMIN_TOKEN, Server};
+    use crate::testing::Server;
     use serde_json::{Value, json};
 
     #[tokio::test]
@@ -161,25 +166,46 @@ mod tests {
     #[tokio::test]
     async fn a_request_is_worked_to_its_end_when_its_client_hangs_up() {
         let server = Server::new().await;
-        let request = Request::post("/api/v1/applications")
-            .header("authorization", format!("Bearer {ADMIN_TOKEN}"))
-            .header("content-type", "application/json")
-            .body(Body::from(r#"{"name":"A"}"#))
-            .unwrap();
-        let mut call = Box::pin(server.send(request));
-        // Once the work has begun, the client goes.
-        while futures::poll!(&mut call).is_pending() {
-            break;
+        let tenant = server.tenant("A").await;
+        let webhook = format!("/webhooks/{}", tenant.webhook);
+        server.outbound.hold(true);
+        let test = format!("{webhook}/test");
+        let mut call = Box::pin(server.admin(Method::POST, &test, Value::Null));
+        while !server.outbound.is_asked() {
+            assert!(futures::poll!(&mut call).is_pending());
+            tokio::task::yield_now().await;
         }
         drop(call);
+        server.outbound.hold(false);
         for _ in 0..1_000 {
-            let listed = server.admin(Method::GET, "/applications", Value::Null).await.json();
-            if listed["items"].as_array().unwrap().len() == 1 {
+            if !server.admin(Method::GET, &webhook, Value::Null).await.json()["lastTest"].is_null() {
                 return;
             }
             tokio::task::yield_now().await;
         }
-        panic!("the application was not made");
+        panic!("the result of the test was not written");
+    }
+
+    #[tokio::test]
+    async fn a_client_is_not_kept_waiting_without_end() {
+        let server = Server::with(Limits { request: Duration::from_millis(50), ..Limits::default() }).await;
+        let tenant = server.tenant("A").await;
+        server.outbound.hold(true);
+        let test = format!("/webhooks/{}/test", tenant.webhook);
+        let answered = server.admin(Method::POST, &test, Value::Null).await.expect(503);
+        assert!(answered.text("detail").contains("goes on"));
+    }
+
+    #[tokio::test]
+    async fn a_bug_in_a_request_costs_only_that_request() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        server.outbound.answer(|_| panic!("a bug"));
+        let test = format!("/webhooks/{}/test", tenant.webhook);
+        let answered = server.admin(Method::POST, &test, Value::Null).await.expect(500);
+        assert_eq!(answered.json()["code"], "internal");
+        assert!(!answered.body.contains("a bug"));
+        server.admin(Method::GET, "/applications", Value::Null).await.expect(200);
     }
 
     #[tokio::test]
@@ -188,6 +214,7 @@ mod tests {
         for path in ["/", "/healthz", "/readyz", "/nothing", "/docs/errors"] {
             let answered = server.send(Request::get(path).body(Body::empty()).unwrap()).await;
             assert_eq!(answered.headers["x-request-id"].len(), 36, "{path}");
+            assert_eq!(answered.headers["x-content-type-options"], "nosniff", "{path}");
         }
         let answered = server.send(Request::get("/readyz").body(Body::empty()).unwrap()).await.expect(200);
         assert_eq!(answered.json(), json!({"status": "ready", "reasons": []}));

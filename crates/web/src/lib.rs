@@ -9,9 +9,9 @@
 //! | `/docs/…`, `/` | pages that links in errors lead to | everybody |
 //! | `/healthz`, `/readyz` | probes | everybody |
 //!
-//! A request passes the [`front`] first, which bounds its body and its time and runs the rest to its end even when the
+//! A request passes the `front` first, which bounds its body and its time and runs the rest to its end even when the
 //! client has gone: a use-case that has written must also tell memory. Handlers read the request, call one use-case
-//! and shape the answer in wire types of their own; errors become HTTP once, in [`problem`] and [`api_v2::error`].
+//! and shape the answer in wire types of their own; errors become HTTP once, in `problem` and `api_v2::error`.
 
 mod admin;
 mod api_v2;

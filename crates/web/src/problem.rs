@@ -70,8 +70,8 @@ kinds! {
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
     pub(crate) kind: &'static Kind,
-    detail: String,
-    field: Option<String>,
+    pub(crate) detail: String,
+    pub(crate) field: Option<String>,
     pub(crate) retry_after_seconds: Option<u64>,
     /// For the log only.
     pub(crate) cause: Option<String>,

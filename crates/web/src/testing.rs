@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -39,7 +39,7 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 use zeroize::Zeroizing;
 
-use crate::{Limits, WebConfig, router};
+use crate::{Limits, WebConfig, problem::ApiError, router};
 
 pub(crate) const ADMIN_TOKEN: &str = "an admin token";
 /// A host name that leads to a private address.
@@ -91,11 +91,34 @@ type Answering = dyn Fn(&Post) -> Result<Reply, Failure> + Send;
 
 /// The way out, which leads to one callback URI.
 #[derive(Clone)]
-pub(crate) struct WayOut(Arc<Mutex<Box<Answering>>>);
+pub(crate) struct WayOut {
+    answering: Arc<Mutex<Box<Answering>>>,
+    held: watch::Sender<bool>,
+    asked: Arc<AtomicBool>,
+}
 
 impl WayOut {
+    fn new() -> Self {
+        Self {
+            answering: Arc::new(Mutex::new(Box::new(|_: &Post| Err(Failure::Refused)))),
+            held: watch::Sender::new(false),
+            asked: Arc::default(),
+        }
+    }
+
+    /// How the callback URI answers from now on.
     pub(crate) fn answer(&self, with: impl Fn(&Post) -> Result<Reply, Failure> + Send + 'static) {
-        *self.0.lock().unwrap() = Box::new(with);
+        *self.answering.lock().unwrap() = Box::new(with);
+    }
+
+    /// Whether answers wait.
+    pub(crate) fn hold(&self, held: bool) {
+        self.held.send_replace(held);
+    }
+
+    /// Whether anything was ever sent.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
     }
 }
 
@@ -112,7 +135,9 @@ impl Outbound for WayOut {
     }
 
     async fn post(&self, post: Post) -> Result<Reply, Failure> {
-        self.0.lock().unwrap()(&post)
+        self.asked.store(true, Ordering::Relaxed);
+        drop(self.held.subscribe().wait_for(|held| !held).await);
+        self.answering.lock().unwrap()(&post)
     }
 }
 
@@ -211,7 +236,7 @@ impl Server {
 
     pub(crate) async fn with(limits: Limits) -> Self {
         let clock = StandingClock(watch::Sender::new(Duration::ZERO));
-        let outbound = WayOut(Arc::new(Mutex::new(Box::new(|_: &Post| Err(Failure::Refused)))));
+        let outbound = WayOut::new();
         let parts = Parts {
             store: Arc::new(SqliteStore::in_memory().unwrap()),
             keyring: Arc::new(SqliteKeyring::in_memory().unwrap()),
@@ -266,6 +291,13 @@ impl Server {
         self.admin(Method::POST, &format!("{webhook}/subscriptions"), vehicles).await.expect(200);
     }
 
+    /// Lets the loops do all that they can do now: they share the test's thread.
+    pub(crate) async fn settle(&self) {
+        for _ in 0..5_000 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Lets the loops work until the log has so many deliveries.
     pub(crate) async fn logged(&self, count: usize) -> Vec<Value> {
         for _ in 0..10_000 {
@@ -315,6 +347,12 @@ pub(crate) fn receiver(management_token: String, status: u16) -> impl Fn(&Post) 
             None => Reply { status, body: Default::default() },
         })
     }
+}
+
+/// An error of the admin API in one line.
+pub(crate) fn told(error: &ApiError) -> String {
+    let about = error.field.as_deref().map(|field| format!(" [{field}]")).unwrap_or_default();
+    format!("{}{about}: {}", error.kind.code, error.detail)
 }
 
 /// An application with a webhook and a vehicle.

@@ -426,6 +426,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn row_l02_an_event_whose_retries_are_used_up_shows_its_last_error() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        server.subscribed(&tenant, 413).await;
+        server.clock.pass(HOUR);
+        for retry in [20, 40, 80, 160, 300] {
+            server.settle().await;
+            server.clock.pass(Duration::from_secs(retry));
+        }
+        let row = server.logged(1).await.remove(0);
+        assert_eq!((&row["status"], &row["attemptCount"]), (&json!("failed"), &json!(6)));
+        assert_eq!(row["httpStatus"], 413);
+        assert_eq!(row["attempts"].as_array().unwrap().len(), 1, "a list shows the last attempt only");
+        assert!(row["attempts"][0]["hint"].as_str().unwrap().contains("limit on the size"));
+        let path = format!("/deliveries/{}", row["id"].as_str().unwrap());
+        let detail = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
+        assert_eq!(detail["attempts"].as_array().unwrap().len(), 6);
+        let webhook = format!("/webhooks/{}", tenant.webhook);
+        let webhook = server.admin(Method::GET, &webhook, Value::Null).await.expect(200).json();
+        assert_eq!(
+            (&webhook["enabled"], &webhook["disabledReason"]),
+            (&json!(false), &json!("retries_used_up"))
+        );
+    }
+
+    #[tokio::test]
     async fn a_delivery_is_sent_again_as_a_new_one_with_the_same_event_id() {
         let server = Server::new().await;
         let tenant = server.tenant("A").await;

@@ -165,13 +165,10 @@ mod tests {
     #[tokio::test]
     async fn nobody_without_an_admin_token_comes_in() {
         let server = Server::new().await;
-        for token in ["", "x", "an admin token "] {
-            let answered = server
-                .request(Method::GET, "/api/v1/applications", &format!("{token}\u{20}"), Value::Null)
-                .await;
-            let expected = if token.trim() == ADMIN_TOKEN { 200 } else { 401 };
-            assert_eq!(answered.status, expected, "{token:?}");
+        for wrong in ["", "x", &ADMIN_TOKEN[1..], &ADMIN_TOKEN.to_uppercase()] {
+            server.request(Method::GET, "/api/v1/applications", wrong, Value::Null).await.expect(401);
         }
+        server.request(Method::GET, "/api/v1/applications", ADMIN_TOKEN, Value::Null).await.expect(200);
         let request = Request::get("/api/v1/applications").body(Body::empty()).unwrap();
         let answered = server.send(request).await.expect(401);
         assert_eq!(answered.headers["www-authenticate"], "Bearer");

@@ -49,7 +49,6 @@ fn guarded(mut response: Response, over_tls: bool) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ] {
@@ -93,7 +92,6 @@ mod tests {
         {
             let (_, headers, body) = get_page(path, "https://a").await;
             assert_eq!(headers[header::CONTENT_SECURITY_POLICY], POLICY);
-            assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
             assert_eq!(headers[header::STRICT_TRANSPORT_SECURITY], HSTS);
             assert!(!body.contains("<script") && !body.contains("style="), "{path}");
         }

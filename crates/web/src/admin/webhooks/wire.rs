@@ -271,6 +271,7 @@ same! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::told;
     use domain::{cadence, ids::ApplicationId, time::Timestamp};
 
     const NEW: &str = r#"{"kind":"scheduled","name":"Fleet","callbackUri":"https://example.com/hooks",
@@ -279,7 +280,7 @@ mod tests {
     fn new(json: &str) -> Result<NewWebhookRequest, String> {
         let new: NewWebhook = serde_json::from_str(json).map_err(|error| error.to_string())?;
         let application = ApplicationId::new(Timestamp::from_secs(1), [0; 10]);
-        new.into_request(application).map_err(|error| format!("{error:?}"))
+        new.into_request(application).map_err(|error| told(&error))
     }
 
     fn settings() -> Scheduled {
