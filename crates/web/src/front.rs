@@ -21,12 +21,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{
-    Limits,
-    api_v2::error::V2Error,
-    path,
-    problem::{self, ApiError},
-};
+use crate::{Limits, api_v2::error::V2Error, path, problem::ApiError};
 
 /// The id of a request, in answers of the v2 form.
 pub(crate) const SC_REQUEST_ID: HeaderName = HeaderName::from_static("sc-request-id");
@@ -111,12 +106,11 @@ fn written_out(mut response: Response, origin: &str, id: &str, path: &str) -> Re
     if let Some(cause) = cause {
         tracing::error!(request.id = id, http.path = path, cause, "A request failed");
     }
-    // The router has put the methods that the path takes here.
-    if rendered.status() == problem::METHOD_NOT_ALLOWED.status
-        && let Some(allow) = response.headers_mut().remove(header::ALLOW)
-    {
-        rendered.headers_mut().insert(header::ALLOW, allow);
-    }
+    // Layers and the router have set headers already, such as the methods that the path takes.
+    let mut headers = std::mem::take(response.headers_mut());
+    headers.remove(header::CONTENT_LENGTH);
+    headers.extend(std::mem::take(rendered.headers_mut()));
+    *rendered.headers_mut() = headers;
     rendered
 }
 

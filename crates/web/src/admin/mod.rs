@@ -191,7 +191,9 @@ mod tests {
     #[tokio::test]
     async fn answers_of_the_admin_api_are_not_stored_on_the_way() {
         let server = Server::new().await;
-        let answered = server.admin(Method::GET, "/applications", Value::Null).await;
-        assert_eq!(answered.headers["cache-control"], "no-store");
+        for path in ["/applications", "/applications/x"] {
+            let answered = server.admin(Method::GET, path, Value::Null).await;
+            assert_eq!(answered.headers["cache-control"], "no-store", "{path}");
+        }
     }
 }
