@@ -32,6 +32,12 @@ pub(crate) enum Command {
     Replay(WithServerArgs<Replay>),
     /// Measure this machine: drain, latency, slots, beside a bare loop
     Bench(Bench),
+    /// The receiver of the benchmark
+    #[command(hide = true)]
+    BenchReceiver {
+        #[arg(long)]
+        secret: String,
+    },
     /// Ask a running server whether all is well
     Doctor(WithServerArgs<Doctor>),
     /// Write a consistent copy of a running server's database
@@ -83,9 +89,9 @@ pub(crate) struct Listen {
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:9000")]
     pub listen: SocketAddr,
-    /// The application's management token, which verifies signatures and answers challenges
+    /// The application's management token, which verifies signatures and answers challenges; without it neither is done
     #[arg(long, env = "MILEPOST_MANAGEMENT_TOKEN", hide_env_values = true)]
-    pub secret: String,
+    pub secret: Option<String>,
     /// How to answer: 200, 500, hang, slow, redirect, drip, …
     #[arg(long, default_value = "200")]
     pub respond: String,

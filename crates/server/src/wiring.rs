@@ -11,7 +11,9 @@ use egress::{Allowance, Egress, EgressConfig};
 use sources::{RECORDED, SIMULATED, Sources, recorded::RecordedTrips, simulated::SimulatedFleet};
 use store_sqlite::{Options, SqliteKeyring, SqliteStore};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use store::Upkeep;
 use web::WebConfig;
+use zeroize::Zeroizing;
 
 use crate::{
     config::{Config, EgressSection},
@@ -41,7 +43,7 @@ pub(crate) struct Running {
 /// Opens everything and begins to serve.
 pub(crate) async fn start(config: &Config, clock: Arc<dyn Clock>, metrics: Option<Metrics>) -> Result<Running> {
     let data = &config.server.data;
-    let (store, keyring) = open_stores(data)?;
+    let Stores { store, keyring, master_key } = Stores::open(data)?;
     let admin_token = folder::admin_token(data, &MachineDice)?;
     let fleet = Arc::new(SimulatedFleet::new(clock.clone(), FLEET_SEED));
     let trips = Arc::new(RecordedTrips::new(clock.clone()));
@@ -58,7 +60,7 @@ pub(crate) async fn start(config: &Config, clock: Arc<dyn Clock>, metrics: Optio
     let parts = Parts {
         store: Arc::new(store),
         keyring: keyring.clone(),
-        master_key: folder::master_key(data, &MachineDice)?,
+        master_key,
         clock,
         dice: Arc::new(MachineDice),
         outbound: outbound(&config.egress)?,
@@ -98,10 +100,26 @@ impl Running {
     }
 }
 
-/// Opens the databases of a data folder.
-pub(crate) fn open_stores(data: &Path) -> Result<(SqliteStore, Arc<SqliteKeyring>)> {
-    let store = SqliteStore::open(data, Options::default())?;
-    Ok((store, Arc::new(SqliteKeyring::open(data)?)))
+/// The databases of a data folder, with the key that opens the keyring.
+pub(crate) struct Stores {
+    pub store: SqliteStore,
+    pub keyring: Arc<SqliteKeyring>,
+    pub master_key: Zeroizing<[u8; 32]>,
+}
+
+impl Stores {
+    /// Opens them; a new folder gets a new key.
+    pub(crate) fn open(data: &Path) -> Result<Self> {
+        let master_key = folder::master_key(data, &MachineDice)?;
+        let store = SqliteStore::open(data, Options::default())?;
+        Ok(Self { store, keyring: Arc::new(SqliteKeyring::open(data)?), master_key })
+    }
+
+    /// Finishes what is waiting and lets go of the folder.
+    pub(crate) async fn close(self) -> Result<()> {
+        self.store.close().await?;
+        Ok(self.keyring.close().await?)
+    }
 }
 
 async fn serve(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) {

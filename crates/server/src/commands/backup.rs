@@ -7,7 +7,7 @@ use store::{Keyring, Upkeep, VehicleFilter, Vehicles};
 use super::{client::Client, show};
 use crate::{
     cli::{Backup, Doctor, Restore, WithServerArgs},
-    wiring,
+    wiring::Stores,
 };
 
 pub(crate) async fn backup(with: WithServerArgs<Backup>) -> Result<()> {
@@ -52,7 +52,7 @@ pub(crate) async fn restore(args: Restore) -> Result<()> {
     }
     std::fs::create_dir_all(&args.data).with_context(|| format!("cannot use {}", args.data.display()))?;
     // Whoever holds the lock of the folder is a running server: then nothing is touched.
-    drop(wiring::open_stores(&args.data).context("the data folder cannot be used")?);
+    Stores::open(&args.data)?.close().await?;
     let fresh = args.data.join("milepost.db.restoring");
     std::fs::copy(&args.file, &fresh).context("the backup cannot be copied")?;
     std::fs::File::open(&fresh)?.sync_all()?;
@@ -64,19 +64,19 @@ pub(crate) async fn restore(args: Restore) -> Result<()> {
     }
     std::fs::rename(&fresh, &database)?;
     std::fs::File::open(&args.data)?.sync_all()?;
-    let (store, keyring) = wiring::open_stores(&args.data)?;
+    let stores = Stores::open(&args.data)?;
+    let store = &stores.store;
     let damage = store.check().await?;
     ensure!(damage.is_empty(), "the backup is damaged: {}", damage.join("; "));
     let mut erased = 0;
-    for (subject, _) in keyring.erased().await? {
+    for (subject, _) in stores.keyring.erased().await? {
         let filter = VehicleFilter { user: Some(domain::ids::UserId(subject)), ..VehicleFilter::default() };
         for vehicle in store.list_vehicles(filter, usize::MAX).await? {
             store.erase_vehicle(vehicle.no).await?;
             erased += 1;
         }
     }
-    store.close().await?;
-    keyring.close().await?;
+    stores.close().await?;
     println!("restored {}; {erased} vehicles that were erased since the backup were erased again", database.display());
     Ok(())
 }

@@ -7,8 +7,8 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context, Result, bail};
 use domain::time::Timestamp;
 use lab::{
-    console::{self, Style},
-    receiver::{Receiver, ReceiverOptions},
+    console::{self, Console, ShownTime},
+    receiver::{Received, Receiver, ReceiverOptions},
 };
 use serde_json::{Value, json};
 use store::Upkeep;
@@ -19,7 +19,7 @@ use crate::{
     config::{Config, LogFormat},
     machine::MachineClock,
     telemetry,
-    wiring::{self, Running},
+    wiring::{self, Running, Stores},
 };
 
 /// How long before the hour the demo's clock begins: time to verify, test and subscribe.
@@ -28,13 +28,15 @@ const HOUR_S: i64 = 3_600;
 /// The path that both webhooks share.
 const CALLBACK: &str = "/webhooks";
 
+const NOTE: anstyle::Style = anstyle::AnsiColor::Cyan.on_default();
+
 /// Make, model, region, profile.
 const FLEET: [(&str, &str, &str, &str); 6] = [
     ("TESLA", "Model 3", "US", "driving"),
     ("VOLKSWAGEN", "ID.4", "EUROPE", "charging"),
     ("FORD", "Mustang Mach-E", "US", "parked"),
     ("BMW", "i4", "EUROPE", "driving"),
-    ("TOYOTA", "RAV4", "US", "driving"),
+    ("TOYOTA", "RAV4 Prime", "US", "driving"),
     ("KIA", "EV6", "US", "charging"),
 ];
 
@@ -55,7 +57,8 @@ pub(crate) async fn run(args: Demo) -> Result<()> {
     let clock = Arc::new(MachineClock::paced(from, args.speed));
     let receiver = Receiver::start(ReceiverOptions::default()).await.context("the receiver cannot listen")?;
     let running = wiring::start(&config, clock, None).await?;
-    let demo = Stage { style: Style::detect(args.json), client: client(&running)?, receiver: &receiver };
+    let demo = Stage { json: args.json, client: client(&running)?, receiver: &receiver };
+    let mut screen = Console::for_stdout(ShownTime::Sender);
     demo.introduce(&running, &args, from);
     let mut arriving = receiver.log().subscribe();
     let set_up = demo.set_up(&args);
@@ -69,7 +72,7 @@ pub(crate) async fn run(args: Demo) -> Result<()> {
             }
             received = arriving.recv() => {
                 let Ok(received) = received else { continue };
-                println!("{}", console::received(&received, demo.style));
+                demo.show(&mut screen, &received);
                 if slots.is_over(&running, args.slots) {
                     break;
                 }
@@ -79,18 +82,15 @@ pub(crate) async fn run(args: Demo) -> Result<()> {
         }
     }
     demo.note(&format!("stopping; the data stays in {}", args.data.display()));
-    running.stop().await?;
-    receiver.shutdown().await;
-    Ok(())
+    Ok(running.stop().await?)
 }
 
 /// Where the demo's clock begins: before the next hour, and never before what was written by an earlier run.
 async fn beginning(args: &Demo) -> Result<Timestamp> {
     use app::ports::Clock;
-    let (store, keyring) = wiring::open_stores(&args.data)?;
-    let latest = store.heartbeat(MachineClock::wall().now()).await?;
-    store.close().await?;
-    keyring.close().await?;
+    let stores = Stores::open(&args.data)?;
+    let latest = stores.store.heartbeat(MachineClock::wall().now()).await?;
+    stores.close().await?;
     let hour = (latest + LEAD).as_secs().div_euclid(HOUR_S) + 1;
     Ok(Timestamp::from_secs(hour * HOUR_S) - LEAD)
 }
@@ -120,7 +120,7 @@ impl Slots {
 
 /// What the demo acts with.
 struct Stage<'a> {
-    style: Style,
+    json: bool,
     client: Client,
     receiver: &'a Receiver,
 }
@@ -128,10 +128,19 @@ struct Stage<'a> {
 impl Stage<'_> {
     /// A line about what happens.
     fn note(&self, text: &str) {
-        if self.style.is_json() {
+        if self.json {
             println!("{}", json!({ "note": text }));
         } else {
-            println!("{}", console::note(text, self.style));
+            anstream::println!("{NOTE}·{NOTE:#} {text}");
+        }
+    }
+
+    /// A webhook as it arrived.
+    fn show(&self, screen: &mut Console, received: &Received) {
+        if self.json {
+            println!("{}", console::json(received));
+        } else {
+            anstream::println!("{}", screen.line(received));
         }
     }
 
@@ -142,6 +151,9 @@ impl Stage<'_> {
         self.note(&format!("clock     {from}, {} times faster than time", args.speed));
         if let Some(path) = &running.admin_token.written_to {
             self.note(&format!("admin     the token was written to {}", path.display()));
+        }
+        if !self.json {
+            anstream::println!("\n{}", Console::for_stdout(ShownTime::Sender).heading());
         }
     }
 

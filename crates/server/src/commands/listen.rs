@@ -5,11 +5,11 @@ use anyhow::Result;
 use crate::cli::Listen;
 
 pub(crate) async fn run(args: Listen) -> Result<()> {
-    let options = lab::console::ListenOptions {
-        listen: args.listen,
+    let options = lab::listen::ListenOptions {
+        address: args.listen,
         secret: args.secret,
         behaviour: args.respond.parse()?,
         json: args.json,
     };
-    Ok(lab::console::listen(options).await?)
+    Ok(lab::listen::listen(options).await?)
 }

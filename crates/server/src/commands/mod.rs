@@ -26,6 +26,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Delivery(with) => admin::delivery(with).await,
         Command::Replay(with) => replay::run(with).await,
         Command::Bench(args) => bench::run(args).await,
+        Command::BenchReceiver { secret } => bench::serve_receiver(secret).await,
         Command::Doctor(with) => backup::doctor(with).await,
         Command::Backup(with) => backup::backup(with).await,
         Command::Restore(args) => backup::restore(args).await,
