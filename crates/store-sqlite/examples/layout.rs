@@ -162,18 +162,23 @@ async fn measure_store(events: usize) -> Result<()> {
     let per_run = events / RUNS / BATCH * BATCH;
     let mut runs = Vec::new();
     for _ in 0..RUNS {
-        let started = Measure::start();
+        let (started, cpu) = (Measure::start(), cpu_seconds());
+        // As in the server: while a batch is recorded, the next one is committed, often in the same transaction.
+        let mut queued = Vec::new();
         for _ in 0..per_run / BATCH {
-            let queued = scene.commit().await?;
-            scene.record(&queued).await?;
+            let steps = scene.steps();
+            let (next, recorded) = tokio::join!(scene.commit(steps), scene.record(&queued));
+            recorded?;
+            queued = next?;
         }
+        scene.record(&queued).await?;
         let (took, written) = started.stop();
-        runs.push((per_run as f64 / took.as_secs_f64(), written as f64 / per_run as f64));
+        let cpu = (cpu_seconds() - cpu) * 1e6 / per_run as f64;
+        runs.push((per_run as f64 / took.as_secs_f64(), (written as f64 / per_run as f64, cpu)));
     }
-    let (rate, written) = median(runs);
-    println!(
-        "\nevents from commit to delivered, batches of {BATCH}: {rate:.0}/s, {written:.0} bytes written each"
-    );
+    let (rate, (written, cpu)) = median(runs);
+    println!("\nevents from commit to delivered, in batches of {BATCH}: {rate:.0}/s");
+    println!("each: {written:.0} bytes written, {cpu:.1} µs of CPU on both sides of the store");
 
     let ended = (per_run * RUNS) as f64;
     let after = sizes(folder.path())?;
@@ -188,7 +193,8 @@ async fn measure_store(events: usize) -> Result<()> {
     println!("| of these, sealed observation | {OBSERVATION} |");
 
     for _ in 0..per_run / BATCH {
-        scene.commit().await?;
+        let steps = scene.steps();
+        scene.commit(steps).await?;
     }
     let waiting = (size(&sizes(folder.path())?, "queue") - size(&after, "queue")) / per_run as f64;
     println!("\nkept per waiting event, besides its observation: {waiting:.0} bytes");
@@ -222,12 +228,12 @@ impl<'a> Scene<'a> {
         Ok(Self { store, webhook, lease, vehicles, next: 0, made: 0 })
     }
 
-    /// Commits a batch of steps with an observation and an event each.
-    async fn commit(&mut self) -> Result<Vec<(EventNo, Timestamp)>> {
+    /// A batch of steps with an observation and an event each.
+    fn steps(&mut self) -> Vec<StepCommit> {
         let mut commits = Vec::with_capacity(BATCH);
         for _ in 0..BATCH {
             self.made += 1;
-            let now = at(i64::try_from(self.made / 1_000)?);
+            let now = at((self.made / 1_000).cast_signed());
             let place = self.next;
             self.next = (self.next + 1) % self.vehicles.len();
             let (vehicle, version) = &mut self.vehicles[place];
@@ -250,6 +256,11 @@ impl<'a> Scene<'a> {
             });
             *version += 1;
         }
+        commits
+    }
+
+    /// Commits steps; answers with where their events wait.
+    async fn commit(&self, commits: Vec<StepCommit>) -> Result<Vec<(EventNo, Timestamp)>> {
         let moments: Vec<Timestamp> = commits.iter().map(|commit| commit.now).collect();
         let mut queued = Vec::with_capacity(BATCH);
         for (result, now) in self.store.commit_steps(commits).await?.into_iter().zip(moments) {
@@ -318,8 +329,18 @@ fn bytes_written() -> u64 {
     io.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse().ok()).unwrap_or(0)
 }
 
+/// Seconds of CPU that the process has used so far.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name, in brackets, may contain anything; user and system time are the 12th and 13th field after it.
+    let ticks = stat.rsplit_once(')').map_or(0, |(_, fields)| {
+        fields.split_ascii_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum()
+    });
+    ticks as f64 / rustix::param::clock_ticks_per_second() as f64
+}
+
 /// The run with the median rate.
-fn median(mut runs: Vec<(f64, f64)>) -> (f64, f64) {
+fn median<T: Copy>(mut runs: Vec<(f64, T)>) -> (f64, T) {
     runs.sort_by(|a, b| a.0.total_cmp(&b.0));
     runs[runs.len() / 2]
 }
