@@ -21,9 +21,11 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let crashes = !arguments.iter().any(|argument| argument == "--without-crashes");
+    let tell = arguments.iter().any(|argument| argument == "--tell");
     let (begun, mut told, mut report) = (Instant::now(), 0, Report::default());
     for seed in first..end {
-        let life = soak::live(seed, weeks, crashes);
+        let life = soak::live_with(seed, weeks, crashes, |world| if tell { world.keep_trace() });
+        life.trace.iter().for_each(|line| println!("{line}"));
         report.add(seed, &life);
         if let Some(guilt) = life.guilt() {
             eprintln!("seed {seed}: {guilt}");

@@ -243,11 +243,11 @@ impl Receivers {
         self.inner.lock().received.clear();
     }
 
-    /// Requests that are under way, or ended this very moment.
+    /// Occurrences in requests that are under way, or ended this very moment.
     pub(crate) fn in_flight(&self) -> usize {
         let now = self.clock.monotonic();
         let recent = |received: &&Received| received.ended.is_none_or(|ended| ended + RECENT >= now);
-        self.inner.lock().received.iter().rev().take(LATEST).filter(recent).count()
+        self.inner.lock().received.iter().rev().take(LATEST).filter(recent).map(|post| post.arrivals().len()).sum()
     }
 
     /// Takes a request in; answers with its place in the log, unless it does not get there, and what follows.

@@ -91,6 +91,8 @@ pub struct Life {
     pub crashes: u64,
     /// All that happened, as one number.
     pub trace_hash: u64,
+    /// All that happened, line by line, if that was kept.
+    pub trace: Vec<String>,
 }
 
 impl Life {
@@ -117,7 +119,7 @@ pub fn live(seed: u64, weeks: u32, crashes: bool) -> Life {
     live_with(seed, weeks, crashes, |_| {})
 }
 
-/// Lets a world live for weeks that is changed before each life of the process.
+/// Lets a world live for weeks that was prepared for it.
 pub fn live_with(seed: u64, weeks: u32, crashes: bool, prepare: impl FnOnce(&mut World)) -> Life {
     let mut soak = Soak::new(seed, crashes);
     prepare(&mut soak.world);
@@ -135,6 +137,7 @@ pub fn live_with(seed: u64, weeks: u32, crashes: bool, prepare: impl FnOnce(&mut
         left_over: soak.left_over(),
         crashes: soak.world.lives() - 1,
         trace_hash: soak.world.trace_hash(),
+        trace: soak.world.trace(),
     }
 }
 
@@ -150,6 +153,8 @@ const CADENCES: &[&str] = &[
 ];
 const ENDPOINTS: &[&[&str]] =
     &[&["/odometer"], &["/", "/battery"], &["/location", "/odometer", "/tires/pressure"], &["/vin"]];
+/// How long a read takes at most.
+const READ_MOST: Duration = Duration::from_secs(61);
 /// Around a full hour nothing is done but exactly at it: what an end of the process leaves unknown must not matter there.
 const QUIET: u64 = 15;
 
@@ -276,6 +281,7 @@ impl Soak {
             let changed = self.world.advance_until(left, |world| status(world, &hooks) != delivering);
             if changed {
                 let at = self.world.now();
+                self.look();
                 self.note(at);
             }
         }
@@ -286,16 +292,19 @@ impl Soak {
     }
 
     fn act(&mut self) {
-        let at = self.world.now();
+        let mut at = self.world.now();
         let act = self.chance.pick(ACTS);
         self.look();
+        self.world.tell(format_args!("{act:?}"));
         match act {
             Act::Subscribe => {
                 let (hook, car) = self.some_pair();
+                self.world.tell(format_args!("{} car {}", hook.id, car.number));
                 self.world.ask(|app| async move { app.subscribe(hook.id, &[car.id()]).await.map(drop) });
             }
             Act::Unsubscribe => {
                 let (hook, car) = self.some_pair();
+                self.world.tell(format_args!("{} car {}", hook.id, car.number));
                 self.world.ask(|app| async move { app.unsubscribe(hook.id, car.id()).await.map(drop) });
             }
             Act::Reschedule => {
@@ -318,6 +327,7 @@ impl Soak {
             Act::Receiver => self.change_receiver(),
             Act::Car => {
                 let (car, mood) = (self.chance.pick(&self.cars), self.some_mood());
+                self.world.tell(format_args!("car {} {mood:?}", car.number));
                 self.world.car_is(car, mood);
             }
             Act::Permissions => self.change_permissions(),
@@ -341,6 +351,7 @@ impl Soak {
                 let minutes = self.chance.pick(&[1, 10, 70, 300, 2_000]);
                 self.world.crash();
                 self.world.advance(Duration::from_secs(minutes * 60));
+                at = self.world.now();
             }
             Act::Crash | Act::Foresee | Act::Outage => {}
         }
@@ -379,6 +390,7 @@ impl Soak {
         let script: Vec<_> = (0..self.chance.below(8)).map(|_| self.chance.pick(&reactions)).collect();
         let any = self.chance.pick(&reactions);
         let then = self.chance.pick(&[reactions[0], reactions[1], reactions[2], any]);
+        self.world.tell(format_args!("{} {script:?} then {then:?}", hook.id));
         self.world.receiver_will(hook, &script, then);
     }
 
@@ -421,11 +433,14 @@ impl Soak {
                 self.world.start();
                 continue;
             };
+            let now = self.world.now();
             for subscription in document.subscriptions {
-                let hook = self.hooks.iter().find(|hook| hook.no == subscription.webhook);
-                if let (Some(hook), Some(gathering)) = (hook, subscription.gathering) {
-                    self.gathering.insert((hook.id, car.id(), gathering.slot));
-                }
+                let Some(hook) = self.hooks.iter().find(|hook| hook.no == subscription.webhook) else { continue };
+                let gathering = subscription.gathering.map(|gathering| gathering.slot);
+                // One that has come is opened by the step that its first read leads to.
+                let come = Some(subscription.next_slot).filter(|&slot| slot <= now);
+                let slots = gathering.into_iter().chain(come);
+                self.gathering.extend(slots.map(|slot| (hook.id, car.id(), slot)));
             }
         }
     }
@@ -447,9 +462,7 @@ impl Soak {
                 period.hook == hook && period.car.number == number && period.until.is_none()
             };
             if self.periods.iter().find(open).is_none() {
-                let before = self.periods.iter().any(|period| period.hook == hook && period.car.number == number);
-                let from = if before { since.max(at) } else { since };
-                self.periods.push(Period { hook, car, cadence, from, until: None });
+                self.periods.push(Period { hook, car, cadence, from: begin(since, at), until: None });
             }
         }
     }
@@ -513,6 +526,15 @@ impl Soak {
 fn status(world: &World, hooks: &[Hook]) -> Vec<bool> {
     let app = world.app();
     hooks.iter().map(|&hook| cadence_of(&app, hook).is_some()).collect()
+}
+
+/// From when a car's slots on a webhook count that delivers since `at`.
+///
+/// A slot that came while a read was under way is opened after it: that one may be posted or not, as one at the very
+/// beginning.
+fn begin(since: Timestamp, at: Timestamp) -> Timestamp {
+    let hour = Timestamp::from_secs(at.as_secs() - at.as_secs() % 3_600);
+    if since <= hour && at.since(hour) <= READ_MOST { hour } else { since.max(at) }
 }
 
 /// The cadence of a webhook, if it delivers.

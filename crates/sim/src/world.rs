@@ -342,12 +342,14 @@ impl World {
 
     // ---- asking the application ----
 
-    /// Runs a use-case to its end, letting time pass as it needs. `None` when the process ended before it answered.
+    /// Runs a use-case to its end, letting time pass as it needs. `None` when the process ended before it answered. One
+    /// that is down is started first.
     pub fn ask<T, F>(&mut self, use_case: impl FnOnce(Arc<App>) -> F) -> Option<T>
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
+        self.start();
         let answer = use_case(self.app());
         self.wait_for(answer)
     }
@@ -695,6 +697,11 @@ impl World {
     /// Keeps the lines of the trace from now on.
     pub fn keep_trace(&mut self) {
         self.trace.keep_lines();
+    }
+
+    /// Writes into the trace what a test does.
+    pub fn tell(&mut self, what: std::fmt::Arguments<'_>) {
+        self.trace.line(format_args!("{} {what}", self.now()));
     }
 
     /// All that happened, as one number.

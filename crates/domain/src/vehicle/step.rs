@@ -145,8 +145,8 @@ pub fn step(
 ) -> Outcome {
     let outcome = Outcome { unchanged: true, ..Outcome::default() };
     let mut step = Step { document, info, webhooks, now, outcome, posts: Vec::new() };
-    step.reconcile();
     step.close_ended();
+    step.reconcile();
     step.open_reached();
     let leave_alone = step.take_in(input);
     step.decide(leave_alone);
@@ -172,7 +172,8 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// Follows what happened to the webhooks: deleted ones take their subscriptions along, a new cadence plans anew.
+    /// Follows what happened to the webhooks: deleted ones take their subscriptions along, a new cadence plans anew. A slot
+    /// of the old cadence that has come is still owed.
     fn reconcile(&mut self) {
         let (webhooks, now, unchanged) = (self.webhooks, self.now, &mut self.outcome.unchanged);
         self.document.subscriptions.retain_mut(|subscription| {
@@ -184,7 +185,10 @@ impl Step<'_> {
                 && subscription.cadence_epoch != webhook.revision.cadence_epoch
             {
                 subscription.cadence_epoch = webhook.revision.cadence_epoch;
-                subscription.next_slot = settings.cadence.next_after(now);
+                let old = std::mem::replace(&mut subscription.next_slot, settings.cadence.next_after(now));
+                if old <= now && subscription.gathering.is_none() {
+                    subscription.gathering = Some(Gathering::begin(old, now));
+                }
                 *unchanged = false;
             }
             if !webhook.status.delivers() && subscription.gathering.take().is_some() {

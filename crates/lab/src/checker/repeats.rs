@@ -41,10 +41,12 @@ pub(super) fn check<'a, 'b: 'a>(
     }
 }
 
+/// The first arrival after each acceptance. A sender that lost an acceptance does not know of it: those that follow until
+/// the next one are its retries, not further repeats.
 fn repeats_of<'a, 'b: 'a>(history: &'a [&'b Arrival]) -> impl Iterator<Item = Repeat<'b>> + use<'a, 'b> {
     let mut accepted = None;
     history.iter().filter_map(move |again| {
-        let repeat = accepted.map(|accepted| Repeat { accepted, again });
+        let repeat = accepted.take().map(|accepted| Repeat { accepted, again });
         if again.outcome == Outcome::Accepted {
             accepted = Some(again.at);
         }
