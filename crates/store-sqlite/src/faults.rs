@@ -615,28 +615,41 @@ fn is_in_a_file(folder: &TempDir, canary: &[u8]) -> bool {
 }
 
 #[tokio::test]
-async fn the_log_is_read_along_its_indexes() {
+async fn long_tables_are_read_along_their_indexes() {
     let store = SqliteStore::in_memory().unwrap();
-    let plans = store
-        .engine()
-        .read(|conn| {
-            [
-                ("webhook = 1", "delivery_of_webhook"),
-                ("vehicle = 1", "delivery_of_vehicle"),
-                ("status = 2 AND status <> 1", "delivery_in_trouble"),
-            ]
-            .map(|(condition, index)| {
-                let sql = format!(
-                    "EXPLAIN QUERY PLAN SELECT * FROM delivery WHERE {condition} AND event < 9 ORDER BY event DESC LIMIT 5"
-                );
-                Ok((conn.query_row(&sql, [], |row| row.get::<_, String>(3))?, index))
-            })
-            .into_iter()
-            .collect::<Result<Vec<_>, OpError>>()
-        })
-        .await
-        .unwrap();
-    for (plan, index) in plans {
-        assert!(plan.contains(index), "{plan}");
+    let newest = "AND event < 9 ORDER BY event DESC LIMIT 5";
+    for (sql, plan) in [
+        (
+            format!("SELECT * FROM delivery WHERE webhook = 1 {newest}"),
+            "delivery_of_webhook (webhook=? AND event<?)",
+        ),
+        (
+            format!("SELECT * FROM delivery WHERE vehicle = 1 {newest}"),
+            "delivery_of_vehicle (vehicle=? AND event<?)",
+        ),
+        (
+            format!("SELECT * FROM delivery WHERE status = 2 AND status <> 1 {newest}"),
+            "delivery_in_trouble (status=? AND event<?)",
+        ),
+        (
+            "SELECT * FROM document WHERE pool = 1 AND due = 9 AND vehicle > 2 ORDER BY vehicle".into(),
+            "document_by_due (pool=? AND due=? AND rowid>?)",
+        ),
+        (
+            "SELECT * FROM document WHERE pool = 1 AND due > 1 AND due <= 9 ORDER BY due, vehicle".into(),
+            "document_by_due (pool=? AND due>? AND due<?)",
+        ),
+        (
+            "SELECT min(due) FROM document WHERE pool = 1 AND due > 9".into(),
+            "COVERING INDEX document_by_due (pool=? AND due>?)",
+        ),
+    ] {
+        let explain = format!("EXPLAIN QUERY PLAN {sql}");
+        let steps = store.engine().read(move |conn| {
+            let mut query = conn.prepare(&explain)?;
+            Ok(query.query_map([], |row| row.get::<_, String>(3))?.collect::<Result<Vec<_>, _>>()?)
+        });
+        let steps = steps.await.unwrap();
+        assert!(matches!(steps.as_slice(), [step] if step.contains(plan)), "{steps:?}");
     }
 }

@@ -122,7 +122,7 @@ CREATE TABLE connection (
 CREATE INDEX connection_by_application ON connection (application, vehicle);
 CREATE INDEX connection_by_user ON connection (user, vehicle);
 
--- The one row that every step rewrites: no index but its key. `pool` and `due` repeat the key of `due`.
+-- The one row that every step rewrites. Work goes through it in the order of its key; see docs/adr/0001-store-layout.md.
 CREATE TABLE document (
     vehicle INTEGER PRIMARY KEY,
     version INTEGER NOT NULL,
@@ -131,13 +131,7 @@ CREATE TABLE document (
     last_observation INTEGER,
     body BLOB NOT NULL -- sealed
 ) STRICT;
-
-CREATE TABLE due (
-    pool INTEGER NOT NULL,
-    due INTEGER NOT NULL,
-    vehicle INTEGER NOT NULL,
-    PRIMARY KEY (pool, due, vehicle)
-) STRICT, WITHOUT ROWID;
+CREATE INDEX document_by_due ON document (pool, due) WHERE due IS NOT NULL;
 
 -- The observations of a vehicle are a chain: the document knows the newest, and each one the one before it.
 CREATE TABLE observation (

@@ -21,8 +21,6 @@ pub(crate) fn commit_steps(tx: &Tx<'_>, commits: &[StepCommit]) -> Result<Vec<St
 /// What the store has of a document, without its body.
 struct Stored {
     version: u64,
-    pool: i64,
-    due: Option<i64>,
     last_observation: Option<i64>,
 }
 
@@ -41,7 +39,7 @@ fn commit_step(tx: &Tx<'_>, commit: &StepCommit) -> Result<StepResult> {
     };
     let last_observation = observation.or(stored.last_observation);
     if commit.rows.contains(&RowChange::Disconnect) {
-        remove_document(tx, commit.vehicle, &stored, last_observation)?;
+        remove_document(tx, commit.vehicle, last_observation)?;
     } else {
         replace_document(tx, commit, &stored, last_observation)?;
     }
@@ -60,14 +58,9 @@ fn commit_step(tx: &Tx<'_>, commit: &StepCommit) -> Result<StepResult> {
 }
 
 fn stored(tx: &Tx<'_>, vehicle: VehicleNo) -> Result<Option<Stored>> {
-    tx.prepare_cached("SELECT version, pool, due, last_observation FROM document WHERE vehicle = ?1")?
+    tx.prepare_cached("SELECT version, last_observation FROM document WHERE vehicle = ?1")?
         .query_row([vehicle.0], |row| {
-            Ok(Stored {
-                version: rows::count(row, 0)?,
-                pool: row.get(1)?,
-                due: row.get(2)?,
-                last_observation: row.get(3)?,
-            })
+            Ok(Stored { version: rows::count(row, 0)?, last_observation: row.get(1)? })
         })
         .optional()
 }
@@ -78,53 +71,25 @@ fn replace_document(
     stored: &Stored,
     last_observation: Option<i64>,
 ) -> Result<()> {
-    let due = commit.due.map(Timestamp::as_micros);
     tx.prepare_cached(
         "UPDATE document SET version = ?2, due = ?3, last_observation = ?4, body = ?5 WHERE vehicle = ?1",
     )?
     .execute(params![
         commit.vehicle.0,
         rows::from_count(stored.version + 1),
-        due,
+        commit.due.map(Timestamp::as_micros),
         last_observation,
         commit.document,
-    ])?;
-    if due != stored.due {
-        remove_due(tx, commit.vehicle, stored)?;
-        if let Some(due) = due {
-            tx.prepare_cached("INSERT INTO due (pool, due, vehicle) VALUES (?1, ?2, ?3)")?.execute([
-                stored.pool,
-                due,
-                commit.vehicle.0,
-            ])?;
-        }
-    }
-    Ok(())
+    ])
+    .map(drop)
 }
 
 /// Ends the connection. The vehicle's row stays, so that the log can name it, and takes over the chain of observations.
-fn remove_document(
-    tx: &Tx<'_>,
-    vehicle: VehicleNo,
-    stored: &Stored,
-    last_observation: Option<i64>,
-) -> Result<()> {
-    remove_due(tx, vehicle, stored)?;
+fn remove_document(tx: &Tx<'_>, vehicle: VehicleNo, last_observation: Option<i64>) -> Result<()> {
     tx.prepare_cached("DELETE FROM document WHERE vehicle = ?1")?.execute([vehicle.0])?;
     tx.prepare_cached("UPDATE vehicle SET last_observation = ?2 WHERE no = ?1")?
-        .execute(params![vehicle.0, last_observation])?;
-    Ok(())
-}
-
-fn remove_due(tx: &Tx<'_>, vehicle: VehicleNo, stored: &Stored) -> Result<()> {
-    if let Some(due) = stored.due {
-        tx.prepare_cached("DELETE FROM due WHERE pool = ?1 AND due = ?2 AND vehicle = ?3")?.execute([
-            stored.pool,
-            due,
-            vehicle.0,
-        ])?;
-    }
-    Ok(())
+        .execute(params![vehicle.0, last_observation])
+        .map(drop)
 }
 
 /// Appends an observation to the vehicle's chain.

@@ -81,8 +81,6 @@ pub(crate) fn erase_vehicle(tx: &Tx<'_>, vehicle: VehicleNo) -> Result<()> {
     while let Some(no) = next {
         next = remove.query_row([no], |row| row.get(0)).optional()?.flatten();
     }
-    tx.prepare_cached("DELETE FROM due WHERE (pool, due, vehicle) IN (SELECT pool, due, vehicle FROM document WHERE vehicle = ?1)")?
-        .execute([vehicle.0])?;
     for sql in [
         "DELETE FROM document WHERE vehicle = ?1",
         "DELETE FROM subscription WHERE vehicle = ?1",
@@ -119,7 +117,7 @@ pub(crate) fn pages(conn: &Connection) -> Result<(u64, u64)> {
     Ok((size * used?, size * free?))
 }
 
-/// Findings of SQLite's own check, and of ours: what is stored twice agrees.
+/// Findings of SQLite's own check, and of ours: rows that belong together.
 pub(crate) fn check(conn: &Connection) -> Result<Vec<String>> {
     let mut findings: Vec<String> = conn
         .prepare("PRAGMA integrity_check(100)")?
@@ -127,16 +125,6 @@ pub(crate) fn check(conn: &Connection) -> Result<Vec<String>> {
         .collect::<Result<_>>()?;
     findings.retain(|finding| finding != "ok");
     for (what, sql) in [
-        (
-            "due times that are not those of a document",
-            "SELECT count(*) FROM due LEFT JOIN document AS d USING (vehicle)
-             WHERE (d.pool, d.due) IS NOT (due.pool, due.due)",
-        ),
-        (
-            "documents whose due time is missing",
-            "SELECT count(*) FROM document AS d WHERE d.due IS NOT NULL
-             AND NOT EXISTS (SELECT 1 FROM due WHERE (due.pool, due.due, due.vehicle) = (d.pool, d.due, d.vehicle))",
-        ),
         (
             "connections without a document",
             "SELECT count(*) FROM connection LEFT JOIN document USING (vehicle) WHERE document.vehicle IS NULL",

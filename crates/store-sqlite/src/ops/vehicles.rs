@@ -80,26 +80,44 @@ pub(crate) fn load(conn: &Connection, vehicles: &[VehicleNo]) -> Result<Vec<Opti
 }
 
 pub(crate) fn claim_due(conn: &Connection, claim: &ClaimDue) -> Result<Vec<Due>> {
-    let (after, after_vehicle) = match claim.after {
-        Some((due, vehicle)) => (due.as_micros(), vehicle.0),
-        None => (i64::MIN, i64::MIN),
+    let (after, mut found) = match claim.after {
+        Some((due, vehicle)) if due <= claim.now => {
+            (due.as_micros(), rest_of_slot(conn, claim, due, vehicle)?)
+        }
+        Some((due, _)) => (due.as_micros(), Vec::new()),
+        None => (i64::MIN, Vec::new()),
     };
-    // The order of the joins is that of the keys: it must not depend on statistics.
+    let missing = claim.limit.saturating_sub(found.len());
+    found.append(&mut later_slots(conn, claim, after, missing)?);
+    Ok(found)
+}
+
+/// The beginning of a query for due vehicles. The order of the joins is that of the keys: it must not depend on
+/// statistics.
+const DUE: &str = "FROM document AS d INDEXED BY document_by_due CROSS JOIN vehicle AS v ON v.no = d.vehicle";
+
+/// Vehicles that are due at the same moment as another one, after it. A query of its own, because SQLite finds a place
+/// in the middle of a moment only when the moment is one value.
+fn rest_of_slot(conn: &Connection, claim: &ClaimDue, due: Timestamp, vehicle: VehicleNo) -> Result<Vec<Due>> {
     conn.prepare_cached(&format!(
-        "SELECT {LOADED}, due.due
-         FROM due CROSS JOIN document AS d ON d.vehicle = due.vehicle CROSS JOIN vehicle AS v ON v.no = due.vehicle
-         WHERE due.pool = ?1 AND due.due <= ?2 AND (due.due, due.vehicle) > (?3, ?4)
-         ORDER BY due.due, due.vehicle LIMIT ?5"
+        "SELECT {LOADED}, d.due {DUE} WHERE d.pool = ?1 AND d.due = ?2 AND d.vehicle > ?3 ORDER BY d.vehicle LIMIT ?4"
     ))?
-    .query_map(
-        params![claim.pool.0, claim.now.as_micros(), after, after_vehicle, rows::limit(claim.limit)],
-        |row| Ok(Due { vehicle: loaded(row)?, due: rows::moment(row, 14)? }),
-    )?
+    .query_map(params![claim.pool.0, due.as_micros(), vehicle.0, rows::limit(claim.limit)], due_vehicle)?
+    .collect()
+}
+
+/// Vehicles that are due after a moment.
+fn later_slots(conn: &Connection, claim: &ClaimDue, after: i64, limit: usize) -> Result<Vec<Due>> {
+    conn.prepare_cached(&format!(
+        "SELECT {LOADED}, d.due {DUE} WHERE d.pool = ?1 AND d.due > ?2 AND d.due <= ?3
+         ORDER BY d.due, d.vehicle LIMIT ?4"
+    ))?
+    .query_map(params![claim.pool.0, after, claim.now.as_micros(), rows::limit(limit)], due_vehicle)?
     .collect()
 }
 
 pub(crate) fn next_due(conn: &Connection, pool: PoolNo, after: Timestamp) -> Result<Option<Timestamp>> {
-    conn.prepare_cached("SELECT min(due) FROM due WHERE pool = ?1 AND due > ?2")?
+    conn.prepare_cached("SELECT min(due) FROM document WHERE pool = ?1 AND due > ?2")?
         .query_row([pool.0, after.as_micros()], |row| rows::moment_if_any(row, 0))
 }
 
@@ -318,6 +336,10 @@ fn loaded(row: &Row<'_>) -> Result<LoadedVehicle> {
         version: rows::count(row, 12)?,
         document: row.get(13)?,
     })
+}
+
+fn due_vehicle(row: &Row<'_>) -> Result<Due> {
+    Ok(Due { vehicle: loaded(row)?, due: rows::moment(row, 14)? })
 }
 
 fn listed(row: &Row<'_>) -> Result<VehicleRow> {
