@@ -89,7 +89,7 @@ impl Default for Settings {
             reads: ReadSettings {
                 in_flight: 65_536,
                 per_second: None,
-                deadline: Duration::from_secs(60),
+                deadline: Duration::from_secs(75),
                 claim: 512,
                 look_every: Duration::from_secs(60),
             },

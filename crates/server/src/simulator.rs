@@ -11,7 +11,7 @@ use domain::{
 };
 use sources::{
     RECORDED, SIMULATED,
-    recorded::{ColumnMap, Quirks, RecordedTrips, Recording, TripSpec},
+    recorded::{ColumnMap, Quirks, RecordedTrips, Recording, Skipped, TripSpec},
     simulated::{CarSpec, Latency, Profile, Region, Run, Trouble, find, models},
 };
 
@@ -143,12 +143,9 @@ impl Simulator for Controls {
             return Err("the name of a recording has 1 to 64 letters, digits, - and _".into());
         }
         let read = read(&recording.csv, recording.columns.as_deref())?;
-        let report = format!(
-            "{} s, signals {}; skipped rows: {:?}",
-            read.length().as_secs(),
-            read.signals().map(|signal| signal.entry().code.clone()).collect::<Vec<_>>().join(", "),
-            read.skipped()
-        );
+        let signals: Vec<_> = read.signals().map(|signal| signal.entry().code.as_str()).collect();
+        let report =
+            format!("{} s long, with {}; {}", read.length().as_secs(), signals.join(", "), skipped(read.skipped()));
         self.keep(recording).map_err(|error| format!("the recording cannot be kept: {error}"))?;
         self.trips.register(recording.name.clone(), read);
         let spec = TripSpec { name: recording.name.clone(), started_at: now, speed: recording.speed.max(1), vin: None };
@@ -173,6 +170,22 @@ impl Simulator for Controls {
             })
             .collect()
     }
+}
+
+/// The rows of a recording that were not usable, by reason.
+fn skipped(rows: &Skipped) -> String {
+    let reasons = [
+        ("malformed", rows.malformed),
+        ("without a readable time", rows.unreadable_time),
+        ("not later than the row before", rows.not_rising),
+        ("after a leap in time", rows.leap),
+        ("with an unreadable value", rows.unreadable_value),
+        ("out of range", rows.out_of_range),
+        ("without a place", rows.no_place),
+    ];
+    let told: Vec<_> =
+        reasons.iter().filter(|(_, count)| *count > 0).map(|(reason, count)| format!("{count} {reason}")).collect();
+    if told.is_empty() { "every row is usable".into() } else { format!("rows skipped: {}", told.join(", ")) }
 }
 
 fn newest(make: &str, model: &str, region: Region) -> Result<u16, String> {

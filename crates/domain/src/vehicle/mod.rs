@@ -13,6 +13,8 @@ mod document;
 mod observation;
 mod slots;
 mod step;
+#[cfg(test)]
+mod tests;
 
 pub use codec::Malformed;
 pub use document::{Document, Gathering, SignalState, Subscription};

@@ -1,4 +1,7 @@
 //! A slot: distinct hourly vehicles, all due at the full hour, until the receiver has a payload of each.
+//!
+//! The simulated source answers half of the reads within 0.8 s, 99 of 100 within 10 s and the last ones after up to a
+//! minute, so the last payload says how long the slowest car took; the first 99 % say what the server does.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +24,7 @@ pub(super) async fn measure(args: &Bench, vehicles: usize) -> Result<Vec<Figure>
     let (stage, mut counter) = stage::prepare(&running, config).await?;
     stage::populate(&running.app, &stage, vehicles, Latency::Realistic, args.json).await?;
     running.stop().await?;
-    let (mut took, mut peak, mut written, mut kept) = (vec![], vec![], vec![], vec![]);
+    let (mut most, mut took, mut peak, mut written, mut kept) = (vec![], vec![], vec![], vec![], vec![]);
     for run in 1..=args.runs {
         let hour = FIRST_HOUR + HOUR * u32::try_from(run - 1)?;
         stage::forget_peak();
@@ -29,8 +32,11 @@ pub(super) async fn measure(args: &Bench, vehicles: usize) -> Result<Vec<Figure>
         let running = stage::start(&stage.config, hour - LEAD).await?;
         let before = live_bytes(&running.app.size().await?);
         let expected = (vehicles * run) as u64;
+        let since_hour = || begun.elapsed().saturating_sub(LEAD).as_secs_f64();
+        counter.wait(expected - vehicles as u64 / 100).await?;
+        most.push(since_hour());
         counter.wait(expected).await?;
-        took.push((begun.elapsed().saturating_sub(LEAD)).as_secs_f64());
+        took.push(since_hour());
         let app = running.app.clone();
         running.stop().await?;
         peak.push(stage::own("status", "VmHWM") as f64 / 1_024.0);
@@ -45,10 +51,11 @@ pub(super) async fn measure(args: &Bench, vehicles: usize) -> Result<Vec<Figure>
     counter.stop().await?;
     std::fs::remove_dir_all(&args.data)?;
     let named = |what: &str| format!("slot of {vehicles} vehicles: {what}");
-    let rate = took.iter().map(|seconds| vehicles as f64 / seconds).collect();
+    let rate = most.iter().map(|seconds| 0.99 * vehicles as f64 / seconds).collect();
     Ok(vec![
-        Figure::new(named("hour to last received"), "s", took),
-        Figure::new(named("rate"), "POST/s", rate),
+        Figure::new(named("hour to 99 % received"), "s", most),
+        Figure::new(named("hour to all received"), "s", took),
+        Figure::new(named("rate of those 99 %"), "POST/s", rate),
         Figure::new(named("peak memory"), "MiB", peak),
         Figure::new(named("written per event"), "bytes", written),
         Figure::new(named("kept per event"), "bytes", kept),

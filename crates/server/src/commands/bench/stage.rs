@@ -42,7 +42,8 @@ pub(super) fn machine() -> String {
     let processor = field(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown processor".into());
     let memory = field(&read("/proc/meminfo"), "MemTotal").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let commit = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
+    let folder = env!("CARGO_MANIFEST_DIR");
+    let commit = std::process::Command::new("git").args(["-C", folder, "rev-parse", "--short", "HEAD"]).output();
     let commit = commit.ok().filter(|out| out.status.success()).map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
     format!(
         "{processor}, {cores} cores, {memory}; milepost {} at commit {}",
