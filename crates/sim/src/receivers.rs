@@ -13,7 +13,8 @@ use bytes::Bytes;
 use domain::{delivery::Failure, time::Timestamp};
 use lab::{
     arrival::{Arrival, Signature},
-    event::{Content, Event},
+    event::{Content, Event, VehicleBlock},
+    id::Id,
     receiver::Outcome,
     secret::Secret,
 };
@@ -141,6 +142,16 @@ pub struct Received {
 }
 
 impl Received {
+    /// The id of the first occurrence in it.
+    pub fn id(&self) -> Option<Id> {
+        self.event.as_ref()?.items().first().map(|item| item.id)
+    }
+
+    /// The body, parsed.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("bodies are JSON")
+    }
+
     /// Whether it is vehicle data rather than a challenge or a test.
     pub fn is_data(&self) -> bool {
         self.event.as_ref().is_some_and(|event| {
@@ -188,6 +199,8 @@ struct Receiver {
     secret: Option<Secret>,
     script: VecDeque<Reaction>,
     then: Reaction,
+    /// What it does with requests about a vehicle, before the script is asked.
+    about: BTreeMap<Id, Reaction>,
     to_challenge: ToChallenge,
 }
 
@@ -202,6 +215,7 @@ impl Receivers {
             secret: None,
             script: VecDeque::new(),
             then: answers(200),
+            about: BTreeMap::new(),
             to_challenge: ToChallenge::default(),
         };
         self.inner.lock().by_uri.insert(uri.to_owned(), receiver);
@@ -221,6 +235,13 @@ impl Receivers {
         self.change(uri, |receiver| {
             receiver.script = script.iter().copied().collect();
             receiver.then = then;
+        });
+    }
+
+    /// What it does with every request about a vehicle.
+    pub(crate) fn react_to(&self, uri: &str, vehicle: Id, reaction: Reaction) {
+        self.change(uri, |receiver| {
+            receiver.about.insert(vehicle, reaction);
         });
     }
 
@@ -264,7 +285,8 @@ impl Receivers {
                 let ToChallenge { status, after, digest } = receiver.to_challenge;
                 (answers(status).after(after), digest.answer(receiver.secret.as_ref(), challenge))
             }
-            _ => (receiver.script.pop_front().unwrap_or(receiver.then), Bytes::new()),
+            Some(Content::Vehicles(blocks)) => (receiver.reaction_to(blocks), Bytes::new()),
+            _ => (receiver.then, Bytes::new()),
         };
         if let Does::Misses(_) = reaction.does {
             return (None, reaction, answer);
@@ -295,6 +317,13 @@ impl Receivers {
             received.answered = answered;
             received.ended = Some(now);
         }
+    }
+}
+
+impl Receiver {
+    fn reaction_to(&mut self, blocks: &[VehicleBlock]) -> Reaction {
+        let about = blocks.iter().find_map(|block| self.about.get(&block.vehicle));
+        about.copied().unwrap_or_else(|| self.script.pop_front().unwrap_or(self.then))
     }
 }
 

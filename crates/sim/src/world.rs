@@ -182,6 +182,14 @@ impl World {
         self.advance(until.saturating_sub(self.clock.monotonic()));
     }
 
+    /// Lets time pass until the clock shows a moment, at which nothing has happened yet.
+    pub fn advance_to_the_brink_of(&mut self, moment: &str) {
+        let moment = words::moment(moment, self.now());
+        let until = self.clock.monotonic_of(moment).expect("a clock that runs");
+        self.advance(until.saturating_sub(self.clock.monotonic()) - Duration::from_micros(1));
+        self.clock.pass_to(until);
+    }
+
     /// Sets the wall clock forward or back.
     pub fn jump(&mut self, seconds: i64) {
         let now = self.now();
@@ -614,6 +622,11 @@ impl World {
         self.receivers.script(&uri_of(hook.receiver), next, then);
     }
 
+    /// What a webhook's receiver does with every request about a car.
+    pub fn receiver_to(&mut self, hook: Hook, car: Car, reaction: Reaction) {
+        self.receivers.react_to(&uri_of(hook.receiver), lab::id::Id(car.id().0.as_u128()), reaction);
+    }
+
     /// What a webhook's receiver answers to challenges from now on.
     pub fn to_challenge(&mut self, hook: Hook, answer: ToChallenge) {
         self.receivers.to_challenge(&uri_of(hook.receiver), answer);
@@ -622,6 +635,11 @@ impl World {
     /// What a receiver answers to challenges from now on.
     pub fn receiver_to_challenge(&mut self, uri: &str, answer: ToChallenge) {
         self.receivers.to_challenge(uri, answer);
+    }
+
+    /// The challenges and tests that receivers got.
+    pub fn probes(&self) -> Vec<Received> {
+        self.receivers.with_received(|all| all.iter().filter(|post| !post.is_data()).cloned().collect())
     }
 
     /// Tells a webhook's receiver a token.

@@ -1,3 +1,45 @@
 //! Scenarios of the simulated world, by subject. Each test reads like a page of the manual.
 
+mod bodies;
+mod breaker;
+mod clock;
+mod crash;
+mod delivery;
+mod endings;
 mod schedule;
+mod soak;
+mod switching;
+mod upkeep;
+mod verification;
+
+use std::time::Duration;
+
+use milepost_sim::World;
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(60 * minutes)
+}
+
+const fn hours(hours: u64) -> Duration {
+    Duration::from_secs(3_600 * hours)
+}
+
+/// What must hold of all requests of any world: signatures are good, and no occurrence has two requests at a time.
+fn check_requests(world: &World) {
+    use lab::arrival::Signature;
+    world.with_received(|all| {
+        for post in all {
+            assert_eq!(post.signature, Signature::Good, "{} {:?}", post.at, post.signature_text);
+        }
+        for (place, post) in all.iter().enumerate().filter(|(_, post)| post.id().is_some()) {
+            let overlap = all[..place].iter().find(|other| {
+                other.id() == post.id() && other.ended.is_none_or(|ended| ended > post.began)
+            });
+            assert!(overlap.is_none(), "two requests of one occurrence at {}", post.at);
+        }
+    });
+}

@@ -1,0 +1,31 @@
+//! The short version of the soak: weeks of simulated life, judged by the checker.
+
+use milepost_sim::soak;
+
+#[test]
+fn weeks_with_crashes_lose_nothing_and_repeat_only_what_they_must() {
+    let report = soak::weeks(1..61, 1, true);
+    println!("{}", report.summary());
+    assert!(report.failures.is_empty(), "{:#?}", report.failures);
+    assert!(report.crashes > 200 && report.repeats > 0 && report.ended > 100, "{}", report.summary());
+}
+
+#[test]
+fn weeks_without_crashes_repeat_nothing() {
+    let report = soak::weeks(1..41, 1, false);
+    println!("{}", report.summary());
+    assert!(report.failures.is_empty(), "{:#?}", report.failures);
+    assert_eq!((report.crashes, report.repeats), (0, 0));
+}
+
+#[test]
+fn a_seed_lives_the_same_life_each_time() {
+    let (first, second) = (soak::live(31, 1, true), soak::live(31, 1, true));
+    assert_eq!(first.trace_hash, second.trace_hash);
+    assert_ne!(first.trace_hash, soak::live(32, 1, true).trace_hash);
+}
+
+#[test]
+fn seed_84_a_slot_whose_car_was_being_read_when_its_cadence_changed_is_posted() {
+    assert_eq!(soak::live(84, 1, false).guilt(), None);
+}
