@@ -17,7 +17,7 @@ use store::{Backup, StoreError};
 use crate::error::store_error;
 
 /// Pages copied at a time.
-const STEP: i32 = 1_024;
+const STEP: i32 = 256;
 
 /// Copies the database behind a connection into a new file. An unfinished copy is never at that path.
 pub(crate) fn copy(conn: &Connection, to: &Path) -> Result<Backup, StoreError> {
