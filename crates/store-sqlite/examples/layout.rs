@@ -46,11 +46,15 @@ async fn main() -> Result<()> {
     }
     print_machine();
 
-    println!("\n| due time in | order | updates/s | KB written per update |\n| --- | --- | --- | --- |");
+    println!(
+        "\n| due time in | order | updates/s | KB written each | µs of CPU each |\n| --- | --- | --- | --- | --- |"
+    );
+    let updates = usize::try_from(documents)? / 5;
     for due in [Due::Column, Due::Table] {
         for order in [Order::Random, Order::Key] {
-            let (rate, bytes) = measure_documents(documents, due, order)?;
-            println!("| {due:?} | {order:?} | {rate:.0} | {:.1} |", bytes / 1_000.0);
+            let cost = measure_documents(documents, due, order)?;
+            let (rate, kb) = (cost.per_second(updates), cost.written_per(updates) / 1_000.0);
+            println!("| {due:?} | {order:?} | {rate:.0} | {kb:.1} | {:.1} |", cost.cpu_micros_per(updates));
         }
     }
     measure_store(usize::try_from(events)?).await
@@ -72,8 +76,8 @@ enum Order {
     Key,
 }
 
-/// Rewrites a fifth of the documents in each run; answers with updates per second and bytes written per update.
-fn measure_documents(documents: i64, due: Due, order: Order) -> Result<(f64, f64)> {
+/// Rewrites a fifth of the documents in each run.
+fn measure_documents(documents: i64, due: Due, order: Order) -> Result<Cost> {
     let folder = tempfile::tempdir()?;
     let mut conn = open(&folder.path().join("documents.db"))?;
     conn.execute_batch(match due {
@@ -107,13 +111,12 @@ fn measure_documents(documents: i64, due: Due, order: Order) -> Result<(f64, f64
 
     let mut runs = Vec::new();
     for part in keys.chunks(keys.len() / 5).take(RUNS) {
-        let (took, written) = measured(|| {
-            for batch in part.chunks(BATCH) {
-                rewrite(&mut conn, batch, due, (first_slot, next_slot), &body)?;
-            }
-            empty_wal(&conn)
-        })?;
-        runs.push((part.len() as f64 / took.as_secs_f64(), written as f64 / part.len() as f64));
+        let measure = Measure::start();
+        for batch in part.chunks(BATCH) {
+            rewrite(&mut conn, batch, due, (first_slot, next_slot), &body)?;
+        }
+        empty_wal(&conn)?;
+        runs.push(measure.stop());
     }
     Ok(median(runs))
 }
@@ -163,7 +166,7 @@ async fn measure_store(events: usize) -> Result<()> {
 
     let mut runs = Vec::new();
     for _ in 0..RUNS {
-        let (started, cpu) = (Measure::start(), cpu_seconds());
+        let measure = Measure::start();
         // As in the server: while a batch is recorded, the next one is committed, often in the same transaction.
         let mut queued = Vec::new();
         for _ in 0..per_run / BATCH {
@@ -173,16 +176,14 @@ async fn measure_store(events: usize) -> Result<()> {
             queued = next?;
         }
         scene.record(&queued).await?;
-        let (took, written) = started.stop();
-        let cpu = (cpu_seconds() - cpu) * 1e6 / per_run as f64;
-        runs.push((per_run as f64 / took.as_secs_f64(), (written as f64 / per_run as f64, cpu)));
+        runs.push(measure.stop());
     }
-    let (rate, (written, cpu)) = median(runs);
-    println!("\nevents from commit to delivered, in batches of {BATCH}: {rate:.0}/s");
+    let cost = median(runs);
+    println!("\nevents from commit to delivered, in batches of {BATCH}: {:.0}/s", cost.per_second(per_run));
+    let (written, cpu) = (cost.written_per(per_run), cost.cpu_micros_per(per_run));
     println!("each: {written:.0} bytes written, {cpu:.1} µs of CPU on both sides of the store");
-
-    let (took, _) = scene.claim_all().await?;
-    println!("due vehicles, claimed {BATCH} at a time: {:.0}/s", per_run as f64 / took.as_secs_f64());
+    let cost = scene.claim_all().await?;
+    println!("due vehicles, claimed {BATCH} at a time: {:.0}/s", cost.per_second(per_run));
 
     let ended = (per_run * RUNS) as f64;
     let after = sizes(folder.path())?;
@@ -277,7 +278,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Claims every vehicle, each claim going on after the one before.
-    async fn claim_all(&self) -> Result<(Duration, u64)> {
+    async fn claim_all(&self) -> Result<Cost> {
         let measure = Measure::start();
         let (mut claimed, mut after) = (0, None);
         loop {
@@ -324,27 +325,50 @@ fn size(sizes: &[(String, f64)], name: &str) -> f64 {
     sizes.iter().find(|(known, _)| known == name).map_or(0.0, |(_, bytes)| *bytes)
 }
 
-/// Time and bytes written since a moment.
+/// What something has cost.
+#[derive(Clone, Copy)]
+struct Cost {
+    took: Duration,
+    /// Bytes that the process has had written to disks.
+    written: f64,
+    /// Seconds of CPU on all threads: other processes disturb it less than the time.
+    cpu: f64,
+}
+
+impl Cost {
+    fn per_second(&self, things: usize) -> f64 {
+        things as f64 / self.took.as_secs_f64()
+    }
+
+    fn written_per(&self, things: usize) -> f64 {
+        self.written / things as f64
+    }
+
+    fn cpu_micros_per(&self, things: usize) -> f64 {
+        self.cpu * 1e6 / things as f64
+    }
+}
+
+/// A measurement under way.
 struct Measure {
     at: Instant,
     written: u64,
+    cpu: f64,
 }
 
 impl Measure {
     #[expect(clippy::disallowed_methods, reason = "a benchmark measures how long things take")]
     fn start() -> Self {
-        Self { at: Instant::now(), written: bytes_written() }
+        Self { written: bytes_written(), cpu: cpu_seconds(), at: Instant::now() }
     }
 
-    fn stop(self) -> (Duration, u64) {
-        (self.at.elapsed(), bytes_written() - self.written)
+    fn stop(self) -> Cost {
+        Cost {
+            took: self.at.elapsed(),
+            written: (bytes_written() - self.written) as f64,
+            cpu: cpu_seconds() - self.cpu,
+        }
     }
-}
-
-fn measured(work: impl FnOnce() -> Result<()>) -> Result<(Duration, u64)> {
-    let measure = Measure::start();
-    work()?;
-    Ok(measure.stop())
 }
 
 /// What the process has had written to disks so far.
@@ -363,9 +387,9 @@ fn cpu_seconds() -> f64 {
     ticks as f64 / rustix::param::clock_ticks_per_second() as f64
 }
 
-/// The run with the median rate.
-fn median<T: Copy>(mut runs: Vec<(f64, T)>) -> (f64, T) {
-    runs.sort_by(|a, b| a.0.total_cmp(&b.0));
+/// The run that took the median time.
+fn median(mut runs: Vec<Cost>) -> Cost {
+    runs.sort_by_key(|run| run.took);
     runs[runs.len() / 2]
 }
 
