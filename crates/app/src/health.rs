@@ -68,6 +68,11 @@ impl Health {
         self.state.lock().clock.is_some()
     }
 
+    /// The last write has failed, and no heartbeat was written since.
+    pub(crate) fn store_is_failing(&self) -> bool {
+        self.state.lock().store.is_some()
+    }
+
     pub(crate) fn begun(&self, name: &'static str) {
         self.state.lock().loops.entry(name).or_insert(LoopStatus { running: 0, died: false }).running += 1;
     }

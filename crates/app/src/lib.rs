@@ -37,14 +37,13 @@ pub use usecases::{
     webhooks::{EditWebhook, NewWebhookRequest, ProbeResult, WebhookView},
 };
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
     ids::{PoolNo, RequestId},
     time::Timestamp,
 };
 use futures::future::BoxFuture;
-use hashbrown::HashMap;
 use parking_lot::RwLock;
 use store::{Keyring, Store};
 use zeroize::Zeroizing;
@@ -92,12 +91,16 @@ pub struct App {
     pub(crate) spawn: Arc<dyn Spawn>,
     pub(crate) settings: Settings,
     pub(crate) registry: Registry,
-    pub(crate) pools: RwLock<HashMap<PoolNo, Arc<PoolState>>>,
+    pub(crate) pools: RwLock<BTreeMap<PoolNo, Arc<PoolState>>>,
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) mailbox: Mailbox,
     pub(crate) health: Arc<Health>,
     pub(crate) stop: Arc<Stop>,
     pub(crate) probes: usecases::webhooks::ProbeLimits,
+    /// Held for reading while vehicles are stepped, and for writing while a webhook changes.
+    pub(crate) webhooks_change: tokio::sync::RwLock<()>,
+    /// Held while a webhook is read, decided upon and changed.
+    pub(crate) webhook_edit: tokio::sync::Mutex<()>,
 }
 
 impl App {
@@ -128,6 +131,8 @@ impl App {
             health,
             stop,
             probes: usecases::webhooks::ProbeLimits::default(),
+            webhooks_change: tokio::sync::RwLock::default(),
+            webhook_edit: tokio::sync::Mutex::default(),
         });
         app.lanes.restore(&app).await?;
         janitor::first_heartbeat(&app).await?;

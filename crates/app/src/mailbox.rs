@@ -146,7 +146,11 @@ struct Made {
 }
 
 /// Steps letters of distinct vehicles. Answers with those that have to be stepped again.
+///
+/// Webhooks do not change from here until the events are committed and handed over: so none is made for a webhook that
+/// has just been switched off or deleted, behind the tombstone that covers what is queued for it.
 async fn step_batch(app: &Arc<App>, letters: Vec<Letter>) -> Vec<Letter> {
+    let _unchanged = app.webhooks_change.read().await;
     let now = app.now();
     let opened = match open_all(app, letters).await {
         Ok(opened) => opened,
@@ -163,6 +167,8 @@ async fn step_batch(app: &Arc<App>, letters: Vec<Letter>) -> Vec<Letter> {
         let input = letter.input.clone();
         let outcome = vehicle::step(&mut document, &loaded.info, &refs, input, now);
         if outcome.unchanged {
+            // A clock that went back has made the vehicle due again later.
+            app.notice_due(loaded.source.pool, outcome.next_due.filter(|&due| due > now));
             answer(&mut letter, Ok(()));
             continue;
         }
@@ -189,32 +195,36 @@ async fn open_all(
     let mut opened = Vec::with_capacity(letters.len());
     for mut letter in letters.drain(..) {
         let found = match letter.opened.take() {
-            Some(found) => Some(*found),
-            None => loaded.next().flatten(),
+            Some(found) => Ok(*found),
+            None => loaded.next().unwrap_or(Err(GONE)),
         };
         match found {
-            Some(found) => opened.push((letter, found)),
-            None => answer(&mut letter, Err(AppError::NotFound("vehicle"))),
+            Ok(found) => opened.push((letter, found)),
+            Err(error) => answer(&mut letter, Err(error)),
         }
     }
     Ok(opened)
 }
 
-/// Loads vehicles and opens their documents, in the order asked; `None` for those that are gone or erased.
-async fn open_vehicles(app: &Arc<App>, vehicles: Vec<VehicleNo>) -> Result<Vec<Option<Opened>>, AppError> {
+/// There is no such vehicle, or it was erased.
+const GONE: AppError = AppError::NotFound("vehicle");
+
+/// Loads vehicles and opens their documents, in the order asked. One that does not open spoils no other.
+async fn open_vehicles(
+    app: &Arc<App>,
+    vehicles: Vec<VehicleNo>,
+) -> Result<Vec<Result<Opened, AppError>>, AppError> {
     if vehicles.is_empty() {
         return Ok(Vec::new());
     }
     let loaded = app.store.load(vehicles).await?;
     let present = loaded.iter().flatten().map(|vehicle| vehicle.user.0).collect::<Vec<_>>();
     let mut keys = app.sealer.keys(&present).await?.into_iter();
-    loaded
-        .into_iter()
-        .map(|vehicle| match vehicle.map(|vehicle| (vehicle, keys.next().flatten())) {
-            Some((vehicle, Some(key))) => open(vehicle, key).map(Some),
-            _ => Ok(None),
-        })
-        .collect()
+    let opened = loaded.into_iter().map(|vehicle| {
+        let vehicle = vehicle.ok_or(GONE)?;
+        open(vehicle, keys.next().flatten().ok_or(GONE)?)
+    });
+    Ok(opened.collect())
 }
 
 /// Opens the document of a loaded vehicle.
@@ -310,8 +320,10 @@ async fn commit(app: &Arc<App>, made: Vec<Made>, commits: Vec<StepCommit>, now: 
                 made.letter.tries += 1;
                 again.push(made.letter);
             }
-            StepResult::Conflict => answer(&mut made.letter, Err(AppError::Unavailable(StoreError::Busy))),
-            StepResult::Gone => answer(&mut made.letter, Err(AppError::NotFound("vehicle"))),
+            StepResult::Conflict => {
+                refuse(vec![made.letter], AppError::Unavailable(StoreError::Busy));
+            }
+            StepResult::Gone => answer(&mut made.letter, Err(GONE)),
         }
     }
     metrics::stepped(count, again.len(), app.clock.monotonic().saturating_sub(begun));

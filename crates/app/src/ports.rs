@@ -29,6 +29,12 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Returns at the moment, or at most a second later; early when the wall clock jumps, so callers look again.
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()>;
+
+    /// Returns after so much time, whatever the wall clock does meanwhile: for deadlines and latencies, of which there
+    /// may be very many at once.
+    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
+        self.sleep_until(self.now() + time)
+    }
 }
 
 /// Chance.

@@ -14,11 +14,7 @@ use domain::{
     vehicle::{self, Fault, Input},
     webhook::Webhook,
 };
-use futures::{
-    FutureExt,
-    future::{BoxFuture, Either, select},
-    stream::{FuturesUnordered, StreamExt},
-};
+use futures::future::{BoxFuture, Either, select};
 use hashbrown::HashSet;
 use parking_lot::Mutex;
 use store::{ClaimDue, Due};
@@ -29,6 +25,7 @@ use crate::{
     budget::Budget,
     mailbox::{self, Letter, Opened},
     metrics,
+    ports::Answers,
 };
 
 /// A claim is another node's when its holder has not stepped the vehicle by then.
@@ -54,6 +51,8 @@ struct PoolInner {
     passed: Option<Timestamp>,
     /// A claimed vehicle was let go of without a step: it is due as before.
     let_down: bool,
+    /// The loop waits for a claimed vehicle to be let go of.
+    full: bool,
 }
 
 /// A claimed vehicle; letting go of it allows the next claim.
@@ -66,12 +65,20 @@ impl Ticket {
     /// The vehicle was not stepped and is due as before.
     pub(crate) fn failed(&self) {
         self.pool.inner.lock().let_down = true;
+        self.pool.wake();
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.pool.inner.lock().claimed.remove(&self.vehicle);
+        let was_full = {
+            let mut inner = self.pool.inner.lock();
+            inner.claimed.remove(&self.vehicle);
+            std::mem::take(&mut inner.full)
+        };
+        if was_full {
+            self.pool.wake.notify_one();
+        }
     }
 }
 
@@ -95,6 +102,7 @@ pub(crate) fn start_pool(app: &Arc<App>, pool: PoolNo, name: String) {
             earliest_set: Timestamp::NEVER,
             passed: None,
             let_down: false,
+            full: false,
         };
         let state = Arc::new(PoolState { name, wake: Notify::new(), inner: Mutex::new(inner) });
         pools.insert(pool, state.clone());
@@ -120,14 +128,12 @@ impl App {
     }
 }
 
-type Reads = FuturesUnordered<BoxFuture<'static, ()>>;
 /// A place in the order of due vehicles.
 type Place = (Timestamp, VehicleNo);
 
 async fn run(app: Arc<App>, pool: PoolNo, state: Arc<PoolState>) {
-    let mut reads: Reads = FuturesUnordered::new();
     while !app.stop.is_set() {
-        let pause = match pass(&app, pool, &state, &mut reads).await {
+        let pause = match pass(&app, pool, &state).await {
             Ok(()) => None,
             Err(error) => {
                 tracing::warn!(pool = state.name, %error, "a pass over due vehicles was interrupted");
@@ -135,30 +141,26 @@ async fn run(app: Arc<App>, pool: PoolNo, state: Arc<PoolState>) {
                 Some(app.now() + PAUSE)
             }
         };
-        sleep(&app, &state, &mut reads, pause).await;
+        sleep(&app, &state, pause).await;
     }
 }
 
 /// Claims everything that is due, in order, and begins its reads; then says until when to sleep.
-async fn pass(
-    app: &Arc<App>,
-    pool: PoolNo,
-    state: &Arc<PoolState>,
-    reads: &mut Reads,
-) -> Result<(), AppError> {
+async fn pass(app: &Arc<App>, pool: PoolNo, state: &Arc<PoolState>) -> Result<(), AppError> {
     let mut after = state.begin_pass();
     loop {
         let now = app.now();
         if app.stop.is_set() {
             return Ok(());
         }
-        if app.health.clock_is_off() {
+        // While nothing can be written, a read would be for nothing.
+        if app.health.clock_is_off() || app.health.store_is_failing() {
             state.end_pass(None, now + PAUSE);
             return Ok(());
         }
         let limit = match state.take_budget(app) {
             0 => {
-                rest(app, state, reads).await;
+                rest(app, state).await;
                 continue;
             }
             limit => limit,
@@ -167,9 +169,7 @@ async fn pass(
         let reached_end = due.len() < limit;
         after = due.last().map(|last| (last.due, last.vehicle.no)).or(after);
         let due = state.claim(due, limit);
-        begin(app, state, due, reads).await?;
-        // Finished reads make room; the rest go on while the next vehicles are claimed.
-        while reads.next().now_or_never().flatten().is_some() {}
+        begin(app, state, due).await?;
         if reached_end {
             let next = app.store.next_due(pool, now).await?.unwrap_or(Timestamp::NEVER);
             state.end_pass(Some(now), next.min(now + app.settings.reads.look_every));
@@ -213,19 +213,21 @@ impl PoolState {
     }
 }
 
-/// Lets reads go on until there is room or budget for more.
-async fn rest(app: &Arc<App>, state: &PoolState, reads: &mut Reads) {
-    let wait = state.inner.lock().budget.wait().max(Duration::from_millis(1));
-    let timer = app.clock.sleep_until(app.now() + wait);
-    if reads.is_empty() {
-        timer.await;
-    } else {
-        select(timer, reads.next()).await;
-    }
+/// Waits until there is budget, or room, for more.
+async fn rest(app: &Arc<App>, state: &PoolState) {
+    let wait = {
+        let mut inner = state.inner.lock();
+        inner.full = true;
+        match inner.budget.wait() {
+            Duration::ZERO => PAUSE,
+            wait => wait,
+        }
+    };
+    select(app.clock.sleep(wait), Box::pin(state.wake.notified())).await;
 }
 
-/// Sleeps until something is due, or everything ends; reads go on meanwhile.
-async fn sleep(app: &Arc<App>, state: &PoolState, reads: &mut Reads, pause: Option<Timestamp>) {
+/// Sleeps until something is due, or everything ends.
+async fn sleep(app: &Arc<App>, state: &PoolState, pause: Option<Timestamp>) {
     while !app.stop.is_set() {
         let until = pause.unwrap_or_else(|| {
             let inner = state.inner.lock();
@@ -234,22 +236,12 @@ async fn sleep(app: &Arc<App>, state: &PoolState, reads: &mut Reads, pause: Opti
         if app.now() >= until {
             return;
         }
-        let timer = select(app.clock.sleep_until(until), Box::pin(state.wake.notified()));
-        if reads.is_empty() {
-            timer.await;
-        } else {
-            select(timer, reads.next()).await;
-        }
+        select(app.clock.sleep_until(until), Box::pin(state.wake.notified())).await;
     }
 }
 
 /// Opens claimed vehicles and begins their reads; those that need none are stepped at once.
-async fn begin(
-    app: &Arc<App>,
-    state: &Arc<PoolState>,
-    due: Vec<Due>,
-    reads: &mut Reads,
-) -> Result<(), AppError> {
+async fn begin(app: &Arc<App>, state: &Arc<PoolState>, due: Vec<Due>) -> Result<(), AppError> {
     let now = app.now();
     let tickets: Vec<Ticket> =
         due.iter().map(|due| Ticket { pool: state.clone(), vehicle: due.vehicle.no }).collect();
@@ -260,7 +252,14 @@ async fn begin(
             tracing::warn!(vehicle.no = due.vehicle.no.0, "a due vehicle has no data key any more");
             continue;
         };
-        let opened = mailbox::open(due.vehicle, key)?;
+        let vehicle = due.vehicle.no;
+        let opened = match mailbox::open(due.vehicle, key) {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::error!(%error, vehicle.no = vehicle.0, "a due vehicle cannot be read from the store");
+                continue;
+            }
+        };
         let webhooks = mailbox::webhooks_of(app, &opened.document, &Input::Tick);
         let refs: Vec<&Webhook> = webhooks.iter().map(|entry| entry.webhook()).collect();
         let wanted = vehicle::wanted(&opened.document, &refs, now);
@@ -268,7 +267,7 @@ async fn begin(
             let letter = letter(opened, Input::Tick, ticket);
             app.mailbox.put(letter).await?;
         } else {
-            reads.push(Box::pin(read(app.clone(), opened, wanted, ticket)));
+            app.spawn.spawn("read", Box::pin(read(app.clone(), opened, wanted, ticket)));
         }
     }
     Ok(())
@@ -277,11 +276,7 @@ async fn begin(
 /// Reads one vehicle and puts what came of it into the mailbox.
 async fn read(app: Arc<App>, opened: Opened, wanted: Vec<SignalId>, ticket: Ticket) {
     let source = opened.loaded.source.clone();
-    let deadline = app.clock.sleep_until(app.now() + app.settings.reads.deadline);
-    let answered = match select(Box::pin(app.source.read(&source, &wanted)), deadline).await {
-        Either::Left((answered, _)) => answered,
-        Either::Right(_) => Err(Fault::from(ErrorCode::UPSTREAM_NO_RESPONSE)),
-    };
+    let answered = in_time(&app, app.source.read(&source, &wanted)).await;
     metrics::read(&ticket.pool.name, if answered.is_ok() { "answered" } else { "failed" });
     let input = match answered {
         Ok(answers) => Input::Answers(answers),
@@ -289,6 +284,24 @@ async fn read(app: Arc<App>, opened: Opened, wanted: Vec<SignalId>, ticket: Tick
     };
     if let Err(error) = app.mailbox.put(letter(opened, input, ticket)).await {
         tracing::debug!(%error, "a read came too late");
+    }
+}
+
+/// The answers of a read, or a fault when they take too long, whatever the wall clock does meanwhile.
+async fn in_time(
+    app: &App,
+    mut read: BoxFuture<'_, Result<Answers, Fault>>,
+) -> Result<Answers, Fault> {
+    let until = app.clock.monotonic() + app.settings.reads.deadline;
+    loop {
+        let left = until.saturating_sub(app.clock.monotonic());
+        if left.is_zero() {
+            return Err(Fault::from(ErrorCode::UPSTREAM_NO_RESPONSE));
+        }
+        match select(read, app.clock.sleep(left)).await {
+            Either::Left((answered, _)) => return answered,
+            Either::Right((_, pending)) => read = pending,
+        }
     }
 }
 

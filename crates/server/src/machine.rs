@@ -73,6 +73,11 @@ impl Clock for MachineClock {
             }
         })
     }
+
+    #[expect(clippy::disallowed_methods, reason = "this is what sleeping on the clock means")]
+    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(time.div_f64(self.pace.map_or(1.0, |pace| pace.speed))))
+    }
 }
 
 /// The machine's random generator.

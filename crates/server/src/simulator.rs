@@ -145,7 +145,7 @@ impl Simulator for Controls {
         let read = read(&recording.csv, recording.columns.as_deref())?;
         let signals: Vec<_> = read.signals().map(|signal| signal.entry().code.as_str()).collect();
         let report =
-            format!("{} s long, with {}; {}", read.length().as_secs(), signals.join(", "), skipped(read.skipped()));
+            format!("{} s long, with {}; {}", read.length().as_secs(), signals.join(", "), skipped(&read.skipped()));
         self.keep(recording).map_err(|error| format!("the recording cannot be kept: {error}"))?;
         self.trips.register(recording.name.clone(), read);
         let spec = TripSpec { name: recording.name.clone(), started_at: now, speed: recording.speed.max(1), vin: None };

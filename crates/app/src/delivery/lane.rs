@@ -14,7 +14,7 @@ use domain::{
     time::Timestamp,
 };
 use futures::future::{AbortHandle, AbortRegistration};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use store::{LaneLease, LogStatus, OutcomeOf, Record, Scope, Tombstone};
 
 use super::{Entry, Loaded};
@@ -50,6 +50,8 @@ pub(crate) enum Next {
 /// A webhook's queue as far as it is in memory.
 pub(crate) struct Lane {
     webhook: Arc<WebhookEntry>,
+    /// The webhook was deleted: a tombstone covers all that there is.
+    closed: bool,
     lease: Option<LaneLease>,
     /// First attempts that are due, in order.
     first: VecDeque<Entry>,
@@ -58,7 +60,7 @@ pub(crate) struct Lane {
     /// Every event in memory, also those in flight and those whose record is not written yet.
     held: HashSet<EventNo>,
     /// Requests under way, by their first event; a request's events for breaking it off.
-    under_way: HashMap<EventNo, (AbortHandle, Vec<(EventNo, VehicleNo)>)>,
+    under_way: BTreeMap<EventNo, (AbortHandle, Vec<(EventNo, VehicleNo)>)>,
     in_flight: InFlight,
     limit: InFlightLimit,
     breaker: Breaker,
@@ -84,11 +86,12 @@ impl Lane {
     pub(crate) fn new(webhook: Arc<WebhookEntry>, most_in_flight: u32) -> Self {
         Self {
             webhook,
+            closed: false,
             lease: None,
             first: VecDeque::new(),
             retries: BTreeMap::new(),
             held: HashSet::new(),
-            under_way: HashMap::new(),
+            under_way: BTreeMap::new(),
             in_flight: InFlight::default(),
             limit: InFlightLimit::new(START, most_in_flight),
             breaker: Breaker::new(BreakerSettings::default()),
@@ -108,6 +111,11 @@ impl Lane {
 
     pub(crate) fn has_stored(&self) -> bool {
         self.stored.due
+    }
+
+    /// A fill has read the store and is not taken in yet.
+    pub(crate) fn is_filling(&self) -> bool {
+        self.stored.filling
     }
 
     pub(crate) fn last_delivered(&self) -> Option<Timestamp> {
@@ -136,6 +144,10 @@ impl Lane {
         self.stored.due = true;
     }
 
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
+    }
+
     pub(crate) fn refresh(&mut self, webhook: Arc<WebhookEntry>) {
         self.webhook = webhook;
     }
@@ -143,7 +155,7 @@ impl Lane {
     /// Whether a fill should begin.
     pub(crate) fn wants_fill(&self, window: usize, now: Timestamp) -> bool {
         let due = self.stored.due || self.stored.next.is_some_and(|at| at <= now);
-        due && !self.stored.filling && self.held.len() <= window / 2
+        due && !self.closed && !self.stored.filling && self.held.len() <= window / 2
     }
 
     pub(crate) fn begin_fill(&mut self) {
@@ -165,6 +177,7 @@ impl Lane {
         covered: impl Fn(EventNo, VehicleNo) -> bool,
     ) -> Vec<Ending> {
         self.lease = Some(loaded.lease);
+        self.last_delivered = self.last_delivered.max(loaded.last_delivered);
         self.stored.filling = false;
         self.stored.due |= loaded.more;
         self.stored.next = loaded.next;
@@ -190,7 +203,7 @@ impl Lane {
         lost
     }
 
-    /// When the lane wants to be looked at again.
+    /// When the lane wants to be looked at again, after `now`.
     pub(crate) fn next_time(&self, now: Timestamp) -> Option<Timestamp> {
         let retry = self.retries.keys().next().map(|key| key.0);
         let held = self.first.front().and_then(|oldest| {
@@ -199,7 +212,7 @@ impl Lane {
                 Allowance::Any | Allowance::UpTo(_) => None,
             }
         });
-        [retry, held, self.stored.next].into_iter().flatten().min()
+        [retry, held, self.stored.next].into_iter().flatten().filter(|&at| at > now).min()
     }
 
     /// The next event to send, if one may be sent now.
@@ -222,7 +235,7 @@ impl Lane {
 
     /// The class whose turn it is: retries keep their times, so they come first.
     pub(crate) fn startable(&self, now: Timestamp) -> Option<Class> {
-        if self.lease.is_none() || !self.webhook.webhook().status.delivers() {
+        if self.closed || self.lease.is_none() || !self.webhook.webhook().status.delivers() {
             return None;
         }
         let limit = self.limit.get();
@@ -282,13 +295,15 @@ impl Lane {
         }
     }
 
-    /// A request was broken off: it proves nothing about the receiver.
+    /// A request was broken off: it proves nothing about the receiver. Those of its events that no tombstone covers are
+    /// still in the store.
     pub(crate) fn broken_off(&mut self, first: EventNo, class: Class, entries: &[Entry]) {
         self.under_way.remove(&first);
         self.leave(class);
         for entry in entries {
             self.let_go(entry.no);
         }
+        self.stored.due = true;
     }
 
     fn leave(&mut self, class: Class) {

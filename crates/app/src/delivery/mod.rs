@@ -12,7 +12,7 @@ mod lane;
 pub(crate) mod recorder;
 mod worker;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::{
     delivery::{History, RoundRobin},
@@ -69,7 +69,8 @@ pub(crate) struct Lanes {
 }
 
 struct Inner {
-    lanes: HashMap<LaneKey, Lane>,
+    /// In order, so that whatever is done to all of them is done in the same order each time.
+    lanes: BTreeMap<LaneKey, Lane>,
     turns: RoundRobin<LaneKey>,
     /// Tombstones of vehicles and subscriptions; those of webhooks are a number in their lane.
     tombstones: Vec<Tombstone>,
@@ -83,7 +84,7 @@ impl Lanes {
     pub(crate) fn new(settings: DeliverySettings) -> (Self, mpsc::Receiver<Ended>) {
         let (records, receiver) = mpsc::channel(RECORDS);
         let inner = Inner {
-            lanes: HashMap::new(),
+            lanes: BTreeMap::new(),
             turns: RoundRobin::new(QUANTUM),
             tombstones: Vec::new(),
             in_flight: 0,
@@ -150,9 +151,13 @@ impl Lanes {
         drop_covered(inner);
     }
 
-    /// A tombstone's events have all ended.
+    /// A tombstone's events have all ended in the store. It is kept while a lane takes in what it has read before; then
+    /// the caller comes again.
     pub(crate) fn buried(&self, tombstone: i64) {
-        self.inner.lock().tombstones.retain(|known| known.no != tombstone);
+        let inner = &mut *self.inner.lock();
+        if !inner.lanes.values().any(Lane::is_filling) {
+            inner.tombstones.retain(|known| known.no != tombstone);
+        }
     }
 
     /// The tombstones that are not done.
@@ -168,6 +173,13 @@ impl Lanes {
             lane.refresh(entry);
             inner.turns.add(key);
             self.attention.notify_one();
+        }
+    }
+
+    /// A webhook was deleted.
+    pub(crate) fn close(&self, webhook: WebhookNo) {
+        if let Some(lane) = self.inner.lock().lanes.get_mut(&lane_of(webhook)) {
+            lane.close();
         }
     }
 
@@ -267,16 +279,12 @@ fn look(app: &Arc<App>, now: Timestamp) -> (Vec<LaneKey>, Timestamp) {
             lane.begin_fill();
             wanting.push(key);
         }
-        match lane.next_time(now) {
-            Some(at) if at <= now => {
-                inner.turns.add(key);
-                ready = true;
-            }
-            Some(at) => wake_at = wake_at.min(at),
-            None => {}
+        if lane.startable(now).is_some() {
+            inner.turns.add(key);
+            ready = true;
         }
+        wake_at = lane.next_time(now).map_or(wake_at, |at| wake_at.min(at));
     }
-    wanting.sort_unstable();
     if ready {
         app.lanes.wake_a_worker(app, inner);
     }
@@ -319,16 +327,19 @@ struct Loaded {
     more: bool,
     /// When the next attempt after these is due.
     next: Option<Timestamp>,
+    /// When something was last delivered, as far as the store knows.
+    last_delivered: Option<Timestamp>,
 }
 
 async fn load(app: &Arc<App>, key: LaneKey, now: Timestamp, window: usize) -> Result<Loaded, AppError> {
     let lease = app.store.lease_lane(NODE, key, now, Timestamp::NEVER).await?.ok_or(StoreError::LeaseLost)?;
     let held = app.lanes.inner.lock().lanes.get(&key).map_or(0, Lane::held);
+    let last_delivered = app.store.last_delivered(key.webhook).await?;
     let limit = held + window / 2;
     let queued = app.store.fill(key, now, limit).await?;
     let more = queued.len() >= limit;
     let next = app.store.next_attempt(key, now).await?;
-    Ok(Loaded { lease, events: hydrate(app, key, queued).await?, more, next })
+    Ok(Loaded { lease, events: hydrate(app, key, queued).await?, more, next, last_delivered })
 }
 
 /// Opens what the store keeps sealed. An event whose observation or revision is gone cannot be sent any more.

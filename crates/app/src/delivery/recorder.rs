@@ -10,10 +10,10 @@ use store::{LaneKey, StoreError};
 use tokio::sync::mpsc;
 
 use super::{
-    Entry,
+    Inner, covers,
     lane::{Ending, Lane},
 };
-use crate::App;
+use crate::{App, AppError};
 
 /// Ends written at once.
 const BATCH: usize = 512;
@@ -44,12 +44,14 @@ pub(crate) async fn run(app: Arc<App>, mut ended: mpsc::Receiver<Ended>) {
 async fn record(app: &Arc<App>, key: LaneKey, ended: Vec<Ended>) {
     let records: Vec<_> = ended.iter().map(|one| one.ending.record.clone()).collect();
     let count = records.len();
+    let mut overtaken = false;
     loop {
         let lease = app.lanes.inner.lock().lanes.get(&key).and_then(Lane::lease);
         let Some(lease) = lease else { break };
         match app.store.record(lease, records.clone()).await {
-            Ok(_) => {
+            Ok(recorded) => {
                 crate::metrics::recorded(count);
+                overtaken = recorded.absent > 0;
                 break;
             }
             Err(StoreError::LeaseLost) => {
@@ -69,22 +71,40 @@ async fn record(app: &Arc<App>, key: LaneKey, ended: Vec<Ended>) {
         }
     }
     let switch_off = ended.iter().any(|one| one.switch_off);
-    let settled: Vec<(domain::ids::EventNo, Option<Entry>)> =
-        ended.into_iter().map(|one| (one.ending.record.event, one.ending.again)).collect();
-    let mut wants_attention = settled.iter().any(|(_, again)| again.is_some());
-    with_lane(app, key, |lane| {
-        for (event, again) in settled {
-            lane.recorded(event, again);
-        }
-        wants_attention |= lane.wants_fill(app.settings.delivery.window, app.now());
-    });
-    app.lanes.inner.lock().unrecorded -= count;
-    if wants_attention {
+    if settle(app, key, ended, overtaken) {
         app.lanes.attention.notify_one();
     }
-    if switch_off && let Err(error) = app.switch_off(key.webhook).await {
-        tracing::error!(%error, webhook.no = key.webhook.0, "a webhook could not be switched off");
+    if switch_off {
+        match app.switch_off(key.webhook).await {
+            // It was deleted meanwhile.
+            Ok(()) | Err(AppError::NotFound(_)) => {}
+            Err(error) => {
+                tracing::error!(%error, webhook.no = key.webhook.0, "a webhook could not be switched off");
+            }
+        }
     }
+}
+
+/// Lets go of ended events and puts those that are to be tried again back into their lane; true when the lane has to be
+/// looked at.
+///
+/// Some of them may have ended under a tombstone while their attempt was under way. If the sweep of the tombstone was
+/// faster than the record, only the store knows which: then the lane reads it again.
+fn settle(app: &App, key: LaneKey, ended: Vec<Ended>, overtaken: bool) -> bool {
+    let inner = &mut *app.lanes.inner.lock();
+    let Inner { lanes, tombstones, unrecorded, .. } = inner;
+    *unrecorded -= ended.len();
+    let Some(lane) = lanes.get_mut(&key) else { return false };
+    let mut wants_attention = false;
+    for Ended { ending: Ending { record, again }, .. } in ended {
+        let again = again.filter(|entry| !overtaken && !covers(tombstones, key, entry.no, entry.vehicle));
+        wants_attention |= again.is_some();
+        lane.recorded(record.event, again);
+    }
+    if overtaken {
+        lane.expect_stored();
+    }
+    wants_attention || lane.wants_fill(app.settings.delivery.window, app.now())
 }
 
 fn with_lane(app: &App, key: LaneKey, act: impl FnOnce(&mut Lane)) {

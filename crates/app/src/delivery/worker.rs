@@ -74,7 +74,7 @@ fn take(app: &Arc<App>) -> Taken {
             }
             Next::Nothing => {
                 inner.turns.remove(key);
-                if lane.next_time(now).is_some_and(|at| at > now) {
+                if lane.next_time(now).is_some() {
                     lanes.attention.notify_one();
                 }
             }

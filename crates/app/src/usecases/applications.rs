@@ -124,7 +124,12 @@ impl App {
         let key = self.sealer.key(id.0).await?;
         application.management_token = key.seal(&*self.dice, What::ManagementToken, id.0, token.as_bytes());
         self.store.set_management_token(application.no, application.management_token.clone()).await?;
-        Ok(self.registry.put_application(application).await?)
+        let entry = self.registry.put_application(application).await?;
+        // Lanes sign with what they know of their webhook.
+        for webhook in self.registry.webhooks(Some(entry.application.no)) {
+            self.lanes.refresh(webhook);
+        }
+        Ok(entry)
     }
 
     /// The client secrets of an application, by their last characters.

@@ -150,7 +150,7 @@ impl App {
             .store
             .create_webhook(NewWebhook { id, application, name, revision, created_at: now })
             .await?;
-        self.take_in(stored).await
+        self.view(self.take_in(stored)?).await
     }
 
     /// The webhooks of an application (of all for `None`), oldest first.
@@ -179,6 +179,10 @@ impl App {
         id: WebhookId,
         edit: EditWebhook,
     ) -> Result<WebhookView, AppError> {
+        if let Some(uri) = &edit.callback_uri {
+            self.check_uri(uri).await?;
+        }
+        let one_at_a_time = self.webhook_edit.lock().await;
         let current = self.webhook_entry(id)?;
         let webhook = current.webhook();
         let name = checked_name(edit.name.as_deref().unwrap_or(&webhook.name))?;
@@ -194,15 +198,13 @@ impl App {
             revision.callback_uri = uri;
             moved
         });
-        if moved {
-            self.check_uri(&revision.callback_uri).await?;
-        }
         revision.agent = edit.agent.unwrap_or(revision.agent);
         revision.number += 1;
         revision.cadence_epoch += u32::from(sweep);
         let verified = webhook.status.verified && !moved;
         let change = WebhookChange::Revise { name, revision, verified, sweep };
         let view = self.change(webhook.no, change).await?;
+        drop(one_at_a_time);
         if sweep {
             self.health.wake_sweeper();
         }
@@ -228,6 +230,7 @@ impl App {
         result.passed = result.problem.is_none();
         (result.challenge, result.expected) = (challenge, expected);
         // The URI that answered must still be the webhook's: an edit in the meantime asks for a verification of its own.
+        let _one_at_a_time = self.webhook_edit.lock().await;
         let now_current = self.webhook_entry(id)?;
         let passed = result.passed
             && now_current.webhook().revision.callback_uri == entry.webhook().revision.callback_uri;
@@ -275,8 +278,10 @@ impl App {
     /// Deletes a webhook with its subscriptions; its log stays until it expires.
     pub async fn delete_webhook(self: &Arc<Self>, id: WebhookId) -> Result<(), AppError> {
         let no = self.webhook_entry(id)?.webhook().no;
+        let _changing = self.webhooks_change.write().await;
         let changed = self.store.change_webhook(no, WebhookChange::Delete { now: self.now() }).await?;
         self.registry.remove_webhook(no);
+        self.lanes.close(no);
         if let Some((_, Some(tombstone))) = changed {
             self.lanes.bury(tombstone);
         }
@@ -285,18 +290,21 @@ impl App {
 
     /// Writes a change, then tells memory: first what must not leave any more, then the rest.
     async fn change(&self, no: WebhookNo, change: WebhookChange) -> Result<WebhookView, AppError> {
+        let changing = self.webhooks_change.write().await;
         let changed = self.store.change_webhook(no, change).await?;
         let (stored, tombstone) = changed.ok_or(AppError::NotFound("webhook"))?;
         if let Some(tombstone) = tombstone {
             self.lanes.bury(tombstone);
         }
-        self.take_in(stored).await
+        let entry = self.take_in(stored)?;
+        drop(changing);
+        self.view(entry).await
     }
 
-    async fn take_in(&self, stored: StoredWebhook) -> Result<WebhookView, AppError> {
+    fn take_in(&self, stored: StoredWebhook) -> Result<Arc<WebhookEntry>, AppError> {
         let entry = self.registry.put_webhook(stored).ok_or(AppError::NotFound("application"))?;
         self.lanes.refresh(entry.clone());
-        self.view(entry).await
+        Ok(entry)
     }
 
     async fn view(&self, entry: Arc<WebhookEntry>) -> Result<WebhookView, AppError> {

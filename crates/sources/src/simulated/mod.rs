@@ -187,7 +187,7 @@ impl VehicleSource for SimulatedFleet {
         let asked_at = self.clock.now();
         let latency = spec.latency.of_read(self.seed ^ u64::from(spec.seed), asked_at);
         if !latency.is_zero() {
-            self.clock.sleep_until(asked_at + latency).await;
+            self.clock.sleep(latency).await;
         }
         let result = answer(&spec, wanted, asked_at);
         self.count(&result);
