@@ -28,7 +28,7 @@ async fn noting() -> (Receiver, Arc<Mutex<Vec<String>>>) {
 }
 
 #[tokio::test]
-async fn a_request_has_five_headers_in_a_fixed_order_and_spelling() {
+async fn row_h01_a_request_has_five_headers_in_a_fixed_order_and_spelling() {
     let (receiver, noted) = noting().await;
     let egress = scene::open();
     for _ in 0..2 {
