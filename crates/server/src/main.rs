@@ -16,6 +16,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// What clap ends with too.
+const WRONG_USE: u8 = 2;
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -29,7 +32,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("milepost: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<commands::WrongUse>() { ExitCode::from(WRONG_USE) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -101,7 +101,9 @@ async fn inside() {
     ];
     let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
     // Half a minute before an hour, six seconds of which are a whole one.
-    let server = Server::serve_with(folder.path(), &settings, &["--clock-from", "1800010770", "--clock-speed", "600"]).await;
+    let server =
+        Server::serve_with(folder.path(), &settings, &["--clock-from", "1800010770", "--clock-speed", "600"])
+            .await;
     every_way_in(&server).await;
     check(&reached);
     a_name_that_flips_between_sends_is_left_alone(&server, &answers).await;
@@ -112,7 +114,9 @@ async fn inside() {
 
 /// Without this the test could not fail.
 async fn the_sentinel_sees_everything(reached: &Reached) {
-    for address in ["127.0.0.1:443", "169.254.169.254:80", "[fd00:ec2::254]:443", "10.0.0.1:6379", "10.0.0.1:18088"] {
+    for address in
+        ["127.0.0.1:443", "169.254.169.254:80", "[fd00:ec2::254]:443", "10.0.0.1:6379", "10.0.0.1:18088"]
+    {
         let address: SocketAddr = address.parse().unwrap();
         TcpStream::connect(address).await.unwrap();
         let seen = eventually(PATIENCE, async || reached.lock().contains(&address.ip())).await;
@@ -129,7 +133,9 @@ async fn every_way_in(server: &Server) {
     let mut edited = Vec::new();
     for _ in 0..AT_ONCE {
         let body = hourly("Edited", CONTROLS[0], false);
-        edited.push(text(&server.post(&format!("/applications/{application}/webhooks"), body).await, "id").to_owned());
+        edited.push(
+            text(&server.post(&format!("/applications/{application}/webhooks"), body).await, "id").to_owned(),
+        );
     }
     for _ in 0..2 {
         let uris = corpus().into_iter().map(|line| line.uri).chain(CONTROLS.map(str::to_owned));
@@ -186,7 +192,9 @@ async fn a_name_that_flips_between_sends_is_left_alone(server: &Server, answers:
     let car = server.post("/simulator/vehicles", json!({ "make": "TESLA", "model": "Model 3" })).await;
     let path = format!("/simulator/vehicles/{}/connect", text(&car, "id"));
     let car = server.post(&path, json!({ "applicationId": application })).await;
-    server.post(&format!("/webhooks/{webhook}/subscriptions"), json!({ "vehicleIds": [car["vehicleId"]] })).await;
+    server
+        .post(&format!("/webhooks/{webhook}/subscriptions"), json!({ "vehicleIds": [car["vehicleId"]] }))
+        .await;
     assert!(receiver.log().wait_for_events(1, PATIENCE).await, "the control: data arrives before the flip");
 
     let elsewhere = FLIPPING_TO.map(|address| vec![address.parse().unwrap()]).to_vec();

@@ -1,9 +1,9 @@
 //! `milepost app | webhook | vehicle | delivery`: the admin API from the shell.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
 
-use super::{client::Client, show};
+use super::{WrongUse, client::Client, show};
 use crate::cli::{AppCommand, DeliveryCommand, VehicleCommand, WebhookCommand, WebhookSettings, WithServer};
 
 const WEBHOOK_COLUMNS: &[&str] = &["id", "name", "callbackUri", "verified", "enabled", "subscriptions", "queued"];
@@ -39,7 +39,7 @@ pub(crate) async fn webhook(with: WithServer<WebhookCommand>) -> Result<()> {
         WebhookCommand::Create { app, name, callback_uri, settings, verify } => {
             let mut body = settings_body(&settings)?;
             if settings.endpoints.is_empty() {
-                bail!("name what to send: --endpoints /odometer,/location");
+                bail!(WrongUse("name what to send: --endpoints /odometer,/location"));
             }
             body.entry("cadence").or_insert(json!({ "every": "hours", "hours": 1 }));
             body.extend([
@@ -76,7 +76,7 @@ pub(crate) async fn webhook(with: WithServer<WebhookCommand>) -> Result<()> {
             let body = match (all, vehicles.is_empty()) {
                 (true, _) => json!({ "all": true }),
                 (false, false) => json!({ "vehicleIds": vehicles }),
-                (false, true) => bail!("name vehicles, or give --all"),
+                (false, true) => bail!(WrongUse("name vehicles, or give --all")),
             };
             show::object(&client.post(&format!("/webhooks/{id}/subscriptions"), body).await?, json);
         }
@@ -122,7 +122,7 @@ fn cadence(every: &str, settings: &WebhookSettings) -> Result<Value> {
         "day" | "week" | "month" => json!({ "every": every }),
         other => {
             let hours = other.strip_suffix('h').and_then(|hours| hours.parse::<u8>().ok());
-            json!({ "every": "hours", "hours": hours.context("--every is hour, 6h, day, week or month")? })
+            json!({ "every": "hours", "hours": hours.ok_or(WrongUse("--every is hour, 6h, day, week or month"))? })
         }
     };
     if let Some(on) = &settings.on {

@@ -13,7 +13,7 @@ use lab::{
 use serde_json::{Value, json};
 use store::Upkeep;
 
-use super::{client::Client, serve::Signals};
+use super::{WrongUse, client::Client, serve::Signals};
 use crate::{
     cli::Demo,
     config::{Config, LogFormat},
@@ -42,7 +42,7 @@ const FLEET: [(&str, &str, &str, &str); 6] = [
 
 pub(crate) async fn run(args: Demo) -> Result<()> {
     if !(1.0..=3_600.0).contains(&args.speed) {
-        bail!("--speed is a number from 1 to 3600");
+        bail!(WrongUse("--speed is a number from 1 to 3600"));
     }
     let mut config = Config::load(None, std::env::vars())?;
     config.server.listen = args.listen;

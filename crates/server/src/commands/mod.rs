@@ -14,6 +14,18 @@ use anyhow::Result;
 
 use crate::cli::{Cli, Command};
 
+/// The command line asks for what no server could do: the process ends with 2, as for an option that there is not.
+#[derive(Debug)]
+pub(crate) struct WrongUse(pub &'static str);
+
+impl std::error::Error for WrongUse {}
+
+impl std::fmt::Display for WrongUse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
 /// Runs a command.
 pub(crate) async fn run(cli: Cli) -> Result<()> {
     match cli.command {

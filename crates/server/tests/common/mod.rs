@@ -35,6 +35,7 @@ pub(crate) struct Server {
 }
 
 /// What a command said and how it ended.
+#[allow(dead_code, reason = "not every test program uses the command line")]
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) code: i32,
@@ -44,6 +45,7 @@ pub(crate) struct Done {
 
 impl Done {
     /// What it said as JSON, if all went well.
+    #[allow(dead_code, reason = "not every test program uses the command line")]
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         assert_eq!(self.code, 0, "{self:?}");
@@ -104,7 +106,13 @@ impl Server {
     }
 
     /// Any request, with the admin token.
-    pub(crate) async fn send(&self, method: Method, path: &str, content_type: &'static str, body: Vec<u8>) -> HttpAnswer {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &'static str,
+        body: Vec<u8>,
+    ) -> HttpAnswer {
         self.client.send(method, path, Some(content_type), body.into()).await.unwrap()
     }
 
@@ -159,12 +167,21 @@ impl Server {
 
     /// Sees that no work is left over, then tells the process to end and sees that it does, and well.
     pub(crate) async fn stop(mut self) {
-        let empty = eventually(PATIENCE, async || self.webhooks().await.iter().all(|webhook| webhook["queued"] == 0));
+        let empty =
+            eventually(PATIENCE, async || self.webhooks().await.iter().all(|webhook| webhook["queued"] == 0));
         assert!(empty.await, "work was left over: {:#?}", self.webhooks().await);
         let id = self.child.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
-        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends when told to").unwrap();
+        let ended =
+            tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends when told to").unwrap();
         assert!(ended.success(), "{ended}: {:?}", self.errors.all());
+        assert!(!self.errors.all().concat().contains('\u{1b}'), "a log that nobody watches has no colours");
+    }
+
+    /// Ends the process as a crash would.
+    #[allow(dead_code, reason = "not every test program crashes it")]
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
     }
 }
 
