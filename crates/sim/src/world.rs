@@ -87,6 +87,8 @@ pub struct World {
     lives: u64,
     strike: Option<Strike>,
     downtime: Option<Duration>,
+    /// The process ended by itself and is to be started again.
+    revive: bool,
     faults: Vec<FaultMark>,
     application: Option<ApplicationId>,
     made_receivers: usize,
@@ -132,6 +134,7 @@ impl World {
             lives: 0,
             strike: None,
             downtime: Some(DOWNTIME),
+            revive: false,
             faults: Vec::new(),
             application: None,
             made_receivers: 0,
@@ -211,17 +214,20 @@ impl World {
         self.clock.set_rate(rate);
     }
 
-    /// Lets everything happen that can happen now; revives a process that ended.
+    /// Lets everything happen that can happen now; revives a process that ended by itself.
     pub fn settle(&mut self) {
         loop {
-            let Some(life) = &mut self.life else { return };
-            life.executor.run_until_stalled(&life.fate);
-            if !life.fate.is_sealed() {
+            if let Some(life) = &mut self.life {
+                life.executor.run_until_stalled(&life.fate);
+                if !life.fate.is_sealed() {
+                    return;
+                }
+                self.bury();
+            }
+            if !self.revive {
                 return;
             }
-            self.bury();
-            let Some(downtime) = self.downtime else { return };
-            self.clock.pass_to(self.clock.monotonic() + downtime);
+            self.rest_in_peace();
             self.start();
         }
     }
@@ -252,12 +258,16 @@ impl World {
                     let life = self.life.as_mut().expect("a life that lasted");
                     life.app = Some(app.expect("a process that can start"));
                 }
-                None => match self.downtime {
-                    Some(downtime) => self.clock.pass_to(self.clock.monotonic() + downtime),
-                    None => return,
-                },
+                None if self.revive => self.rest_in_peace(),
+                None => return,
             }
         }
+    }
+
+    /// Lets the time pass for which a process that ended by itself stays down.
+    fn rest_in_peace(&mut self) {
+        let downtime = self.downtime.unwrap_or_default();
+        self.clock.pass_to(self.clock.monotonic() + downtime);
     }
 
     /// Ends the process as a power cut does.
@@ -265,6 +275,7 @@ impl World {
         if self.life.is_some() {
             self.bury();
         }
+        self.revive = false;
     }
 
     /// How long a process that ends by itself stays down; `None` until it is started again.
@@ -339,6 +350,7 @@ impl World {
     fn bury(&mut self) {
         let in_flight = self.receivers.in_flight();
         let life = self.life.take().expect("a process that ends was running");
+        self.revive = self.downtime.is_some();
         let at = lab::time::Timestamp::from_micros(self.now().as_micros());
         self.trace.line(format_args!("{at} end {:?}, {in_flight} in flight", life.fate.sealed()));
         self.faults.push(FaultMark { at, in_flight });
@@ -670,10 +682,12 @@ impl World {
         self.receivers.with_received(|all| all.iter().filter(|post| of_hook(post)).cloned().collect())
     }
 
-    /// The vehicle data that a webhook's receivers got, in words: `16:00:00 car 1: 200`, one line each.
+    /// The vehicle data that a webhook's receivers got, in words: `16:00:00 car 1: 200`, one line each. What came at the
+    /// same moment is told in the order of the cars.
     pub fn story(&self, hook: Hook) -> String {
-        let lines = self.posts(hook).iter().map(|post| words::post(post, &self.made_cars)).collect::<Vec<_>>();
-        lines.join("\n")
+        let mut posts = self.posts(hook);
+        posts.sort_by_cached_key(|post| (post.began, words::post(post, &self.made_cars)));
+        posts.iter().map(|post| words::post(post, &self.made_cars)).collect::<Vec<_>>().join("\n")
     }
 
     // ---- the log ----
@@ -696,11 +710,13 @@ impl World {
         log
     }
 
-    /// The log of a webhook in words: `car 1 16:00: delivered after 2 attempts`, one line each.
+    /// The log of a webhook in words: `car 1 16:00: delivered after 2 attempts`, one line each, in the order of slots and
+    /// cars.
     pub fn log_story(&mut self, hook: Hook) -> String {
-        let log = self.log();
-        let rows = log.iter().filter(|row| row.logged.webhook == hook.no);
-        rows.map(|row| words::log_row(row, &self.made_cars)).collect::<Vec<_>>().join("\n")
+        let mut log = self.log();
+        log.retain(|row| row.logged.webhook == hook.no);
+        log.sort_by_key(|row| (row.logged.slot, row.logged.vehicle));
+        log.iter().map(|row| words::log_row(row, &self.made_cars)).collect::<Vec<_>>().join("\n")
     }
 
     /// The ids on the wire of a webhook and a vehicle of the log.

@@ -26,6 +26,11 @@ impl App {
         if to.exists() {
             return Err(AppError::Conflict(format!("{} exists already; choose another name", to.display())));
         }
+        let folder = to.parent().unwrap_or(&to);
+        if !folder.is_dir() {
+            let message = format!("there is no folder {}; make it first, or choose another", folder.display());
+            return Err(AppError::invalid("path", message));
+        }
         Ok(self.store.backup(to).await?)
     }
 

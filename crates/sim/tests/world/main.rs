@@ -28,6 +28,15 @@ const fn hours(hours: u64) -> Duration {
     Duration::from_secs(3_600 * hours)
 }
 
+/// Settings of a world that is looked at for weeks: its store is looked after once an hour.
+fn for_weeks() -> app::Settings {
+    let mut settings = app::Settings::default();
+    settings.reads.look_every = hours(1);
+    settings.retention.pass_every = hours(1);
+    settings.retention.heartbeat_every = hours(1);
+    settings
+}
+
 /// What must hold of all requests of any world: signatures are good, and no occurrence has two requests at a time.
 fn check_requests(world: &World) {
     use lab::arrival::Signature;

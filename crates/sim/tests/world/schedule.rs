@@ -4,7 +4,7 @@ use domain::{errors::ErrorCode, signal};
 use expect_test::expect;
 use milepost_sim::{Chance, World, answers, fails, fails_for, well};
 
-use super::{check_requests, hours, seconds};
+use super::{check_requests, for_weeks, hours, seconds};
 
 #[test]
 fn row_c01_a_car_subscribed_at_a_quarter_to_four_is_posted_at_four() {
@@ -25,7 +25,7 @@ fn row_c01_a_car_subscribed_at_a_quarter_to_four_is_posted_at_four() {
 
 #[test]
 fn row_c02_a_monthly_webhook_is_posted_at_midnight_of_its_day_and_on_the_last_day_of_a_shorter_month() {
-    let mut world = World::new(1);
+    let mut world = World::with(1, for_weeks());
     let fifth = world.scheduled_webhook("monthly on 5", &["/odometer"]);
     let last = world.scheduled_webhook("monthly on 31", &["/odometer"]);
     let car = world.car();
@@ -152,15 +152,12 @@ fn reads_keep_to_the_budget_of_their_pool() {
 
 #[test]
 fn fault_d5_a_local_hour_that_is_skipped_or_comes_twice_is_one_slot() {
-    let mut settings = app::Settings::default();
-    settings.retention.pass_every = hours(1);
-    settings.retention.heartbeat_every = hours(1);
     let at = |text: &str| text.parse::<jiff::Timestamp>().map(domain::time::Timestamp::from_jiff).unwrap();
     for (begin, expected) in [
         ("2026-03-27T12:00:00Z", "03-28 01:00 03-29 01:00 03-30 00:00"),
         ("2026-10-23T12:00:00Z", "10-24 00:00 10-25 00:00 10-26 01:00"),
     ] {
-        let mut world = World::beginning(1, settings.clone(), at(begin));
+        let mut world = World::beginning(1, for_weeks(), at(begin));
         let hook = world.scheduled_webhook("daily at 02:00 Europe/Berlin", &["/odometer"]);
         let car = world.car();
         world.subscribe(hook, car);
@@ -174,7 +171,7 @@ fn fault_d5_a_local_hour_that_is_skipped_or_comes_twice_is_one_slot() {
 #[test]
 fn fault_d11_after_an_outage_there_is_one_catch_up_and_the_rest_is_counted() {
     for (outage, missed) in [(1, 0), (24, 23), (24 * 30, 24 * 30 - 1)] {
-        let mut world = World::new(1);
+        let mut world = World::with(1, for_weeks());
         let hook = world.scheduled_webhook("every hour", &["/odometer"]);
         let car = world.car();
         world.subscribe(hook, car);

@@ -4,7 +4,7 @@ use domain::delivery::Failure;
 use expect_test::expect;
 use milepost_sim::{World, answers, unreached};
 
-use super::{check_requests, hours, minutes, seconds};
+use super::{check_requests, for_weeks, hours, minutes, seconds};
 
 #[test]
 fn fault_b6_a_full_disk_pauses_everything_and_nothing_is_lost() {
@@ -80,11 +80,9 @@ fn an_event_that_is_older_than_a_day_expires() {
 
 #[test]
 fn history_expires_and_what_waits_does_not() {
-    let mut settings = app::Settings::default();
+    let mut settings = for_weeks();
     settings.retention.observations = hours(30);
     settings.retention.log = hours(48);
-    settings.retention.pass_every = minutes(10);
-    settings.retention.heartbeat_every = minutes(10);
     let mut world = World::with(17, settings);
     let hook = world.scheduled_webhook("every hour", &["/odometer"]);
     let car = world.car();
