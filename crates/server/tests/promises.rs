@@ -1,5 +1,7 @@
 //! What users are promised, through the real binary: demo, command line, admin API, receivers that misbehave, disks that fail.
 
+#![expect(clippy::unwrap_used, reason = "a test whose scene cannot be set has failed")]
+
 mod common;
 
 use std::{
