@@ -64,7 +64,11 @@ pub(crate) fn retire_oldest(tx: &Tx<'_>, most: usize) -> Result<Retired> {
     let limit = rows::limit(most);
     let observations = tx
         .prepare_cached(
-            "DELETE FROM observation WHERE no IN (SELECT no FROM observation ORDER BY no LIMIT ?1)",
+            // What a waiting event carries is not history yet.
+            "DELETE FROM observation WHERE no IN (
+                 SELECT no FROM observation
+                 WHERE no < ifnull((SELECT min(observation) FROM queue), 9223372036854775807)
+                 ORDER BY no LIMIT ?1)",
         )?
         .execute([limit])?;
     let log = tx
