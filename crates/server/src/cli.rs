@@ -82,6 +82,21 @@ pub(crate) struct Serve {
     /// Print every setting with its default, and stop
     #[arg(long)]
     pub print_config: bool,
+    /// For rehearsals: a clock that says this time at the start (seconds since 1970, UTC) instead of the machine's. On one
+    /// data folder it must never go back. Cadences, retries and token lives follow it; deadlines of sockets do not
+    #[arg(long, hide = true, value_name = "SECONDS")]
+    pub clock_from: Option<i64>,
+    /// For rehearsals: how many times faster than time the clock of --clock-from runs
+    #[arg(long, hide = true, default_value_t = 1.0, requires = "clock_from", value_parser = speed)]
+    pub clock_speed: f64,
+}
+
+/// How fast a clock may run: from time itself to an hour in a second.
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(speed) if (1.0..=3_600.0).contains(&speed) => Ok(speed),
+        _ => Err("a number from 1 to 3600 is needed".into()),
+    }
 }
 
 #[derive(Debug, Args)]

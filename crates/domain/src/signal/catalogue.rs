@@ -1,6 +1,9 @@
 //! The catalogue of signals: one row per code, as data.
 
-use super::{Kind::{self, Attribute, Signal}, Powertrains};
+use super::{
+    Kind::{self, Attribute, Signal},
+    Powertrains,
+};
 use crate::connect::Permission::{self, *};
 
 const ALL: Powertrains = Powertrains::ALL;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
+use domain::time::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
@@ -22,8 +23,12 @@ pub(crate) async fn run(args: Serve) -> Result<()> {
     config.server.listen = args.listen.unwrap_or(config.server.listen);
     config.server.data = args.data.unwrap_or(config.server.data);
     telemetry::log(&config.log)?;
+    let clock = match args.clock_from {
+        Some(from) => MachineClock::paced(Timestamp::from_secs(from), args.clock_speed),
+        None => MachineClock::wall(),
+    };
     let signals = Signals::new()?;
-    let running = wiring::start(&config, Arc::new(MachineClock::wall()), Some(Metrics::install()?)).await?;
+    let running = wiring::start(&config, Arc::new(clock), Some(Metrics::install()?)).await?;
     println!("milepost {} listens on http://{}", env!("CARGO_PKG_VERSION"), running.address);
     if let Some(path) = &running.admin_token.written_to {
         println!("the admin token was written to {}", path.display());
