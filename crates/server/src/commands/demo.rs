@@ -2,7 +2,7 @@
 //!
 //! Everything goes the way that a team's software would go: through the admin API, over HTTP, to a callback URI.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use domain::time::Timestamp;
@@ -22,8 +22,8 @@ use crate::{
     wiring::{self, Running, Stores},
 };
 
-/// How long before the hour the demo's clock begins: time to verify, test and subscribe.
-const LEAD: Duration = Duration::from_secs(120);
+/// How long before the hour the demo's clock begins, in time that passes: enough to verify, test and subscribe.
+const LEAD: Duration = Duration::from_secs(2);
 const HOUR_S: i64 = 3_600;
 /// The path that both webhooks share.
 const CALLBACK: &str = "/webhooks";
@@ -63,17 +63,16 @@ pub(crate) async fn run(args: Demo) -> Result<()> {
     let mut arriving = receiver.log().subscribe();
     let set_up = demo.set_up(&args);
     tokio::pin!(set_up);
-    let (mut ready, mut slots) = (false, Slots::new(from));
+    let (mut per_slot, mut arrived) = (None, BTreeMap::new());
     loop {
         tokio::select! {
-            done = &mut set_up, if !ready => {
-                done?;
-                ready = true;
-            }
+            done = &mut set_up, if per_slot.is_none() => per_slot = Some(done?),
             received = arriving.recv() => {
                 let Ok(received) = received else { continue };
                 demo.show(&mut screen, &received);
-                if slots.is_over(&running, args.slots) {
+                count(&received, &mut arrived);
+                let whole = arrived.values().filter(|&&count| Some(count) >= per_slot && per_slot.is_some()).count();
+                if args.slots.is_some_and(|slots| whole as u64 >= slots) {
                     break;
                 }
             }
@@ -91,30 +90,20 @@ async fn beginning(args: &Demo) -> Result<Timestamp> {
     let stores = Stores::open(&args.data)?;
     let latest = stores.store.heartbeat(MachineClock::wall().now()).await?;
     stores.close().await?;
-    let hour = (latest + LEAD).as_secs().div_euclid(HOUR_S) + 1;
-    Ok(Timestamp::from_secs(hour * HOUR_S) - LEAD)
+    let lead = LEAD.mul_f64(args.speed);
+    let hour = (latest + lead).as_secs().div_euclid(HOUR_S) + 1;
+    Ok(Timestamp::from_secs(hour * HOUR_S) - lead)
 }
 
 fn client(running: &Running) -> Result<Client> {
     Client::new(&format!("http://{}", running.address), &running.admin_token.text)
 }
 
-/// Counts the hours that have been posted.
-struct Slots {
-    begun_hour: i64,
-    posted: u64,
-}
-
-impl Slots {
-    fn new(from: Timestamp) -> Self {
-        Self { begun_hour: from.as_secs().div_euclid(HOUR_S), posted: 0 }
-    }
-
-    /// Whether as many slots as wanted are posted and recorded.
-    fn is_over(&mut self, running: &Running, wanted: Option<u64>) -> bool {
-        let hours = running.app.now().as_secs().div_euclid(HOUR_S) - self.begun_hour;
-        self.posted = u64::try_from(hours).unwrap_or(0);
-        wanted.is_some_and(|wanted| self.posted > wanted)
+/// Counts the vehicles of a received payload for the hour that it was made in; tests are not counted.
+fn count(received: &Received, arrived: &mut BTreeMap<String, u64>) {
+    let event = received.event.as_ref().filter(|event| event.mode.as_deref() == Some("simulated"));
+    if let Some((event, made)) = event.and_then(|event| Some((event, event.told()?))) {
+        *arrived.entry(made.to_string()[..13].to_owned()).or_default() += event.items().len() as u64;
     }
 }
 
@@ -157,8 +146,9 @@ impl Stage<'_> {
         }
     }
 
-    /// Makes an application with two webhooks on one callback URI, and puts vehicles on them.
-    async fn set_up(&self, args: &Demo) -> Result<()> {
+    /// Makes an application with two webhooks on one callback URI, and puts vehicles on them. Answers with how many
+    /// payloads a slot has.
+    async fn set_up(&self, args: &Demo) -> Result<u64> {
         let application = self.client.post("/applications", json!({ "name": "Demo fleet" })).await?;
         let id = text(&application, "id");
         self.receiver.set_secrets_everywhere(&[text(&application, "managementToken")]);
@@ -181,7 +171,7 @@ impl Stage<'_> {
             self.client.post(&format!("/webhooks/{webhook}/subscriptions"), body).await?;
         }
         self.note(&format!("subscribed {} vehicles; the next slot is at the full hour", vehicles.len()));
-        Ok(())
+        Ok((vehicles.len() * webhooks.len()) as u64)
     }
 
     /// Makes a webhook, verified by a challenge that the receiver has to answer, and tests it.
