@@ -15,6 +15,8 @@ mod health;
 mod janitor;
 mod mailbox;
 mod metrics;
+#[doc(hidden)]
+pub mod planted;
 pub mod ports;
 mod registry;
 mod scheduler;

@@ -10,6 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use domain::{
@@ -27,6 +28,7 @@ use crate::{
     App, AppError, DataKey, WebhookEntry, What,
     delivery::{Entry, lane_of},
     metrics,
+    planted::Planted,
 };
 
 const SHARDS: usize = 4;
@@ -151,7 +153,7 @@ struct Made {
 /// has just been switched off or deleted, behind the tombstone that covers what is queued for it.
 async fn step_batch(app: &Arc<App>, letters: Vec<Letter>) -> Vec<Letter> {
     let _unchanged = app.webhooks_change.read().await;
-    let now = app.now();
+    let now = app.now() + EARLY * u32::from(Planted::EarlyByAMinute.is_here());
     let opened = match open_all(app, letters).await {
         Ok(opened) => opened,
         Err((letters, error)) => {
@@ -165,7 +167,8 @@ async fn step_batch(app: &Arc<App>, letters: Vec<Letter>) -> Vec<Letter> {
         let webhooks = webhooks_of(app, &document, &letter.input);
         let refs: Vec<&Webhook> = webhooks.iter().map(|entry| entry.webhook()).collect();
         let input = letter.input.clone();
-        let outcome = vehicle::step(&mut document, &loaded.info, &refs, input, now);
+        let mut outcome = vehicle::step(&mut document, &loaded.info, &refs, input, now);
+        spoil(&mut outcome);
         if outcome.unchanged {
             // A clock that went back has made the vehicle due again later.
             app.notice_due(loaded.source.pool, outcome.next_due.filter(|&due| due > now));
@@ -176,6 +179,25 @@ async fn step_batch(app: &Arc<App>, letters: Vec<Letter>) -> Vec<Letter> {
         made.push(Made { letter, loaded, outcome, webhooks });
     }
     commit(app, made, commits, now).await
+}
+
+/// How early slots come where that is planted.
+const EARLY: Duration = Duration::from_secs(60);
+
+/// Plants the faults that concern what a step made.
+fn spoil(outcome: &mut Outcome) {
+    if Planted::EarlyByAMinute.is_here() {
+        outcome.next_due = outcome.next_due.map(|due| due - EARLY);
+    }
+    if Planted::PostedTwice.is_here() && outcome.events.len() > 1 {
+        outcome.events.push(outcome.events[0]);
+    }
+    if Planted::MissedSlotsPosted.is_here()
+        && let (Some(missed), Some(event)) = (outcome.missed.first(), outcome.events.last())
+    {
+        let late = vehicle::Event { id: missed.id, slot: missed.until, ..*event };
+        outcome.events.push(late);
+    }
 }
 
 type OpenedLetters = Vec<(Letter, Opened)>;

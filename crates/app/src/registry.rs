@@ -181,7 +181,11 @@ impl Registry {
     }
 
     /// The revision that an event was made under.
-    pub(crate) async fn revision(&self, entry: &WebhookEntry, number: u32) -> Result<Option<Revision>, StoreError> {
+    pub(crate) async fn revision(
+        &self,
+        entry: &WebhookEntry,
+        number: u32,
+    ) -> Result<Option<Revision>, StoreError> {
         let current = &entry.webhook().revision;
         if current.number == number {
             return Ok(Some(current.clone()));

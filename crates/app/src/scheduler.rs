@@ -288,10 +288,7 @@ async fn read(app: Arc<App>, opened: Opened, wanted: Vec<SignalId>, ticket: Tick
 }
 
 /// The answers of a read, or a fault when they take too long, whatever the wall clock does meanwhile.
-async fn in_time(
-    app: &App,
-    mut read: BoxFuture<'_, Result<Answers, Fault>>,
-) -> Result<Answers, Fault> {
+async fn in_time(app: &App, mut read: BoxFuture<'_, Result<Answers, Fault>>) -> Result<Answers, Fault> {
     let until = app.clock.monotonic() + app.settings.reads.deadline;
     loop {
         let left = until.saturating_sub(app.clock.monotonic());

@@ -85,10 +85,7 @@ pub(crate) struct EgressSection {
 
 impl Config {
     /// The defaults, the file's settings over them, and the environment's over both.
-    pub(crate) fn load(
-        file: Option<&PathBuf>,
-        env: impl Iterator<Item = (String, String)>,
-    ) -> Result<Self> {
+    pub(crate) fn load(file: Option<&PathBuf>, env: impl Iterator<Item = (String, String)>) -> Result<Self> {
         let mut table: Table = DEFAULTS.parse().expect("the defaults are valid TOML");
         if let Some(path) = file {
             let text = std::fs::read_to_string(path)
@@ -121,10 +118,15 @@ impl Config {
             "retention.observations_h must be above delivery.max_age_h, or waiting events would lose their bodies"
         );
         ensure!(self.reads.in_flight >= 1, "reads.in_flight must be at least 1");
-        ensure!(self.reads.per_second >= 0.0, "reads.per_second must not be negative; 0 leaves the rate open");
+        ensure!(
+            self.reads.per_second >= 0.0,
+            "reads.per_second must not be negative; 0 leaves the rate open"
+        );
         let origin = &self.server.origin;
         ensure!(
-            origin.is_empty() || ((origin.starts_with("https://") || origin.starts_with("http://")) && !origin.ends_with('/')),
+            origin.is_empty()
+                || ((origin.starts_with("https://") || origin.starts_with("http://"))
+                    && !origin.ends_with('/')),
             "server.origin must look like https://milepost.example.com, without a slash at the end"
         );
         Ok(())
@@ -177,7 +179,10 @@ fn merge(base: &mut Table, own: Table) -> Result<()> {
             bail!("the configuration has no section [{section}]; see `milepost serve --print-config`");
         };
         for (name, value) in values {
-            ensure!(known.contains_key(&name), "there is no setting {section}.{name}; see `milepost serve --print-config`");
+            ensure!(
+                known.contains_key(&name),
+                "there is no setting {section}.{name}; see `milepost serve --print-config`"
+            );
             known.insert(name, value);
         }
     }
@@ -186,7 +191,8 @@ fn merge(base: &mut Table, own: Table) -> Result<()> {
 
 /// Applies one variable of the environment, if it is a setting: `MILEPOST_SERVER_LISTEN` is `server.listen`.
 fn override_one(table: &mut Table, name: &str, value: &str) -> Result<()> {
-    let Some((section, setting)) = name.strip_prefix("MILEPOST_").and_then(|rest| rest.split_once('_')) else {
+    let Some((section, setting)) = name.strip_prefix("MILEPOST_").and_then(|rest| rest.split_once('_'))
+    else {
         return Ok(());
     };
     let (section, setting) = (section.to_lowercase(), setting.to_lowercase());
@@ -222,7 +228,8 @@ mod tests {
 
     #[test]
     fn the_environment_is_over_the_file() {
-        let config = load(&[("MILEPOST_SERVER_LISTEN", "0.0.0.0:9000"), ("MILEPOST_DELIVERY_WINDOW", "100")]).unwrap();
+        let config =
+            load(&[("MILEPOST_SERVER_LISTEN", "0.0.0.0:9000"), ("MILEPOST_DELIVERY_WINDOW", "100")]).unwrap();
         assert_eq!(config.server.listen.port(), 9000);
         assert_eq!(config.delivery.window, 100);
         assert_eq!(load(&[("MILEPOST_ADMIN_TOKEN", "x"), ("HOME", "/")]).unwrap().delivery.window, 4096);
@@ -231,7 +238,9 @@ mod tests {
     #[test]
     fn fault_i3_wrong_settings_are_named() {
         let error = |env| format!("{:#}", load(env).unwrap_err());
-        assert!(error(&[("MILEPOST_DELIVERY_WINDWO", "1")]).contains("MILEPOST_DELIVERY_WINDWO is not a setting"));
+        assert!(
+            error(&[("MILEPOST_DELIVERY_WINDWO", "1")]).contains("MILEPOST_DELIVERY_WINDWO is not a setting")
+        );
         assert!(error(&[("MILEPOST_DELIVERY_WINDOW", "x")]).contains("must be written like 4096"));
         assert!(error(&[("MILEPOST_RETENTION_OBSERVATIONS_H", "1")]).contains("retention.observations_h"));
         assert!(error(&[("MILEPOST_SERVER_ORIGIN", "example.com/")]).contains("server.origin"));

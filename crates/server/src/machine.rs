@@ -85,7 +85,10 @@ impl Clock for MachineClock {
 pub(crate) struct MachineDice;
 
 impl Dice for MachineDice {
-    #[expect(clippy::disallowed_methods, reason = "this is the random generator that everybody else has to ask")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the random generator that everybody else has to ask"
+    )]
     fn fill(&self, buffer: &mut [u8]) {
         getrandom::fill(buffer).expect("the operating system gives random bytes");
     }

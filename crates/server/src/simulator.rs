@@ -4,11 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use app::ports::{CarCommand, CarRequest, MadeCar, NewRecording, Simulator};
-use domain::{
-    errors::ErrorCode,
-    signal::Powertrain,
-    time::Timestamp,
-};
+use domain::{errors::ErrorCode, signal::Powertrain, time::Timestamp};
 use sources::{
     RECORDED, SIMULATED,
     recorded::{ColumnMap, Quirks, RecordedTrips, Recording, Skipped, TripSpec},
@@ -26,7 +22,9 @@ impl Controls {
     /// Takes up the recordings that are kept in a folder.
     pub(crate) fn open(trips: Arc<RecordedTrips>, folder: PathBuf) -> Result<Self> {
         if folder.exists() {
-            for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+            for entry in
+                std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?
+            {
                 let path = entry?.path();
                 if path.extension().is_some_and(|extension| extension == "csv") {
                     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -73,7 +71,8 @@ impl Simulator for Controls {
             None => newest(&request.make, &request.model, region)?,
         };
         let model = find(&request.make, &request.model, year, region).map_err(|error| error.to_string())?;
-        let spec = CarSpec::new(seed as u32, model, year, region, profile).map_err(|error| error.to_string())?;
+        let spec =
+            CarSpec::new(seed as u32, model, year, region, profile).map_err(|error| error.to_string())?;
         let model = model.model();
         Ok(MadeCar {
             make: model.make.to_owned(),
@@ -94,7 +93,9 @@ impl Simulator for Controls {
             CarCommand::Speed(speed) if (1.0..=f64::from(CarSpec::MAX_SPEED)).contains(speed) => {
                 spec.at_speed(*speed as u16, now)
             }
-            CarCommand::Speed(_) => return Err(format!("speed is a number from 1 to {}", CarSpec::MAX_SPEED)),
+            CarCommand::Speed(_) => {
+                return Err(format!("speed is a number from 1 to {}", CarSpec::MAX_SPEED));
+            }
             CarCommand::Jump(by) => {
                 let to = spec.elapsed(now) + *by;
                 spec.jump(to, now)
@@ -144,11 +145,20 @@ impl Simulator for Controls {
         }
         let read = read(&recording.csv, recording.columns.as_deref())?;
         let signals: Vec<_> = read.signals().map(|signal| signal.entry().code.as_str()).collect();
-        let report =
-            format!("{} s long, with {}; {}", read.length().as_secs(), signals.join(", "), skipped(&read.skipped()));
+        let report = format!(
+            "{} s long, with {}; {}",
+            read.length().as_secs(),
+            signals.join(", "),
+            skipped(&read.skipped())
+        );
         self.keep(recording).map_err(|error| format!("the recording cannot be kept: {error}"))?;
         self.trips.register(recording.name.clone(), read);
-        let spec = TripSpec { name: recording.name.clone(), started_at: now, speed: recording.speed.max(1), vin: None };
+        let spec = TripSpec {
+            name: recording.name.clone(),
+            started_at: now,
+            speed: recording.speed.max(1),
+            vin: None,
+        };
         let made = MadeCar {
             make: "RECORDED".into(),
             model: recording.name.clone(),
@@ -183,14 +193,19 @@ fn skipped(rows: &Skipped) -> String {
         ("out of range", rows.out_of_range),
         ("without a place", rows.no_place),
     ];
-    let told: Vec<_> =
-        reasons.iter().filter(|(_, count)| *count > 0).map(|(reason, count)| format!("{count} {reason}")).collect();
+    let told: Vec<_> = reasons
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
     if told.is_empty() { "every row is usable".into() } else { format!("rows skipped: {}", told.join(", ")) }
 }
 
 fn newest(make: &str, model: &str, region: Region) -> Result<u16, String> {
     let found = models().map(|no| no.model()).find(|known| {
-        known.make.eq_ignore_ascii_case(make) && known.name.eq_ignore_ascii_case(model) && known.regions.contains(&region)
+        known.make.eq_ignore_ascii_case(make)
+            && known.name.eq_ignore_ascii_case(model)
+            && known.regions.contains(&region)
     });
     match found {
         Some(known) => Ok(known.years.1),

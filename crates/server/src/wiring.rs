@@ -9,9 +9,9 @@ use app::{
 };
 use egress::{Allowance, Egress, EgressConfig};
 use sources::{RECORDED, SIMULATED, Sources, recorded::RecordedTrips, simulated::SimulatedFleet};
+use store::Upkeep;
 use store_sqlite::{Options, SqliteKeyring, SqliteStore};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
-use store::Upkeep;
 use web::WebConfig;
 use zeroize::Zeroizing;
 
@@ -41,7 +41,11 @@ pub(crate) struct Running {
 }
 
 /// Opens everything and begins to serve.
-pub(crate) async fn start(config: &Config, clock: Arc<dyn Clock>, metrics: Option<Metrics>) -> Result<Running> {
+pub(crate) async fn start(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    metrics: Option<Metrics>,
+) -> Result<Running> {
     let data = &config.server.data;
     let Stores { store, keyring, master_key } = Stores::open(data)?;
     let admin_token = folder::admin_token(data, &MachineDice)?;
@@ -79,7 +83,9 @@ pub(crate) async fn start(config: &Config, clock: Arc<dyn Clock>, metrics: Optio
     let mut serving = vec![tokio::spawn(serve(listener, router, stopped.clone()))];
     if let (Some(metrics), false) = (metrics, config.server.metrics_listen.is_empty()) {
         let listen = &config.server.metrics_listen;
-        let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen} for metrics"))?;
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("cannot listen on {listen} for metrics"))?;
         serving.push(tokio::spawn(serve(listener, web::metrics(move || metrics.render()), stopped)));
     }
     let patience = Duration::from_secs(config.server.stop_within_s);
@@ -137,13 +143,17 @@ pub(crate) fn outbound(section: &EgressSection) -> Result<Arc<dyn Outbound>> {
         ..EgressConfig::default()
     };
     for text in &section.deny {
-        config.deny.push(text.parse().with_context(|| format!("egress.deny: {text:?} is not a network like 203.0.113.0/24"))?);
+        config.deny.push(
+            text.parse()
+                .with_context(|| format!("egress.deny: {text:?} is not a network like 203.0.113.0/24"))?,
+        );
     }
     if !section.nameservers.is_empty() {
         config.nameservers = Some(section.nameservers.clone());
     }
     if !section.ca_file.is_empty() {
-        let pem = std::fs::read(&section.ca_file).with_context(|| format!("cannot read egress.ca_file {}", section.ca_file))?;
+        let pem = std::fs::read(&section.ca_file)
+            .with_context(|| format!("cannot read egress.ca_file {}", section.ca_file))?;
         config.extra_roots = rustls_pemfile::certs(&mut &*pem)
             .collect::<Result<_, _>>()
             .with_context(|| format!("{} is not a PEM file of certificates", section.ca_file))?;
@@ -153,7 +163,11 @@ pub(crate) fn outbound(section: &EgressSection) -> Result<Arc<dyn Outbound>> {
 
 /// One entry of the allow list: `network[:port][@host]`.
 fn allowance(text: &str) -> Result<Allowance> {
-    let help = || format!("egress.allow: {text:?} must look like 10.0.0.0/8, 127.0.0.1/32:9000 or 10.0.0.5/32:8443@hooks.lan");
+    let help = || {
+        format!(
+            "egress.allow: {text:?} must look like 10.0.0.0/8, 127.0.0.1/32:9000 or 10.0.0.5/32:8443@hooks.lan"
+        )
+    };
     let (rest, host) = match text.split_once('@') {
         Some((rest, host)) => (rest, Some(host.to_ascii_lowercase())),
         None => (text, None),

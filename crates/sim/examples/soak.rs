@@ -10,7 +10,8 @@ const TOLD_EVERY: u64 = 10;
 #[expect(clippy::disallowed_methods, reason = "progress for people")]
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
-    let value = |name: &str| arguments.iter().skip_while(|argument| *argument != name).nth(1).map(String::as_str);
+    let value =
+        |name: &str| arguments.iter().skip_while(|argument| *argument != name).nth(1).map(String::as_str);
     let seeds = value("--seeds").and_then(|text| text.split_once("..")).unwrap_or(("1", "101"));
     let (Ok(first), Ok(end)) = (seeds.0.parse::<u64>(), seeds.1.parse::<u64>()) else {
         eprintln!("write the seeds like 1..101");
@@ -24,7 +25,11 @@ fn main() -> ExitCode {
     let tell = arguments.iter().any(|argument| argument == "--tell");
     let (begun, mut told, mut report) = (Instant::now(), 0, Report::default());
     for seed in first..end {
-        let life = soak::live_with(seed, weeks, crashes, |world| if tell { world.keep_trace() });
+        let life = soak::live_with(seed, weeks, crashes, |world| {
+            if tell {
+                world.keep_trace()
+            }
+        });
         life.trace.iter().for_each(|line| println!("{line}"));
         report.add(seed, &life);
         if let Some(guilt) = life.guilt() {

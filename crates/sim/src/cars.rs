@@ -150,7 +150,8 @@ impl VehicleSource for Road {
             Says::No(fault) => Err(fault),
             Says::Partly(failing, fault) => {
                 let answers = self.cars.fleet.read(car, wanted).await;
-                answers.map(|answers| answers.into_iter().map(|answer| spoil(answer, &failing, fault)).collect())
+                answers
+                    .map(|answers| answers.into_iter().map(|answer| spoil(answer, &failing, fault)).collect())
             }
             Says::These(answers) => Ok(answers),
             Says::Nothing => return pending().await,

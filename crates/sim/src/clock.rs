@@ -62,7 +62,9 @@ impl Rate {
             Self::Drift(0) => Some(wall),
             Self::Drift(ppm) => {
                 let nanos = wall.as_nanos() as i128 * 1_000_000 / (1_000_000 + i128::from(ppm));
-                Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)) + Duration::from_micros(1))
+                Some(
+                    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)) + Duration::from_micros(1),
+                )
             }
         }
     }

@@ -10,11 +10,11 @@ use domain::{
     webhook::Revision,
 };
 use store::{
-    Application, Backup, Bucket, Car, ClaimDue, Deliveries, DeliveryFilter, Due, Kept,
-    LaneKey, LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewWebhook, NodeId, Page, Queue,
-    QueuedEvent, Record, Recorded, Registry, Retention, Retired, Secret, SecretHash, Size, StepCommit, StepResult,
-    Store, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow,
-    Vehicles, WebhookChange,
+    Application, Backup, Bucket, Car, ClaimDue, Deliveries, DeliveryFilter, Due, Kept, LaneKey, LaneLease,
+    LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewWebhook, NodeId, Page, Queue, QueuedEvent,
+    Record, Recorded, Registry, Retention, Retired, Secret, SecretHash, Size, StepCommit, StepResult, Store,
+    StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter,
+    VehicleRow, Vehicles, WebhookChange,
 };
 use uuid::Uuid;
 

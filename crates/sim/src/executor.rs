@@ -16,6 +16,9 @@ use parking_lot::Mutex;
 
 use crate::{chance::Chance, crash::Fate};
 
+/// How often tasks are polled at one moment before a world is said to spin.
+const MOST_POLLS: u32 = 1_000_000;
+
 /// The tasks of one life of the process.
 pub(crate) struct Executor {
     inbox: Arc<Inbox>,
@@ -72,8 +75,15 @@ impl Executor {
     }
 
     /// Polls tasks until none can go on or the process has ended.
+    ///
+    /// # Panics
+    ///
+    /// When there is no end to it.
     pub(crate) fn run_until_stalled(&mut self, fate: &Fate) {
+        let mut polls = 0;
         while !fate.is_sealed() {
+            polls += 1;
+            assert!(polls < MOST_POLLS, "tasks go on without end, and no time passes");
             self.collect();
             if self.ready.is_empty() {
                 return;
@@ -89,8 +99,11 @@ impl Executor {
         let spawned = std::mem::take(&mut *self.inbox.spawned.lock());
         for future in spawned {
             self.next += 1;
-            let waker =
-                Arc::new(TaskWaker { task: self.next, queued: AtomicBool::new(true), inbox: self.inbox.clone() });
+            let waker = Arc::new(TaskWaker {
+                task: self.next,
+                queued: AtomicBool::new(true),
+                inbox: self.inbox.clone(),
+            });
             self.tasks.insert(self.next, Task { future, waker });
             self.ready.push(self.next);
         }

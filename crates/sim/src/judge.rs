@@ -1,6 +1,6 @@
 //! What a world has to answer for, put before the checker, which has a calendar of its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use app::DeliverySummary;
 use domain::{
@@ -14,7 +14,10 @@ use lab::{
 };
 use store::LogStatus;
 
-use crate::world::{Car, Hook, World};
+use crate::{
+    receivers::Answered,
+    world::{Car, Hook, World},
+};
 
 /// A car on a webhook that delivers, under one cadence.
 #[derive(Clone, Debug)]
@@ -44,13 +47,46 @@ pub(crate) fn judge(world: &mut World, periods: &[Period], unread: &BTreeSet<Slo
     let faults: Vec<_> = world.faults().iter().map(shifted).collect();
     let rules = Rules { skew: Some(JUMP_MOST), settle: 2 * JUMP_MOST, ..Rules::default() };
     let mut verdict = checker::check(&expected, &received, &ended, &faults, &rules);
-    let unread: BTreeSet<_> = unread.iter().map(|&(hook, car, at)| (id(hook.0), id(car.0), moment(at))).collect();
+    let unread: BTreeSet<_> =
+        unread.iter().map(|&(hook, car, at)| (id(hook.0), id(car.0), moment(at))).collect();
     verdict.lost.retain(|lost| match (lost.webhook, lost.vehicle, lost.slot) {
         (Some(hook), Some(car), Some(slot)) => !unread.contains(&(hook, car, slot)),
         _ => true,
     });
     verdict
 }
+
+/// Compares the attempts that receivers saw with those of the log. Each that was answered stands there, but for those
+/// that were under way when the process ended; and no occurrence has more than six.
+pub(crate) fn attempts(world: &mut World) -> Vec<String> {
+    let mut answered: BTreeMap<Id, Vec<Timestamp>> = BTreeMap::new();
+    world.with_received(|all| {
+        for post in all.iter().filter(|post| matches!(post.answered, Answered::Status(_) | Answered::Reset)) {
+            for arrival in post.arrivals() {
+                answered.entry(arrival.id).or_default().push(post.at);
+            }
+        }
+    });
+    let excused = |seen: &[Timestamp], world: &World| -> usize {
+        let from = moment(seen[0]) - JUMP_MOST;
+        world.faults().iter().filter(|fault| fault.at >= from).take(20).map(|fault| fault.in_flight).sum()
+    };
+    let mut found = Vec::new();
+    for row in world.log() {
+        let Some(seen) = answered.get(&id(row.logged.id.request().0)) else { continue };
+        let known = match row.logged.status {
+            LogStatus::Delivered | LogStatus::Failed => row.attempts.len().min(MOST_ATTEMPTS),
+            _ => MOST_ATTEMPTS,
+        };
+        if seen.len() > known && seen.len() > known + excused(seen, world) {
+            found.push(format!("{} attempts of {} were seen, {known} are known", seen.len(), row.logged.id));
+        }
+    }
+    found
+}
+
+/// One and five retries.
+const MOST_ATTEMPTS: usize = 6;
 
 fn subscription(period: &Period, end: Timestamp) -> Subscription {
     Subscription {

@@ -268,7 +268,15 @@ impl Receivers {
     pub(crate) fn in_flight(&self) -> usize {
         let now = self.clock.monotonic();
         let recent = |received: &&Received| received.ended.is_none_or(|ended| ended + RECENT >= now);
-        self.inner.lock().received.iter().rev().take(LATEST).filter(recent).map(|post| post.arrivals().len()).sum()
+        self.inner
+            .lock()
+            .received
+            .iter()
+            .rev()
+            .take(LATEST)
+            .filter(recent)
+            .map(|post| post.arrivals().len())
+            .sum()
     }
 
     /// Takes a request in; answers with its place in the log, unless it does not get there, and what follows.

@@ -216,6 +216,8 @@ struct Soak {
     unread: BTreeSet<SlotOf>,
     /// Slots whose data is being gathered, as of the last look.
     gathering: BTreeSet<SlotOf>,
+    /// What was promised and not kept.
+    broken: Vec<String>,
 }
 
 fn settings() -> Settings {
@@ -224,6 +226,8 @@ fn settings() -> Settings {
     settings.retention.pass_every = Duration::from_secs(900);
     settings.retention.heartbeat_every = Duration::from_secs(900);
     settings.retention.log = Duration::from_secs(400 * 86_400);
+    // So small that events often have to be looked for in the store.
+    settings.delivery.window = 4;
     settings
 }
 
@@ -238,6 +242,7 @@ impl Soak {
             periods: Vec::new(),
             unread: BTreeSet::new(),
             gathering: BTreeSet::new(),
+            broken: Vec::new(),
         }
     }
 
@@ -300,7 +305,8 @@ impl Soak {
             Act::Subscribe => {
                 let (hook, car) = self.some_pair();
                 self.world.tell(format_args!("{} car {}", hook.id, car.number));
-                self.world.ask(|app| async move { app.subscribe(hook.id, &[car.id()]).await.map(drop) });
+                let done = self.world.ask(|app| async move { app.subscribe(hook.id, &[car.id()]).await });
+                self.expect_subscribed(done.is_some_and(|done| done.is_ok()), hook, car);
             }
             Act::Unsubscribe => {
                 let (hook, car) = self.some_pair();
@@ -358,6 +364,20 @@ impl Soak {
         self.world.start();
         self.world.settle();
         self.note(at);
+    }
+
+    /// A subscription that was answered is there, whatever happens next.
+    fn expect_subscribed(&mut self, answered: bool, hook: Hook, car: Car) {
+        if !answered {
+            return;
+        }
+        self.world.settle();
+        let rows = self.world.ask(|app| async move { app.subscriptions_of_vehicle(car.id()).await });
+        if let Some(Ok(rows)) = rows
+            && !rows.iter().any(|row| row.webhook == hook.no)
+        {
+            self.broken.push(format!("{} car {} was subscribed, and is not", hook.id, car.number));
+        }
     }
 
     fn some_pair(&mut self) -> (Hook, Car) {
@@ -435,7 +455,9 @@ impl Soak {
             };
             let now = self.world.now();
             for subscription in document.subscriptions {
-                let Some(hook) = self.hooks.iter().find(|hook| hook.no == subscription.webhook) else { continue };
+                let Some(hook) = self.hooks.iter().find(|hook| hook.no == subscription.webhook) else {
+                    continue;
+                };
                 let gathering = subscription.gathering.map(|gathering| gathering.slot);
                 // One that has come is opened by the step that its first read leads to.
                 let come = Some(subscription.next_slot).filter(|&slot| slot <= now);
@@ -452,8 +474,9 @@ impl Soak {
             let key = (period.hook, period.car.number);
             if now.get(&key).is_none_or(|(_, cadence, _)| *cadence != period.cadence) {
                 period.until = Some(at);
-                let of_period =
-                    |slot: &&SlotOf| slot.0 == period.hook.id && slot.1 == period.car.id() && !now.contains_key(&key);
+                let of_period = |slot: &&SlotOf| {
+                    slot.0 == period.hook.id && slot.1 == period.car.id() && !now.contains_key(&key)
+                };
                 self.unread.extend(self.gathering.iter().filter(of_period));
             }
         }
@@ -468,9 +491,7 @@ impl Soak {
     }
 
     /// Every car that is on a webhook that delivers, with its cadence and since when it is on it.
-    fn subscribed(
-        &mut self,
-    ) -> BTreeMap<(Hook, u32), (Car, domain::cadence::Cadence, Timestamp)> {
+    fn subscribed(&mut self) -> BTreeMap<(Hook, u32), (Car, domain::cadence::Cadence, Timestamp)> {
         let mut subscribed = BTreeMap::new();
         for car in self.cars.clone() {
             let rows = loop {
@@ -483,7 +504,8 @@ impl Soak {
             };
             let app = self.world.app();
             for row in rows {
-                let hook = *self.hooks.iter().find(|hook| hook.no == row.webhook).expect("a webhook of this world");
+                let hook =
+                    *self.hooks.iter().find(|hook| hook.no == row.webhook).expect("a webhook of this world");
                 if let Some(cadence) = cadence_of(&app, hook) {
                     subscribed.insert((hook, car.number), (car, cadence, row.since));
                 }
@@ -509,7 +531,9 @@ impl Soak {
 
     /// What is left when nothing should be.
     fn left_over(&mut self) -> Vec<String> {
-        let mut found = self.world.app().health().problems();
+        let mut found = std::mem::take(&mut self.broken);
+        found.extend(judge::attempts(&mut self.world));
+        found.extend(self.world.app().health().problems());
         for hook in self.hooks.clone() {
             let queued = self.world.view(hook).queued;
             if queued > 0 {

@@ -18,7 +18,8 @@ use crate::{
 pub(crate) fn moment(text: &str, now: Timestamp) -> Timestamp {
     let at = |date: &str, time: &str| {
         let time = if time.len() == 5 { format!("{time}:00") } else { time.to_owned() };
-        let parsed: jiff::Timestamp = format!("{date}T{time}Z").parse().expect("a moment such as 2026-03-03 16:05");
+        let parsed: jiff::Timestamp =
+            format!("{date}T{time}Z").parse().expect("a moment such as 2026-03-03 16:05");
         Timestamp::from_jiff(parsed)
     };
     if let Some((date, time)) = text.split_once(' ') {
@@ -61,7 +62,9 @@ pub(crate) fn cadence(text: &str) -> Cadence {
 /// A request in words: `16:00:00 car 1: 200`.
 pub(crate) fn post(post: &Received, cars: &[Car]) -> String {
     let vehicles = match post.event.as_ref().map(|event| &event.content) {
-        Some(Content::Vehicles(blocks)) => blocks.iter().map(|block| name_of(block.vehicle.0, cars)).collect(),
+        Some(Content::Vehicles(blocks)) => {
+            blocks.iter().map(|block| name_of(block.vehicle.0, cars)).collect()
+        }
         _ => Vec::new(),
     };
     let answered = match post.answered {

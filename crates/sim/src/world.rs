@@ -677,8 +677,9 @@ impl World {
     /// The vehicle data that a webhook's receivers got.
     pub fn posts(&self, hook: Hook) -> Vec<Received> {
         let webhook = Some(lab::id::Id(hook.id.0.as_u128()));
-        let of_hook =
-            |post: &Received| post.is_data() && post.event.as_ref().is_some_and(|event| event.webhook == webhook);
+        let of_hook = |post: &Received| {
+            post.is_data() && post.event.as_ref().is_some_and(|event| event.webhook == webhook)
+        };
         self.receivers.with_received(|all| all.iter().filter(|post| of_hook(post)).cloned().collect())
     }
 
@@ -767,6 +768,7 @@ fn uri_of(receiver: usize) -> String {
 fn car_spec(number: u32, now: Timestamp) -> CarSpec {
     let model = models().find(|no| no.model().make == "TESLA").expect("the catalogue has a Tesla");
     let year = model.model().years.1;
-    let spec = CarSpec::new(number, model, year, Region::Us, Profile::Parked).expect("a car of the catalogue");
+    let spec =
+        CarSpec::new(number, model, year, Region::Us, Profile::Parked).expect("a car of the catalogue");
     spec.start(now)
 }

@@ -18,7 +18,7 @@ use hashbrown::HashSet;
 use store::{LaneLease, LogStatus, OutcomeOf, Record, Scope, Tombstone};
 
 use super::{Entry, Loaded};
-use crate::WebhookEntry;
+use crate::{WebhookEntry, planted::Planted};
 
 /// Requests in flight that a lane starts with.
 const START: u32 = 8;
@@ -75,6 +75,8 @@ struct Stored {
     due: bool,
     /// When the next one is due.
     next: Option<Timestamp>,
+    /// The last fill met only what tombstones cover: the next one waits until they are worked off.
+    blocked: bool,
     /// A fill is under way; what was let go of since it began must not come back with it.
     filling: bool,
     let_go: HashSet<EventNo>,
@@ -152,10 +154,16 @@ impl Lane {
         self.webhook = webhook;
     }
 
-    /// Whether a fill should begin.
+    /// Whether a fill should begin: not for a lane that may not send, and not again for what must not be sent.
     pub(crate) fn wants_fill(&self, window: usize, now: Timestamp) -> bool {
         let due = self.stored.due || self.stored.next.is_some_and(|at| at <= now);
-        due && !self.closed && !self.stored.filling && self.held.len() <= window / 2
+        let may_send = !self.closed && self.webhook.webhook().status.delivers();
+        due && may_send && !self.stored.filling && !self.stored.blocked && self.held.len() <= window / 2
+    }
+
+    /// A tombstone was worked off.
+    pub(crate) fn unblock(&mut self) {
+        self.stored.blocked = false;
     }
 
     pub(crate) fn begin_fill(&mut self) {
@@ -183,16 +191,22 @@ impl Lane {
         self.stored.next = loaded.next;
         let let_go = std::mem::take(&mut self.stored.let_go);
         let mut lost = Vec::new();
+        let mut blocked = loaded.more;
         for event in loaded.events {
             let no = event.as_ref().map_or_else(|lost| lost.0, |entry| entry.no);
             self.stored.highest = self.stored.highest.max(no);
-            if let_go.contains(&no) || !self.held.insert(no) {
+            if self.held.contains(&no) {
                 continue;
             }
+            if event.as_ref().is_ok_and(|entry| covered(no, entry.vehicle)) {
+                continue;
+            }
+            blocked = false;
+            if let_go.contains(&no) {
+                continue;
+            }
+            self.held.insert(no);
             match event {
-                Ok(entry) if covered(no, entry.vehicle) => {
-                    self.held.remove(&no);
-                }
                 Ok(entry) if entry.history.attempts().is_empty() => self.first.push_back(entry),
                 Ok(entry) => {
                     self.retries.insert((entry.attempt_at, no), entry);
@@ -200,6 +214,7 @@ impl Lane {
                 Err((no, attempt_at)) => lost.push(ended_unsent(no, attempt_at, LogStatus::Cancelled, now)),
             }
         }
+        self.stored.blocked = blocked;
         lost
     }
 
@@ -334,6 +349,9 @@ impl Lane {
 
     /// Breaks off requests that a tombstone covers.
     pub(crate) fn bury(&mut self, tombstone: &Tombstone) {
+        if Planted::TombstonesIgnored.is_here() {
+            return;
+        }
         let no_webhook = self.webhook.webhook().no;
         for (handle, events) in self.under_way.values() {
             let covers = |&(no, vehicle): &(EventNo, VehicleNo)| {

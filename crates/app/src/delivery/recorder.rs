@@ -13,7 +13,7 @@ use super::{
     Inner, covers,
     lane::{Ending, Lane},
 };
-use crate::{App, AppError};
+use crate::{App, AppError, planted::Planted};
 
 /// Ends written at once.
 const BATCH: usize = 512;
@@ -45,7 +45,7 @@ async fn record(app: &Arc<App>, key: LaneKey, ended: Vec<Ended>) {
     let records: Vec<_> = ended.iter().map(|one| one.ending.record.clone()).collect();
     let count = records.len();
     let mut overtaken = false;
-    loop {
+    while !Planted::EndNotRecorded.is_here() {
         let lease = app.lanes.inner.lock().lanes.get(&key).and_then(Lane::lease);
         let Some(lease) = lease else { break };
         match app.store.record(lease, records.clone()).await {

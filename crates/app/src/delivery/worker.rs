@@ -1,10 +1,11 @@
 //! A worker: takes the next request, sends it, and says what came of it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{
     delivery::{Attempt, AttemptResult, Failure, History, RetryPolicy, Verdict, switches_off},
+    ids::EventId,
     time::Timestamp,
 };
 use futures::future::Abortable;
@@ -15,7 +16,7 @@ use super::{
     lane::{Ending, Job, Next},
     recorder::Ended,
 };
-use crate::{App, WebhookEntry, ports::Post};
+use crate::{App, WebhookEntry, planted::Planted, ports::Post};
 
 /// Works until there has been nothing to do for a while; the lanes start another when there is.
 pub(crate) async fn run(app: Arc<App>) {
@@ -170,7 +171,7 @@ fn end(
     now: Timestamp,
 ) -> Ended {
     entry.history.push(attempt);
-    let verdict = RetryPolicy::scheduled().after(&entry.history);
+    let verdict = spoiled(RetryPolicy::scheduled().after(&entry.history), &mut entry, now);
     let mut switch_off = false;
     let outcome = match verdict {
         Verdict::Delivered => OutcomeOf::Ended(LogStatus::Delivered, now),
@@ -195,6 +196,22 @@ fn end(
         OutcomeOf::Ended(..) => None,
     };
     Ended { key, ending: Ending { record, again }, switch_off }
+}
+
+/// Plants the faults that concern retries.
+fn spoiled(verdict: Verdict, entry: &mut Entry, now: Timestamp) -> Verdict {
+    let again = Verdict::RetryAt(now + Duration::from_secs(300));
+    match verdict {
+        Verdict::Abandon(_) if Planted::RetriesWithoutEnd.is_here() => again,
+        Verdict::Delivered if Planted::AcceptedRetried.is_here() && entry.history.attempts().len() == 1 => {
+            again
+        }
+        Verdict::RetryAt(_) if Planted::NewIdOnRetry.is_here() => {
+            entry.id = EventId(entry.id.request().0);
+            verdict
+        }
+        verdict => verdict,
+    }
 }
 
 fn attempt_count(history: &History) -> u16 {

@@ -28,7 +28,8 @@ impl App {
         }
         let folder = to.parent().unwrap_or(&to);
         if !folder.is_dir() {
-            let message = format!("there is no folder {}; make it first, or choose another", folder.display());
+            let message =
+                format!("there is no folder {}; make it first, or choose another", folder.display());
             return Err(AppError::invalid("path", message));
         }
         Ok(self.store.backup(to).await?)
@@ -39,9 +40,17 @@ impl App {
         let mut findings = Vec::new();
         let mut add = |subject, good, detail| findings.push(Finding { subject, good, detail });
         let problems = self.health.problems();
-        add("health", problems.is_empty(), if problems.is_empty() { "all loops run".into() } else { problems.join("; ") });
+        add(
+            "health",
+            problems.is_empty(),
+            if problems.is_empty() { "all loops run".into() } else { problems.join("; ") },
+        );
         let damage = self.store.check().await?;
-        add("database", damage.is_empty(), if damage.is_empty() { "sound".into() } else { damage.join("; ") });
+        add(
+            "database",
+            damage.is_empty(),
+            if damage.is_empty() { "sound".into() } else { damage.join("; ") },
+        );
         let size = self.store.size().await?;
         add("space", size.free_on_disk >= self.settings.retention.min_free_bytes, describe(&size));
         let webhooks = self.registry.webhooks(None);

@@ -44,7 +44,10 @@ impl App {
     }
 
     /// Takes in a recorded trip and makes a car that drives it from now on.
-    pub async fn record_trip(self: &Arc<Self>, recording: &NewRecording) -> Result<(CarState, String), AppError> {
+    pub async fn record_trip(
+        self: &Arc<Self>,
+        recording: &NewRecording,
+    ) -> Result<(CarState, String), AppError> {
         let (made, report) = self
             .simulator
             .record(recording, self.now())

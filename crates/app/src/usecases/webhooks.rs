@@ -114,7 +114,12 @@ pub(crate) struct ProbeLimits(Mutex<HashMap<(WebhookNo, Probe), Duration>>);
 
 impl ProbeLimits {
     /// Takes the turn of a webhook, or says how long to wait.
-    fn take(&self, probe: (WebhookNo, Probe), monotonic: Duration, interval: Duration) -> Result<(), AppError> {
+    fn take(
+        &self,
+        probe: (WebhookNo, Probe),
+        monotonic: Duration,
+        interval: Duration,
+    ) -> Result<(), AppError> {
         let mut last = self.0.lock();
         last.retain(|_, at| monotonic.saturating_sub(*at) < interval);
         match last.get(&probe) {

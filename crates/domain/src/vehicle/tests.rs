@@ -191,10 +191,10 @@ fn fault_d1_a_clock_that_steps_back_repeats_no_slot() {
 fn fault_d9_a_cars_clock_is_data_and_orders_nothing() {
     for captured_at in [Timestamp::from_micros(i64::MIN), Timestamp::from_secs(-1), Timestamp::NEVER] {
         let mut car = Car::on(vec![webhook(HOURLY, 1)], at(0, 30));
-        let answers = car.wanted(at(1, 0)).into_iter().map(|signal| Answer {
-            signal,
-            outcome: Ok((Value::Number(1.0), Some(captured_at))),
-        });
+        let answers = car
+            .wanted(at(1, 0))
+            .into_iter()
+            .map(|signal| Answer { signal, outcome: Ok((Value::Number(1.0), Some(captured_at))) });
         let outcome = car.step(Input::Answers(answers.collect()), at(1, 0));
         assert_eq!(slots(&outcome), [(HOURLY, at(1, 0))]);
         assert_eq!(outcome.next_due, Some(at(2, 0)));

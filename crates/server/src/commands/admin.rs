@@ -6,9 +6,11 @@ use serde_json::{Map, Value, json};
 use super::{WrongUse, client::Client, show};
 use crate::cli::{AppCommand, DeliveryCommand, VehicleCommand, WebhookCommand, WebhookSettings, WithServer};
 
-const WEBHOOK_COLUMNS: &[&str] = &["id", "name", "callbackUri", "verified", "enabled", "subscriptions", "queued"];
+const WEBHOOK_COLUMNS: &[&str] =
+    &["id", "name", "callbackUri", "verified", "enabled", "subscriptions", "queued"];
 const VEHICLE_COLUMNS: &[&str] = &["id", "make", "model", "year", "mode", "connectedAt", "nextDue"];
-const DELIVERY_COLUMNS: &[&str] = &["id", "status", "slot", "httpStatus", "attemptCount", "tookMs", "vehicleId", "endedAt"];
+const DELIVERY_COLUMNS: &[&str] =
+    &["id", "status", "slot", "httpStatus", "attemptCount", "tookMs", "vehicleId", "endedAt"];
 
 pub(crate) async fn application(with: WithServer<AppCommand>) -> Result<()> {
     let (client, json) = (Client::of(&with.server)?, with.server.json);
@@ -144,12 +146,14 @@ pub(crate) async fn vehicle(with: WithServer<VehicleCommand>) -> Result<()> {
     let (client, json) = (Client::of(&with.server)?, with.server.json);
     match with.command {
         VehicleCommand::Simulate { make, model, year, region, profile, app } => {
-            let body = json!({ "make": make, "model": model, "year": year, "region": region, "profile": profile });
+            let body =
+                json!({ "make": make, "model": model, "year": year, "region": region, "profile": profile });
             let car = client.post("/simulator/vehicles", body).await?;
             match app {
                 None => show::object(&car, json),
                 Some(app) => {
-                    let path = format!("/simulator/vehicles/{}/connect", car["id"].as_str().unwrap_or_default());
+                    let path =
+                        format!("/simulator/vehicles/{}/connect", car["id"].as_str().unwrap_or_default());
                     show::object(&client.post(&path, json!({ "applicationId": app })).await?, json);
                 }
             }

@@ -77,6 +77,9 @@ pub(crate) async fn restore(args: Restore) -> Result<()> {
         }
     }
     stores.close().await?;
-    println!("restored {}; {erased} vehicles that were erased since the backup were erased again", database.display());
+    println!(
+        "restored {}; {erased} vehicles that were erased since the backup were erased again",
+        database.display()
+    );
     Ok(())
 }

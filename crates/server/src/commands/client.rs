@@ -17,7 +17,10 @@ impl Client {
             None => {
                 let path = args.data.join("admin-token");
                 let text = std::fs::read_to_string(&path).with_context(|| {
-                    format!("no admin token: give --token or MILEPOST_ADMIN_TOKEN, or --data with {}", path.display())
+                    format!(
+                        "no admin token: give --token or MILEPOST_ADMIN_TOKEN, or --data with {}",
+                        path.display()
+                    )
                 })?;
                 text.trim().to_owned()
             }
@@ -49,7 +52,8 @@ impl Client {
 
 /// The answer's JSON, or its problem as an error that says what to do.
 fn understand(answer: std::io::Result<HttpAnswer>) -> Result<Value> {
-    let answer = answer.context("the server does not answer; is `milepost serve` running, and is --url right?")?;
+    let answer =
+        answer.context("the server does not answer; is `milepost serve` running, and is --url right?")?;
     if answer.status.is_success() {
         return Ok(answer.json());
     }

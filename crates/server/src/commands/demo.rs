@@ -156,7 +156,9 @@ impl Stage<'_> {
         let energy = ["/", "/odometer", "/location", "/battery", "/charge"];
         let upkeep = ["/", "/vin", "/tires/pressure", "/fuel", "/security"];
         let webhooks = match args.replay {
-            Some(_) => vec![self.webhook(id, "Recorded trip", &["/", "/battery", "/location"], "metric").await?],
+            Some(_) => {
+                vec![self.webhook(id, "Recorded trip", &["/", "/battery", "/location"], "metric").await?]
+            }
             None => vec![
                 self.webhook(id, "Energy, hourly", &energy, "metric").await?,
                 self.webhook(id, "Upkeep, hourly", &upkeep, "imperial").await?,
@@ -175,7 +177,13 @@ impl Stage<'_> {
     }
 
     /// Makes a webhook, verified by a challenge that the receiver has to answer, and tests it.
-    async fn webhook(&self, application: &str, name: &str, endpoints: &[&str], units: &str) -> Result<String> {
+    async fn webhook(
+        &self,
+        application: &str,
+        name: &str,
+        endpoints: &[&str],
+        units: &str,
+    ) -> Result<String> {
         let body = json!({
             "kind": "scheduled", "name": name, "callbackUri": self.receiver.url(CALLBACK),
             "cadence": { "every": "hours", "hours": 1 }, "endpoints": endpoints, "units": units, "verify": true,
@@ -186,7 +194,10 @@ impl Stage<'_> {
             bail!("webhook {id} was not verified: {}", webhook["lastVerification"]["problem"]);
         }
         let expected = text(&webhook["lastVerification"], "expected");
-        self.note(&format!("verified  webhook {id} ({name}): the answer was {}…", expected.get(..12).unwrap_or_default()));
+        self.note(&format!(
+            "verified  webhook {id} ({name}): the answer was {}…",
+            expected.get(..12).unwrap_or_default()
+        ));
         let tested = self.client.post(&format!("/webhooks/{id}/test"), json!({})).await?;
         if tested["lastTest"]["passed"] != json!(true) {
             bail!("the test of webhook {id} failed: {}", tested["lastTest"]["problem"]);

@@ -34,7 +34,11 @@ pub(crate) fn list(page: &Value, columns: &[&str], json: bool) {
 fn table(items: &[Value], columns: &[&str]) -> String {
     let cell = |item: &Value, column: &str| {
         let text = plain(&item[column]);
-        if text.chars().count() > CELL { text.chars().take(CELL - 1).collect::<String>() + "…" } else { text }
+        if text.chars().count() > CELL {
+            text.chars().take(CELL - 1).collect::<String>() + "…"
+        } else {
+            text
+        }
     };
     let rows: Vec<Vec<String>> =
         items.iter().map(|item| columns.iter().map(|column| cell(item, column)).collect()).collect();
@@ -44,7 +48,8 @@ fn table(items: &[Value], columns: &[&str]) -> String {
     };
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
     let line = |cells: &[String]| {
-        let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let padded: Vec<String> =
+            cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         padded.join("  ").trim_end().to_owned() + "\n"
     };
     let head: Vec<String> = columns.iter().map(|&column| column.to_owned()).collect();

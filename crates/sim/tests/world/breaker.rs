@@ -18,7 +18,10 @@ fn down(cars: usize) -> (World, Hook, Vec<milepost_sim::Car>) {
 /// The most requests that were under way at a time.
 fn most_at_once(posts: &[Received]) -> usize {
     let at = |began: std::time::Duration| {
-        posts.iter().filter(|post| post.began <= began && post.ended.is_none_or(|ended| ended > began)).count()
+        posts
+            .iter()
+            .filter(|post| post.began <= began && post.ended.is_none_or(|ended| ended > began))
+            .count()
     };
     posts.iter().map(|post| at(post.began)).max().unwrap_or(0)
 }
@@ -91,8 +94,12 @@ fn a_restart_does_not_make_one_poisonous_car_stop_the_others() {
 fn where_no_retry_is_left_to_probe_a_waiting_event_is_the_probe() {
     let (mut world, hook, cars) = down(30);
     world.advance_to("16:00:10");
-    let tried: std::collections::BTreeSet<_> =
-        world.posts(hook).iter().flat_map(|post| post.arrivals()).filter_map(|arrival| arrival.vehicle).collect();
+    let tried: std::collections::BTreeSet<_> = world
+        .posts(hook)
+        .iter()
+        .flat_map(|post| post.arrivals())
+        .filter_map(|arrival| arrival.vehicle)
+        .collect();
     let (tried, waiting): (Vec<_>, Vec<_>) =
         cars.into_iter().partition(|car| tried.contains(&lab::id::Id(car.id().0.as_u128())));
     assert!(!tried.is_empty() && !waiting.is_empty());

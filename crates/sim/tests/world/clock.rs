@@ -91,7 +91,8 @@ fn fault_d3_a_clock_that_starts_in_1970_holds_everything_until_it_is_set() {
     expect![[r#"
         car 1 16:00:00: delivered after 1 attempt
         car 1 17:00:00 to 18:00:00: missed 2
-        car 1 19:00:00: delivered after 1 attempt"#]].assert_eq(&world.log_story(hook));
+        car 1 19:00:00: delivered after 1 attempt"#]]
+    .assert_eq(&world.log_story(hook));
     assert!(world.app().health().problems().is_empty());
 }
 
@@ -121,7 +122,8 @@ fn fault_d3_a_clock_that_stands_still_fires_nothing_and_is_caught_up_with_once()
     expect![[r#"
         car 1 16:00:00: delivered after 1 attempt
         car 1 17:00:00 to 20:00:00: missed 4
-        car 1 21:00:00: delivered after 1 attempt"#]].assert_eq(&world.log_story(hook));
+        car 1 21:00:00: delivered after 1 attempt"#]]
+    .assert_eq(&world.log_story(hook));
 }
 
 #[test]
@@ -140,4 +142,19 @@ fn fault_d3_a_clock_that_drifts_misses_and_doubles_nothing() {
             assert!(late < seconds(1));
         }
     }
+}
+
+#[test]
+fn fault_d4_a_host_that_was_suspended_goes_on_with_what_it_had_in_hand() {
+    // Monotonic time stands still while a host is suspended; the wall clock goes on.
+    let (mut world, hook, car) = one_car();
+    world.car_will(car, &[well().after(seconds(20))], well());
+    world.advance_to("16:00:10");
+    world.jump(3 * 3_600);
+    world.advance(minutes(10));
+    expect![[r#"
+        car 1 16:00:00 to 18:00:00: missed 3
+        car 1 19:00:00: delivered after 1 attempt"#]]
+    .assert_eq(&world.log_story(hook));
+    check_requests(&world);
 }

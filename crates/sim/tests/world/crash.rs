@@ -38,7 +38,8 @@ fn check_slot(world: &mut World, hook: Hook, about: &str) {
     let excused: usize = world.faults().iter().map(|fault| fault.in_flight).sum();
     assert!(repeats <= excused, "{about}: {repeats} repeats, {excused} in flight");
     assert!(bodies.values().all(|bodies| bodies.iter().all(|body| *body == bodies[0])), "{about}");
-    let mut log: Vec<_> = world.log().iter().map(|row| (row.logged.vehicle, row.logged.status.as_str())).collect();
+    let mut log: Vec<_> =
+        world.log().iter().map(|row| (row.logged.vehicle, row.logged.status.as_str())).collect();
     log.sort_by_key(|row| row.0);
     assert_eq!(log.iter().map(|row| row.1).collect::<Vec<_>>(), ["delivered"; 3], "{about}");
     assert_eq!(world.view(hook).queued, 0, "{about}");
@@ -55,7 +56,8 @@ fn fault_a2_a3_a4_the_process_may_end_at_any_step_of_a_slot() {
 #[test]
 fn fault_a5_the_process_may_end_while_retries_are_noted_and_no_attempt_is_forgotten() {
     for after in 0..40 {
-        let (mut world, hook) = slot_with(2_000 + after, [Some(Strike::After(after)), None], &[500, 503, 500, 500]);
+        let (mut world, hook) =
+            slot_with(2_000 + after, [Some(Strike::After(after)), None], &[500, 503, 500, 500]);
         check_slot(&mut world, hook, &format!("after {after}"));
         let counted: usize = world.log().iter().map(|row| row.attempts.len()).sum();
         let made = world.posts(hook).len();
@@ -78,7 +80,8 @@ fn fault_a4_a_request_that_was_answered_and_not_noted_is_repeated_under_its_id()
     let (world, hook) = slot_with(4, [Some(Strike::At(Moment::AfterPost, 0)), None], &[]);
     let posts = world.posts(hook);
     assert_eq!(posts.len(), 4, "one more than cars");
-    let repeated = posts.iter().filter(|post| posts.iter().filter(|other| other.id() == post.id()).count() == 2);
+    let repeated =
+        posts.iter().filter(|post| posts.iter().filter(|other| other.id() == post.id()).count() == 2);
     let repeated: Vec<_> = repeated.collect();
     assert_eq!(repeated.len(), 2);
     assert_eq!(repeated[0].body, repeated[1].body);
@@ -91,7 +94,8 @@ fn fault_a1_what_was_answered_is_kept_and_what_was_not_may_be_asked_again() {
         let hook = world.scheduled_webhook("every hour", &["/odometer"]);
         let car = world.car_with(Mode::Simulated, domain::connect::PermissionSet::ALL);
         world.foresee(Some(Strike::After(after)));
-        let subscribe = |app: std::sync::Arc<app::App>| async move { app.subscribe(hook.id, &[car.id()]).await.is_ok() };
+        let subscribe =
+            |app: std::sync::Arc<app::App>| async move { app.subscribe(hook.id, &[car.id()]).await.is_ok() };
         let first = world.ask(subscribe);
         world.settle();
         world.foresee(None);

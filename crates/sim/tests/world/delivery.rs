@@ -26,7 +26,8 @@ fn row_r09_six_attempts_within_ten_minutes_and_then_the_webhook_is_switched_off(
         16:01:00 car 1: 500
         16:02:20 car 1: 500
         16:05:00 car 1: 500
-        16:10:00 car 1: 500"#]].assert_eq(&world.story(hook));
+        16:10:00 car 1: 500"#]]
+    .assert_eq(&world.story(hook));
     expect!["car 1 16:00:00: failed after 6 attempts"].assert_eq(&world.log_story(hook));
     assert!(!world.delivers(hook));
     check_requests(&world);
@@ -43,7 +44,8 @@ fn row_r11_a_webhook_that_was_switched_off_resumes_when_an_operator_switches_it_
     world.advance_to("18:30");
     expect![[r#"
         17:00:00 car 1: 200
-        18:00:00 car 1: 200"#]].assert_eq(&world.story(hook));
+        18:00:00 car 1: 200"#]]
+    .assert_eq(&world.story(hook));
 }
 
 #[test]
@@ -53,7 +55,8 @@ fn row_r12_a_second_attempt_that_succeeds_is_the_last() {
     world.advance_to("16:59");
     expect![[r#"
         16:00:00 car 1: 500
-        16:00:20 car 1: 200"#]].assert_eq(&world.story(hook));
+        16:00:20 car 1: 200"#]]
+    .assert_eq(&world.story(hook));
     expect!["car 1 16:00:00: delivered after 2 attempts"].assert_eq(&world.log_story(hook));
 }
 
@@ -92,7 +95,8 @@ fn row_r01_any_2xx_is_success() {
         17:00:00 car 1: 201
         18:00:00 car 1: 202
         19:00:00 car 1: 204
-        20:00:00 car 1: 299"#]].assert_eq(&world.story(hook));
+        20:00:00 car 1: 299"#]]
+    .assert_eq(&world.story(hook));
     check_requests(&world);
 }
 
@@ -105,7 +109,8 @@ fn row_r02_redirects_are_failures_and_nobody_follows_them() {
         16:00:00 car 1: 301
         16:00:20 car 1: 302
         16:01:00 car 1: 307
-        16:02:20 car 1: 200"#]].assert_eq(&world.story(hook));
+        16:02:20 car 1: 200"#]]
+    .assert_eq(&world.story(hook));
     expect!["car 1 16:00:00: delivered after 4 attempts"].assert_eq(&world.log_story(hook));
 }
 
@@ -126,10 +131,12 @@ fn row_r03_other_statuses_are_failures_and_are_retried() {
         17:00:00 car 1: 429
         17:00:20 car 1: 500
         17:01:00 car 1: 503
-        17:02:20 car 1: 200"#]].assert_eq(&world.story(hook));
+        17:02:20 car 1: 200"#]]
+    .assert_eq(&world.story(hook));
     expect![[r#"
         car 1 16:00:00: delivered after 6 attempts
-        car 1 17:00:00: delivered after 4 attempts"#]].assert_eq(&world.log_story(hook));
+        car 1 17:00:00: delivered after 4 attempts"#]]
+    .assert_eq(&world.log_story(hook));
 }
 
 #[test]
@@ -142,7 +149,8 @@ fn row_r04_a_receiver_that_cannot_be_reached_is_tried_again() {
     world.advance_to("16:30");
     expect![[r#"
         16:02:20 car 1: reset
-        16:05:00 car 1: 200"#]].assert_eq(&world.story(hook));
+        16:05:00 car 1: 200"#]]
+    .assert_eq(&world.story(hook));
     expect!["car 1 16:00:00: delivered after 5 attempts"].assert_eq(&world.log_story(hook));
 }
 
@@ -153,7 +161,8 @@ fn row_r05_an_answer_after_fifteen_seconds_is_a_failure() {
     world.advance_to("16:30");
     expect![[r#"
         16:00:00 car 1: broken off
-        16:00:20 car 1: 200"#]].assert_eq(&world.story(hook));
+        16:00:20 car 1: 200"#]]
+    .assert_eq(&world.story(hook));
 }
 
 #[test]
@@ -210,7 +219,8 @@ fn row_l01_the_log_tells_of_each_attempt() {
     expect![[r#"
         Attempt { started_at: 2026-03-02T16:00:00.000Z, took_ms: 2000, result: Answered { status: 503 } }
         Attempt { started_at: 2026-03-02T16:00:20.000Z, took_ms: 0, result: Failed(Refused) }
-        Attempt { started_at: 2026-03-02T16:01:00.000Z, took_ms: 120, result: Answered { status: 200 } }"#]].assert_eq(&told.join("\n"));
+        Attempt { started_at: 2026-03-02T16:01:00.000Z, took_ms: 120, result: Answered { status: 200 } }"#]]
+    .assert_eq(&told.join("\n"));
     let event = log[0].logged.event;
     let detail = world.must(|app| async move { app.delivery(event).await });
     assert_eq!(detail.body.unwrap().as_bytes(), world.posts(hook)[0].body);
@@ -241,7 +251,8 @@ fn what_was_sent_again_by_hand_has_the_id_and_the_data_of_the_first_time() {
     assert_eq!(posts[6].body, posts[0].body);
     expect![[r#"
         car 1 16:00:00: failed after 6 attempts
-        car 1 16:00:00: delivered after 1 attempt"#]].assert_eq(&world.log_story(hook));
+        car 1 16:00:00: delivered after 1 attempt"#]]
+    .assert_eq(&world.log_story(hook));
     assert!(world.log()[1].logged.redelivery);
 }
 
@@ -258,5 +269,6 @@ fn a_redelivery_that_waits_when_the_process_ends_is_sent_by_the_next() {
     world.advance(hours(0) + seconds(1));
     expect![[r#"
         16:00:00 car 1: 200
-        16:33:05 car 1: 200"#]].assert_eq(&world.story(hook));
+        16:33:05 car 1: 200"#]]
+    .assert_eq(&world.story(hook));
 }

@@ -91,7 +91,8 @@ fn a_request_for_several_cars_that_is_broken_off_for_one_is_sent_again_for_the_o
     world.unsubscribe(hook, cars[0]);
     world.receiver_is(hook, answers(200));
     world.advance_to("16:05");
-    let last: Vec<_> = world.posts(hook).iter().filter(|post| post.answered == Answered::Status(200)).cloned().collect();
+    let last: Vec<_> =
+        world.posts(hook).iter().filter(|post| post.answered == Answered::Status(200)).cloned().collect();
     let served: usize = last.iter().map(|post| post.arrivals().len()).sum();
     assert_eq!(served, 3);
 }
@@ -112,6 +113,42 @@ fn an_end_that_overtakes_the_record_of_a_failed_attempt_holds() {
     world.set_disk_is_full(false);
     world.unsubscribe(hook, car);
     world.advance(hours(1));
+    assert_eq!(world.posts(hook).len(), 1);
+}
+
+#[test]
+fn a_webhook_that_is_switched_off_with_many_events_waiting_costs_nothing_until_they_are_swept() {
+    let mut settings = app::Settings::default();
+    settings.delivery.window = 4;
+    let mut world = World::with(3, settings);
+    let hook = world.scheduled_webhook("daily at 16:00", &["/odometer"]);
+    let cars = world.cars(20);
+    world.subscribe_all(hook, &cars);
+    world.receiver_is(hook, hangs());
+    world.advance_to("16:00:05");
+    world.disable(hook);
+    world.advance(seconds(30));
+    assert_eq!(world.view(hook).queued, 0);
+    assert!(world.log().iter().all(|row| row.logged.status.as_str() == "dropped"));
+    assert_eq!(world.log().len(), 20);
+}
+
+#[test]
+fn what_a_tombstone_covers_does_not_hold_up_what_comes_after_it() {
+    let mut settings = app::Settings::default();
+    settings.delivery.window = 4;
+    let mut world = World::with(3, settings);
+    let hook = world.scheduled_webhook("daily at 16:00", &["/odometer"]);
+    let cars = world.cars(20);
+    world.subscribe_all(hook, &cars);
+    world.receiver_is(hook, answers(503));
+    world.advance_to("16:00:05");
+    for &car in &cars[..19] {
+        world.unsubscribe(hook, car);
+    }
+    world.receiver_is(hook, answers(200));
+    world.forget_received();
+    world.advance(seconds(120));
     assert_eq!(world.posts(hook).len(), 1);
 }
 
@@ -159,5 +196,6 @@ fn who_subscribes_again_gets_the_next_slot_and_nothing_of_the_time_between() {
     world.advance_to("17:30");
     expect![[r#"
         16:00:00 car 1: 500
-        17:00:00 car 1: 200"#]].assert_eq(&world.story(hook));
+        17:00:00 car 1: 200"#]]
+    .assert_eq(&world.story(hook));
 }

@@ -6,6 +6,7 @@ mod clock;
 mod crash;
 mod delivery;
 mod endings;
+mod planted;
 mod schedule;
 mod soak;
 mod switching;
@@ -45,9 +46,9 @@ fn check_requests(world: &World) {
             assert_eq!(post.signature, Signature::Good, "{} {:?}", post.at, post.signature_text);
         }
         for (place, post) in all.iter().enumerate().filter(|(_, post)| post.id().is_some()) {
-            let overlap = all[..place].iter().find(|other| {
-                other.id() == post.id() && other.ended.is_none_or(|ended| ended > post.began)
-            });
+            let overlap = all[..place]
+                .iter()
+                .find(|other| other.id() == post.id() && other.ended.is_none_or(|ended| ended > post.began));
             assert!(overlap.is_none(), "two requests of one occurrence at {}", post.at);
         }
     });

@@ -16,11 +16,13 @@ fn row_c01_a_car_subscribed_at_a_quarter_to_four_is_posted_at_four() {
     expect![[r#"
         16:00:00 car 1: 200
         17:00:00 car 1: 200
-        18:00:00 car 1: 200"#]].assert_eq(&world.story(hook));
+        18:00:00 car 1: 200"#]]
+    .assert_eq(&world.story(hook));
     expect![[r#"
         car 1 16:00:00: delivered after 1 attempt
         car 1 17:00:00: delivered after 1 attempt
-        car 1 18:00:00: delivered after 1 attempt"#]].assert_eq(&world.log_story(hook));
+        car 1 18:00:00: delivered after 1 attempt"#]]
+    .assert_eq(&world.log_story(hook));
 }
 
 #[test]
@@ -35,11 +37,13 @@ fn row_c02_a_monthly_webhook_is_posted_at_midnight_of_its_day_and_on_the_last_da
     expect![[r#"
         03-05 00:00:00 car 1: 200
         04-05 00:00:00 car 1: 200
-        05-05 00:00:00 car 1: 200"#]].assert_eq(&world.story(fifth));
+        05-05 00:00:00 car 1: 200"#]]
+    .assert_eq(&world.story(fifth));
     expect![[r#"
         03-31 00:00:00 car 1: 200
         04-30 00:00:00 car 1: 200
-        05-31 00:00:00 car 1: 200"#]].assert_eq(&world.story(last));
+        05-31 00:00:00 car 1: 200"#]]
+    .assert_eq(&world.story(last));
 }
 
 #[test]
@@ -53,7 +57,8 @@ fn row_c03_a_car_that_cannot_be_reached_is_tried_in_later_windows_and_posted_lat
     world.car_is(car, well());
     world.advance_to("17:30");
     let reads: Vec<_> = world.reads(car).iter().map(|read| read.at.to_string()[11..19].to_owned()).collect();
-    expect!["16:00:00 16:00:30 16:01:30 16:03:30 16:07:30 16:13:30 16:15:00 16:30:00 16:45:00"].assert_eq(&reads.join(" "));
+    expect!["16:00:00 16:00:30 16:01:30 16:03:30 16:07:30 16:13:30 16:15:00 16:30:00 16:45:00"]
+        .assert_eq(&reads.join(" "));
     expect!["16:45:00 car 1: 200"].assert_eq(&world.story(hook));
     assert_eq!(world.posts(hook)[0].json()["payload"]["vehicles"][0]["data"][0]["code"], 200);
 }
@@ -68,7 +73,8 @@ fn a_car_that_is_never_reached_is_posted_as_errors_when_the_next_slot_comes() {
     world.advance_to("18:05");
     expect![[r#"
         17:00:00 car 1: 200
-        18:00:00 car 1: 200"#]].assert_eq(&world.story(hook));
+        18:00:00 car 1: 200"#]]
+    .assert_eq(&world.story(hook));
     assert_eq!(world.posts(hook)[0].json()["payload"]["vehicles"][0]["data"][0]["code"], 409);
 }
 
@@ -99,7 +105,11 @@ fn an_endpoint_that_fails_in_passing_is_asked_again_within_fifteen_minutes() {
     let trouble = fails_for(&[signal::LOCATION], ErrorCode::UPSTREAM_NO_RESPONSE);
     world.car_will(car, &[trouble.clone(), trouble], well());
     world.advance_to("16:59");
-    let wanted: Vec<_> = world.reads(car).iter().map(|read| (read.at.to_string()[11..19].to_owned(), read.wanted.len())).collect();
+    let wanted: Vec<_> = world
+        .reads(car)
+        .iter()
+        .map(|read| (read.at.to_string()[11..19].to_owned(), read.wanted.len()))
+        .collect();
     expect![[r#"[("16:00:00", 2), ("16:00:30", 1), ("16:01:30", 1)]"#]].assert_eq(&format!("{wanted:?}"));
     expect!["16:01:30 car 1: 200"].assert_eq(&world.story(hook));
 }

@@ -37,10 +37,12 @@ fn switching_on_again_replays_nothing() {
         16:00:00 car 1: 500
         16:00:20 car 1: 500
         16:01:00 car 1: 500
-        19:00:00 car 1: 200"#]].assert_eq(&world.story(hook));
+        19:00:00 car 1: 200"#]]
+    .assert_eq(&world.story(hook));
     expect![[r#"
         car 1 16:00:00: dropped after 3 attempts
-        car 1 19:00:00: delivered after 1 attempt"#]].assert_eq(&world.log_story(hook));
+        car 1 19:00:00: delivered after 1 attempt"#]]
+    .assert_eq(&world.log_story(hook));
 }
 
 #[test]
@@ -59,7 +61,8 @@ fn a_new_cadence_holds_from_the_moment_of_the_edit() {
         20:00:00 car 3: 200
         03-03 00:00:00 car 1: 200
         03-03 00:00:00 car 2: 200
-        03-03 00:00:00 car 3: 200"#]].assert_eq(&world.story(hook));
+        03-03 00:00:00 car 3: 200"#]]
+    .assert_eq(&world.story(hook));
 }
 
 #[test]
@@ -106,9 +109,10 @@ fn fault_d10_what_is_edited_paused_or_deleted_at_the_moment_it_is_due_is_posted_
             world.advance(minutes(30));
             for car in cars {
                 let id = lab::id::Id(car.id().0.as_u128());
-                let of_car = world.posts(hook).into_iter().filter(|post| {
-                    post.arrivals().iter().any(|arrival| arrival.vehicle == Some(id))
-                });
+                let of_car = world
+                    .posts(hook)
+                    .into_iter()
+                    .filter(|post| post.arrivals().iter().any(|arrival| arrival.vehicle == Some(id)));
                 assert!(of_car.count() <= 1);
             }
             if let Some(Ok(view)) = world.ask(|app| async move { app.webhook(hook.id).await }) {

@@ -45,7 +45,8 @@ fn fault_b6_what_was_delivered_while_the_disk_was_full_is_noted_afterwards_and_n
         car 2 16:00:00: delivered after 1 attempt
         car 3 16:00:00: delivered after 1 attempt
         car 4 16:00:00: delivered after 1 attempt
-        car 5 16:00:00: delivered after 1 attempt"#]].assert_eq(&world.log_story(hook));
+        car 5 16:00:00: delivered after 1 attempt"#]]
+    .assert_eq(&world.log_story(hook));
 }
 
 #[test]
@@ -109,6 +110,7 @@ fn a_database_that_is_too_large_forgets_history_and_not_what_waits() {
     world.receiver_is(hook, answers(200));
     world.outage(seconds(10));
     world.advance_to("16:06");
-    let delivered = world.posts(hook).iter().filter(|post| post.answered == milepost_sim::Answered::Status(200)).count();
+    let delivered =
+        world.posts(hook).iter().filter(|post| post.answered == milepost_sim::Answered::Status(200)).count();
     assert_eq!(delivered, 1);
 }

@@ -38,7 +38,10 @@ pub(super) async fn measure(args: &Bench, bound: f64) -> Result<Vec<Figure>> {
         rates.push(events as f64 / begun.elapsed().as_secs_f64());
         running.stop().await?;
         let (distinct, repeated, bad) = counter.tally().await?;
-        ensure!((distinct, repeated, bad) == (expected, 0, 0), "{distinct} of {expected} came, {repeated} again, {bad} with a bad signature");
+        ensure!(
+            (distinct, repeated, bad) == (expected, 0, 0),
+            "{distinct} of {expected} came, {repeated} again, {bad} with a bad signature"
+        );
     }
     counter.stop().await?;
     std::fs::remove_dir_all(&args.data)?;
@@ -52,7 +55,11 @@ async fn fill(stage: &Stage, events: usize, run: usize, quiet: bool) -> Result<u
     let Stores { store, keyring, master_key } = Stores::open(data)?;
     let sealer = Sealer::open(master_key, keyring.clone(), Arc::new(MachineDice)).await?;
     let numbers: Vec<VehicleNo> = (1..=VEHICLES as i64).map(VehicleNo).collect();
-    let webhook = *store::Registry::webhooks(&store).await?.first().map(|stored| &stored.webhook.no).context("no webhook")?;
+    let webhook = *store::Registry::webhooks(&store)
+        .await?
+        .first()
+        .map(|stored| &stored.webhook.no)
+        .context("no webhook")?;
     let rounds = events / VEHICLES;
     let bar = stage::progress((rounds * VEHICLES) as u64, "events", quiet);
     for round in 0..rounds {
@@ -62,7 +69,8 @@ async fn fill(stage: &Stage, events: usize, run: usize, quiet: bool) -> Result<u
         let mut commits = Vec::with_capacity(VEHICLES);
         for vehicle in loaded {
             let key = sealer.key(vehicle.user.0).await?;
-            let body = key.seal(&MachineDice, What::Observation, vehicle.info.id.0, &observation(slot).encode());
+            let body =
+                key.seal(&MachineDice, What::Observation, vehicle.info.id.0, &observation(slot).encode());
             commits.push(StepCommit {
                 vehicle: vehicle.no,
                 expected: vehicle.version,
@@ -82,7 +90,10 @@ async fn fill(stage: &Stage, events: usize, run: usize, quiet: bool) -> Result<u
             });
         }
         let results = store.commit_steps(commits).await?;
-        ensure!(results.iter().all(|result| matches!(result, StepResult::Committed { .. })), "an event was not stored");
+        ensure!(
+            results.iter().all(|result| matches!(result, StepResult::Committed { .. })),
+            "an event was not stored"
+        );
         bar.inc(VEHICLES as u64);
     }
     bar.finish_and_clear();
@@ -94,7 +105,10 @@ async fn fill(stage: &Stage, events: usize, run: usize, quiet: bool) -> Result<u
 /// What a car in motion says of the five endpoints.
 fn observation(at: domain::time::Timestamp) -> Observation {
     use signal::Value::{Flag, Number, Position, Text};
-    let seen = |signal, value| Observed { signal, outcome: Ok(Sample { value, captured_at: Some(at), retrieved_at: at }) };
+    let seen = |signal, value| Observed {
+        signal,
+        outcome: Ok(Sample { value, captured_at: Some(at), retrieved_at: at }),
+    };
     let mut signals = vec![
         seen(signal::ODOMETER, Number(20_123.4)),
         seen(signal::LOCATION, Position { latitude: 52.520_008, longitude: 13.404_954, heading: Some(90.0) }),

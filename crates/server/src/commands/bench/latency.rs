@@ -43,9 +43,11 @@ pub(super) async fn measure(args: &Bench) -> Result<Vec<Figure>> {
     counter.wait(VEHICLES as u64).await?;
     counter.stop().await?;
     // From here on the receiver is in this process: both ends are measured with one clock.
-    let options = ReceiverOptions { secrets: vec![stage.management_token.clone()], ..ReceiverOptions::default() };
+    let options =
+        ReceiverOptions { secrets: vec![stage.management_token.clone()], ..ReceiverOptions::default() };
     let receiver = Receiver::start(options).await?;
-    let client = HttpClient::new(&format!("http://{}", running.address))?.bearer(&running.admin_token.text)?;
+    let client =
+        HttpClient::new(&format!("http://{}", running.address))?.bearer(&running.admin_token.text)?;
     move_webhook(&client, &stage.webhook.to_string(), &receiver.url("/hook")).await?;
     let deliveries = delivered(&client, &stage.webhook.to_string()).await?;
     let (mut p50, mut p99) = (vec![], vec![]);
@@ -67,7 +69,8 @@ async fn end(running: Running, receiver: Receiver) -> Result<()> {
 }
 
 async fn move_webhook(client: &HttpClient, webhook: &str, url: &str) -> Result<()> {
-    let answer = client.patch(&format!("/api/v1/webhooks/{webhook}"), &json!({ "callbackUri": url })).await?.json();
+    let answer =
+        client.patch(&format!("/api/v1/webhooks/{webhook}"), &json!({ "callbackUri": url })).await?.json();
     ensure!(answer["verified"] == json!(true), "the receiver was not verified: {answer}");
     Ok(())
 }
@@ -76,7 +79,8 @@ async fn move_webhook(client: &HttpClient, webhook: &str, url: &str) -> Result<(
 async fn delivered(client: &HttpClient, webhook: &str) -> Result<Vec<(String, String)>> {
     let (mut found, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = client.get(&format!("/api/v1/deliveries?webhookId={webhook}&limit=100{cursor}")).await?.json();
+        let page =
+            client.get(&format!("/api/v1/deliveries?webhookId={webhook}&limit=100{cursor}")).await?.json();
         for item in page["items"].as_array().context("deliveries are a list")? {
             let text = |member: &str| item[member].as_str().unwrap_or_default().to_owned();
             found.push((text("id"), text("vehicleId")));
@@ -89,7 +93,11 @@ async fn delivered(client: &HttpClient, webhook: &str) -> Result<Vec<(String, St
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-async fn once(client: &HttpClient, receiver: &Receiver, deliveries: &[(String, String)]) -> Result<Latencies> {
+async fn once(
+    client: &HttpClient,
+    receiver: &Receiver,
+    deliveries: &[(String, String)],
+) -> Result<Latencies> {
     tokio::time::sleep(SETTLE).await;
     let mut arriving = receiver.log().subscribe();
     let sent: Sent = Arc::default();
@@ -98,9 +106,12 @@ async fn once(client: &HttpClient, receiver: &Receiver, deliveries: &[(String, S
     let sending = tokio::spawn(sending);
     let mut latencies = Latencies::default();
     while latencies.count() < total as u64 {
-        let received = tokio::time::timeout(Duration::from_secs(20), arriving.recv()).await.context("events are missing")??;
+        let received = tokio::time::timeout(Duration::from_secs(20), arriving.recv())
+            .await
+            .context("events are missing")??;
         for item in received.event.iter().flat_map(lab::event::Event::items) {
-            let vehicle = item.vehicle.map(|vehicle| uuid::Uuid::from_u128(vehicle.0).to_string()).unwrap_or_default();
+            let vehicle =
+                item.vehicle.map(|vehicle| uuid::Uuid::from_u128(vehicle.0).to_string()).unwrap_or_default();
             if let Some(begun) = sent.lock().remove(&vehicle) {
                 latencies.record(received.instant.saturating_duration_since(begun));
             }
@@ -120,7 +131,9 @@ async fn send(client: HttpClient, deliveries: Vec<(String, String)>, sent: Sent,
         let (delivery, vehicle) = deliveries[number % deliveries.len()].clone();
         sent.lock().insert(vehicle, Instant::now());
         let client = client.clone();
-        asked.spawn(async move { client.post(&format!("/api/v1/deliveries/{delivery}/redeliver"), &json!({})).await });
+        asked.spawn(async move {
+            client.post(&format!("/api/v1/deliveries/{delivery}/redeliver"), &json!({})).await
+        });
     }
     while let Some(answer) = asked.join_next().await {
         let answer = answer??;

@@ -41,7 +41,9 @@ impl Figure {
     }
 
     fn spread(&self) -> (f64, f64) {
-        self.values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), &v| (least.min(v), most.max(v)))
+        self.values
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), &v| (least.min(v), most.max(v)))
     }
 
     fn json(&self) -> Value {
@@ -51,9 +53,14 @@ impl Figure {
 
     fn line(&self) -> String {
         let (least, most) = self.spread();
-        let ratio = self.bound.map(|bound| format!("{:.2} of the bare loop", self.median() / bound)).unwrap_or_default();
+        let ratio = self
+            .bound
+            .map(|bound| format!("{:.2} of the bare loop", self.median() / bound))
+            .unwrap_or_default();
         let range = format!("{} … {}", short(least), short(most));
-        format!("{:<52} {:>12} {:<8} {:<22} {ratio}", self.what, short(self.median()), self.unit, range).trim_end().into()
+        format!("{:<52} {:>12} {:<8} {:<22} {ratio}", self.what, short(self.median()), self.unit, range)
+            .trim_end()
+            .into()
     }
 }
 
@@ -74,7 +81,10 @@ pub(crate) async fn run(args: Bench) -> Result<()> {
     }
     let machine = stage::machine();
     if !args.json {
-        println!("{machine}\nmedian of {} runs (least … most); receiver, load and store on this machine\n", args.runs);
+        println!(
+            "{machine}\nmedian of {} runs (least … most); receiver, load and store on this machine\n",
+            args.runs
+        );
     }
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
     let bare = bare::measure(args.runs).await?;
@@ -99,7 +109,10 @@ pub(crate) async fn run(args: Bench) -> Result<()> {
         }
     }
     if args.json {
-        println!("{}", json!({ "machine": machine, "runs": args.runs, "figures": figures.iter().map(Figure::json).collect::<Vec<_>>() }));
+        println!(
+            "{}",
+            json!({ "machine": machine, "runs": args.runs, "figures": figures.iter().map(Figure::json).collect::<Vec<_>>() })
+        );
     }
     Ok(())
 }

@@ -1,10 +1,6 @@
 //! The receiver of the benchmark: a child process that counts what arrives and answers questions on its standard input.
 
-use std::{
-    net::SocketAddr,
-    process::Stdio,
-    time::Duration,
-};
+use std::{net::SocketAddr, process::Stdio, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use lab::receiver::{Receiver, ReceiverOptions, Recording};

@@ -46,7 +46,10 @@ pub(super) async fn measure(args: &Bench, vehicles: usize) -> Result<Vec<Figure>
         kept.push((live_bytes(&running.app.size().await?) - before) / vehicles as f64);
         running.stop().await?;
         let (distinct, repeated, bad) = counter.tally().await?;
-        ensure!((distinct, repeated, bad) == (expected, 0, 0), "{distinct} of {expected} came, {repeated} again, {bad} with a bad signature");
+        ensure!(
+            (distinct, repeated, bad) == (expected, 0, 0),
+            "{distinct} of {expected} came, {repeated} again, {bad} with a bad signature"
+        );
     }
     counter.stop().await?;
     std::fs::remove_dir_all(&args.data)?;

@@ -37,14 +37,21 @@ const LINKED_AT_ONCE: usize = 2_000;
 pub(super) fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {
-        text.lines().find(|line| line.starts_with(name)).and_then(|line| line.split_once(':')).map(|(_, v)| v.trim().to_owned())
+        text.lines()
+            .find(|line| line.starts_with(name))
+            .and_then(|line| line.split_once(':'))
+            .map(|(_, v)| v.trim().to_owned())
     };
     let processor = field(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown processor".into());
     let memory = field(&read("/proc/meminfo"), "MemTotal").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let folder = env!("CARGO_MANIFEST_DIR");
-    let commit = std::process::Command::new("git").args(["-C", folder, "rev-parse", "--short", "HEAD"]).output();
-    let commit = commit.ok().filter(|out| out.status.success()).map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
+    let commit =
+        std::process::Command::new("git").args(["-C", folder, "rev-parse", "--short", "HEAD"]).output();
+    let commit = commit
+        .ok()
+        .filter(|out| out.status.success())
+        .map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
     format!(
         "{processor}, {cores} cores, {memory}; milepost {} at commit {}",
         env!("CARGO_PKG_VERSION"),
@@ -86,9 +93,15 @@ pub(super) async fn prepare(running: &Running, config: Config) -> Result<(Stage,
     let counter = Counter::start(&token).await?;
     let settings = Scheduled {
         cadence: Cadence::every_hours(1)?,
-        endpoints: [Endpoint::Attributes, Endpoint::Odometer, Endpoint::Location, Endpoint::Battery, Endpoint::Charge]
-            .into_iter()
-            .collect(),
+        endpoints: [
+            Endpoint::Attributes,
+            Endpoint::Odometer,
+            Endpoint::Location,
+            Endpoint::Battery,
+            Endpoint::Charge,
+        ]
+        .into_iter()
+        .collect(),
         units: UnitSystem::Metric,
         event_name: ScheduledName::Schedule,
         vehicles_per_request: 1,
@@ -103,14 +116,23 @@ pub(super) async fn prepare(running: &Running, config: Config) -> Result<(Stage,
     let webhook = app.create_webhook(request).await?.entry.webhook().id;
     let verified = app.verify_webhook(webhook).await?;
     if !verified.entry.webhook().status.verified {
-        bail!("the receiver was not verified: {:?}", verified.last_verification.and_then(|result| result.problem));
+        bail!(
+            "the receiver was not verified: {:?}",
+            verified.last_verification.and_then(|result| result.problem)
+        );
     }
     let application = created.entry.application.id;
     Ok((Stage { config, webhook, application, management_token: token }, counter))
 }
 
 /// Links distinct simulated vehicles and puts them on the webhook.
-pub(super) async fn populate(app: &Arc<App>, stage: &Stage, vehicles: usize, latency: Latency, quiet: bool) -> Result<()> {
+pub(super) async fn populate(
+    app: &Arc<App>,
+    stage: &Stage,
+    vehicles: usize,
+    latency: Latency,
+    quiet: bool,
+) -> Result<()> {
     let pool = app.pool("simulated:bench").await?;
     let application = app.application(stage.application)?.application.no;
     let webhook = app.webhook_entry(stage.webhook)?;
@@ -135,7 +157,11 @@ pub(super) async fn populate(app: &Arc<App>, stage: &Stage, vehicles: usize, lat
                     powertrain: model.powertrain,
                 },
                 permissions: PermissionSet::ALL,
-                source: SourceRef { kind: SIMULATED, pool, spec: spec.start(app.now()).with_latency(latency).encode() },
+                source: SourceRef {
+                    kind: SIMULATED,
+                    pool,
+                    spec: spec.start(app.now()).with_latency(latency).encode(),
+                },
             });
         }
         let linked = app.link(requests).await.context("vehicles could not be linked")?;
@@ -152,7 +178,8 @@ pub(super) fn progress(most: u64, what: &'static str, quiet: bool) -> ProgressBa
     if quiet {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {elapsed}").expect("a fixed template");
+    let style =
+        ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {elapsed}").expect("a fixed template");
     ProgressBar::new(most).with_style(style).with_message(what)
 }
 
