@@ -168,7 +168,7 @@ async fn step_batch(app: &Arc<App>, letters: Vec<Letter>) -> Vec<Letter> {
         let refs: Vec<&Webhook> = webhooks.iter().map(|entry| entry.webhook()).collect();
         let input = letter.input.clone();
         let mut outcome = vehicle::step(&mut document, &loaded.info, &refs, input, now);
-        spoil(&mut outcome);
+        spoil(&mut outcome, letter.tries);
         if outcome.unchanged {
             // A clock that went back has made the vehicle due again later.
             app.notice_due(loaded.source.pool, outcome.next_due.filter(|&due| due > now));
@@ -178,6 +178,9 @@ async fn step_batch(app: &Arc<App>, letters: Vec<Letter>) -> Vec<Letter> {
         commits.push(commit_of(app, &loaded, &document, &outcome, &key, now));
         made.push(Made { letter, loaded, outcome, webhooks });
     }
+    if Planted::AnswerBeforeCommit.is_here() {
+        made.iter_mut().for_each(|made: &mut Made| answer(&mut made.letter, Ok(())));
+    }
     commit(app, made, commits, now).await
 }
 
@@ -185,7 +188,10 @@ async fn step_batch(app: &Arc<App>, letters: Vec<Letter>) -> Vec<Letter> {
 const EARLY: Duration = Duration::from_secs(60);
 
 /// Plants the faults that concern what a step made.
-fn spoil(outcome: &mut Outcome) {
+fn spoil(outcome: &mut Outcome, tries: u8) {
+    if Planted::DueLostAfterConflict.is_here() && tries > 0 {
+        outcome.next_due = None;
+    }
     if Planted::EarlyByAMinute.is_here() {
         outcome.next_due = outcome.next_due.map(|due| due - EARLY);
     }

@@ -3,6 +3,12 @@
 /// A fault of the kind that a queue, a scheduler or a journal can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Planted {
+    /// A use-case is answered before its step is committed.
+    AnswerBeforeCommit,
+    /// A step that is made again after a conflict forgets when the vehicle is due next.
+    DueLostAfterConflict,
+    /// An event that finds the window full is not looked for in the store.
+    FullWindowDrops,
     /// What came of an attempt is not recorded.
     EndNotRecorded,
     /// A retry has another event id.
@@ -25,7 +31,10 @@ pub enum Planted {
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
+        Self::AnswerBeforeCommit,
+        Self::DueLostAfterConflict,
+        Self::FullWindowDrops,
         Self::EndNotRecorded,
         Self::NewIdOnRetry,
         Self::AttemptsForgotten,

@@ -386,6 +386,7 @@ impl Soak {
 
     fn edit(&mut self, change: impl FnOnce(&mut Scheduled)) {
         let hook = self.chance.pick(&self.hooks);
+        self.world.start();
         let app = self.world.app();
         let entry = app.webhook_entry(hook.id).expect("nobody deletes webhooks here");
         let mut settings = entry.webhook().scheduled().expect("a scheduled webhook").clone();
@@ -502,6 +503,7 @@ impl Soak {
                     None => continue,
                 }
             };
+            self.world.start();
             let app = self.world.app();
             for row in rows {
                 let hook =

@@ -253,13 +253,11 @@ impl World {
         while self.life.is_none() {
             self.begin_life();
             let start = App::start(self.parts(), self.settings.clone());
-            match self.wait_for(start) {
-                Some(app) => {
-                    let life = self.life.as_mut().expect("a life that lasted");
-                    life.app = Some(app.expect("a process that can start"));
-                }
-                None if self.revive => self.rest_in_peace(),
-                None => return,
+            let started = self.wait_for(start);
+            match (started, &mut self.life) {
+                (Some(app), Some(life)) => life.app = Some(app.expect("a process that can start")),
+                _ if self.revive => self.rest_in_peace(),
+                _ => return,
             }
         }
     }
@@ -402,12 +400,14 @@ impl World {
         let until = self.clock.monotonic() + PATIENCE;
         loop {
             life.executor.run_until_stalled(&life.fate);
+            // The answer may have left before the process ended.
+            let answer = slot.lock().take();
             if life.fate.is_sealed() {
                 self.bury();
-                return None;
+                return answer;
             }
-            if let Some(answer) = slot.lock().take() {
-                return Some(answer);
+            if answer.is_some() {
+                return answer;
             }
             let next = self.clock.next_wake().filter(|&at| at <= until);
             self.clock.pass_to(next.expect("a use-case hangs"));

@@ -13,7 +13,7 @@ const LIMIT: usize = 50 * 1_000;
 
 /// A car whose vehicle number is so long.
 fn with_vin_of(length: usize) -> Mood {
-    says(vec![Answer { signal: signal::VIN, outcome: Ok((Value::Text("X".repeat(length).into()), None)) }])
+    says(vec![Answer { signal: signal::VIN, outcome: Ok((Value::Text("X".repeat(length)), None)) }])
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Faults that were planted are found: a soak that finds nothing is worth something only if it finds these.
 
 use app::planted::{Planted, plant};
-use milepost_sim::soak;
+use milepost_sim::{Moment, Strike, World, answers, soak, well};
+
+use super::seconds;
 
 /// Worlds of a week that it may take.
 const WORLDS: u64 = 200;
@@ -18,6 +20,62 @@ fn find(fault: Planted) {
     let (seed, guilt) = guilty.unwrap_or_else(|| panic!("{fault:?} was not found in {WORLDS} weeks"));
     let first = guilt.lines().nth(1).unwrap_or(&guilt);
     println!("{fault:?}: found in week {seed}: {first}");
+}
+
+/// A scenario that holds, and does not hold with the fault.
+fn check_found_by(fault: Planted, holds: impl Fn() -> bool) {
+    assert!(holds(), "without the fault");
+    plant(Some(fault));
+    let still_holds = holds();
+    plant(None);
+    assert!(!still_holds, "{fault:?} was not found");
+    println!("{fault:?}: found by its scenario");
+}
+
+#[test]
+fn an_answer_before_the_commit_is_found() {
+    let keeps_its_word = |seed| {
+        let mut world = World::new(seed);
+        let hook = world.scheduled_webhook("every hour", &["/odometer"]);
+        let car = world.car();
+        world.foresee(Some(Strike::At(Moment::BeforeCommit, 0)));
+        let answered =
+            world.ask(|app| async move { app.subscribe(hook.id, &[car.id()]).await.is_ok() }) == Some(true);
+        world.settle();
+        !answered || world.view(hook).subscriptions == 1
+    };
+    check_found_by(Planted::AnswerBeforeCommit, || (1..20).all(keeps_its_word));
+}
+
+#[test]
+fn a_due_time_that_a_conflict_swallows_is_found() {
+    check_found_by(Planted::DueLostAfterConflict, || {
+        let mut world = World::new(1);
+        let hook = world.scheduled_webhook("every hour", &["/odometer"]);
+        let other = world.scheduled_webhook("every hour", &["/location"]);
+        let car = world.car();
+        world.subscribe(hook, car);
+        world.car_will(car, &[well().after(seconds(20))], well());
+        world.advance_to("16:00:10");
+        world.subscribe(other, car);
+        world.advance_to("18:30");
+        world.posts(hook).len() == 3 && world.posts(other).len() == 2
+    });
+}
+
+#[test]
+fn an_event_that_a_full_window_swallows_is_found() {
+    check_found_by(Planted::FullWindowDrops, || {
+        let mut settings = app::Settings::default();
+        settings.delivery.window = 4;
+        let mut world = World::with(1, settings);
+        let hook = world.scheduled_webhook("every hour", &["/odometer"]);
+        let cars = world.cars(20);
+        world.subscribe_all(hook, &cars);
+        world.receiver_is(hook, answers(200).after(seconds(1)));
+        world.advance_to("17:05");
+        world.posts(hook).len() == 40
+    });
 }
 
 macro_rules! found {
