@@ -52,6 +52,26 @@ impl RetryPolicy {
         Self { pauses: &PAUSES }
     }
 
+    /// Of dynamic and eventBased webhooks: six retries, each after twice the pause of the one before.
+    pub const fn dynamic() -> Self {
+        const PAUSES: [Duration; 6] = [
+            Duration::from_secs(30),
+            Duration::from_secs(60),
+            Duration::from_secs(120),
+            Duration::from_secs(240),
+            Duration::from_secs(480),
+            Duration::from_secs(960),
+        ];
+        Self { pauses: &PAUSES }
+    }
+
+    /// Of unified webhooks: three retries, then the event is dropped.
+    pub const fn unified() -> Self {
+        const PAUSES: [Duration; 3] =
+            [Duration::from_secs(25), Duration::from_secs(50), Duration::from_secs(100)];
+        Self { pauses: &PAUSES }
+    }
+
     /// Decides what follows the newest attempt of the history.
     ///
     /// The pauses are the generation's own, so they are exact, without jitter. They run from the start of the failed

@@ -221,7 +221,15 @@ mod tests {
 
     fn info(mode: Mode) -> VehicleInfo {
         let (make, model) = ("TESLA".into(), "Model 3".into());
-        VehicleInfo { id: VEHICLE, make, model, year: 2021, mode, powertrain: Powertrain::Bev }
+        VehicleInfo {
+            id: VEHICLE,
+            make,
+            model,
+            year: 2021,
+            mode,
+            powertrain: Powertrain::Bev,
+            region: crate::vehicle::Region::Europe,
+        }
     }
 
     fn links() -> Links {
@@ -238,6 +246,7 @@ mod tests {
                 captured_at: Some(minutes_ago(place + 1)),
                 retrieved_at: NOW,
             }),
+            older: None,
         });
         let mut signals: Vec<_> = observed.collect();
         signals.sort_by_key(|observed| observed.signal);

@@ -78,7 +78,13 @@ impl Observation {
                         .delta(Some(sample.retrieved_at), self.taken_at);
                 }
                 Err(code) => {
-                    out.array(2).int(i64::from(observed.signal.number())).int(i64::from(code.number()));
+                    out.array(2 + 3 * usize::from(observed.older.is_some()));
+                    out.int(i64::from(observed.signal.number())).int(i64::from(code.number()));
+                    if let Some(older) = &observed.older {
+                        out.value(&older.value)
+                            .delta(older.captured_at, self.taken_at)
+                            .delta(Some(older.retrieved_at), self.taken_at);
+                    }
                 }
             }
         }
@@ -95,23 +101,27 @@ impl Observation {
         for _ in 0..count {
             let len = array(d)?;
             let signal = SignalId::from_number(d.u8()?);
-            let outcome = if len == 2 {
-                Err(ErrorCode::from_number(d.u8()?).unwrap_or(ErrorCode::SERVER_INTERNAL))
-            } else {
-                let value = value(d)?;
-                let captured_at = delta(d, taken_at.as_millis())?;
-                let retrieved_at = delta(d, taken_at.as_millis())?.unwrap_or(taken_at);
-                skip(d, len, 4)?;
-                match value {
-                    Some(value) => Ok(Sample { value, captured_at, retrieved_at }),
-                    None => Err(ErrorCode::SERVER_INTERNAL),
+            let (outcome, older) = match len {
+                4 => (sample(d, taken_at)?.ok_or(ErrorCode::SERVER_INTERNAL), None),
+                _ => {
+                    let error = ErrorCode::from_number(d.u8()?).unwrap_or(ErrorCode::SERVER_INTERNAL);
+                    (Err(error), if len < 5 { None } else { sample(d, taken_at)? })
                 }
             };
-            signals.extend(signal.map(|signal| Observed { signal, outcome }));
+            skip(d, len, 5.min(len))?;
+            signals.extend(signal.map(|signal| Observed { signal, outcome, older }));
         }
         skip(d, fields, 2)?;
         Ok(Self { taken_at, signals })
     }
+}
+
+/// A value with its times; `None` for a value that only a newer program knows.
+fn sample(d: &mut Decoder<'_>, base: Timestamp) -> Result<Option<Sample>, Error> {
+    let value = value(d)?;
+    let captured_at = delta(d, base.as_millis())?;
+    let retrieved_at = delta(d, base.as_millis())?.unwrap_or(base);
+    Ok(value.map(|value| Sample { value, captured_at, retrieved_at }))
 }
 
 impl Out {
@@ -442,11 +452,17 @@ mod tests {
                 signals: document
                     .signals
                     .into_iter()
-                    .map(|state| Observed {
-                        signal: state.signal,
-                        outcome: state.value.map_or(Err(ErrorCode::PERMISSION), |(value, captured_at, retrieved_at)| {
-                            Ok(Sample { value, captured_at, retrieved_at })
-                        }),
+                    .map(|state| {
+                        let sample = state.value.map(|(value, captured_at, retrieved_at)| Sample {
+                            value,
+                            captured_at,
+                            retrieved_at,
+                        });
+                        let (outcome, older) = match (state.fault, sample) {
+                            (None, Some(sample)) => (Ok(sample), None),
+                            (fault, older) => (Err(fault.unwrap_or(ErrorCode::PERMISSION)), older),
+                        };
+                        Observed { signal: state.signal, outcome, older }
                     })
                     .collect(),
             };

@@ -10,6 +10,7 @@
 
 mod codec;
 mod document;
+mod event;
 mod observation;
 mod slots;
 mod step;
@@ -18,8 +19,9 @@ mod tests;
 
 pub use codec::Malformed;
 pub use document::{Document, Gathering, SignalState, Subscription};
+pub use event::{ErrorChange, Event, Occasion};
 pub use observation::{Observation, Observed, Sample};
-pub use step::{Event, Input, Missed, Outcome, RowChange, step, wanted};
+pub use step::{Input, Missed, Outcome, RowChange, step, wanted};
 
 use crate::{
     errors::ErrorCode,
@@ -44,6 +46,40 @@ pub struct VehicleInfo {
     pub mode: Mode,
     /// What drives it.
     pub powertrain: Powertrain,
+    /// Where its brand's cloud is.
+    pub region: Region,
+}
+
+/// Where a brand's cloud is, which decides what it offers. The discriminant is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Region {
+    /// The United States.
+    UnitedStates = 0,
+    /// Canada.
+    Canada = 1,
+    /// Europe.
+    #[default]
+    Europe = 2,
+}
+
+impl Region {
+    /// All of them, by number.
+    pub const ALL: &[Self] = &[Self::UnitedStates, Self::Canada, Self::Europe];
+
+    /// The word of API and wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnitedStates => "US",
+            Self::Canada => "CA",
+            Self::Europe => "EUROPE",
+        }
+    }
+
+    /// The region with a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|region| region.as_str().eq_ignore_ascii_case(word))
+    }
 }
 
 /// Whether there is a real car behind a vehicle.

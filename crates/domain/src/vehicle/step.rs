@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Answer, Document, Fault, Gathering, Observation, Observed, Sample, Subscription, VehicleInfo,
+    Answer, Document, Event, Fault, Gathering, Observation, Observed, Occasion, Sample, Subscription,
+    VehicleInfo,
     slots::{self, Decision},
 };
 use crate::{
@@ -57,21 +58,6 @@ pub struct Outcome {
     pub next_due: Option<Timestamp>,
     /// The step changed nothing: there is nothing to commit.
     pub unchanged: bool,
-}
-
-/// A webhook is owed a POST.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// The webhook.
-    pub webhook: WebhookNo,
-    /// The revision that it is made under.
-    pub revision: u32,
-    /// Its id on the wire.
-    pub id: EventId,
-    /// The slot it is for.
-    pub slot: Timestamp,
-    /// Counts the events of its subscription, from 1.
-    pub sequence: u64,
 }
 
 /// Slots that passed while nobody looked.
@@ -373,8 +359,10 @@ impl Step<'_> {
             webhook: webhook.no,
             revision: webhook.revision.number,
             id: EventId::of_slot(webhook.id, self.info.id, gathering.slot),
-            slot: gathering.slot,
+            at: gathering.slot,
             sequence: subscription.sequence,
+            occasion: Occasion::Slot,
+            observation: 0,
         });
         self.posts.push((webhook.no, gathering.fresh_from));
     }
@@ -394,10 +382,8 @@ impl Step<'_> {
         signals.sort_unstable();
         signals.dedup_by_key(|(signal, _)| *signal);
         let document = &*self.document;
-        let signals = signals
-            .into_iter()
-            .map(|(signal, fresh_from)| Observed { signal, outcome: observed(document, signal, fresh_from) })
-            .collect();
+        let signals =
+            signals.into_iter().map(|(signal, fresh_from)| observed(document, signal, fresh_from)).collect();
         self.outcome.observation = Some(Observation { taken_at: self.now, signals });
     }
 
@@ -415,19 +401,23 @@ impl Step<'_> {
     }
 }
 
-/// What an event says of a signal: its value if it is fresh enough, else why it is missing.
-fn observed(document: &Document, signal: SignalId, fresh_from: Timestamp) -> Result<Sample, ErrorCode> {
+/// What an event says of a signal: its value if it is fresh enough, else why it is missing and what was known before.
+fn observed(document: &Document, signal: SignalId, fresh_from: Timestamp) -> Observed {
     if !document.permissions.contains(signal.entry().permission) {
-        return Err(ErrorCode::PERMISSION);
+        return Observed { signal, outcome: Err(ErrorCode::PERMISSION), older: None };
     }
-    let Some(state) = document.signal(signal).filter(|state| state.answered_at >= fresh_from) else {
-        return Err(ErrorCode::UPSTREAM_NO_RESPONSE);
+    let state = document.signal(signal);
+    let sample = state.and_then(|state| state.value.as_ref()).map(|(value, captured_at, retrieved_at)| {
+        Sample { value: value.clone(), captured_at: *captured_at, retrieved_at: *retrieved_at }
+    });
+    let fault = match state.filter(|state| state.answered_at >= fresh_from) {
+        None => Some(ErrorCode::UPSTREAM_NO_RESPONSE),
+        Some(state) => state.fault,
     };
-    match (&state.value, state.fault) {
-        (_, Some(fault)) => Err(fault),
-        (Some((value, captured_at, retrieved_at)), None) => {
-            Ok(Sample { value: value.clone(), captured_at: *captured_at, retrieved_at: *retrieved_at })
+    match (fault, sample) {
+        (None, Some(sample)) => Observed { signal, outcome: Ok(sample), older: None },
+        (fault, older) => {
+            Observed { signal, outcome: Err(fault.unwrap_or(ErrorCode::UPSTREAM_NO_RESPONSE)), older }
         }
-        (None, None) => Err(ErrorCode::UPSTREAM_NO_RESPONSE),
     }
 }

@@ -29,7 +29,7 @@ fn webhook(no: WebhookNo, hours: u8) -> Webhook {
         id: WebhookId(Uuid::from_u128(no.0 as u128)),
         application: ApplicationNo(1),
         name: "Fleet".into(),
-        status: Status { verified: true, disabled: None },
+        status: Status { verified: true, disabled: None, epoch: 1 },
         revision: Revision {
             number: 1,
             callback_uri: "https://example.com".into(),
@@ -41,6 +41,7 @@ fn webhook(no: WebhookNo, hours: u8) -> Webhook {
                 vehicles_per_request: 1,
             }),
             agent: Agent::Milepost,
+            error_uri: None,
             cadence_epoch: 1,
         },
     }
@@ -63,6 +64,7 @@ impl Car {
             year: 2024,
             mode: Mode::Live,
             powertrain: Powertrain::Bev,
+            region: crate::vehicle::Region::Europe,
         };
         let document = Document { permissions: PermissionSet::ALL, ..Document::default() };
         let mut car = Self { document, info, webhooks };
@@ -101,7 +103,7 @@ impl Car {
 }
 
 fn slots(outcome: &Outcome) -> Vec<(WebhookNo, Timestamp)> {
-    outcome.events.iter().map(|event| (event.webhook, event.slot)).collect()
+    outcome.events.iter().map(|event| (event.webhook, event.at)).collect()
 }
 
 #[test]
@@ -215,8 +217,8 @@ fn fault_f7_a_number_that_is_none_is_invalid_data() {
 #[test]
 fn slots_of_a_webhook_that_does_not_deliver_pass_silently() {
     for status in [
-        Status { verified: false, disabled: None },
-        Status { verified: true, disabled: Some(Disabled::Operator) },
+        Status { verified: false, disabled: None, epoch: 1 },
+        Status { verified: true, disabled: Some(Disabled::Operator), epoch: 1 },
     ] {
         let mut car = Car::on(vec![Webhook { status, ..webhook(HOURLY, 1) }], at(0, 30));
         assert_eq!(car.wanted(at(1, 0)), [], "nothing is read for it");

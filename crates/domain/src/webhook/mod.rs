@@ -3,14 +3,16 @@
 //! What an event needs of its webhook is frozen in a [`Revision`]: an edit makes a new one, and an event carries the
 //! number of the one that it was made under.
 
-use smallvec::SmallVec;
+mod coverage;
+mod plan;
 
-use crate::{
-    cadence::Cadence,
-    ids::{ApplicationNo, WebhookId, WebhookNo},
-    signal::Endpoint,
-    units::UnitSystem,
+pub use coverage::{Coverage, charging_coverage};
+pub use plan::{
+    ChargingEvent, ChargingEvents, Dynamic, EventBased, Kind, Pace, Plan, Profile, Scheduled, ScheduledName,
+    SimulatedMode, Trigger, Unified,
 };
+
+use crate::ids::{ApplicationNo, WebhookId, WebhookNo};
 
 /// A webhook as the step and the lanes see it.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +38,8 @@ pub struct Status {
     pub verified: bool,
     /// Why it is switched off, if it is.
     pub disabled: Option<Disabled>,
+    /// How often it has begun to deliver: each time, every vehicle on it owes a first delivery anew.
+    pub epoch: u32,
 }
 
 /// Why a webhook is switched off.
@@ -75,58 +79,9 @@ pub struct Revision {
     /// Grows with each change of the cadence: a document that has seen less plans its slot anew.
     #[n(4)]
     pub cadence_epoch: u32,
-}
-
-/// The generation of a webhook with its settings.
-#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
-pub enum Plan {
-    /// Data on a cadence (v2 `schedule`).
-    #[n(0)]
-    Scheduled(#[n(0)] Scheduled),
-}
-
-/// Settings of a scheduled webhook.
-#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
-pub struct Scheduled {
-    /// When.
-    #[n(0)]
-    pub cadence: Cadence,
-    /// What, in the order of the payload.
-    #[n(1)]
-    #[cbor(with = "endpoints")]
-    pub endpoints: SmallVec<[Endpoint; 8]>,
-    /// In which units.
-    #[n(2)]
-    pub units: UnitSystem,
-    /// The `eventName` of its payloads.
-    #[n(3)]
-    pub event_name: ScheduledName,
-    /// How many vehicles one request may carry; 1 unless the operator asks for batches.
-    #[n(4)]
-    pub vehicles_per_request: u16,
-}
-
-/// The two spellings that the documents of the format have for scheduled payloads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
-#[cbor(index_only)]
-pub enum ScheduledName {
-    /// `schedule`, as seen on the wire.
-    #[default]
-    #[n(0)]
-    Schedule,
-    /// `scheduled`, as one page has it.
-    #[n(1)]
-    Scheduled,
-}
-
-impl ScheduledName {
-    /// The word of the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Schedule => "schedule",
-            Self::Scheduled => "scheduled",
-        }
-    }
+    /// Where errors of vehicles go, if not where data goes (unified webhooks).
+    #[n(5)]
+    pub error_uri: Option<String>,
 }
 
 /// Under which name requests are sent.
@@ -154,35 +109,18 @@ impl Agent {
 
 impl Webhook {
     /// The settings of a scheduled webhook, if it is one.
-    pub fn scheduled(&self) -> Option<&Scheduled> {
+    pub const fn scheduled(&self) -> Option<&Scheduled> {
         match &self.revision.plan {
             Plan::Scheduled(scheduled) => Some(scheduled),
+            _ => None,
         }
     }
-}
 
-mod endpoints {
-    //! Endpoints are stored by number; one that this program does not know is left out.
-
-    use super::{Endpoint, SmallVec};
-    use minicbor::{Decoder, Encoder, decode::Error};
-
-    type List = SmallVec<[Endpoint; 8]>;
-
-    pub(super) fn encode<C, W: minicbor::encode::Write>(
-        list: &List,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        e.array(list.len() as u64)?;
-        for &endpoint in list {
-            e.u8(endpoint as u8)?;
+    /// The settings of a unified webhook, if it is one.
+    pub const fn unified(&self) -> Option<&Unified> {
+        match &self.revision.plan {
+            Plan::Unified(unified) => Some(unified),
+            _ => None,
         }
-        Ok(())
-    }
-
-    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<List, Error> {
-        let numbers = d.array_iter::<u8>()?.collect::<Result<Vec<_>, _>>()?;
-        Ok(numbers.into_iter().filter_map(Endpoint::from_number).collect())
     }
 }

@@ -16,6 +16,7 @@ pub(super) fn info() -> VehicleInfo {
         year: 2026,
         mode: Mode::Simulated,
         powertrain: Powertrain::Phev,
+        region: crate::vehicle::Region::Europe,
     }
 }
 
@@ -26,7 +27,8 @@ pub(super) fn observation(now: Timestamp) -> Observation {
     signals.sort_unstable();
     signals.dedup();
     let sample = |signal| Sample { value: value(signal), captured_at: Some(now), retrieved_at: now };
-    let signals = signals.into_iter().map(|signal| Observed { signal, outcome: Ok(sample(signal)) });
+    let signals =
+        signals.into_iter().map(|signal| Observed { signal, outcome: Ok(sample(signal)), older: None });
     Observation { taken_at: now, signals: signals.collect() }
 }
 
