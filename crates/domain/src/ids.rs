@@ -127,6 +127,16 @@ impl EventId {
         Self(Uuid::new_v5(&webhook.0, &name))
     }
 
+    /// The id of an event that has no slot: computed from its subscription and its number there.
+    pub fn of_number(subscription: SubscriptionId, sequence: u64) -> Self {
+        Self(Uuid::new_v5(&subscription.0, &sequence.to_be_bytes()))
+    }
+
+    /// The id of one attempt to deliver the event: another for each, and the same whenever it is asked for.
+    pub fn delivery(self, started_at: Timestamp) -> Uuid {
+        Uuid::new_v5(&self.0, &started_at.as_micros().to_be_bytes())
+    }
+
     /// The id under which the payload of this event names the read that it came from.
     pub fn request(self) -> RequestId {
         RequestId(Uuid::new_v5(&self.0, b"request"))

@@ -5,9 +5,11 @@
 
 mod catalogue;
 mod endpoint;
+mod plausible;
 mod value;
 
 pub use endpoint::{Endpoint, EndpointRefused};
+pub use plausible::plausible;
 pub use value::{GridCell, Value};
 
 use std::sync::LazyLock;
@@ -149,6 +151,7 @@ named! {
     REAR_TRUNK = 28 "closure-reartrunk",
     SUNROOF = 29 "closure-sunroof",
     WINDOWS = 31 "closure-windows",
+    IS_ASLEEP = 33 "connectivitystatus-isasleep",
     DTC_LIST = 42 "diagnostics-dtclist",
     FUEL_AMOUNT = 64 "internalcombustionengine-amountremaining",
     FUEL_LEVEL = 65 "internalcombustionengine-fuellevel",

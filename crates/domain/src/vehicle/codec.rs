@@ -6,7 +6,10 @@
 
 use minicbor::{Decoder, Encoder, data::Type, decode::Error};
 
-use super::{Document, Gathering, Observation, Observed, Sample, SignalState, Subscription};
+use super::{
+    Document, Gathering, Judged, Observation, Observed, Order, Pushes, Reading, Sample, SignalState,
+    Subscription, Told, Verdict, Watching,
+};
 use crate::{
     connect::PermissionSet,
     errors::ErrorCode,
@@ -34,7 +37,7 @@ impl Document {
     pub fn encode(&self) -> Vec<u8> {
         let base = self.signals.iter().map(|state| state.answered_at).max().unwrap_or_default();
         let mut out = Out::with_capacity(64 + 40 * self.signals.len() + 48 * self.subscriptions.len());
-        out.array(4).int(i64::from(self.permissions.bits())).int(base.as_millis());
+        out.array(6).int(i64::from(self.permissions.bits())).int(base.as_millis());
         out.array(self.signals.len());
         for state in &self.signals {
             out.signal_state(state, base);
@@ -43,6 +46,8 @@ impl Document {
         for subscription in &self.subscriptions {
             out.subscription(subscription);
         }
+        out.watching(&self.watching);
+        out.pushes(&self.pushes);
         out.done()
     }
 
@@ -60,8 +65,10 @@ impl Document {
         for _ in 0..array(d)? {
             subscriptions.push(subscription(d)?);
         }
-        skip(d, fields, 4)?;
-        Ok(Self { permissions, signals, subscriptions })
+        let watching = if fields > 4 { watching(d)? } else { Watching::default() };
+        let pushes = if fields > 5 { pushes(d)? } else { Pushes::default() };
+        skip(d, fields, 6.min(fields))?;
+        Ok(Self { permissions, signals, subscriptions, watching, pushes })
     }
 }
 
@@ -214,16 +221,89 @@ impl Out {
     }
 
     fn signal_state(&mut self, state: &SignalState, base: Timestamp) {
-        self.array(if state.value.is_some() { 5 } else { 3 });
+        let judged = state.judged.is_some() || state.sequence.is_some();
+        self.array(match (state.value.is_some(), judged) {
+            (_, true) => 7,
+            (true, false) => 5,
+            (false, false) => 3,
+        });
         self.int(i64::from(state.signal.number())).delta(Some(state.answered_at), base);
         self.optional(state.fault.map(|fault| i64::from(fault.number())));
-        if let Some((value, captured_at, retrieved_at)) = &state.value {
-            self.value(value).array(2).delta(*captured_at, base).delta(Some(*retrieved_at), base);
+        match &state.value {
+            Some((value, captured_at, retrieved_at)) => {
+                self.value(value).array(2).delta(*captured_at, base).delta(Some(*retrieved_at), base);
+            }
+            None if judged => {
+                self.null().null();
+            }
+            None => {}
+        }
+        if judged {
+            self.optional(state.sequence.and_then(|number| i64::try_from(number).ok()));
+            self.judged(state.judged.as_ref(), base);
+        }
+    }
+
+    fn judged(&mut self, judged: Option<&Judged>, base: Timestamp) {
+        let Some(judged) = judged else {
+            self.null();
+            return;
+        };
+        self.array(7).int(i64::from(judged.verdict as u8));
+        self.delta(Some(judged.observed_at), base).delta(Some(judged.received_at), base);
+        self.flag(Some(judged.pushed));
+        match &judged.refused {
+            Some(value) => self.value(value),
+            None => self.null(),
+        };
+        match &judged.before {
+            Some((value, at)) => self.value(value).delta(Some(*at), base),
+            None => self.null().null(),
+        };
+    }
+
+    fn watching(&mut self, watching: &Watching) {
+        self.array(5).optional(watching.read_at.map(Timestamp::as_micros)).int(i64::from(watching.quiet));
+        self.optional(watching.source_fault.map(|fault| i64::from(fault.number())));
+        self.flag(watching.charging).flag(Some(watching.approved));
+    }
+
+    fn pushes(&mut self, pushes: &Pushes) {
+        self.array(4).flag(Some(pushes.only)).optional(pushes.last_at.map(Timestamp::as_micros));
+        let seen: Vec<u8> = pushes.seen.iter().flat_map(|id| id.to_le_bytes()).collect();
+        self.put(|e| e.bytes(&seen)?.ok());
+        self.array(pushes.held.len());
+        for reading in &pushes.held {
+            self.array(8).int(i64::from(reading.signal.number())).value(&reading.value);
+            self.optional(reading.observed_at.map(Timestamp::as_micros)).int(reading.received_at.as_micros());
+            match reading.order {
+                Order::Observed => self.int(0).null(),
+                Order::Delivery => self.int(1).null(),
+                Order::Sequence(number) => self.int(2).int(number as i64),
+            };
+            self.optional(reading.id.map(|id| id as i64)).int(reading.hold.as_millis() as i64);
+        }
+    }
+
+    fn null(&mut self) -> &mut Self {
+        self.put(|e| e.null()?.ok())
+    }
+
+    fn told(&mut self, told: &Told) {
+        self.array(3).int(i64::from(told.epoch)).array(told.baselines.len());
+        for (signal, value) in &told.baselines {
+            self.array(2).int(i64::from(signal.number())).value(value);
+        }
+        self.array(told.open_errors.len());
+        for (code, of) in &told.open_errors {
+            self.array(2).int(i64::from(code.number()));
+            self.optional(of.map(|signal| i64::from(signal.number())));
         }
     }
 
     fn subscription(&mut self, subscription: &Subscription) {
-        self.array(8).int(subscription.webhook.0);
+        let told = subscription.told != Told::default();
+        self.array(8 + usize::from(told)).int(subscription.webhook.0);
         self.put(|e| e.bytes(subscription.id.0.as_bytes())?.ok());
         self.int(subscription.since.as_micros()).int(subscription.next_slot.as_micros());
         self.int(i64::from(subscription.cadence_epoch));
@@ -237,6 +317,9 @@ impl Out {
                 .int(i64::from(gathering.reads))
                 .int(gathering.read_at.as_micros()),
         };
+        if told {
+            self.told(&subscription.told);
+        }
     }
 }
 
@@ -318,20 +401,126 @@ fn grid_cell(d: &mut Decoder<'_>) -> Result<GridCell, Error> {
 fn signal_state(d: &mut Decoder<'_>, base: i64) -> Result<Option<SignalState>, Error> {
     let len = array(d)?;
     let signal = SignalId::from_number(d.u8()?);
+    let mut state = signal.map(SignalState::new);
     let answered_at = delta(d, base)?.unwrap_or_default();
     let fault =
         optional(d, |d| d.u8())?.map(|n| ErrorCode::from_number(n).unwrap_or(ErrorCode::SERVER_INTERNAL));
     let mut known = None;
     if len > 3 {
-        let value = value(d)?;
-        let times = array(d)?;
-        let captured_at = delta(d, base)?;
-        let retrieved_at = delta(d, base)?.unwrap_or(answered_at);
-        skip(d, times, 2)?;
-        known = value.map(|value| (value, captured_at, retrieved_at));
-        skip(d, len, 5)?;
+        let value = optional(d, value)?.flatten();
+        let times = optional(d, |d| times(d, base))?;
+        known = value.zip(times).map(|(value, (captured_at, retrieved_at))| {
+            (value, captured_at, retrieved_at.unwrap_or(answered_at))
+        });
     }
-    Ok(signal.map(|signal| SignalState { signal, value: known, answered_at, fault }))
+    let (mut sequence, mut judgement) = (None, None);
+    if len > 5 {
+        sequence = optional(d, |d| d.u64())?;
+        judgement = optional(d, |d| judged(d, base))?.flatten();
+        skip(d, len, 7)?;
+    }
+    if let Some(state) = &mut state {
+        (state.answered_at, state.fault, state.value) = (answered_at, fault, known);
+        (state.sequence, state.judged) = (sequence, judgement);
+    }
+    Ok(state)
+}
+
+fn times(d: &mut Decoder<'_>, base: i64) -> Result<(Option<Timestamp>, Option<Timestamp>), Error> {
+    let len = array(d)?;
+    let times = (delta(d, base)?, delta(d, base)?);
+    skip(d, len, 2)?;
+    Ok(times)
+}
+
+/// A judgement; `None` for one that only a newer program knows.
+fn judged(d: &mut Decoder<'_>, base: i64) -> Result<Option<Judged>, Error> {
+    let len = array(d)?;
+    let verdict = Verdict::from_number(d.u8()?);
+    let observed_at = delta(d, base)?.unwrap_or_default();
+    let received_at = delta(d, base)?.unwrap_or_default();
+    let pushed = d.bool()?;
+    let refused = optional(d, value)?.flatten();
+    let before = optional(d, value)?.flatten();
+    let before = before.zip(delta(d, base)?);
+    skip(d, len, 7)?;
+    Ok(verdict.map(|verdict| Judged { verdict, observed_at, received_at, pushed, refused, before }))
+}
+
+fn micros(d: &mut Decoder<'_>) -> Result<Timestamp, Error> {
+    d.i64().map(Timestamp::from_micros)
+}
+
+fn watching(d: &mut Decoder<'_>) -> Result<Watching, Error> {
+    let len = array(d)?;
+    let watching = Watching {
+        read_at: optional(d, micros)?,
+        quiet: d.u8()?,
+        source_fault: optional(d, |d| d.u8())?
+            .map(|n| ErrorCode::from_number(n).unwrap_or(ErrorCode::SERVER_INTERNAL)),
+        charging: optional(d, |d| d.bool())?,
+        approved: d.bool()?,
+    };
+    skip(d, len, 5)?;
+    Ok(watching)
+}
+
+fn pushes(d: &mut Decoder<'_>) -> Result<Pushes, Error> {
+    let len = array(d)?;
+    let (only, last_at) = (d.bool()?, optional(d, micros)?);
+    let seen = d.bytes()?.as_chunks::<8>().0.iter().map(|id| u64::from_le_bytes(*id)).collect();
+    let mut held = Vec::new();
+    for _ in 0..array(d)? {
+        held.extend(reading(d)?);
+    }
+    skip(d, len, 4)?;
+    Ok(Pushes { only, last_at, seen, held })
+}
+
+/// A held reading; `None` for one that only a newer program understands.
+fn reading(d: &mut Decoder<'_>) -> Result<Option<Reading>, Error> {
+    let len = array(d)?;
+    let signal = SignalId::from_number(d.u8()?);
+    let value = value(d)?;
+    let (observed_at, received_at) = (optional(d, micros)?, micros(d)?);
+    let (order, number) = (d.u8()?, optional(d, |d| d.i64())?);
+    let id = optional(d, |d| d.i64())?.map(|id| id as u64);
+    let hold = std::time::Duration::from_millis(d.u64()?);
+    skip(d, len, 8)?;
+    let order = match (order, number) {
+        (1, _) => Order::Delivery,
+        (2, Some(number)) => Order::Sequence(number as u64),
+        _ => Order::Observed,
+    };
+    let known = signal.zip(value);
+    Ok(known.map(|(signal, value)| Reading { signal, value, observed_at, received_at, order, id, hold }))
+}
+
+fn told(d: &mut Decoder<'_>) -> Result<Told, Error> {
+    let len = array(d)?;
+    let epoch = d.u32()?;
+    let mut baselines = Vec::new();
+    for _ in 0..array(d)? {
+        let fields = array(d)?;
+        let (signal, value) = (SignalId::from_number(d.u8()?), value(d)?);
+        skip(d, fields, 2)?;
+        baselines.extend(signal.zip(value));
+    }
+    let mut open_errors = Vec::new();
+    for _ in 0..array(d)? {
+        let fields = array(d)?;
+        let code = ErrorCode::from_number(d.u8()?);
+        let of = optional(d, |d| d.u8())?.map(SignalId::from_number);
+        skip(d, fields, 2)?;
+        match (code, of) {
+            (Some(code), None) => open_errors.push((code, None)),
+            (Some(code), Some(Some(signal))) => open_errors.push((code, Some(signal))),
+            // Of a signal or an error that only a newer program knows.
+            _ => {}
+        }
+    }
+    skip(d, len, 3)?;
+    Ok(Told { epoch, baselines, open_errors })
 }
 
 fn subscription(d: &mut Decoder<'_>) -> Result<Subscription, Error> {
@@ -344,8 +533,9 @@ fn subscription(d: &mut Decoder<'_>) -> Result<Subscription, Error> {
     let cadence_epoch = d.u32()?;
     let (sequence, missed) = (d.u64()?, d.u64()?);
     let gathering = optional(d, gathering)?;
-    skip(d, len, 8)?;
-    Ok(Subscription { webhook, id, since, next_slot, cadence_epoch, gathering, sequence, missed })
+    let told = if len > 8 { told(d)? } else { Told::default() };
+    skip(d, len, 9.min(len))?;
+    Ok(Subscription { webhook, id, since, next_slot, cadence_epoch, gathering, sequence, missed, told })
 }
 
 fn gathering(d: &mut Decoder<'_>) -> Result<Gathering, Error> {
@@ -404,26 +594,91 @@ mod tests {
             proptest::option::of((values(), proptest::option::of(times()), times())),
             times(),
             any::<bool>(),
+            proptest::option::of(judgements()),
+            proptest::option::of(0..i64::MAX as u64),
         );
         proptest::collection::vec(state, 0..30).prop_map(|states| {
             SignalId::all()
                 .zip(states)
-                .map(|(signal, (value, answered_at, failed))| SignalState {
+                .map(|(signal, (value, answered_at, failed, judged, sequence))| SignalState {
                     signal,
                     value,
                     answered_at,
                     fault: failed.then_some(ErrorCode::VEHICLE_STATE_ASLEEP),
+                    judged,
+                    sequence,
                 })
                 .collect()
         })
     }
 
+    fn judgements() -> impl Strategy<Value = Judged> {
+        let before = proptest::option::of((values(), times()));
+        let (refused, pushed) = (proptest::option::of(values()), any::<bool>());
+        (0..6u8, times(), times(), pushed, refused, before).prop_map(
+            |(verdict, observed_at, received_at, pushed, refused, before)| {
+                let verdict = Verdict::from_number(verdict).unwrap();
+                Judged { verdict, observed_at, received_at, pushed, refused, before }
+            },
+        )
+    }
+
+    fn watchings() -> impl Strategy<Value = Watching> {
+        let read_at = proptest::option::of(times());
+        (read_at, any::<u8>(), any::<bool>(), any::<Option<bool>>(), any::<bool>()).prop_map(
+            |(read_at, quiet, failed, charging, approved)| {
+                let source_fault = failed.then_some(ErrorCode::VEHICLE_STATE_UNREACHABLE);
+                Watching { read_at, quiet, source_fault, charging, approved }
+            },
+        )
+    }
+
+    fn pushes() -> impl Strategy<Value = Pushes> {
+        let order = prop_oneof![
+            Just(Order::Observed),
+            Just(Order::Delivery),
+            (0..i64::MAX as u64).prop_map(Order::Sequence)
+        ];
+        let held =
+            (values(), proptest::option::of(times()), times(), order, any::<Option<u64>>(), 0..9_999u64);
+        let held = held.prop_map(|(value, observed_at, received_at, order, id, hold)| Reading {
+            signal: crate::signal::SPEED,
+            value,
+            observed_at,
+            received_at,
+            order,
+            id,
+            hold: std::time::Duration::from_millis(hold),
+        });
+        let (seen, held) =
+            (proptest::collection::vec(any::<u64>(), 0..9), proptest::collection::vec(held, 0..4));
+        (any::<bool>(), proptest::option::of(times()), seen, held)
+            .prop_map(|(only, last_at, seen, held)| Pushes { only, last_at, seen, held })
+    }
+
+    fn tolds() -> impl Strategy<Value = Told> {
+        let error = prop_oneof![Just(None), Just(Some(crate::signal::DOORS))];
+        let baselines =
+            proptest::collection::vec(values().prop_map(|value| (crate::signal::SPEED, value)), 0..3);
+        let open = error.prop_map(|of| (ErrorCode::VEHICLE_STATE_ASLEEP, of));
+        (any::<u32>(), baselines, proptest::collection::vec(open, 0..3))
+            .prop_map(|(epoch, baselines, open_errors)| Told { epoch, baselines, open_errors })
+    }
+
     fn subscriptions() -> impl Strategy<Value = Vec<Subscription>> {
-        let one =
-            (any::<u128>(), any::<i64>(), times(), times(), any::<u32>(), any::<bool>(), 0..i64::MAX as u64);
+        let one = (
+            any::<u128>(),
+            any::<i64>(),
+            times(),
+            times(),
+            any::<u32>(),
+            any::<bool>(),
+            0..i64::MAX as u64,
+            tolds(),
+        );
         proptest::collection::vec(one, 0..4).prop_map(|all| {
             all.into_iter()
-                .map(|(id, webhook, since, next_slot, cadence_epoch, open, sequence)| Subscription {
+                .map(|(id, webhook, since, next_slot, cadence_epoch, open, sequence, told)| Subscription {
                     webhook: WebhookNo(webhook),
                     id: SubscriptionId(uuid::Uuid::from_u128(id)),
                     since,
@@ -437,6 +692,7 @@ mod tests {
                     }),
                     sequence,
                     missed: sequence / 2,
+                    told,
                 })
                 .collect()
         })
@@ -444,8 +700,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_stored_reads_back(signals in states(), subscriptions in subscriptions(), bits in any::<u32>()) {
-            let document = Document { permissions: PermissionSet::from_bits(bits), signals, subscriptions };
+        fn what_is_stored_reads_back(
+            signals in states(),
+            subscriptions in subscriptions(),
+            bits in any::<u32>(),
+            watching in watchings(),
+            pushes in pushes(),
+        ) {
+            let permissions = PermissionSet::from_bits(bits);
+            let document = Document { permissions, signals, subscriptions, watching, pushes };
             prop_assert_eq!(Document::decode(&document.encode()), Ok(document.clone()));
             let observation = Observation {
                 taken_at: Timestamp::from_millis(1_700_000_000_123),
@@ -485,13 +748,13 @@ mod tests {
                 signal,
                 value: Some((Value::Number(123.456), Some(at - std::time::Duration::from_secs(9)), at)),
                 answered_at: at,
-                fault: None,
+                ..SignalState::new(signal)
             })
             .collect();
         let document = Document {
             permissions: PermissionSet::default().with(Permission::ReadVin),
             signals,
-            subscriptions: vec![],
+            ..Document::default()
         };
         assert!(document.encode().len() < 1_000, "{}", document.encode().len());
     }
@@ -499,8 +762,24 @@ mod tests {
     #[test]
     fn what_a_newer_program_appends_is_skipped() {
         let mut out = Out::with_capacity(64);
-        out.array(6).int(3).int(0).array(0).array(0).text("new").array(1).int(7);
+        out.array(8).int(3).int(0).array(0).array(0);
+        out.watching(&Watching::default());
+        out.pushes(&Pushes::default());
+        out.text("new").array(1).int(7);
         let document = Document::decode(&out.done()).expect("an old program reads a newer document");
         assert_eq!(document.permissions.bits(), 3);
+    }
+
+    #[test]
+    fn a_document_from_before_webhooks_watched_vehicles_is_readable() {
+        let mut out = Out::with_capacity(64);
+        out.array(4).int(3).int(1_000).array(1).array(5).int(73).int(0).optional(None);
+        out.number(12.5).array(2).int(9).int(0).array(1).array(8).int(1);
+        out.put(|e| e.bytes(&[7; 16])?.ok());
+        out.int(0).int(5).int(1).int(2).int(3).optional(None);
+        let document = Document::decode(&out.done()).expect("a new program reads an older document");
+        assert_eq!(document.value(crate::signal::ODOMETER), Some(&Value::Number(12.5)));
+        assert_eq!(document.subscriptions[0].told, Told::default());
+        assert_eq!(document.watching, Watching::default());
     }
 }

@@ -1,5 +1,6 @@
 //! The document: all that the step needs to know about one vehicle.
 
+use super::{Reading, Verdict};
 use crate::{
     connect::PermissionSet,
     errors::ErrorCode,
@@ -17,6 +18,10 @@ pub struct Document {
     pub signals: Vec<SignalState>,
     /// Webhooks that the vehicle is on, in the order of subscribing.
     pub subscriptions: Vec<Subscription>,
+    /// What webhooks that watch the vehicle need beside its signals.
+    pub watching: Watching,
+    /// What is pushed and still matters.
+    pub pushes: Pushes,
 }
 
 /// What is known of one signal.
@@ -30,6 +35,27 @@ pub struct SignalState {
     pub answered_at: Timestamp,
     /// The fault of that answer.
     pub fault: Option<ErrorCode>,
+    /// How the last reading was judged.
+    pub judged: Option<Judged>,
+    /// The place of the newest reading among those of its source, where that counts them.
+    pub sequence: Option<u64>,
+}
+
+/// How the last reading of a signal was judged, with what it was judged by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// What came of it.
+    pub verdict: Verdict,
+    /// When it was measured, as far as its source can be believed.
+    pub observed_at: Timestamp,
+    /// When we had it.
+    pub received_at: Timestamp,
+    /// It came by push.
+    pub pushed: bool,
+    /// Its value, where that did not become the signal's.
+    pub refused: Option<Value>,
+    /// The value before the last change, and when that was received.
+    pub before: Option<(Value, Timestamp)>,
 }
 
 /// A vehicle on a webhook.
@@ -41,19 +67,32 @@ pub struct Subscription {
     pub id: SubscriptionId,
     /// Since when.
     pub since: Timestamp,
-    /// The next slot, under the cadence of `cadence_epoch`.
+    /// The next slot, under the cadence of `cadence_epoch`; never for a webhook without slots.
     pub next_slot: Timestamp,
     /// The cadence that `next_slot` was planned under.
     pub cadence_epoch: u32,
-    /// A slot that has come and whose data is not complete yet.
+    /// A slot that has come, or a first delivery that is owed, whose data is not complete yet.
     pub gathering: Option<Gathering>,
-    /// Events so far.
+    /// The number of the newest event.
     pub sequence: u64,
     /// Slots that passed while we were down.
     pub missed: u64,
+    /// What was told to a webhook that watches the vehicle.
+    pub told: Told,
 }
 
-/// A slot that has come and whose data is not complete yet.
+/// What was told to a webhook that watches the vehicle.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Told {
+    /// Up to which epoch of the webhook: an older one owes a first delivery.
+    pub epoch: u32,
+    /// What the last event carried of triggers with a dead band.
+    pub baselines: Vec<(SignalId, Value)>,
+    /// Errors that were reported and have not cleared: of one signal, or of the whole vehicle.
+    pub open_errors: Vec<(ErrorCode, Option<SignalId>)>,
+}
+
+/// A slot that has come, or a first delivery that is owed, whose data is not complete yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gathering {
     /// The slot.
@@ -66,6 +105,34 @@ pub struct Gathering {
     pub read_at: Timestamp,
 }
 
+/// What webhooks that watch a vehicle need beside its signals.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Watching {
+    /// When it is read next for them.
+    pub read_at: Option<Timestamp>,
+    /// Reads in a row that brought no change.
+    pub quiet: u8,
+    /// Why the source as a whole failed when it was last asked.
+    pub source_fault: Option<ErrorCode>,
+    /// Whether it was charging when that was last known.
+    pub charging: Option<bool>,
+    /// The owner has approved at the brand that charging events are reported.
+    pub approved: bool,
+}
+
+/// What is pushed and still matters.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pushes {
+    /// There is nobody to ask: all that is known of the vehicle is pushed.
+    pub only: bool,
+    /// When something was last pushed.
+    pub last_at: Option<Timestamp>,
+    /// Ids of the newest readings, hashed; the newest last.
+    pub seen: Vec<u64>,
+    /// Readings that wait for earlier ones.
+    pub held: Vec<Reading>,
+}
+
 impl Document {
     /// The state of a signal.
     pub fn signal(&self, signal: SignalId) -> Option<&SignalState> {
@@ -73,18 +140,17 @@ impl Document {
         Some(&self.signals[at])
     }
 
+    /// The newest value of a signal, however old.
+    pub fn value(&self, signal: SignalId) -> Option<&Value> {
+        self.signal(signal)?.value.as_ref().map(|(value, ..)| value)
+    }
+
     /// The state of a signal, made when it is new.
     pub(super) fn signal_mut(&mut self, signal: SignalId) -> &mut SignalState {
         let at = match self.signals.binary_search_by_key(&signal, |state| state.signal) {
             Ok(at) => at,
             Err(at) => {
-                let new = SignalState {
-                    signal,
-                    value: None,
-                    answered_at: Timestamp::from_micros(i64::MIN),
-                    fault: None,
-                };
-                self.signals.insert(at, new);
+                self.signals.insert(at, SignalState::new(signal));
                 at
             }
         };
@@ -94,5 +160,19 @@ impl Document {
     /// The vehicle's subscription to a webhook.
     pub fn subscription(&self, webhook: WebhookNo) -> Option<&Subscription> {
         self.subscriptions.iter().find(|subscription| subscription.webhook == webhook)
+    }
+}
+
+impl SignalState {
+    /// Of a signal that nobody was asked about yet.
+    pub(super) const fn new(signal: SignalId) -> Self {
+        Self {
+            signal,
+            value: None,
+            answered_at: Timestamp::from_micros(i64::MIN),
+            fault: None,
+            judged: None,
+            sequence: None,
+        }
     }
 }

@@ -8,19 +8,24 @@
 //! What the step returns is committed in one transaction, so a crash neither loses an edge nor fires it twice, and one
 //! read serves every subscription that is due.
 
+mod charging;
 mod codec;
 mod document;
 mod event;
+mod ladder;
 mod observation;
+mod readings;
 mod slots;
 mod step;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use codec::Malformed;
-pub use document::{Document, Gathering, SignalState, Subscription};
+pub use document::{Document, Gathering, Judged, Pushes, SignalState, Subscription, Told, Watching};
 pub use event::{ErrorChange, Event, Occasion};
 pub use observation::{Observation, Observed, Sample};
+pub use readings::{MOST_HELD, Order, Reading, Verdict};
 pub use step::{Input, Missed, Outcome, RowChange, step, wanted};
 
 use crate::{

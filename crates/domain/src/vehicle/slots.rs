@@ -8,12 +8,13 @@
 
 use std::time::Duration;
 
-use super::{Document, Gathering, SignalState, Subscription};
+use super::{Document, Gathering, SignalState, Subscription, VehicleInfo, charging, ladder};
 use crate::{
+    cadence::Cadence,
     errors::ErrorCode,
     signal::{Endpoint, SignalId},
     time::Timestamp,
-    webhook::Scheduled,
+    webhook::{Dynamic, Pace, Plan},
 };
 
 /// How long a slot is gathered before it is posted with what there is.
@@ -28,6 +29,73 @@ const GAPS: [Duration; 5] = [
     Duration::from_secs(240),
     Duration::from_secs(360),
 ];
+
+/// When slots come.
+pub(super) enum Rhythm<'a> {
+    /// By a cadence.
+    Cadence(&'a Cadence),
+    /// Every so often, counted from the moment of subscription.
+    Every(Duration, Timestamp),
+}
+
+impl<'a> Rhythm<'a> {
+    /// When the slots of a vehicle on a webhook come; `None` for webhooks without slots.
+    pub(super) fn of(
+        plan: &'a Plan,
+        since: Timestamp,
+        document: &Document,
+        info: &VehicleInfo,
+    ) -> Option<Self> {
+        match plan {
+            Plan::Scheduled(scheduled) => Some(Self::Cadence(&scheduled.cadence)),
+            Plan::Dynamic(dynamic) => Some(Self::Every(period(*dynamic, document, info), since)),
+            Plan::EventBased(_) | Plan::Unified(_) => None,
+        }
+    }
+
+    /// The first slot after a moment.
+    pub(super) fn next_after(&self, at: Timestamp) -> Timestamp {
+        match self {
+            Self::Cadence(cadence) => cadence.next_after(at),
+            Self::Every(period, since) => match at < *since {
+                true => *since + *period,
+                false => *since + *period * (periods(at, *since, *period) + 1),
+            },
+        }
+    }
+
+    fn latest_at_or_before(&self, at: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Cadence(cadence) => cadence.latest_at_or_before(at),
+            Self::Every(period, since) => {
+                let periods = periods(at, *since, *period);
+                (at > *since && periods > 0).then(|| *since + *period * periods)
+            }
+        }
+    }
+
+    fn count_between(&self, after: Timestamp, until: Timestamp) -> u64 {
+        match self {
+            Self::Cadence(cadence) => cadence.count_between(after, until),
+            Self::Every(period, _) => u64::from(periods(until, after, *period)),
+        }
+    }
+}
+
+/// Whole periods that have passed.
+fn periods(at: Timestamp, since: Timestamp, period: Duration) -> u32 {
+    u32::try_from(at.since(since).as_micros() / period.as_micros()).unwrap_or(u32::MAX - 1)
+}
+
+/// How often a dynamic webhook is sent a vehicle: hourly, and faster while it is plugged in.
+fn period(dynamic: Dynamic, document: &Document, info: &VehicleInfo) -> Duration {
+    const HALF_HOUR: Duration = Duration::from_secs(30 * 60);
+    match (charging::is_plugged_in(document), dynamic.pace) {
+        (false, _) => HALF_HOUR * 2,
+        (true, Pace::HalfHourly) => HALF_HOUR,
+        (true, Pace::Brand) => ladder::freshness(&info.make).1.min(HALF_HOUR),
+    }
+}
 
 /// How an endpoint stands in a gathering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +123,11 @@ impl Gathering {
     /// A reading of the last minutes before a late start is as good as one more read.
     pub(super) fn begin(slot: Timestamp, now: Timestamp) -> Self {
         Self { slot, fresh_from: slot.max(now - WINDOW), reads: 0, read_at: slot.max(now) }
+    }
+
+    /// A slot of a vehicle that only pushes tell about: there is nothing to wait for, and nothing is too old.
+    pub(super) fn of_pushes(slot: Timestamp, now: Timestamp) -> Self {
+        Self { fresh_from: Timestamp::from_micros(i64::MIN + 1), ..Self::begin(slot, now) }
     }
 
     /// When the slot is given up: at the next one, and after a day at the latest.
@@ -107,6 +180,7 @@ pub(super) fn standing(document: &Document, endpoint: Endpoint, fresh_from: Time
     let mut worst = if endpoint.signals().is_empty() { Standing::Read } else { Standing::Final };
     for &signal in endpoint.signals() {
         match document.signal(signal).filter(|state| state.answered_at >= fresh_from) {
+            None if document.pushes.only => {}
             None => return Standing::Open,
             Some(SignalState { fault: None, .. }) => worst = Standing::Read,
             Some(SignalState { fault: Some(fault), .. }) if fault.passes() => return Standing::Open,
@@ -119,11 +193,10 @@ pub(super) fn standing(document: &Document, endpoint: Endpoint, fresh_from: Time
 /// The signals that a read has to ask for so that a gathering can be completed.
 pub(super) fn open_signals<'a>(
     document: &'a Document,
-    settings: &'a Scheduled,
+    endpoints: &'a [Endpoint],
     fresh_from: Timestamp,
 ) -> impl Iterator<Item = SignalId> + 'a {
-    settings
-        .endpoints
+    endpoints
         .iter()
         .filter(|endpoint| document.permissions.contains(endpoint.permission()))
         .flat_map(|endpoint| endpoint.signals().iter().copied())
@@ -147,22 +220,22 @@ pub(super) struct Reached {
 }
 
 /// Which slot of a subscription has come, if one has.
-pub(super) fn reached(subscription: &Subscription, settings: &Scheduled, now: Timestamp) -> Option<Reached> {
+pub(super) fn reached(subscription: &Subscription, rhythm: &Rhythm<'_>, now: Timestamp) -> Option<Reached> {
     let first = subscription.next_slot;
     if now < first {
         return None;
     }
-    let next = settings.cadence.next_after(first);
+    let next = rhythm.next_after(first);
     if now < next {
         return Some(Reached { slot: first, next, missed: 0, last_missed: None });
     }
-    let slot = settings.cadence.latest_at_or_before(now).unwrap_or(first).max(first);
-    let missed = settings.cadence.count_between(first, slot);
+    let slot = rhythm.latest_at_or_before(now).unwrap_or(first).max(first);
+    let missed = rhythm.count_between(first, slot);
     Some(Reached {
         slot,
-        next: settings.cadence.next_after(slot),
+        next: rhythm.next_after(slot),
         missed,
-        last_missed: settings.cadence.latest_at_or_before(slot - Duration::from_micros(1)),
+        last_missed: rhythm.latest_at_or_before(slot - Duration::from_micros(1)),
     })
 }
 

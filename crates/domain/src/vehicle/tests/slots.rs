@@ -1,10 +1,10 @@
-//! The step as a manual: what a car answers, and what follows.
+//! Webhooks with slots.
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::*;
+use super::super::*;
 use crate::{
     cadence::Cadence,
     connect::{Permission, PermissionSet},
@@ -80,7 +80,7 @@ impl Car {
     }
 
     fn wanted(&self, now: Timestamp) -> Vec<SignalId> {
-        wanted(&self.document, &self.webhooks.iter().collect::<Vec<_>>(), now)
+        wanted(&self.document, &self.info, &self.webhooks.iter().collect::<Vec<_>>(), now)
     }
 
     /// Answers what is wanted: the VIN always, the odometer as told.
@@ -121,7 +121,7 @@ fn one_read_serves_every_subscription_that_is_due() {
     assert_eq!(car.wanted(at(6, 0)), [signal::ODOMETER, signal::VIN]);
     let outcome = car.answer(Ok(1.0), at(6, 0));
     assert_eq!(slots(&outcome), [(HOURLY, at(6, 0)), (SIX_HOURLY, at(6, 0))]);
-    assert_eq!(outcome.observation.map(|observation| observation.signals.len()), Some(2));
+    assert_eq!(outcome.observations.first().map(|observation| observation.signals.len()), Some(2));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_slot_that_brought_nothing_ends_with_the_next_one_as_error_entries() {
 fn an_endpoint_that_failed_for_good_is_posted_at_once() {
     let mut car = Car::on(vec![webhook(HOURLY, 1)], at(0, 30));
     let outcome = car.answer(Err(ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE), at(1, 0));
-    let observation = outcome.observation.expect("an event has an observation");
+    let observation = outcome.observations.first().expect("an event has an observation").clone();
     assert_eq!(observation.get(signal::ODOMETER), Some(&Err(ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE)));
     assert!(observation.get(signal::VIN).is_some_and(Result::is_ok));
 }
@@ -165,7 +165,7 @@ fn a_permission_that_was_not_granted_is_an_error_entry_and_is_not_read() {
     car.step(Input::Permissions(PermissionSet::default().with(Permission::ReadVin)), at(0, 40));
     assert_eq!(car.wanted(at(1, 0)), [signal::VIN]);
     let outcome = car.answer(Ok(1.0), at(1, 0));
-    assert_eq!(outcome.observation.unwrap().get(signal::ODOMETER), Some(&Err(ErrorCode::PERMISSION)));
+    assert_eq!(outcome.observations[0].get(signal::ODOMETER), Some(&Err(ErrorCode::PERMISSION)));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn fault_d9_a_cars_clock_is_data_and_orders_nothing() {
         let outcome = car.step(Input::Answers(answers.collect()), at(1, 0));
         assert_eq!(slots(&outcome), [(HOURLY, at(1, 0))]);
         assert_eq!(outcome.next_due, Some(at(2, 0)));
-        let observation = outcome.observation.unwrap();
+        let observation = &outcome.observations[0];
         assert_eq!(observation.taken_at, at(1, 0));
         assert!(Observation::decode(&observation.encode()).is_ok());
     }

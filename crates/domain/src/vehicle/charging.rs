@@ -1,0 +1,93 @@
+//! Charging events, derived from what is known of a vehicle.
+
+use super::Document;
+use crate::{
+    signal::{
+        CHARGE_LIMITS, CHARGING_STATUS, IS_CABLE_CONNECTED, IS_CHARGING, STATE_OF_CHARGE, SignalId, Value,
+    },
+    webhook::ChargingEvent,
+};
+
+/// The signals that charging events are derived from.
+pub(super) const SIGNALS: [SignalId; 5] =
+    [IS_CHARGING, CHARGING_STATUS, IS_CABLE_CONNECTED, STATE_OF_CHARGE, CHARGE_LIMITS];
+/// A battery this near to its target has reached it: some cars stop just below. Percent.
+const NEAR: f64 = 0.5;
+
+/// Whether the vehicle charges, as far as is known.
+pub(super) fn is_charging(document: &Document) -> Option<bool> {
+    match (document.value(IS_CHARGING), document.value(CHARGING_STATUS)) {
+        (Some(Value::Flag(charging)), _) => Some(*charging),
+        (_, Some(Value::Text(status))) => Some(status == "CHARGING"),
+        _ => None,
+    }
+}
+
+/// Whether the vehicle is plugged in, as far as is known.
+pub(super) fn is_plugged_in(document: &Document) -> bool {
+    document.value(IS_CABLE_CONNECTED) == Some(&Value::Flag(true))
+}
+
+/// What happened between two looks at a vehicle.
+pub(super) fn event(before: Option<bool>, after: Option<bool>, document: &Document) -> Option<ChargingEvent> {
+    match (before?, after?) {
+        (false, true) => Some(ChargingEvent::Started),
+        (true, false) if is_full(document) => Some(ChargingEvent::Completed),
+        (true, false) => Some(ChargingEvent::Stopped),
+        _ => None,
+    }
+}
+
+fn is_full(document: &Document) -> bool {
+    if document.value(CHARGING_STATUS) == Some(&Value::Text("FULLY_CHARGED".into())) {
+        return true;
+    }
+    let limit = match document.value(CHARGE_LIMITS) {
+        Some(Value::Number(limit)) => *limit,
+        Some(Value::Json(limits)) => {
+            let active = crate::payload::json::member(limits, "activeLimit");
+            active.and_then(|active| active.parse().ok()).unwrap_or(100.0)
+        }
+        _ => 100.0,
+    };
+    matches!(document.value(STATE_OF_CHARGE), Some(Value::Number(charge)) if charge + NEAR >= limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+
+    fn car(values: &[(SignalId, Value)]) -> Document {
+        let mut document = Document::default();
+        for (signal, value) in values {
+            document.signal_mut(*signal).value =
+                Some((value.clone(), None, Timestamp::from_secs(1_800_000_000)));
+        }
+        document
+    }
+
+    #[test]
+    fn row_b03_charging_that_ends_at_its_target_is_completed_and_stopped_otherwise() {
+        let full = (CHARGING_STATUS, Value::Text("FULLY_CHARGED".into()));
+        let charge = |percent| (STATE_OF_CHARGE, Value::Number(percent));
+        let limit = (CHARGE_LIMITS, Value::Json(r#"{"values":[],"activeLimit":80}"#.into()));
+        let ended = |values: &[(SignalId, Value)]| event(Some(true), Some(false), &car(values));
+        assert_eq!(ended(&[full, charge(76.0)]), Some(ChargingEvent::Completed));
+        assert_eq!(ended(&[charge(79.6), limit.clone()]), Some(ChargingEvent::Completed));
+        assert_eq!(ended(&[charge(79.4), limit]), Some(ChargingEvent::Stopped));
+        assert_eq!(ended(&[charge(80.0)]), Some(ChargingEvent::Stopped));
+        assert_eq!(ended(&[]), Some(ChargingEvent::Stopped));
+    }
+
+    #[test]
+    fn what_is_not_known_is_no_event() {
+        let document = car(&[]);
+        assert_eq!(event(None, Some(true), &document), None);
+        assert_eq!(event(Some(true), None, &document), None);
+        assert_eq!(event(Some(false), Some(true), &document), Some(ChargingEvent::Started));
+        assert_eq!(is_charging(&document), None);
+        let by_status = car(&[(CHARGING_STATUS, Value::Text("CHARGING".into()))]);
+        assert_eq!(is_charging(&by_status), Some(true));
+    }
+}

@@ -1,0 +1,320 @@
+//! Readings: what is newer, what is believed, what is a change.
+//!
+//! A reading has up to three times: when the car measured it, when we had it, and the moment that counts, which is the
+//! first of these that can be believed. What is newer is a property of the source ([`Order`]). A reading never fires
+//! by itself: it is judged, and only [`Verdict::Changed`] can.
+//!
+//! | reading | verdict |
+//! | --- | --- |
+//! | a value that the signal cannot have, or that means "not available" | implausible: *unknown*, which changes nothing |
+//! | older than the newest one, by the order of its source | late: kept in nothing |
+//! | as old as the newest one, with the same value | duplicate |
+//! | the first of its signal | first: taken silently, unless an error of the signal clears by it |
+//! | newer, with an equal value | same |
+//! | newer, or as old, with another value | changed |
+
+use std::time::Duration;
+
+use super::{Document, SignalState};
+use crate::{
+    errors::ErrorCode,
+    signal::{SignalId, Value, plausible},
+    time::Timestamp,
+};
+
+/// How far in the future a moment may lie before it is not believed.
+const SKEW: Duration = Duration::from_secs(60);
+/// Ids that are remembered per vehicle; older readings are told apart by their moments.
+const REMEMBERED: usize = 32;
+/// Readings of one vehicle that may wait for earlier ones; the oldest goes on when there are more.
+pub const MOST_HELD: usize = 256;
+
+/// Something that a source says about one signal of one vehicle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// Which signal.
+    pub signal: SignalId,
+    /// Its value, in its canonical unit.
+    pub value: Value,
+    /// When the car measured it, if the source says.
+    pub observed_at: Option<Timestamp>,
+    /// When we had it.
+    pub received_at: Timestamp,
+    /// What is newer.
+    pub order: Order,
+    /// Its id at the source, hashed.
+    pub id: Option<u64>,
+    /// How long it waits for earlier ones that come after it.
+    pub hold: Duration,
+}
+
+/// What counts as newer among the readings of a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// What was measured later.
+    #[default]
+    Observed,
+    /// What arrives later.
+    Delivery,
+    /// What has the higher number.
+    Sequence(u64),
+}
+
+/// What came of a reading. The discriminant is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Verdict {
+    /// The first value of its signal.
+    First = 0,
+    /// Another value than before.
+    Changed = 1,
+    /// The value that it had.
+    Same = 2,
+    /// Known already.
+    Duplicate = 3,
+    /// Older than what is known.
+    Late = 4,
+    /// Not a value that the signal can have.
+    Implausible = 5,
+}
+
+impl Verdict {
+    const ALL: [Self; 6] =
+        [Self::First, Self::Changed, Self::Same, Self::Duplicate, Self::Late, Self::Implausible];
+
+    /// From the stored number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
+    /// The word of the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Changed => "changed",
+            Self::Same => "same",
+            Self::Duplicate => "duplicate",
+            Self::Late => "late",
+            Self::Implausible => "implausible",
+        }
+    }
+
+    /// Whether the reading's value becomes the signal's.
+    pub const fn is_taken(self) -> bool {
+        matches!(self, Self::First | Self::Changed | Self::Same)
+    }
+}
+
+impl Reading {
+    /// The moment that counts, in whole milliseconds as it is stored: one in the future is not believed, so that a car whose
+    /// clock is ahead does not silence itself.
+    pub fn moment(&self) -> Timestamp {
+        let believed = self.observed_at.filter(|&at| at <= self.received_at + SKEW);
+        Timestamp::from_millis(believed.unwrap_or(self.received_at).as_millis())
+    }
+
+    /// Judges the reading by what is known of its signal.
+    pub fn judge(&self, known: Option<&SignalState>) -> Verdict {
+        if !plausible(self.signal, &self.value) {
+            return Verdict::Implausible;
+        }
+        let Some((value, captured_at, _)) = known.and_then(|state| state.value.as_ref()) else {
+            return Verdict::First;
+        };
+        let equal = *value == self.value;
+        match self.order.compare(self.moment(), *captured_at, known.and_then(|state| state.sequence)) {
+            std::cmp::Ordering::Less => Verdict::Late,
+            std::cmp::Ordering::Equal if equal => Verdict::Duplicate,
+            _ if equal => Verdict::Same,
+            _ => Verdict::Changed,
+        }
+    }
+}
+
+impl Order {
+    /// Where a reading stands to the newest one.
+    fn compare(
+        self,
+        moment: Timestamp,
+        newest: Option<Timestamp>,
+        counted: Option<u64>,
+    ) -> std::cmp::Ordering {
+        let observed = || newest.map_or(std::cmp::Ordering::Greater, |newest| moment.cmp(&newest));
+        match self {
+            Self::Observed => observed(),
+            Self::Delivery => std::cmp::Ordering::Greater,
+            Self::Sequence(number) => counted.map_or_else(observed, |counted| number.cmp(&counted)),
+        }
+    }
+
+    /// Whether readings have an order of their own, so that they can be sorted.
+    const fn sorts(self) -> bool {
+        !matches!(self, Self::Delivery)
+    }
+}
+
+/// Takes new readings in: those with an id that is remembered are left out, those that wait for earlier ones are held.
+/// Answers with those whose time has come, in their order.
+pub(super) fn admit(document: &mut Document, readings: Vec<Reading>, now: Timestamp) -> Vec<Reading> {
+    let pushes = &mut document.pushes;
+    let mut ready = Vec::with_capacity(readings.len());
+    for reading in readings {
+        if let Some(id) = reading.id {
+            if pushes.seen.contains(&id) {
+                continue;
+            }
+            pushes.seen.push(id);
+        }
+        match reading.hold.is_zero() || !reading.order.sorts() {
+            true => ready.push(reading),
+            false => pushes.held.push(reading),
+        }
+    }
+    let forgotten = pushes.seen.len().saturating_sub(REMEMBERED);
+    pushes.seen.drain(..forgotten);
+    release(&mut pushes.held, &mut ready, now);
+    // A stable sort: readings of one moment keep the order in which they came.
+    if ready.iter().all(|reading| reading.order.sorts()) {
+        ready.sort_by_key(place);
+    }
+    ready
+}
+
+/// Where a reading stands in time.
+fn place(reading: &Reading) -> (Timestamp, u64) {
+    match reading.order {
+        Order::Sequence(number) => (Timestamp::from_micros(i64::MIN), number),
+        Order::Observed | Order::Delivery => (reading.moment(), 0),
+    }
+}
+
+/// Moves held readings on: those that a much later one has overtaken, those that have waited long enough, and the
+/// oldest of too many.
+fn release(held: &mut Vec<Reading>, ready: &mut Vec<Reading>, now: Timestamp) {
+    if held.is_empty() {
+        return;
+    }
+    held.sort_by_key(place);
+    let newest = held.iter().map(Reading::moment).max().unwrap_or(now);
+    let surplus = held.len().saturating_sub(MOST_HELD);
+    let mut at = 0;
+    held.retain(|reading| {
+        at += 1;
+        let overtaken = reading.moment() + reading.hold <= newest;
+        let waited = reading.received_at + reading.hold <= now;
+        let stays = at > surplus && !overtaken && !waited;
+        if !stays {
+            ready.push(reading.clone());
+        }
+        stays
+    });
+}
+
+/// When the first held reading has waited long enough.
+pub(super) fn next_release(held: &[Reading]) -> Option<Timestamp> {
+    held.iter().map(|reading| reading.received_at + reading.hold).min()
+}
+
+/// Whether a failure says something about the vehicle or its owner, and not only about the way there: only such errors are
+/// reported to unified webhooks.
+pub(super) fn is_reported(error: ErrorCode) -> bool {
+    matches!(error.kind(), "CONNECTED_SERVICES_ACCOUNT" | "VEHICLE_STATE" | "COMPATIBILITY" | "PERMISSION")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signal::{SPEED, STATE_OF_CHARGE};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_secs(1_800_000_000 + seconds)
+    }
+
+    fn reading(value: f64, observed: Option<i64>, order: Order) -> Reading {
+        Reading {
+            signal: STATE_OF_CHARGE,
+            value: Value::Number(value),
+            observed_at: observed.map(at),
+            received_at: at(100),
+            order,
+            id: None,
+            hold: Duration::ZERO,
+        }
+    }
+
+    /// 50 %, measured at 50 s, with number 5.
+    fn known() -> SignalState {
+        SignalState {
+            value: Some((Value::Number(50.0), Some(at(50)), at(60))),
+            sequence: Some(5),
+            ..SignalState::new(STATE_OF_CHARGE)
+        }
+    }
+
+    #[test]
+    fn a_reading_is_judged_by_its_source_s_order() {
+        use Order::{Delivery, Observed, Sequence};
+        let table = [
+            (51.0, Some(51), Observed, Verdict::Changed),
+            (50.0, Some(51), Observed, Verdict::Same),
+            (50.0, Some(50), Observed, Verdict::Duplicate),
+            (51.0, Some(50), Observed, Verdict::Changed),
+            (51.0, Some(49), Observed, Verdict::Late),
+            (51.0, None, Observed, Verdict::Changed),
+            (51.0, Some(49), Delivery, Verdict::Changed),
+            (50.0, Some(49), Delivery, Verdict::Same),
+            (51.0, Some(49), Sequence(6), Verdict::Changed),
+            (51.0, Some(99), Sequence(4), Verdict::Late),
+            (50.0, Some(99), Sequence(5), Verdict::Duplicate),
+            (255.0, Some(51), Observed, Verdict::Implausible),
+            (f64::NAN, Some(51), Observed, Verdict::Implausible),
+        ];
+        for (value, observed, order, expected) in table {
+            let reading = reading(value, observed, order);
+            assert_eq!(reading.judge(Some(&known())), expected, "{reading:?}");
+        }
+        assert_eq!(reading(51.0, Some(1), Observed).judge(None), Verdict::First);
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_does_not_become_the_high_water_mark() {
+        assert_eq!(reading(1.0, Some(160), Order::Observed).moment(), at(160));
+        assert_eq!(reading(1.0, Some(161), Order::Observed).moment(), at(100));
+        assert_eq!(reading(1.0, None, Order::Observed).moment(), at(100));
+    }
+
+    #[test]
+    fn an_id_that_was_seen_is_left_out_whatever_it_carries() {
+        let mut document = Document::default();
+        let one = |value, id| Reading { id: Some(id), ..reading(value, Some(50), Order::Delivery) };
+        assert_eq!(admit(&mut document, vec![one(1.0, 7), one(2.0, 7), one(3.0, 8)], at(100)).len(), 2);
+        assert_eq!(admit(&mut document, vec![one(9.0, 8)], at(101)).len(), 0);
+        for id in 100..200 {
+            admit(&mut document, vec![one(1.0, id)], at(102));
+        }
+        assert_eq!(document.pushes.seen.len(), REMEMBERED);
+    }
+
+    #[test]
+    fn held_readings_go_on_in_their_order() {
+        let mut document = Document::default();
+        let hold = Duration::from_secs(5);
+        let one = |second: i64| Reading {
+            signal: SPEED,
+            received_at: at(second),
+            hold,
+            ..reading(second as f64, Some(second), Order::Observed)
+        };
+        assert_eq!(admit(&mut document, vec![one(3)], at(3)), []);
+        assert_eq!(admit(&mut document, vec![one(1)], at(3)), []);
+        let ready = admit(&mut document, vec![one(7)], at(4));
+        assert_eq!(ready.iter().map(Reading::moment).collect::<Vec<_>>(), [at(1)]);
+        assert_eq!(next_release(&document.pushes.held), Some(at(8)));
+        let ready = admit(&mut document, vec![], at(12));
+        assert_eq!(ready.iter().map(Reading::moment).collect::<Vec<_>>(), [at(3), at(7)]);
+        let many =
+            (0..=MOST_HELD as i64).map(|i| Reading { hold: Duration::from_secs(3_600), ..one(100 + i) });
+        let ready = admit(&mut document, many.collect(), at(100));
+        assert_eq!(ready.len(), 1, "the oldest of too many goes on");
+    }
+}

@@ -1,0 +1,476 @@
+//! Webhooks that watch a vehicle, and dynamic ones.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::super::*;
+use crate::{
+    connect::{Permission, PermissionSet},
+    ids::{ApplicationNo, SubscriptionId, VehicleId, WebhookId, WebhookNo},
+    signal::{
+        DOORS, IS_CABLE_CONNECTED, IS_CHARGING, LOCATION, ODOMETER, Powertrain, SPEED, STATE_OF_CHARGE,
+        SUNROOF,
+    },
+    webhook::{
+        Agent, ChargingEvent, Dynamic, EventBased, Plan, Profile, Revision, SimulatedMode, Status, Trigger,
+        Unified, Webhook,
+    },
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const WEBHOOK: WebhookNo = WebhookNo(1);
+
+/// Minutes after a start.
+fn at(minutes: i64) -> Timestamp {
+    Timestamp::from_secs(1_799_971_200 + minutes * 60)
+}
+
+fn webhook(plan: Plan) -> Webhook {
+    Webhook {
+        no: WEBHOOK,
+        id: WebhookId(Uuid::from_u128(1)),
+        application: ApplicationNo(1),
+        name: "Home".into(),
+        status: Status { verified: true, disabled: None, epoch: 1 },
+        revision: Revision {
+            number: 1,
+            callback_uri: "https://example.com".into(),
+            plan,
+            agent: Agent::Milepost,
+            error_uri: None,
+            cadence_epoch: 0,
+        },
+    }
+}
+
+/// Fires on the charge and, beyond a band, on the odometer; carries both, the doors and the sunroof.
+fn unified() -> Plan {
+    Plan::Unified(Unified {
+        triggers: vec![
+            Trigger { signal: STATE_OF_CHARGE, dead_band: None },
+            Trigger { signal: ODOMETER, dead_band: Some(10.0) },
+        ],
+        data: vec![STATE_OF_CHARGE, ODOMETER, DOORS, SUNROOF],
+        profile: Profile::Union,
+        simulated_mode: SimulatedMode::Simulated,
+        lenient_verification: false,
+    })
+}
+
+fn charging_events() -> Plan {
+    Plan::EventBased(EventBased { events: ChargingEvent::ALL.iter().copied().collect() })
+}
+
+struct Car {
+    document: Document,
+    info: VehicleInfo,
+    webhooks: Vec<Webhook>,
+}
+
+type Values<'a> = &'a [(SignalId, Result<Value, ErrorCode>)];
+
+fn number(value: f64) -> Result<Value, ErrorCode> {
+    Ok(Value::Number(value))
+}
+
+impl Car {
+    fn on(plan: Plan) -> Self {
+        Self::of("TESLA", plan)
+    }
+
+    fn of(make: &str, plan: Plan) -> Self {
+        let info = VehicleInfo {
+            id: VehicleId(Uuid::from_u128(9 << 8)),
+            make: make.into(),
+            model: "Model 3".into(),
+            year: 2024,
+            mode: Mode::Live,
+            powertrain: Powertrain::Bev,
+            region: Region::Europe,
+        };
+        let document = Document { permissions: PermissionSet::ALL, ..Document::default() };
+        let mut car = Self { document, info, webhooks: vec![webhook(plan)] };
+        let id = SubscriptionId(Uuid::from_u128(77));
+        let outcome = car.step(Input::Subscribe { webhook: WEBHOOK, id }, at(0));
+        assert_eq!(outcome.events, []);
+        car
+    }
+
+    fn step(&mut self, input: Input, now: Timestamp) -> Outcome {
+        let webhooks: Vec<&Webhook> = self.webhooks.iter().collect();
+        let outcome = step(&mut self.document, &self.info, &webhooks, input, now);
+        assert_eq!(Document::decode(&self.document.encode()).as_ref(), Ok(&self.document));
+        outcome
+    }
+
+    fn wanted(&self, now: Timestamp) -> Vec<SignalId> {
+        wanted(&self.document, &self.info, &self.webhooks.iter().collect::<Vec<_>>(), now)
+    }
+
+    /// What follows a read that brings these values.
+    fn read(&mut self, values: Values<'_>, now: Timestamp) -> Vec<Occasion> {
+        let answer = |(signal, outcome): &(SignalId, Result<Value, ErrorCode>)| Answer {
+            signal: *signal,
+            outcome: outcome.clone().map(|value| (value, Some(now))).map_err(Fault::from),
+        };
+        occasions(&self.step(Input::Answers(values.iter().map(answer).collect()), now))
+    }
+
+    fn fail(&mut self, code: ErrorCode, now: Timestamp) -> Vec<Occasion> {
+        let signals = self.wanted(now);
+        occasions(&self.step(Input::SourceFailed(signals, code.into()), now))
+    }
+
+    /// What follows readings, each with the minute in which it was measured.
+    fn push(&mut self, readings: &[(SignalId, f64, i64)], now: Timestamp) -> Outcome {
+        let reading = |&(signal, value, observed): &(SignalId, f64, i64)| Reading {
+            signal,
+            value: Value::Number(value),
+            observed_at: Some(at(observed)),
+            received_at: now,
+            order: Order::Observed,
+            id: None,
+            hold: Duration::ZERO,
+        };
+        self.step(Input::Readings(readings.iter().map(reading).collect()), now)
+    }
+}
+
+fn occasions(outcome: &Outcome) -> Vec<Occasion> {
+    outcome.events.iter().map(|event| event.occasion.clone()).collect()
+}
+
+fn changed(signals: &[SignalId]) -> Occasion {
+    Occasion::Changed(signals.to_vec())
+}
+
+fn errors(code: ErrorCode, resolved: bool, signals: &[SignalId]) -> Occasion {
+    Occasion::Errors(vec![ErrorChange { code, resolved, signals: signals.to_vec() }])
+}
+
+const ASLEEP: ErrorCode = ErrorCode::VEHICLE_STATE_ASLEEP;
+const INCAPABLE: ErrorCode = ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE;
+
+/// A full answer of the unified webhook's signals.
+fn full(charge: f64, km: f64) -> Vec<(SignalId, Result<Value, ErrorCode>)> {
+    vec![
+        (STATE_OF_CHARGE, number(charge)),
+        (ODOMETER, number(km)),
+        (DOORS, Ok(Value::Grid(vec![]))),
+        (SUNROOF, Ok(Value::Flag(false))),
+    ]
+}
+
+#[test]
+fn row_s01_the_first_delivery_comes_when_everything_is_read() {
+    let mut car = Car::on(unified());
+    assert_eq!(car.wanted(at(0)), [DOORS, SUNROOF, ODOMETER, STATE_OF_CHARGE]);
+    assert_eq!(car.read(&full(80.0, 100.0), at(0)), [Occasion::FirstDelivery]);
+    assert_eq!(car.wanted(at(0)), [], "and the next read is some minutes off");
+}
+
+#[test]
+fn row_s02_what_a_car_does_not_have_is_reported_besides() {
+    let mut car = Car::on(unified());
+    let mut values = full(80.0, 100.0);
+    values[3].1 = Err(INCAPABLE);
+    assert_eq!(car.read(&values, at(0)), [Occasion::FirstDelivery, errors(INCAPABLE, false, &[SUNROOF])]);
+}
+
+#[test]
+fn a_first_delivery_waits_for_a_cloud_in_trouble_and_not_for_a_car_that_sleeps() {
+    let mut car = Car::on(unified());
+    assert_eq!(car.fail(ErrorCode::RATE_LIMIT_SMARTCAR_API, at(0)), []);
+    assert_eq!(car.wanted(at(1)).len(), 4, "it is asked again");
+    assert_eq!(car.fail(ASLEEP, at(1)), [Occasion::FirstDelivery, errors(ASLEEP, false, &[])]);
+    let events = car.read(&full(80.0, 100.0), at(61));
+    assert_eq!(events, [changed(&[STATE_OF_CHARGE, ODOMETER]), errors(ASLEEP, true, &[])]);
+}
+
+#[test]
+fn a_first_delivery_goes_out_after_a_quarter_of_an_hour_with_what_there_is() {
+    let mut car = Car::on(unified());
+    let mut values = full(80.0, 100.0);
+    values[0].1 = Err(ErrorCode::UPSTREAM_NO_RESPONSE);
+    let mut now = at(0);
+    let mut reads = 0;
+    let posted = loop {
+        let events = car.read(&values, now);
+        reads += 1;
+        if !events.is_empty() {
+            break events;
+        }
+        now = car.document.subscriptions[0].gathering.expect("still gathering").read_at;
+        assert!(reads < 20);
+    };
+    assert_eq!(posted, [Occasion::FirstDelivery]);
+    assert!(now <= at(15), "{now:?}");
+}
+
+#[test]
+fn row_t01_one_change_is_one_event_and_row_t04_data_alone_is_none() {
+    let mut car = Car::on(unified());
+    car.read(&full(80.0, 100.0), at(0));
+    assert_eq!(car.read(&full(81.0, 100.0), at(5)), [changed(&[STATE_OF_CHARGE])]);
+    let mut values = full(81.0, 100.0);
+    values[3].1 = Ok(Value::Flag(true));
+    assert_eq!(car.read(&values, at(10)), []);
+    assert_eq!(car.read(&values, at(15)), [], "row T05: the same again");
+}
+
+#[test]
+fn row_t02_two_changes_of_one_read_are_one_event_and_row_t03_of_two_reads_two() {
+    let mut car = Car::on(unified());
+    car.read(&full(80.0, 100.0), at(0));
+    assert_eq!(car.read(&full(79.0, 120.0), at(5)), [changed(&[STATE_OF_CHARGE, ODOMETER])]);
+    assert_eq!(car.read(&full(78.0, 120.0), at(10)), [changed(&[STATE_OF_CHARGE])]);
+    assert_eq!(car.read(&full(78.0, 140.0), at(15)), [changed(&[ODOMETER])]);
+}
+
+#[test]
+fn a_dead_band_is_left_by_drifting_too() {
+    let mut car = Car::on(unified());
+    car.read(&full(80.0, 100.0), at(0));
+    let story: Vec<_> = [104.0, 108.0, 110.0, 115.0, 119.9, 120.0]
+        .into_iter()
+        .enumerate()
+        .map(|(step, km)| !car.read(&full(80.0, km), at(5 + step as i64)).is_empty())
+        .collect();
+    assert_eq!(story, [false, false, true, false, false, true]);
+}
+
+#[test]
+fn what_cannot_be_believed_fires_nothing_and_what_comes_back_unchanged_neither() {
+    let mut car = Car::on(unified());
+    car.read(&full(80.0, 100.0), at(0));
+    assert_eq!(car.read(&full(255.0, 100.0), at(5)), []);
+    assert_eq!(car.read(&full(80.0, 100.0), at(10)), []);
+    assert_eq!(car.read(&full(79.0, 100.0), at(15)), [changed(&[STATE_OF_CHARGE])]);
+}
+
+#[test]
+fn row_e03_to_e05_an_error_is_told_when_it_appears_and_when_it_clears() {
+    let mut car = Car::on(unified());
+    car.read(&full(80.0, 100.0), at(0));
+    let mut values = full(80.0, 100.0);
+    values[2].1 = Err(INCAPABLE);
+    values[3].1 = Err(INCAPABLE);
+    assert_eq!(car.read(&values, at(5)), [errors(INCAPABLE, false, &[DOORS, SUNROOF])]);
+    assert_eq!(car.read(&values, at(10)), [], "row E05: it persists");
+    values[2] = full(0.0, 0.0)[2].clone();
+    assert_eq!(car.read(&values, at(15)), [errors(INCAPABLE, true, &[DOORS])]);
+    assert_eq!(car.read(&full(80.0, 100.0), at(20)), [errors(INCAPABLE, true, &[SUNROOF])]);
+}
+
+#[test]
+fn row_e10_a_failure_of_the_whole_vehicle_names_no_signals() {
+    let failed = ErrorCode::CONNECTED_SERVICES_ACCOUNT_AUTHENTICATION_FAILED;
+    let mut car = Car::on(unified());
+    car.read(&full(80.0, 100.0), at(0));
+    assert_eq!(car.fail(failed, at(60)), [errors(failed, false, &[])]);
+    assert_eq!(car.fail(failed, at(120)), []);
+    assert_eq!(car.fail(ErrorCode::RATE_LIMIT_SMARTCAR_API, at(180)), [], "that says nothing about the car");
+    assert_eq!(car.read(&full(80.0, 100.0), at(240)), [errors(failed, true, &[])]);
+}
+
+#[test]
+fn row_e07_a_signal_that_was_not_granted_is_an_error_until_it_is() {
+    let mut car = Car::on(unified());
+    car.read(&full(80.0, 100.0), at(0));
+    let less: PermissionSet =
+        Permission::ALL.iter().copied().filter(|&one| one != Permission::ReadOdometer).collect();
+    let outcome = car.step(Input::Permissions(less), at(1));
+    assert_eq!(occasions(&outcome), [errors(ErrorCode::PERMISSION, false, &[ODOMETER])]);
+    assert!(!car.wanted(at(2)).contains(&ODOMETER));
+    let outcome = car.step(Input::Permissions(PermissionSet::ALL), at(3));
+    assert_eq!(occasions(&outcome), [], "it is read first");
+    assert!(car.wanted(at(3)).contains(&ODOMETER));
+    assert_eq!(car.read(&full(80.0, 100.0), at(3)), [errors(ErrorCode::PERMISSION, true, &[ODOMETER])]);
+}
+
+#[test]
+fn row_s04_a_webhook_that_is_switched_on_again_is_owed_a_first_delivery() {
+    let mut car = Car::on(unified());
+    car.read(&full(80.0, 100.0), at(0));
+    car.webhooks[0].status.disabled = Some(crate::webhook::Disabled::Operator);
+    assert_eq!(car.read(&full(70.0, 100.0), at(5)), [], "row S06");
+    assert_eq!(car.wanted(at(500)), []);
+    car.webhooks[0].status = Status { verified: true, disabled: None, epoch: 2 };
+    let outcome = car.step(Input::Tick, at(600));
+    assert_eq!(occasions(&outcome), []);
+    assert_eq!(outcome.next_due, Some(at(600)));
+    assert_eq!(car.wanted(at(600)).len(), 4);
+    assert_eq!(car.read(&full(60.0, 100.0), at(600)), [Occasion::FirstDelivery]);
+}
+
+#[test]
+fn row_s03_a_second_subscription_begins_with_a_first_delivery() {
+    let mut car = Car::on(unified());
+    car.read(&full(80.0, 100.0), at(0));
+    car.step(Input::Unsubscribe { webhook: WEBHOOK }, at(1));
+    assert_eq!(car.read(&full(70.0, 100.0), at(2)), [], "row S07");
+    let id = SubscriptionId(Uuid::from_u128(78));
+    let outcome = car.step(Input::Subscribe { webhook: WEBHOOK, id }, at(3));
+    assert_eq!(occasions(&outcome), [Occasion::FirstDelivery], "all is known and fresh");
+}
+
+#[test]
+fn a_new_trigger_takes_its_baseline_silently() {
+    let mut car = Car::on(unified());
+    car.read(&full(80.0, 100.0), at(0));
+    let Plan::Unified(settings) = &mut car.webhooks[0].revision.plan else { panic!("a unified webhook") };
+    settings.triggers.push(Trigger { signal: SPEED, dead_band: None });
+    let with = |speed| {
+        let mut values = full(80.0, 100.0);
+        values.push((SPEED, number(speed)));
+        values
+    };
+    assert_eq!(car.read(&with(30.0), at(5)), []);
+    assert_eq!(car.read(&with(31.0), at(10)), [changed(&[SPEED])]);
+}
+
+#[test]
+fn pushed_readings_make_one_event_per_moment_and_carry_what_was_known_then() {
+    let mut car = Car::on(unified());
+    car.read(&full(80.0, 100.0), at(0));
+    let outcome = car.push(
+        &[
+            (STATE_OF_CHARGE, 78.0, 3),
+            (STATE_OF_CHARGE, 79.0, 2),
+            (ODOMETER, 111.0, 3),
+            (STATE_OF_CHARGE, 79.0, 2),
+        ],
+        at(4),
+    );
+    assert_eq!(occasions(&outcome), [changed(&[STATE_OF_CHARGE]), changed(&[STATE_OF_CHARGE, ODOMETER])]);
+    let charge = |event: &Event| {
+        let sample = outcome.observations[event.observation].newest(STATE_OF_CHARGE).unwrap();
+        sample.map(|sample| sample.value.clone())
+    };
+    assert_eq!(outcome.events.iter().map(charge).collect::<Vec<_>>(), [number(79.0), number(78.0)]);
+    assert!(outcome.events[0].sequence < outcome.events[1].sequence);
+    assert_ne!(outcome.events[0].id, outcome.events[1].id);
+    let again = car.push(&[(STATE_OF_CHARGE, 79.0, 2), (STATE_OF_CHARGE, 78.0, 3)], at(5));
+    assert_eq!(occasions(&again), [], "late and duplicate");
+    let judged = car.document.signal(STATE_OF_CHARGE).unwrap().judged.clone().unwrap();
+    assert_eq!(judged.verdict, Verdict::Duplicate);
+    assert_eq!(judged.before.map(|(value, _)| value), Some(Value::Number(79.0)));
+}
+
+#[test]
+fn fresh_pushes_suspend_reads_and_silence_brings_them_back() {
+    let mut car = Car::on(unified());
+    car.read(&full(80.0, 100.0), at(0));
+    let first = car.document.watching.read_at.unwrap();
+    assert!(first > at(0) && first <= at(10), "{first:?}");
+    for minute in 1..30 {
+        car.push(&[(STATE_OF_CHARGE, 80.0 - minute as f64, minute), (ODOMETER, 100.0, minute)], at(minute));
+        let due = car.document.watching.read_at.unwrap();
+        if due <= at(minute) {
+            assert_eq!(car.wanted(at(minute)), [], "no read while pushes are fresh");
+            car.step(Input::Tick, at(minute));
+            assert!(car.document.watching.read_at.unwrap() > at(minute));
+        }
+    }
+    let due = car.document.watching.read_at.unwrap();
+    assert!(due <= at(29) + MINUTE * 30, "{due:?}");
+    assert_eq!(car.wanted(due).len(), 4, "the stream is silent");
+}
+
+#[test]
+fn a_vehicle_that_only_pushes_is_never_read_and_its_first_push_is_its_first_delivery() {
+    let mut car = Car::on(unified());
+    car.document.pushes.only = true;
+    assert_eq!(car.wanted(at(0)), []);
+    let outcome = car.step(Input::Tick, at(1));
+    assert_eq!(outcome.next_due, None);
+    let outcome = car.push(&[(STATE_OF_CHARGE, 80.0, 2)], at(2));
+    assert_eq!(occasions(&outcome), [Occasion::FirstDelivery]);
+    assert_eq!(outcome.next_due, None);
+    assert_eq!(occasions(&car.push(&[(STATE_OF_CHARGE, 79.0, 3)], at(3))), [changed(&[STATE_OF_CHARGE])]);
+}
+
+#[test]
+fn held_readings_fire_when_their_time_has_come() {
+    let mut car = Car::on(unified());
+    car.document.pushes.only = true;
+    car.push(&[(STATE_OF_CHARGE, 80.0, 0)], at(0));
+    let held = |value, minute: i64, now| Reading {
+        signal: STATE_OF_CHARGE,
+        value: Value::Number(value),
+        observed_at: Some(at(minute)),
+        received_at: now,
+        order: Order::Observed,
+        id: None,
+        hold: MINUTE,
+    };
+    let outcome = car.step(Input::Readings(vec![held(78.0, 3, at(4))]), at(4));
+    assert_eq!((occasions(&outcome), outcome.next_due), (vec![], Some(at(5))));
+    let outcome = car.step(Input::Readings(vec![held(79.0, 2, at(4))]), at(4));
+    assert_eq!(occasions(&outcome), [changed(&[STATE_OF_CHARGE])], "a later one has overtaken it");
+    let outcome = car.step(Input::Tick, at(5));
+    assert_eq!(occasions(&outcome), [changed(&[STATE_OF_CHARGE])]);
+}
+
+#[test]
+fn row_b01_charging_events_follow_what_is_read_and_row_b02_only_those_chosen() {
+    let plugged = |charging| [(IS_CHARGING, Ok(Value::Flag(charging))), (STATE_OF_CHARGE, number(50.0))];
+    let mut car = Car::on(charging_events());
+    assert_eq!(car.read(&plugged(false), at(0)), [], "the first look");
+    assert_eq!(car.read(&plugged(true), at(5)), [Occasion::Charging(ChargingEvent::Started)]);
+    assert_eq!(car.read(&plugged(true), at(6)), []);
+    assert_eq!(car.read(&plugged(false), at(7)), [Occasion::Charging(ChargingEvent::Stopped)]);
+    let only_ends = Plan::EventBased(EventBased { events: [ChargingEvent::Stopped].into_iter().collect() });
+    let mut car = Car::on(only_ends);
+    car.read(&plugged(false), at(0));
+    assert_eq!(car.read(&plugged(true), at(5)), []);
+    assert_eq!(car.read(&plugged(false), at(7)), [Occasion::Charging(ChargingEvent::Stopped)]);
+}
+
+#[test]
+fn charging_events_of_a_ford_wait_for_its_owner() {
+    let charging = |charging| [(IS_CHARGING, Ok(Value::Flag(charging)))];
+    let mut car = Car::of("FORD", charging_events());
+    car.read(&charging(false), at(0));
+    assert_eq!(car.read(&charging(true), at(5)), []);
+    car.step(Input::Approve, at(6));
+    assert_eq!(car.read(&charging(false), at(10)), [Occasion::Charging(ChargingEvent::Stopped)]);
+}
+
+#[test]
+fn charging_that_began_while_a_webhook_was_off_is_no_event() {
+    let charging = |charging| [(IS_CHARGING, Ok(Value::Flag(charging)))];
+    let mut car = Car::on(charging_events());
+    car.read(&charging(false), at(0));
+    car.webhooks[0].status = Status { verified: true, disabled: None, epoch: 2 };
+    car.step(Input::Tick, at(60));
+    assert_eq!(car.read(&charging(true), at(60)), []);
+    assert_eq!(car.read(&charging(false), at(61)), [Occasion::Charging(ChargingEvent::Stopped)]);
+}
+
+#[test]
+fn row_y01_and_y02_a_dynamic_webhook_is_hourly_and_half_hourly_while_plugged_in() {
+    let mut car = Car::on(Plan::Dynamic(Dynamic::default()));
+    let mut due = at(60);
+    let mut posts = Vec::new();
+    for _ in 0..7 {
+        assert_eq!(car.wanted(due - Duration::from_secs(1)), []);
+        let plugged = (at(100)..at(200)).contains(&due);
+        let wanted = car.wanted(due);
+        assert!(wanted.contains(&LOCATION) && wanted.contains(&IS_CABLE_CONNECTED));
+        let answers: Vec<_> = wanted
+            .into_iter()
+            .map(|signal| match signal {
+                IS_CABLE_CONNECTED => (signal, Ok(Value::Flag(plugged))),
+                LOCATION => (signal, Ok(Value::Position { latitude: 1.0, longitude: 2.0, heading: None })),
+                STATE_OF_CHARGE => (signal, number(50.0)),
+                _ => (signal, Ok(Value::Text("NOT_CHARGING".into()))),
+            })
+            .collect();
+        assert_eq!(car.read(&answers, due), [Occasion::Slot]);
+        posts.push(due.since(at(0)).as_secs() / 60);
+        due = car.document.subscriptions[0].next_slot;
+    }
+    assert_eq!(posts, [60, 120, 150, 180, 210, 240, 300]);
+}

@@ -1,0 +1,177 @@
+//! What a unified webhook is told about a vehicle: a first delivery, then changes, and errors as they appear and clear.
+
+use super::{Document, ErrorChange, SignalState, Subscription, Told, readings::is_reported, slots::Standing};
+use crate::{
+    errors::ErrorCode,
+    signal::{SignalId, Value},
+    time::Timestamp,
+    webhook::{Trigger, Unified},
+};
+
+/// Metres of one degree of latitude.
+const DEGREE: f64 = 111_320.0;
+
+/// The signals that a webhook is about: what it carries and what makes it fire.
+pub(super) fn signals(settings: &Unified) -> impl Iterator<Item = SignalId> + Clone {
+    let triggers = settings.triggers.iter().map(|trigger| trigger.signal);
+    settings.data.iter().copied().chain(triggers.filter(|signal| !settings.data.contains(signal)))
+}
+
+/// How the signals of a first delivery stand. Failures on the way to the vehicle may pass in a moment; what the vehicle
+/// or its owner causes is an answer.
+pub(super) fn standings<'a>(
+    document: &'a Document,
+    settings: &'a Unified,
+    fresh_from: Timestamp,
+) -> impl Iterator<Item = Standing> + Clone + 'a {
+    signals(settings).map(move |signal| {
+        if !document.permissions.contains(signal.entry().permission) {
+            return Standing::Final;
+        }
+        match document.signal(signal).filter(|state| state.answered_at >= fresh_from) {
+            Some(SignalState { fault: None, .. }) => Standing::Read,
+            Some(SignalState { fault: Some(fault), .. }) if is_reported(*fault) => Standing::Final,
+            Some(_) | None => Standing::Open,
+        }
+    })
+}
+
+/// The triggers that fire when these signals have changed, in the order of the webhook.
+pub(super) fn fired(
+    document: &Document,
+    told: &Told,
+    settings: &Unified,
+    changed: &[SignalId],
+) -> Vec<SignalId> {
+    let fires = |trigger: &&Trigger| {
+        changed.contains(&trigger.signal)
+            && trigger.dead_band.is_none_or(|band| left_band(document, told, trigger.signal, band))
+    };
+    settings.triggers.iter().filter(fires).map(|trigger| trigger.signal).collect()
+}
+
+/// Whether a signal has moved far enough from what was last told of it.
+fn left_band(document: &Document, told: &Told, signal: SignalId, band: f64) -> bool {
+    let Some(value) = document.value(signal) else { return false };
+    let baseline = told.baselines.iter().find(|(of, _)| *of == signal).map(|(_, value)| value);
+    let before = || {
+        let judged = document.signal(signal)?.judged.as_ref()?;
+        judged.before.as_ref().map(|(value, _)| value)
+    };
+    baseline.or_else(before).is_none_or(|baseline| !within(baseline, value, band))
+}
+
+/// Whether two values are nearer to each other than a dead band.
+fn within(one: &Value, other: &Value, band: f64) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => (one - other).abs() < band,
+        (
+            Value::Position { latitude: north, longitude: east, .. },
+            Value::Position { latitude: other_north, longitude: other_east, .. },
+        ) => {
+            let north_south = (north - other_north) * DEGREE;
+            let around = (east - other_east + 540.0).rem_euclid(360.0) - 180.0;
+            north_south.hypot(around * DEGREE * north.to_radians().cos()) < band
+        }
+        (one, other) => one == other,
+    }
+}
+
+/// Remembers what an event has told of the triggers that have a dead band.
+pub(super) fn remember(document: &Document, told: &mut Told, settings: &Unified, fired: Option<&[SignalId]>) {
+    for trigger in settings.triggers.iter().filter(|trigger| trigger.dead_band.is_some()) {
+        let signal = trigger.signal;
+        if fired.is_some_and(|fired| !fired.contains(&signal)) {
+            continue;
+        }
+        if let Some(value) = document.value(signal) {
+            told.baselines.retain(|(of, _)| *of != signal);
+            told.baselines.push((signal, value.clone()));
+        }
+    }
+    told.baselines.retain(|(of, _)| {
+        settings.triggers.iter().any(|trigger| trigger.signal == *of && trigger.dead_band.is_some())
+    });
+}
+
+/// What has changed about the errors of a vehicle since the webhook was last told. What cannot be told now, because the
+/// way to the vehicle is disturbed, stays as it is.
+pub(super) fn error_changes(
+    document: &Document,
+    subscription: &mut Subscription,
+    settings: &Unified,
+) -> Vec<ErrorChange> {
+    let open = &mut subscription.told.open_errors;
+    open.retain(|(_, of)| of.is_none_or(|of| signals(settings).any(|signal| signal == of)));
+    let source = document.watching.source_fault;
+    if source.is_some_and(|fault| !is_reported(fault)) {
+        return Vec::new();
+    }
+    let now = current(document, settings, source);
+    let mut changes = Vec::new();
+    for &(code, of) in &now {
+        if !open.contains(&(code, of)) {
+            add(&mut changes, code, false, of);
+        }
+    }
+    let known = |of: Option<SignalId>| match of {
+        None => true,
+        Some(signal) if !document.permissions.contains(signal.entry().permission) => true,
+        Some(signal) => document.signal(signal).is_some_and(|state| state.fault.is_none_or(is_reported)),
+    };
+    open.retain(|&(code, of)| {
+        let stays = now.contains(&(code, of)) || !known(of) || (of.is_some() && source.is_some());
+        if !stays {
+            add(&mut changes, code, true, of);
+        }
+        stays
+    });
+    open.extend(now.iter().filter(|error| !open.contains(error)).copied().collect::<Vec<_>>());
+    changes
+}
+
+/// The errors of a vehicle as they are: one of the whole vehicle, or those of its signals.
+fn current(
+    document: &Document,
+    settings: &Unified,
+    source: Option<ErrorCode>,
+) -> Vec<(ErrorCode, Option<SignalId>)> {
+    if let Some(source) = source {
+        return vec![(source, None)];
+    }
+    let of_signal = |signal: SignalId| {
+        if !document.permissions.contains(signal.entry().permission) {
+            return Some((ErrorCode::PERMISSION, Some(signal)));
+        }
+        let fault = document.signal(signal)?.fault.filter(|&fault| is_reported(fault))?;
+        Some((fault, Some(signal)))
+    };
+    signals(settings).filter_map(of_signal).collect()
+}
+
+fn add(changes: &mut Vec<ErrorChange>, code: ErrorCode, resolved: bool, of: Option<SignalId>) {
+    let same = |change: &&mut ErrorChange| {
+        change.code == code && change.resolved == resolved && change.signals.is_empty() == of.is_none()
+    };
+    match changes.iter_mut().find(same) {
+        Some(change) => change.signals.extend(of),
+        None => changes.push(ErrorChange { code, resolved, signals: of.into_iter().collect() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_band_is_in_the_unit_of_its_signal_and_in_metres_for_positions() {
+        let number = Value::Number;
+        let position = |latitude, longitude| Value::Position { latitude, longitude, heading: Some(1.0) };
+        assert!(within(&number(50.0), &number(50.4), 0.5));
+        assert!(!within(&number(50.0), &number(50.5), 0.5));
+        assert!(within(&position(52.0, 13.0), &position(52.000_08, 13.0), 10.0));
+        assert!(!within(&position(52.0, 13.0), &position(52.000_1, 13.0), 10.0));
+        assert!(within(&position(0.0, 179.999_99), &position(0.0, -179.999_99), 10.0));
+        assert!(!within(&Value::Flag(true), &Value::Flag(false), 10.0));
+    }
+}
