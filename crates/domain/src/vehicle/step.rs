@@ -514,7 +514,7 @@ impl Step<'_> {
         if !overtaken {
             state.value = Some((value, captured_at, received_at));
         }
-        self.seen.faults |= failed.is_some();
+        self.seen.faults |= failed.is_some() || verdict == Verdict::First;
         let changed =
             verdict == Verdict::Changed || (verdict == Verdict::First && failed.is_some_and(is_reported));
         if changed {
