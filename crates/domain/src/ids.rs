@@ -62,6 +62,8 @@ uuids! {
     SubscriptionId,
     /// A webhook is owed a POST. The same over all attempts, restarts and redeliveries.
     EventId,
+    /// Who may push readings.
+    FeedId,
     /// One request to us, or one read of a vehicle; what support asks for.
     RequestId,
 }

@@ -92,7 +92,10 @@ pub(crate) struct Kind {
 /// The main database.
 pub(crate) const DATA: Kind = Kind {
     file: "milepost.db",
-    migrations: &[include_str!("../migrations/data/0001_initial.sql")],
+    migrations: &[
+        include_str!("../migrations/data/0001_initial.sql"),
+        include_str!("../migrations/data/0002_generations.sql"),
+    ],
     secure_delete: false,
     cache_kib: 64 << 10,
     // The lock says that no other process lives: the leases of the one before have ended.

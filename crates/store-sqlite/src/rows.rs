@@ -4,7 +4,7 @@ use domain::{
     ids::{VehicleId, VehicleNo, WebhookNo},
     signal::Powertrain,
     time::Timestamp,
-    vehicle::{Mode, VehicleInfo},
+    vehicle::{Mode, Region, VehicleInfo},
     webhook::Disabled,
 };
 use rusqlite::{Result, Row};
@@ -54,7 +54,7 @@ pub(crate) const fn lane(number: i64) -> LaneKey {
     LaneKey { webhook: WebhookNo(number >> 8), stripe: (number & 0xff) as u8 }
 }
 
-/// The columns `make, model, year, mode, powertrain` from a column on.
+/// The columns `make, model, year, mode, powertrain, region` from a column on.
 pub(crate) fn info(row: &Row<'_>, id: VehicleId, from: usize) -> Result<VehicleInfo> {
     Ok(VehicleInfo {
         id,
@@ -73,6 +73,9 @@ pub(crate) fn info(row: &Row<'_>, id: VehicleId, from: usize) -> Result<VehicleI
             3 => Powertrain::Bev,
             _ => return Err(damaged(from + 4, "no such powertrain")),
         },
+        region: *Region::ALL
+            .get(usize::from(row.get::<_, u8>(from + 5)?))
+            .ok_or_else(|| damaged(from + 5, "no such region"))?,
     })
 }
 

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use domain::{
-    ids::{ApplicationNo, EventNo, ObservationNo, PoolNo, VehicleId, VehicleNo, WebhookNo},
+    ids::{ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, VehicleId, VehicleNo, WebhookNo},
     time::Timestamp,
     webhook::Revision,
 };
 use store::{
-    Application, Backup, Bucket, Car, ClaimDue, Deliveries, DeliveryFilter, Due, Kept, LaneKey, LaneLease,
-    LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewWebhook, NodeId, Page, Queue, QueuedEvent,
-    Record, Recorded, Registry, Retention, Retired, Secret, SecretHash, Size, StepCommit, StepResult,
-    StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter,
-    VehicleRow, Vehicles, WebhookChange,
+    Application, Backup, Bucket, Car, ClaimDue, Deliveries, DeliveryFilter, Due, Feed, Kept, LaneKey,
+    LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewWebhook, NodeId, Page, Queue,
+    QueuedEvent, Record, Recorded, Registry, Retention, Retired, Secret, SecretHash, Size, StepCommit,
+    StepResult, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep,
+    VehicleFilter, VehicleRow, Vehicles, WebhookChange,
 };
 use uuid::Uuid;
 
@@ -127,6 +127,22 @@ impl Registry for SqliteStore {
 
     async fn sweeps(&self) -> Result<Vec<Sweep>, StoreError> {
         self.engine.read(|conn| Ok(registry::sweeps(conn)?)).await
+    }
+
+    async fn advance_auto(&self, webhook: WebhookNo, after: VehicleNo) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(registry::advance_auto(tx, webhook, after)?)).await
+    }
+
+    async fn create_feed(&self, feed: Feed, most: usize) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(registry::create_feed(tx, &feed, most)?)).await
+    }
+
+    async fn feeds(&self) -> Result<Vec<Feed>, StoreError> {
+        self.engine.read(|conn| Ok(registry::feeds(conn)?)).await
+    }
+
+    async fn delete_feed(&self, id: FeedId) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(registry::delete_feed(tx, id)?)).await
     }
 
     async fn advance_sweep(&self, sweep: Sweep) -> Result<(), StoreError> {

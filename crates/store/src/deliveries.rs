@@ -100,8 +100,12 @@ pub struct LoggedDelivery {
     pub user: Option<UserId>,
     /// The revision that it was made under; 0 for missed slots.
     pub revision: u32,
-    /// The slot it was for; the last one of a run of missed slots.
+    /// The slot it was for, or when it happened; the last one of a run of missed slots.
     pub slot: Timestamp,
+    /// Why it was owed, encoded; empty for a slot.
+    pub occasion: Vec<u8>,
+    /// Rises with the events of its subscription; 0 for missed slots.
+    pub sequence: u64,
     /// The first slot of a run of missed slots.
     pub missed_from: Option<Timestamp>,
     /// How many slots were missed; 0 otherwise.

@@ -20,8 +20,8 @@ pub use queue::{
     LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuedEvent, Record, Recorded, Scope, Tombstone,
 };
 pub use registry::{
-    Application, Kept, NewApplication, NewWebhook, Registry, Secret, SecretHash, StoredWebhook, Sweep,
-    TokenGrant, WebhookChange,
+    Application, Feed, Kept, NewApplication, NewWebhook, Newer, Registry, Secret, SecretHash, StoredWebhook,
+    Sweep, TokenGrant, WebhookChange,
 };
 pub use upkeep::{Backup, Retention, Retired, Size, Upkeep};
 pub use vehicles::{

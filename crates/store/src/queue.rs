@@ -18,7 +18,7 @@ pub struct NodeId(pub u64);
 pub struct LaneKey {
     /// The webhook.
     pub webhook: WebhookNo,
-    /// 0 until a webhook outgrows a node.
+    /// 0 for data, 1 for errors of vehicles.
     pub stripe: u8,
 }
 
@@ -50,10 +50,12 @@ pub struct QueuedEvent {
     pub user: UserId,
     /// The revision that it was made under.
     pub revision: u32,
-    /// The slot it is for.
+    /// The slot it is for, or when it happened.
     pub slot: Timestamp,
-    /// Counts the events of its subscription.
+    /// Rises with the events of its subscription.
     pub sequence: u64,
+    /// Why it is owed, encoded; empty for a slot.
+    pub occasion: Vec<u8>,
     /// What was seen.
     pub observation: ObservationNo,
     /// Its body, sealed; empty when retention or erasure has taken it.

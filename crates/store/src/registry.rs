@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::{
-    ids::{ApplicationId, ApplicationNo, UserId, VehicleNo, WebhookId, WebhookNo},
+    ids::{ApplicationId, ApplicationNo, FeedId, UserId, VehicleNo, WebhookId, WebhookNo},
     time::Timestamp,
     webhook::{Disabled, Revision, Webhook},
 };
@@ -72,6 +72,8 @@ pub struct NewWebhook {
     pub name: String,
     /// Its first revision.
     pub revision: Revision,
+    /// Whether all vehicles of the application are put on it, present and coming ones.
+    pub auto_subscribe: bool,
     /// Now.
     pub created_at: Timestamp,
 }
@@ -81,6 +83,10 @@ pub struct NewWebhook {
 pub struct StoredWebhook {
     /// What the step and the lanes see.
     pub webhook: Webhook,
+    /// Whether all vehicles of the application are put on it, present and coming ones.
+    pub auto_subscribe: bool,
+    /// The last vehicle that was put on it so. Who was taken off since is not put on again.
+    pub auto_after: VehicleNo,
     /// When it was made.
     pub created_at: Timestamp,
     /// The result of the last verification and of the last test, encoded by the application; empty before the first.
@@ -89,7 +95,8 @@ pub struct StoredWebhook {
     pub last_test: Vec<u8>,
 }
 
-/// A change of one webhook; each is one transaction.
+/// A change of one webhook; each is one transaction. One by which a webhook begins to deliver raises its epoch, and
+/// begins a [`Sweep`] when the webhook watches its vehicles.
 #[derive(Clone, Debug)]
 pub enum WebhookChange {
     /// A new revision, current from now on. `verified: false` when the callback URI has changed; `sweep: true` when the
@@ -103,6 +110,8 @@ pub enum WebhookChange {
         verified: bool,
         /// Whether its vehicles have to be replanned.
         sweep: bool,
+        /// Whether all vehicles of the application are put on it from now on.
+        auto_subscribe: bool,
     },
     /// The result of a verification: kept, and the webhook verified if it passed.
     Verification {
@@ -143,6 +152,59 @@ pub struct Sweep {
     pub after: Option<VehicleNo>,
     /// How many are done.
     pub done: u64,
+}
+
+/// Who may push readings: a token that is bound to an application, and how its readings are taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feed {
+    /// The id on the wire.
+    pub id: FeedId,
+    /// The application whose vehicles it may speak of.
+    pub application: ApplicationNo,
+    /// The name its operator gave it.
+    pub name: String,
+    /// Hash of its token.
+    pub hash: SecretHash,
+    /// The last characters of the token, to tell tokens apart in a list.
+    pub hint: String,
+    /// What counts as newer among its readings.
+    pub newer: Newer,
+    /// How long its readings wait for earlier ones, in milliseconds.
+    pub hold_ms: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What counts as newer among the readings of a feed. The discriminant is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Newer {
+    /// What was measured later.
+    #[default]
+    Observed = 0,
+    /// What arrives later.
+    Delivery = 1,
+    /// What has the higher number.
+    Sequence = 2,
+}
+
+impl Newer {
+    /// All of them, by number.
+    pub const ALL: &[Self] = &[Self::Observed, Self::Delivery, Self::Sequence];
+
+    /// From the stored number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
+    /// The word of the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Observed => "observed",
+            Self::Delivery => "delivery",
+            Self::Sequence => "sequence",
+        }
+    }
 }
 
 /// What an access token opens.
@@ -206,6 +268,16 @@ pub trait Registry: Send + Sync + 'static {
         no: WebhookNo,
         change: WebhookChange,
     ) -> Result<Option<(StoredWebhook, Option<crate::Tombstone>)>, StoreError>;
+
+    /// Notes up to which vehicle an automatic webhook has them all.
+    async fn advance_auto(&self, webhook: WebhookNo, after: VehicleNo) -> Result<(), StoreError>;
+
+    /// Makes a feed unless its application has `most` already; false then.
+    async fn create_feed(&self, feed: Feed, most: usize) -> Result<bool, StoreError>;
+    /// Every feed, oldest first.
+    async fn feeds(&self) -> Result<Vec<Feed>, StoreError>;
+    /// Removes a feed; false when there is none.
+    async fn delete_feed(&self, id: FeedId) -> Result<bool, StoreError>;
 
     /// Sweeps that have not ended.
     async fn sweeps(&self) -> Result<Vec<Sweep>, StoreError>;

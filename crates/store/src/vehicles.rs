@@ -105,9 +105,9 @@ pub struct StepCommit {
     pub document: Vec<u8>,
     /// When something has to happen next; `None` for never.
     pub due: Option<Timestamp>,
-    /// What was seen, sealed.
-    pub observation: Option<NewObservation>,
-    /// Events that refer to that observation.
+    /// What was seen, sealed, oldest first.
+    pub observations: Vec<NewObservation>,
+    /// Events that refer to these observations.
     pub events: Vec<NewEvent>,
     /// Slots that passed while we were down, for the log.
     pub missed: Vec<NewMissed>,
@@ -135,10 +135,14 @@ pub struct NewEvent {
     pub revision: u32,
     /// Its id on the wire.
     pub id: EventId,
-    /// The slot it is for.
+    /// The slot it is for, or when it happened.
     pub slot: Timestamp,
-    /// Counts the events of its subscription, from 1.
+    /// Rises with the events of its subscription.
     pub sequence: u64,
+    /// Why it is owed, encoded; empty for a slot.
+    pub occasion: Vec<u8>,
+    /// Which of the step's observations it carries.
+    pub observation: usize,
 }
 
 /// Slots that were missed, for the log.
@@ -163,8 +167,8 @@ pub enum StepResult {
     Committed {
         /// The version that the next step starts from.
         version: Version,
-        /// The number of the observation, if there was one.
-        observation: Option<ObservationNo>,
+        /// The numbers of the observations, in their order.
+        observations: Vec<ObservationNo>,
         /// The numbers of the events, in their order.
         events: Vec<EventNo>,
         /// Tombstones that row changes wrote.

@@ -11,7 +11,7 @@ use crate::rows;
 
 const LOGGED: &str = "SELECT d.event, d.id, d.webhook, d.vehicle, v.id, v.user, d.revision, d.slot, d.missed_from, d.missed,
         d.status, d.created_at, d.ended_at, d.http_status, d.took_ms, d.attempt_count, d.attempts, d.observation, o.body,
-        d.redelivery
+        d.redelivery, d.occasion, d.sequence
     FROM delivery AS d LEFT JOIN vehicle AS v ON v.no = d.vehicle LEFT JOIN observation AS o ON o.no = d.observation";
 
 pub(crate) fn list_deliveries(
@@ -169,6 +169,8 @@ fn logged(row: &Row<'_>) -> Result<LoggedDelivery> {
         observation: row.get::<_, Option<i64>>(17)?.map(ObservationNo),
         observed: row.get(18)?,
         redelivery: row.get(19)?,
+        occasion: row.get(20)?,
+        sequence: rows::count(row, 21)?,
     })
 }
 

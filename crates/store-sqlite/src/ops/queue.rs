@@ -85,8 +85,8 @@ pub(crate) fn lanes_with_work(conn: &Connection) -> Result<Vec<LaneKey>> {
 
 /// The first part of a query for queued events. An event whose vehicle was erased is not found: a sweep ends it.
 const QUEUED: &str = "SELECT q.attempt_at, q.event, q.id, q.vehicle, v.id, v.make, v.model, v.year, v.mode, v.powertrain,
-        v.application, v.user, q.revision, q.slot, q.sequence, q.observation, o.body, q.created_at, q.attempts,
-        q.redelivery
+        v.region, v.application, v.user, q.revision, q.slot, q.sequence, q.observation, o.body, q.created_at, q.attempts,
+        q.redelivery, q.occasion
     FROM queue AS q CROSS JOIN vehicle AS v ON v.no = q.vehicle LEFT JOIN observation AS o ON o.no = q.observation";
 
 pub(crate) fn fill(
@@ -130,14 +130,15 @@ pub(crate) struct Enqueue<'a> {
     pub(crate) sequence: u64,
     pub(crate) observation: i64,
     pub(crate) redelivery: bool,
+    pub(crate) occasion: &'a [u8],
 }
 
 /// Queues a new event, due at once.
 pub(crate) fn enqueue(tx: &Tx<'_>, new: &Enqueue<'_>) -> Result<()> {
     tx.prepare_cached(
         "INSERT INTO queue (lane, attempt_at, event, id, vehicle, revision, slot, sequence, observation, created_at,
-             redelivery, attempt_count, http_status, took_ms, attempts)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?2, ?10, 0, 0, 0, x'')",
+             redelivery, attempt_count, http_status, took_ms, attempts, occasion)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?2, ?10, 0, 0, 0, x'', ?11)",
     )?
     .execute(params![
         rows::lane_number(new.lane),
@@ -150,6 +151,7 @@ pub(crate) fn enqueue(tx: &Tx<'_>, new: &Enqueue<'_>) -> Result<()> {
         rows::from_count(new.sequence),
         new.observation,
         new.redelivery,
+        new.occasion,
     ])
     .map(drop)
 }
@@ -221,10 +223,10 @@ impl<'a> Ending<'a> {
 pub(crate) fn end<'a>(tx: &Tx<'_>, endings: impl Iterator<Item = (Place, Ending<'a>)>) -> Result<usize> {
     let mut log = tx.prepare_cached(
         "INSERT INTO delivery (event, webhook, vehicle, stripe, status, http_status, took_ms, attempt_count, revision,
-             sequence, redelivery, missed, missed_from, observation, slot, created_at, ended_at, id, attempts)
+             sequence, redelivery, missed, missed_from, observation, slot, created_at, ended_at, id, attempts, occasion)
          SELECT event, lane >> 8, vehicle, lane & 255, ?4, ifnull(?6, http_status), ifnull(?7, took_ms),
              ifnull(?8, attempt_count), revision, sequence, redelivery, 0, NULL, observation, slot, created_at, ?5, id,
-             ifnull(?9, attempts)
+             ifnull(?9, attempts), occasion
          FROM queue WHERE lane = ?1 AND attempt_at = ?2 AND event = ?3
          RETURNING attempt_count, took_ms",
     )?;
@@ -319,7 +321,7 @@ pub(crate) fn redeliver(
     // A webhook that was deleted, or a connection that has ended, takes no more events.
     let logged = tx
         .prepare_cached(
-            "SELECT d.webhook << 8 | d.stripe, d.id, d.vehicle, d.revision, d.slot, d.sequence, d.observation
+            "SELECT d.webhook << 8 | d.stripe, d.id, d.vehicle, d.revision, d.slot, d.sequence, d.observation, d.occasion
              FROM delivery AS d
              CROSS JOIN observation AS o ON o.no = d.observation
              CROSS JOIN connection AS c ON c.vehicle = d.vehicle
@@ -335,10 +337,13 @@ pub(crate) fn redeliver(
                 rows::moment(row, 4)?,
                 rows::count(row, 5)?,
                 row.get(6)?,
+                row.get::<_, Vec<u8>>(7)?,
             ))
         })
         .optional()?;
-    let Some((lane, id, vehicle, revision, slot, sequence, observation)) = logged else { return Ok(None) };
+    let Some((lane, id, vehicle, revision, slot, sequence, observation, occasion)) = logged else {
+        return Ok(None);
+    };
     // A number of its own, above what tombstones cover: what was dropped with them may be sent after all.
     let again = tx.events.next(tx)?;
     enqueue(
@@ -354,6 +359,7 @@ pub(crate) fn redeliver(
             sequence,
             observation,
             redelivery: true,
+            occasion: &occasion,
         },
     )?;
     tx.prepare_cached(&format!("{QUEUED} WHERE q.lane = ?1 AND q.attempt_at = ?2 AND q.event = ?3"))?
@@ -368,15 +374,16 @@ fn queued(row: &Row<'_>) -> Result<QueuedEvent> {
         id: EventId(rows::uuid(row, 2)?),
         vehicle: VehicleNo(row.get(3)?),
         info: rows::info(row, VehicleId(rows::uuid(row, 4)?), 5)?,
-        application: ApplicationNo(row.get(10)?),
-        user: UserId(rows::uuid(row, 11)?),
-        revision: row.get(12)?,
-        slot: rows::moment(row, 13)?,
-        sequence: rows::count(row, 14)?,
-        observation: ObservationNo(row.get(15)?),
-        observed: row.get::<_, Option<Vec<u8>>>(16)?.unwrap_or_default(),
-        created_at: rows::moment(row, 17)?,
-        attempts: row.get(18)?,
-        redelivery: row.get(19)?,
+        application: ApplicationNo(row.get(11)?),
+        user: UserId(rows::uuid(row, 12)?),
+        revision: row.get(13)?,
+        slot: rows::moment(row, 14)?,
+        sequence: rows::count(row, 15)?,
+        observation: ObservationNo(row.get(16)?),
+        observed: row.get::<_, Option<Vec<u8>>>(17)?.unwrap_or_default(),
+        created_at: rows::moment(row, 18)?,
+        attempts: row.get(19)?,
+        redelivery: row.get(20)?,
+        occasion: row.get(21)?,
     })
 }

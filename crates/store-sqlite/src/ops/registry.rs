@@ -1,14 +1,14 @@
 //! Applications, secrets, webhooks, sweeps, tokens and kept answers.
 
 use domain::{
-    ids::{ApplicationId, ApplicationNo, UserId, VehicleNo, WebhookId, WebhookNo},
+    ids::{ApplicationId, ApplicationNo, FeedId, UserId, VehicleNo, WebhookId, WebhookNo},
     time::Timestamp,
     webhook::{Revision, Status, Webhook},
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use store::{
-    Application, Kept, NewApplication, NewWebhook, Scope, Secret, SecretHash, StoredWebhook, Sweep,
-    TokenGrant, Tombstone, WebhookChange,
+    Application, Feed, Kept, NewApplication, NewWebhook, Newer, Scope, Secret, SecretHash, StoredWebhook,
+    Sweep, TokenGrant, Tombstone, WebhookChange,
 };
 
 use super::tombstones;
@@ -71,6 +71,7 @@ pub(crate) fn delete_application(tx: &Tx<'_>, no: ApplicationNo) -> Result<bool>
     }
     tx.prepare_cached("DELETE FROM secret WHERE application = ?1")?.execute([no.0])?;
     tx.prepare_cached("DELETE FROM token WHERE application = ?1")?.execute([no.0])?;
+    tx.prepare_cached("DELETE FROM feed WHERE application = ?1")?.execute([no.0])?;
     Ok(tx.prepare_cached("DELETE FROM application WHERE no = ?1")?.execute([no.0])? > 0)
 }
 
@@ -112,8 +113,9 @@ pub(crate) fn remove_secret(tx: &Tx<'_>, no: ApplicationNo, hint: &str) -> Resul
 
 pub(crate) fn create_webhook(tx: &Tx<'_>, new: &NewWebhook) -> Result<StoredWebhook> {
     tx.prepare_cached(
-        "INSERT INTO webhook (id, application, name, verified, revision, last_verification, last_test, created_at)
-         VALUES (?1, ?2, ?3, 0, ?4, x'', x'', ?5)",
+        "INSERT INTO webhook (id, application, name, verified, revision, last_verification, last_test, created_at,
+             auto_subscribe)
+         VALUES (?1, ?2, ?3, 0, ?4, x'', x'', ?5, ?6)",
     )?
     .execute(params![
         new.id.0.as_bytes(),
@@ -121,6 +123,7 @@ pub(crate) fn create_webhook(tx: &Tx<'_>, new: &NewWebhook) -> Result<StoredWebh
         new.name,
         new.revision.number,
         new.created_at.as_micros(),
+        new.auto_subscribe,
     ])?;
     let no = WebhookNo(tx.last_insert_rowid());
     insert_revision(tx, no, &new.revision)?;
@@ -134,6 +137,8 @@ pub(crate) fn create_webhook(tx: &Tx<'_>, new: &NewWebhook) -> Result<StoredWebh
     };
     Ok(StoredWebhook {
         webhook,
+        auto_subscribe: new.auto_subscribe,
+        auto_after: VehicleNo(0),
         created_at: new.created_at,
         last_verification: Vec::new(),
         last_test: Vec::new(),
@@ -141,7 +146,7 @@ pub(crate) fn create_webhook(tx: &Tx<'_>, new: &NewWebhook) -> Result<StoredWebh
 }
 
 const WEBHOOK: &str = "SELECT webhook.no, id, application, name, verified, disabled, body, created_at,
-        last_verification, last_test
+        last_verification, last_test, epoch, auto_subscribe, auto_after
     FROM webhook JOIN webhook_revision AS r ON r.webhook = webhook.no AND r.number = webhook.revision
     WHERE deleted_at IS NULL";
 
@@ -163,13 +168,14 @@ pub(crate) fn change_webhook(
     let Some(before) = one_webhook(tx, no)? else { return Ok(None) };
     let mut tombstone = None;
     match change {
-        WebhookChange::Revise { name, revision, verified, sweep } => {
+        WebhookChange::Revise { name, revision, verified, sweep, auto_subscribe } => {
             insert_revision(tx, no, revision)?;
             // An edit never verifies: it only leaves a verification standing or takes it away.
             tx.prepare_cached(
-                "UPDATE webhook SET name = ?2, revision = ?3, verified = verified AND ?4 WHERE no = ?1",
+                "UPDATE webhook SET name = ?2, revision = ?3, verified = verified AND ?4, auto_subscribe = ?5
+                 WHERE no = ?1",
             )?
-            .execute(params![no.0, name, revision.number, verified])?;
+            .execute(params![no.0, name, revision.number, verified, auto_subscribe])?;
             if *sweep {
                 begin_sweep(tx, no, revision.number)?;
             }
@@ -199,7 +205,79 @@ pub(crate) fn change_webhook(
             return Ok(Some((before, Some(tombstones::write(tx, Scope::Webhook(no))?))));
         }
     }
-    Ok(one_webhook(tx, no)?.map(|after| (after, tombstone)))
+    let mut after = one_webhook(tx, no)?;
+    if let Some(after) = &mut after
+        && after.webhook.status.delivers()
+        && !before.webhook.status.delivers()
+    {
+        begin_to_deliver(tx, after)?;
+    }
+    Ok(after.map(|after| (after, tombstone)))
+}
+
+/// The webhook delivers from now on. Vehicles that a webhook watches are told by a sweep: they owe it a first delivery.
+fn begin_to_deliver(tx: &Tx<'_>, webhook: &mut StoredWebhook) -> Result<()> {
+    let webhook = &mut webhook.webhook;
+    webhook.status.epoch += 1;
+    tx.prepare_cached("UPDATE webhook SET epoch = ?2 WHERE no = ?1")?
+        .execute(params![webhook.no.0, webhook.status.epoch])?;
+    if webhook.revision.plan.endpoints().is_none() {
+        begin_sweep(tx, webhook.no, webhook.revision.number)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn advance_auto(tx: &Tx<'_>, no: WebhookNo, after: VehicleNo) -> Result<()> {
+    tx.prepare_cached("UPDATE webhook SET auto_after = ?2 WHERE no = ?1")?
+        .execute(params![no.0, after.0])
+        .map(drop)
+}
+
+pub(crate) fn create_feed(tx: &Tx<'_>, feed: &Feed, most: usize) -> Result<bool> {
+    let there: i64 = tx
+        .prepare_cached("SELECT count(*) FROM feed WHERE application = ?1")?
+        .query_row([feed.application.0], |row| row.get(0))?;
+    if there >= rows::limit(most) {
+        return Ok(false);
+    }
+    tx.prepare_cached(
+        "INSERT INTO feed (id, application, name, hash, hint, newer, hold_ms, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
+        feed.id.0.as_bytes(),
+        feed.application.0,
+        feed.name,
+        feed.hash,
+        feed.hint,
+        feed.newer as u8,
+        feed.hold_ms,
+        feed.created_at.as_micros(),
+    ])?;
+    Ok(true)
+}
+
+pub(crate) fn feeds(conn: &Connection) -> Result<Vec<Feed>> {
+    conn.prepare_cached(
+        "SELECT id, application, name, hash, hint, newer, hold_ms, created_at FROM feed ORDER BY no",
+    )?
+    .query_map([], |row| {
+        Ok(Feed {
+            id: FeedId(rows::uuid(row, 0)?),
+            application: ApplicationNo(row.get(1)?),
+            name: row.get(2)?,
+            hash: row.get(3)?,
+            hint: row.get(4)?,
+            newer: Newer::from_number(row.get(5)?).ok_or_else(|| damaged(5, "no such order"))?,
+            hold_ms: row.get(6)?,
+            created_at: rows::moment(row, 7)?,
+        })
+    })?
+    .collect()
+}
+
+pub(crate) fn delete_feed(tx: &Tx<'_>, id: FeedId) -> Result<bool> {
+    Ok(tx.prepare_cached("DELETE FROM feed WHERE id = ?1")?.execute([id.0.as_bytes()])? > 0)
 }
 
 pub(crate) fn sweeps(conn: &Connection) -> Result<Vec<Sweep>> {
@@ -312,11 +390,13 @@ fn webhook(row: &Row<'_>) -> Result<StoredWebhook> {
         id: WebhookId(rows::uuid(row, 1)?),
         application: ApplicationNo(row.get(2)?),
         name: row.get(3)?,
-        status: Status { verified: row.get(4)?, disabled: rows::disabled(row, 5)? },
+        status: Status { verified: row.get(4)?, disabled: rows::disabled(row, 5)?, epoch: row.get(10)? },
         revision: decode(row, 6)?,
     };
     Ok(StoredWebhook {
         webhook,
+        auto_subscribe: row.get(11)?,
+        auto_after: VehicleNo(row.get(12)?),
         created_at: rows::moment(row, 7)?,
         last_verification: row.get(8)?,
         last_test: row.get(9)?,

@@ -33,11 +33,13 @@ fn commit_step(tx: &Tx<'_>, commit: &StepCommit) -> Result<StepResult> {
     for change in &commit.rows {
         tombstones.extend(change_row(tx, commit.vehicle, change, commit.now)?);
     }
-    let observation = match &commit.observation {
-        Some(new) => Some(observe(tx, commit.vehicle, new, stored.last_observation)?),
-        None => None,
-    };
-    let last_observation = observation.or(stored.last_observation);
+    let mut observations = Vec::with_capacity(commit.observations.len());
+    let mut last_observation = stored.last_observation;
+    for new in &commit.observations {
+        let no = observe(tx, commit.vehicle, new, last_observation)?;
+        last_observation = Some(no);
+        observations.push(no);
+    }
     if commit.rows.contains(&RowChange::Disconnect) {
         remove_document(tx, commit.vehicle, last_observation)?;
     } else {
@@ -45,13 +47,12 @@ fn commit_step(tx: &Tx<'_>, commit: &StepCommit) -> Result<StepResult> {
     }
     let mut events = Vec::with_capacity(commit.events.len());
     for event in &commit.events {
-        let observation = observation.expect("a step that has events has an observation");
-        events.push(queue_event(tx, commit, event, observation)?);
+        events.push(queue_event(tx, commit, event, observations[event.observation])?);
     }
     log_missed(tx, commit)?;
     Ok(StepResult::Committed {
         version: stored.version + 1,
-        observation: observation.map(ObservationNo),
+        observations: observations.into_iter().map(ObservationNo).collect(),
         events,
         tombstones,
     })
@@ -117,6 +118,7 @@ fn queue_event(tx: &Tx<'_>, commit: &StepCommit, event: &NewEvent, observation: 
             sequence: event.sequence,
             observation,
             redelivery: false,
+            occasion: &event.occasion,
         },
     )?;
     Ok(EventNo(no))

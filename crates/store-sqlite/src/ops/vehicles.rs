@@ -34,8 +34,9 @@ pub(crate) fn link(tx: &Tx<'_>, links: &[NewLink]) -> Result<Vec<VehicleNo>> {
 fn link_one(tx: &Tx<'_>, new: &NewLink) -> Result<VehicleNo> {
     let no = tx
         .prepare_cached(
-            "INSERT INTO vehicle (id, application, user, make, model, year, mode, powertrain, source, pool, spec)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT INTO vehicle (id, application, user, make, model, year, mode, powertrain, source, pool, spec,
+                 region)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .insert(params![
             new.info.id.0.as_bytes(),
@@ -49,6 +50,7 @@ fn link_one(tx: &Tx<'_>, new: &NewLink) -> Result<VehicleNo> {
             new.source.kind,
             new.source.pool.0,
             new.source.spec,
+            new.info.region as u8,
         ])?;
     tx.prepare_cached(
         "INSERT INTO connection (vehicle, id, application, user, permissions, connected_at)
@@ -69,7 +71,7 @@ fn link_one(tx: &Tx<'_>, new: &NewLink) -> Result<VehicleNo> {
 
 /// The columns of a loaded vehicle: `d` is its document, `v` its row.
 const LOADED: &str =
-    "v.no, v.id, v.make, v.model, v.year, v.mode, v.powertrain, v.application, v.user, v.source, v.pool,
+    "v.no, v.id, v.make, v.model, v.year, v.mode, v.powertrain, v.region, v.application, v.user, v.source, v.pool,
     v.spec, d.version, d.body";
 
 pub(crate) fn load(conn: &Connection, vehicles: &[VehicleNo]) -> Result<Vec<Option<LoadedVehicle>>> {
@@ -122,7 +124,7 @@ pub(crate) fn next_due(conn: &Connection, pool: PoolNo, after: Timestamp) -> Res
 }
 
 /// The beginning of a query for vehicle rows.
-const LISTED: &str = "SELECT v.no, v.id, v.make, v.model, v.year, v.mode, v.powertrain, v.application, v.user, c.id,
+const LISTED: &str = "SELECT v.no, v.id, v.make, v.model, v.year, v.mode, v.powertrain, v.region, v.application, v.user, c.id,
         c.permissions, v.source, v.pool, v.spec, c.connected_at, d.due
     FROM connection AS c CROSS JOIN vehicle AS v ON v.no = c.vehicle CROSS JOIN document AS d ON d.vehicle = c.vehicle";
 
@@ -172,8 +174,8 @@ pub(crate) fn count_vehicles(conn: &Connection, application: Option<ApplicationN
 
 pub(crate) fn add_car(tx: &Tx<'_>, car: &Car) -> Result<()> {
     tx.prepare_cached(
-        "INSERT INTO car (id, make, model, year, mode, powertrain, source, pool, spec, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO car (id, make, model, year, mode, powertrain, source, pool, spec, created_at, region)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?
     .execute(params![
         car.id.as_bytes(),
@@ -186,12 +188,13 @@ pub(crate) fn add_car(tx: &Tx<'_>, car: &Car) -> Result<()> {
         car.source.pool.0,
         car.source.spec,
         car.created_at.as_micros(),
+        car.info.region as u8,
     ])
     .map(drop)
 }
 
 const CAR: &str =
-    "SELECT no, id, make, model, year, mode, powertrain, source, pool, spec, created_at FROM car";
+    "SELECT no, id, make, model, year, mode, powertrain, region, source, pool, spec, created_at FROM car";
 
 pub(crate) fn car(conn: &Connection, id: Uuid) -> Result<Option<(Car, Vec<VehicleId>)>> {
     let found = conn
@@ -330,29 +333,29 @@ fn loaded(row: &Row<'_>) -> Result<LoadedVehicle> {
     Ok(LoadedVehicle {
         no: VehicleNo(row.get(0)?),
         info: rows::info(row, VehicleId(rows::uuid(row, 1)?), 2)?,
-        application: ApplicationNo(row.get(7)?),
-        user: UserId(rows::uuid(row, 8)?),
-        source: source(row, 9)?,
-        version: rows::count(row, 12)?,
-        document: row.get(13)?,
+        application: ApplicationNo(row.get(8)?),
+        user: UserId(rows::uuid(row, 9)?),
+        source: source(row, 10)?,
+        version: rows::count(row, 13)?,
+        document: row.get(14)?,
     })
 }
 
 fn due_vehicle(row: &Row<'_>) -> Result<Due> {
-    Ok(Due { vehicle: loaded(row)?, due: rows::moment(row, 14)? })
+    Ok(Due { vehicle: loaded(row)?, due: rows::moment(row, 15)? })
 }
 
 fn listed(row: &Row<'_>) -> Result<VehicleRow> {
     Ok(VehicleRow {
         no: VehicleNo(row.get(0)?),
         info: rows::info(row, VehicleId(rows::uuid(row, 1)?), 2)?,
-        application: ApplicationNo(row.get(7)?),
-        user: UserId(rows::uuid(row, 8)?),
-        connection: ConnectionId(rows::uuid(row, 9)?),
-        permissions: PermissionSet::from_bits(row.get(10)?),
-        source: source(row, 11)?,
-        connected_at: rows::moment(row, 14)?,
-        due: rows::moment_if_any(row, 15)?,
+        application: ApplicationNo(row.get(8)?),
+        user: UserId(rows::uuid(row, 9)?),
+        connection: ConnectionId(rows::uuid(row, 10)?),
+        permissions: PermissionSet::from_bits(row.get(11)?),
+        source: source(row, 12)?,
+        connected_at: rows::moment(row, 15)?,
+        due: rows::moment_if_any(row, 16)?,
     })
 }
 
@@ -364,7 +367,7 @@ fn source(row: &Row<'_>, from: usize) -> Result<SourceRef> {
 fn numbered_car(row: &Row<'_>) -> Result<(i64, Car)> {
     let id = rows::uuid(row, 1)?;
     let info = rows::info(row, VehicleId(id), 2)?;
-    Ok((row.get(0)?, Car { id, info, source: source(row, 7)?, created_at: rows::moment(row, 10)? }))
+    Ok((row.get(0)?, Car { id, info, source: source(row, 8)?, created_at: rows::moment(row, 11)? }))
 }
 
 fn subscription(row: &Row<'_>) -> Result<SubscriptionRow> {

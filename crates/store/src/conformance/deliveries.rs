@@ -71,6 +71,8 @@ pub async fn the_log_has_one_row_per_ended_event(store: &dyn Store) {
         observation: Some(queued.observation),
         observed: Some(b"seen".to_vec()),
         redelivery: false,
+        occasion: b"why".to_vec(),
+        sequence: queued.sequence,
     };
     assert_eq!(store.delivery(event).await.expect("reads"), Some(expected.clone()));
     assert_eq!(all(store).await, [expected]);

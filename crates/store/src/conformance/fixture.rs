@@ -12,7 +12,7 @@ use domain::{
     signal::{Endpoint, Powertrain},
     time::Timestamp,
     units::UnitSystem,
-    vehicle::{Mode, RowChange, VehicleInfo},
+    vehicle::{Mode, Region, RowChange, VehicleInfo},
     webhook::{Agent, Plan, Revision, Scheduled, ScheduledName},
 };
 use uuid::Uuid;
@@ -85,6 +85,7 @@ impl<'a> Fixture<'a> {
             application: self.application,
             name: "mileage".into(),
             revision: revision(1),
+            auto_subscribe: false,
             created_at: at(0),
         };
         self.store.create_webhook(new).await.expect("a webhook is made")
@@ -104,6 +105,7 @@ impl<'a> Fixture<'a> {
                 year: 2_022,
                 mode: Mode::Simulated,
                 powertrain: Powertrain::Bev,
+                region: Region::Canada,
             },
             permissions: PermissionSet::default()
                 .with(Permission::ReadOdometer)
@@ -136,7 +138,7 @@ impl<'a> Fixture<'a> {
             expected: self.version(vehicle).await,
             document: b"next document".to_vec(),
             due: None,
-            observation: None,
+            observations: Vec::new(),
             events: Vec::new(),
             missed: Vec::new(),
             rows: Vec::new(),
@@ -167,13 +169,21 @@ impl<'a> Fixture<'a> {
 
     /// An event for a lane.
     pub fn event(&self, lane: LaneKey, sequence: u64) -> NewEvent {
-        NewEvent { lane, revision: 1, id: EventId(self.uuid()), slot: at(0), sequence }
+        NewEvent {
+            lane,
+            revision: 1,
+            id: EventId(self.uuid()),
+            slot: at(0),
+            sequence,
+            occasion: b"why".to_vec(),
+            observation: 0,
+        }
     }
 
     /// Queues an event of a vehicle in the first lane of a webhook.
     pub async fn queue(&self, vehicle: VehicleNo, webhook: WebhookNo, now: Timestamp) -> EventNo {
         let commit = StepCommit {
-            observation: Some(NewObservation { taken_at: now, body: b"seen".to_vec() }),
+            observations: vec![NewObservation { taken_at: now, body: b"seen".to_vec() }],
             events: vec![self.event(lane(webhook), 1)],
             ..self.step(vehicle, now).await
         };
@@ -249,6 +259,7 @@ pub fn revision(number: u32) -> Revision {
         }),
         agent: Agent::Milepost,
         cadence_epoch: 1,
+        error_uri: None,
     }
 }
 

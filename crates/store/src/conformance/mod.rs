@@ -57,6 +57,9 @@ macro_rules! conformance_of_store {
             a_deleted_webhook_is_gone_with_its_subscriptions
             a_sweep_goes_on_where_it_was
             progress_of_an_older_sweep_does_not_touch_a_newer_one
+            a_webhook_begins_to_deliver_anew_each_time_it_is_verified_or_switched_on
+            vehicles_on_a_webhook_that_watches_them_are_told_when_it_begins_to_deliver
+            a_feed_is_listed_with_what_it_was_made_with
             a_token_opens_what_it_was_granted
             the_first_answer_under_an_idempotency_key_stays
             // Vehicles
@@ -67,6 +70,7 @@ macro_rules! conformance_of_store {
             an_owner_may_have_several_vehicles
             vehicles_are_listed_by_application_owner_and_source
             a_step_is_committed_with_all_that_it_wants_written
+            each_event_of_a_step_carries_its_own_observation
             a_step_that_conflicts_fails_alone_and_writes_nothing
             a_vehicle_is_due_once_and_at_its_newest_time
             due_vehicles_come_in_the_order_of_time_and_number

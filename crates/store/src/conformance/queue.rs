@@ -77,7 +77,7 @@ pub async fn an_event_comes_with_all_that_its_body_needs(store: &dyn Store) {
     let lane = LaneKey { webhook, stripe: 255 };
     let event = NewEvent { revision: 7, slot: at(-60), ..fixture.event(lane, u64::from(u32::MAX) + 1) };
     let commit = StepCommit {
-        observation: Some(NewObservation { taken_at: at(10), body: b"seen".to_vec() }),
+        observations: vec![NewObservation { taken_at: at(10), body: b"seen".to_vec() }],
         events: vec![event.clone()],
         ..fixture.step(vehicle, at(10)).await
     };

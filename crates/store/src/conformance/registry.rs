@@ -1,13 +1,16 @@
 //! Promises about applications, webhooks, sweeps, tokens and kept answers.
 
 use domain::{
-    ids::{ApplicationNo, UserId, WebhookNo},
+    ids::{ApplicationNo, FeedId, UserId, VehicleNo, WebhookId, WebhookNo},
     vehicle::RowChange,
-    webhook::{Disabled, Status},
+    webhook::{ChargingEvent, Disabled, EventBased, Plan, Revision, Status},
 };
 
 use super::fixture::{Fixture, at, revision, secret};
-use crate::{Kept, LogStatus, Scope, Store, StoredWebhook, Sweep, TokenGrant, Tombstone, WebhookChange};
+use crate::{
+    Feed, Kept, LogStatus, NewWebhook, Newer, Scope, Store, StoredWebhook, Sweep, TokenGrant, Tombstone,
+    WebhookChange,
+};
 
 const NOBODY: ApplicationNo = ApplicationNo(999);
 
@@ -20,7 +23,13 @@ async fn change(
 }
 
 fn revise(number: u32, verified: bool, sweep: bool) -> WebhookChange {
-    WebhookChange::Revise { name: format!("name {number}"), revision: revision(number), verified, sweep }
+    WebhookChange::Revise {
+        name: format!("name {number}"),
+        revision: revision(number),
+        verified,
+        sweep,
+        auto_subscribe: false,
+    }
 }
 
 pub async fn an_application_is_listed_with_what_it_was_made_with(store: &dyn Store) {
@@ -196,4 +205,71 @@ pub async fn the_first_answer_under_an_idempotency_key_stays(store: &dyn Store) 
     assert_eq!(store.keep("key".into(), second.clone(), at(1)).await.expect("keeps"), first);
     assert_eq!(store.kept("key".into()).await.expect("reads"), Some(first));
     assert_eq!(store.keep("other".into(), second.clone(), at(1)).await.expect("keeps"), second);
+}
+
+pub async fn a_webhook_begins_to_deliver_anew_each_time_it_is_verified_or_switched_on(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let no = fixture.webhook().await.webhook.no;
+    let verified = || WebhookChange::Verification { result: Vec::new(), passed: true };
+    let off = || WebhookChange::Disable { why: Disabled::Operator, now: at(5) };
+    let story = [
+        (WebhookChange::Test { result: Vec::new() }, 0),
+        (verified(), 1),
+        (verified(), 1),
+        (off(), 1),
+        (verified(), 1),
+        (WebhookChange::Enable, 2),
+        (revise(2, false, false), 2),
+        (verified(), 3),
+    ];
+    for (step, epoch) in story {
+        let what = format!("{step:?}");
+        assert_eq!(change(store, no, step).await.0.webhook.status.epoch, epoch, "{what}");
+    }
+    assert_eq!(store.webhooks().await.expect("lists")[0].webhook.status.epoch, 3);
+    assert_eq!(store.sweeps().await.expect("lists"), [], "slots need no telling");
+}
+
+pub async fn vehicles_on_a_webhook_that_watches_them_are_told_when_it_begins_to_deliver(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let events = [ChargingEvent::Started].into_iter().collect();
+    let watching = Revision { plan: Plan::EventBased(EventBased { events }), ..revision(1) };
+    let new = NewWebhook {
+        id: WebhookId(fixture.uuid()),
+        application: fixture.application,
+        name: "charging".into(),
+        revision: watching,
+        auto_subscribe: true,
+        created_at: at(0),
+    };
+    let made = store.create_webhook(new).await.expect("a webhook is made");
+    assert_eq!((made.auto_subscribe, made.auto_after), (true, VehicleNo(0)));
+    let no = made.webhook.no;
+    change(store, no, WebhookChange::Verification { result: Vec::new(), passed: true }).await;
+    let sweep = Sweep { webhook: no, revision: 1, after: None, done: 0 };
+    assert_eq!(store.sweeps().await.expect("lists"), [sweep]);
+    store.advance_auto(no, VehicleNo(7)).await.expect("is noted");
+    assert_eq!(store.webhooks().await.expect("lists")[0].auto_after, VehicleNo(7));
+}
+
+pub async fn a_feed_is_listed_with_what_it_was_made_with(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let feed = |number: u8| Feed {
+        id: FeedId(fixture.uuid()),
+        application: fixture.application,
+        name: format!("feed {number}"),
+        hash: [number; 32],
+        hint: format!("hint{number}"),
+        newer: Newer::ALL[usize::from(number) % 3],
+        hold_ms: u32::from(number) * 1_000,
+        created_at: at(number.into()),
+    };
+    let (one, other) = (feed(1), feed(2));
+    assert!(store.create_feed(one.clone(), 2).await.expect("is made"));
+    assert!(store.create_feed(other.clone(), 2).await.expect("is made"));
+    assert!(!store.create_feed(feed(3), 2).await.expect("is refused"), "two are the most");
+    assert_eq!(store.feeds().await.expect("lists"), [one.clone(), other.clone()]);
+    assert!(store.delete_feed(one.id).await.expect("is removed"));
+    assert!(!store.delete_feed(one.id).await.expect("is gone"));
+    assert_eq!(store.feeds().await.expect("lists"), [other]);
 }

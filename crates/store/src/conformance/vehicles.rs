@@ -9,8 +9,8 @@ use domain::{
 
 use super::fixture::{Fixture, at, lane};
 use crate::{
-    Car, ClaimDue, LogStatus, NewMissed, NewObservation, Scope, SourceRef, StepCommit, StepResult, Store,
-    VehicleFilter,
+    Car, ClaimDue, LogStatus, NewEvent, NewMissed, NewObservation, Scope, SourceRef, StepCommit, StepResult,
+    Store, VehicleFilter,
 };
 use std::time::Duration;
 
@@ -123,14 +123,14 @@ pub async fn a_step_is_committed_with_all_that_it_wants_written(store: &dyn Stor
     let id = SubscriptionId(fixture.uuid());
     let commit = StepCommit {
         due: Some(at(60)),
-        observation: Some(NewObservation { taken_at: at(10), body: b"seen".to_vec() }),
+        observations: vec![NewObservation { taken_at: at(10), body: b"seen".to_vec() }],
         events: vec![fixture.event(lane(webhook), 1), fixture.event(lane(webhook), 2)],
         rows: vec![RowChange::Subscribe { webhook, id }],
         ..fixture.step(vehicle, at(10)).await
     };
     let ids: Vec<_> = commit.events.iter().map(|event| event.id).collect();
     let result = store.commit_steps(vec![commit]).await.expect("commits").remove(0);
-    let StepResult::Committed { version, observation, events, tombstones } = result else {
+    let StepResult::Committed { version, observations, events, tombstones } = result else {
         panic!("not committed: {result:?}")
     };
     assert_eq!((version, tombstones), (2, vec![]));
@@ -140,11 +140,30 @@ pub async fn a_step_is_committed_with_all_that_it_wants_written(store: &dyn Stor
     assert_eq!((loaded.version, loaded.document), (2, b"next document".to_vec()));
     assert_eq!(claimed(store, claim(fixture.pool, at(60), 9)).await, [(at(60), vehicle)]);
     let seen = store.observations(vehicle, None, 9).await.expect("reads");
-    assert_eq!(seen, [(observation.expect("has a number"), at(10), b"seen".to_vec())]);
+    assert_eq!(seen, [(observations[0], at(10), b"seen".to_vec())]);
     let waiting = fixture.waiting(webhook).await;
     assert_eq!(waiting.iter().map(|event| event.no).collect::<Vec<_>>(), events);
     assert_eq!(waiting.iter().map(|event| event.id).collect::<Vec<_>>(), ids);
     assert_eq!(store.subscriptions_of_vehicle(vehicle).await.expect("lists")[0].id, id);
+}
+
+pub async fn each_event_of_a_step_carries_its_own_observation(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let webhook = fixture.webhook().await.webhook.no;
+    let vehicle = fixture.vehicle().await;
+    let seen = |second, body: &[u8]| NewObservation { taken_at: at(second), body: body.to_vec() };
+    let event = |sequence, observation| NewEvent { observation, ..fixture.event(lane(webhook), sequence) };
+    let commit = StepCommit {
+        observations: vec![seen(1, b"first"), seen(2, b"second")],
+        events: vec![event(1, 1), event(2, 0), event(3, 1)],
+        ..fixture.step(vehicle, at(10)).await
+    };
+    fixture.commit(commit).await;
+    let waiting = fixture.waiting(webhook).await;
+    let bodies: Vec<_> = waiting.iter().map(|event| event.observed.as_slice()).collect();
+    assert_eq!(bodies, [&b"second"[..], b"first", b"second"]);
+    let history = store.observations(vehicle, None, 9).await.expect("reads");
+    assert_eq!(history.iter().map(|seen| seen.1).collect::<Vec<_>>(), [at(2), at(1)]);
 }
 
 pub async fn a_step_that_conflicts_fails_alone_and_writes_nothing(store: &dyn Store) {
@@ -156,7 +175,7 @@ pub async fn a_step_that_conflicts_fails_alone_and_writes_nothing(store: &dyn St
         expected,
         document: b"written".to_vec(),
         due: Some(at(60)),
-        observation: Some(NewObservation { taken_at: at(10), body: b"seen".to_vec() }),
+        observations: vec![NewObservation { taken_at: at(10), body: b"seen".to_vec() }],
         events: vec![fixture.event(lane(webhook), 1)],
         missed: vec![NewMissed {
             webhook,
@@ -312,8 +331,8 @@ pub async fn observations_are_read_newest_first_in_pages(store: &dyn Store) {
     let mut expected = Vec::new();
     for second in 0..5 {
         for (vehicle, body) in [(vehicle, vec![second]), (other, b"other".to_vec())] {
-            let observation = Some(NewObservation { taken_at: at(second.into()), body });
-            fixture.commit(StepCommit { observation, ..fixture.step(vehicle, at(9)).await }).await;
+            let observations = vec![NewObservation { taken_at: at(second.into()), body }];
+            fixture.commit(StepCommit { observations, ..fixture.step(vehicle, at(9)).await }).await;
         }
         expected.insert(0, (at(second.into()), vec![second]));
     }
@@ -361,7 +380,7 @@ fn late_step(vehicle: VehicleNo) -> StepCommit {
         expected: 1,
         document: b"late".to_vec(),
         due: Some(at(60)),
-        observation: None,
+        observations: Vec::new(),
         events: Vec::new(),
         missed: Vec::new(),
         rows: Vec::new(),
