@@ -7,6 +7,7 @@
 
 mod canonical;
 
+pub(super) use canonical::has_index_key;
 pub use canonical::{Malformed, canonical, elements, member};
 
 use std::fmt::{Display, Write as _};
@@ -83,6 +84,12 @@ impl Writer {
     /// A small whole number.
     pub fn integer(&mut self, number: u32) {
         self.number(f64::from(number));
+    }
+
+    /// A whole number of any size, held within those that JavaScript has exactly.
+    pub fn whole(&mut self, number: i64) {
+        const LARGEST: i64 = (1 << 53) - 1;
+        self.number(number.clamp(-LARGEST, LARGEST) as f64);
     }
 
     /// `true` or `false`.

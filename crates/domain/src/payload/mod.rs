@@ -1,13 +1,21 @@
 //! Bodies of requests: composed anew at each attempt, by pure functions, from what a step saw.
 //!
-//! [`json`] is the one way in which text for the wire is written; [`v2`] composes the bodies of that generation.
-//! Composing twice from the same input gives the same bytes.
+//! [`json`] is the one way in which text for the wire is written; [`v2`] composes the bodies of scheduled, eventBased and
+//! dynamic webhooks, [`unified`] those of unified ones. Composing twice from the same input gives the same bytes.
 
 pub mod json;
+mod links;
+mod sample;
+pub mod unified;
 pub mod v2;
+mod value;
 
 #[cfg(test)]
+mod arbitrary;
+#[cfg(test)]
 mod javascript;
+
+pub use links::Links;
 
 /// The largest body that is ever sent, in bytes: receivers are promised "50 KB", and this is the strictest reading.
 pub const MAX_BODY: usize = 50_000;

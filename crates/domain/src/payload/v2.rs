@@ -1,6 +1,6 @@
-//! Bodies of v2 webhooks: the challenge, the scheduled payload and its test.
+//! Bodies of v2 webhooks: the challenge, scheduled and dynamic payloads, charging events, and a test of each.
 //!
-//! A scheduled payload has one entry per configured endpoint, as a v2 read would have been answered. What a read was
+//! A scheduled or dynamic payload has one entry per configured endpoint, as a v2 read would have been answered. What a read was
 //! made of is one signal or several; three rules say what becomes of those that are missing:
 //!
 //! - If none of its signals has a value, the entry is the error of the first of them that failed. A signal that the
@@ -13,20 +13,21 @@
 //! `sc-fetched-at` is not written: no scheduled payload has been seen with it.
 
 mod bodies;
-mod sample;
 
-use super::json::Writer;
+pub use super::Links;
+
+use super::{json::Writer, sample};
 use crate::{
     errors::ErrorCode,
-    ids::{RequestId, VehicleId, WebhookId},
+    ids::{EventId, RequestId, VehicleId, WebhookId},
     signal::Endpoint,
     time::Timestamp,
     units::UnitSystem,
-    vehicle::{Observation, VehicleInfo},
-    webhook::Scheduled,
+    vehicle::{Mode, Observation, VehicleInfo},
+    webhook::{ChargingEvent, Dynamic, EventBased, Scheduled},
 };
 
-/// One vehicle of a scheduled payload.
+/// One vehicle of a scheduled or dynamic payload.
 #[derive(Clone, Copy, Debug)]
 pub struct VehicleBlock<'a> {
     /// Which vehicle.
@@ -37,36 +38,6 @@ pub struct VehicleBlock<'a> {
     pub observation: &'a Observation,
     /// Where links in errors lead.
     pub links: &'a Links,
-}
-
-/// What links in errors are made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Links {
-    /// Where this server is reached: `https://milepost.example`, without a slash at the end.
-    pub origin: String,
-    /// The application's id in OAuth; it needs no escaping in a URL.
-    pub client_id: String,
-}
-
-impl Links {
-    fn docs(&self, error: ErrorCode) -> String {
-        format!("{}{}", self.origin, error.doc_path())
-    }
-
-    /// Where the owner can do what the resolution asks for, if there is one place for it.
-    fn resolution(&self, error: ErrorCode, vehicle: VehicleId) -> Option<String> {
-        let Self { origin, client_id } = self;
-        match error {
-            ErrorCode::CONNECTED_SERVICES_ACCOUNT_AUTHENTICATION_FAILED => Some(format!(
-                "{origin}/oauth/reauthenticate?response_type=vehicle_id&client_id={client_id}&vehicle_id={vehicle}"
-            )),
-            ErrorCode::CONNECTED_SERVICES_ACCOUNT_VIRTUAL_KEY_REQUIRED => {
-                let host = origin.split_once("://").map_or(origin.as_str(), |(_, host)| host);
-                Some(format!("https://www.tesla.com/_ak/{host}"))
-            }
-            _ => None,
-        }
-    }
 }
 
 /// The challenge to a callback URI.
@@ -87,30 +58,109 @@ pub fn verify(webhook: WebhookId, challenge: &str) -> String {
 pub fn schedule(webhook: WebhookId, settings: &Scheduled, vehicles: &[VehicleBlock<'_>]) -> String {
     let mode = vehicles.first().expect("a scheduled payload is about a vehicle").info.mode;
     assert!(vehicles.iter().all(|block| block.info.mode == mode), "vehicles of two modes in one request");
-    payload(webhook, settings, mode.as_str(), vehicles)
+    payload(webhook, Content::scheduled(settings), mode.as_str(), vehicles)
+}
+
+/// A dynamic payload.
+pub fn dynamic(webhook: WebhookId, vehicle: VehicleBlock<'_>) -> String {
+    payload(webhook, Content::DYNAMIC, vehicle.info.mode.as_str(), &[vehicle])
+}
+
+/// Charging of a vehicle has begun or ended.
+pub fn charging(
+    webhook: WebhookId,
+    mode: Mode,
+    event: EventId,
+    vehicle: VehicleId,
+    happened: ChargingEvent,
+    at: Timestamp,
+) -> String {
+    charging_event(webhook, mode.as_str(), event, vehicle, happened, at)
 }
 
 /// A scheduled payload to try a callback URI with: mode `test`, an invented vehicle, and a sample value for everything
 /// that the webhook sends.
 pub fn test(webhook: WebhookId, settings: &Scheduled, request: RequestId, now: Timestamp) -> String {
-    let (info, observation) = (sample::info(), sample::observation(now));
-    let links = Links { origin: String::new(), client_id: String::new() };
-    let block = VehicleBlock { info: &info, request, observation: &observation, links: &links };
-    payload(webhook, settings, "test", &[block])
+    test_payload(webhook, Content::scheduled(settings), request, now)
 }
 
-fn payload(webhook: WebhookId, settings: &Scheduled, mode: &str, vehicles: &[VehicleBlock<'_>]) -> String {
+/// A dynamic payload to try a callback URI with.
+pub fn test_dynamic(webhook: WebhookId, request: RequestId, now: Timestamp) -> String {
+    test_payload(webhook, Content::DYNAMIC, request, now)
+}
+
+/// A charging event to try a callback URI with: of those that the webhook reports, the first.
+pub fn test_charging(webhook: WebhookId, settings: EventBased, event: EventId, now: Timestamp) -> String {
+    let happened = settings.events.iter().next().unwrap_or(ChargingEvent::Started);
+    charging_event(webhook, TEST, event, sample::info().id, happened, now)
+}
+
+/// The mode of payloads to try a callback URI with.
+const TEST: &str = "test";
+
+/// What payloads of a webhook have in common.
+#[derive(Clone, Copy)]
+struct Content<'a> {
+    event_name: &'static str,
+    endpoints: &'a [Endpoint],
+    units: UnitSystem,
+}
+
+impl<'a> Content<'a> {
+    const DYNAMIC: Self =
+        Content { event_name: "dynamic", endpoints: Dynamic::ENDPOINTS, units: UnitSystem::Metric };
+
+    fn scheduled(settings: &'a Scheduled) -> Self {
+        Self {
+            event_name: settings.event_name.as_str(),
+            endpoints: &settings.endpoints,
+            units: settings.units,
+        }
+    }
+}
+
+fn test_payload(webhook: WebhookId, content: Content<'_>, request: RequestId, now: Timestamp) -> String {
+    let signals = content.endpoints.iter().flat_map(|endpoint| endpoint.signals()).copied();
+    let (info, observation) = (sample::info(), sample::observation(signals, now));
+    let links = Links { origin: String::new(), client_id: String::new() };
+    let block = VehicleBlock { info: &info, request, observation: &observation, links: &links };
+    payload(webhook, content, TEST, &[block])
+}
+
+fn payload(webhook: WebhookId, content: Content<'_>, mode: &str, vehicles: &[VehicleBlock<'_>]) -> String {
     const ENTRY: usize = 192;
-    let mut w = Writer::with_capacity(192 + vehicles.len() * (160 + settings.endpoints.len() * ENTRY));
+    let mut w = Writer::with_capacity(192 + vehicles.len() * (160 + content.endpoints.len() * ENTRY));
     w.object(|w| {
-        head(w, webhook, settings.event_name.as_str());
+        head(w, webhook, content.event_name);
         w.key("mode").plain(mode);
         w.key("payload").object(|w| {
             w.key("vehicles").array(|w| {
                 for block in vehicles {
-                    vehicle(w, settings, block);
+                    vehicle(w, content, block);
                 }
             });
+        });
+    });
+    w.finish()
+}
+
+fn charging_event(
+    webhook: WebhookId,
+    mode: &str,
+    event: EventId,
+    vehicle: VehicleId,
+    happened: ChargingEvent,
+    at: Timestamp,
+) -> String {
+    let mut w = Writer::with_capacity(320);
+    w.object(|w| {
+        head(w, webhook, "eventBased");
+        w.key("mode").plain(mode);
+        w.key("payload").object(|w| {
+            w.key("eventId").plain(event);
+            w.key("vehicleId").plain(vehicle);
+            w.key("eventType").plain(happened.as_str());
+            w.key("eventTime").plain(at);
         });
     });
     w.finish()
@@ -122,13 +172,13 @@ fn head(w: &mut Writer, webhook: WebhookId, event_name: &'static str) {
     w.key("eventName").plain(event_name);
 }
 
-fn vehicle(w: &mut Writer, settings: &Scheduled, block: &VehicleBlock<'_>) {
+fn vehicle(w: &mut Writer, content: Content<'_>, block: &VehicleBlock<'_>) {
     w.object(|w| {
         w.key("vehicleId").plain(block.info.id);
         w.key("requestId").plain(block.request);
         w.key("data").array(|w| {
-            for &endpoint in &settings.endpoints {
-                entry(w, endpoint, settings.units, block);
+            for &endpoint in content.endpoints {
+                entry(w, endpoint, content.units, block);
             }
         });
         w.key("timestamp").plain(block.observation.taken_at);
@@ -172,12 +222,7 @@ fn error_body(w: &mut Writer, error: ErrorCode, block: &VehicleBlock<'_>) {
     w.key("description").string(error.description());
     w.key("docURL").string(&block.links.docs(error));
     w.key("requestId").plain(block.request);
-    w.key("resolution").object(|w| {
-        w.key("type").optional(error.resolution().as_str(), Writer::plain);
-        if let Some(url) = block.links.resolution(error, block.info.id) {
-            w.key("url").string(&url);
-        }
-    });
+    block.links.resolution(w.key("resolution"), error, block.info.id);
     if let Some(message) = error.user_message() {
         w.key("suggestedUserMessage").string(message);
     }
@@ -186,13 +231,13 @@ fn error_body(w: &mut Writer, error: ErrorCode, block: &VehicleBlock<'_>) {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{MAX_BODY, fits, javascript, json},
+        super::{MAX_BODY, arbitrary::any_outcome, fits, javascript, json},
         *,
     };
     use crate::{
         cadence::Cadence,
         signal::{self, GridCell, Powertrain, SignalId, Value},
-        vehicle::{Mode, Observed, Sample},
+        vehicle::{Observed, Sample},
         webhook::ScheduledName,
     };
     use expect_test::{Expect, expect};
@@ -617,32 +662,56 @@ mod tests {
         assert!(payload.len() < MAX_BODY / 5, "{} bytes", payload.len());
     }
 
-    fn any_value() -> impl Strategy<Value = Value> {
-        let number = || prop_oneof![any::<f64>(), 0.0..100.0_f64];
-        let cell = (0..3_u8, 0..3_u8, any::<Option<bool>>(), proptest::option::of(number()));
-        prop_oneof![
-            any::<bool>().prop_map(Value::Flag),
-            number().prop_map(Value::Number),
-            ".*".prop_map(Value::Text),
-            (number(), number()).prop_map(|(latitude, longitude)| Value::Position {
-                latitude,
-                longitude,
-                heading: None
-            }),
-            collection::vec(cell, 0..5).prop_map(|cells| grid(&cells)),
-            (number(), ".*").prop_map(|(number, text)| {
-                let record = serde_json::json!({ "id": text, "odometer": number, "code": text });
-                let body = serde_json::json!({ "values": [record], "capacity": number, "status": text });
-                Value::Json(json::canonical(&body.to_string()).unwrap())
-            }),
-        ]
+    #[test]
+    fn row_b01_a_charging_event_says_what_happened_when_and_to_which_vehicle() {
+        let event = EventId(Uuid::from_u128(0x44444444_4444_4444_8444_444444444444));
+        let body = charging(WEBHOOK, Mode::Live, event, VEHICLE, ChargingEvent::Started, NOW);
+        expect![[r#"{"version":"2.0","webhookId":"11111111-1111-4111-8111-111111111111","eventName":"eventBased","mode":"live","payload":{"eventId":"44444444-4444-4444-8444-444444444444","vehicleId":"22222222-2222-4222-8222-222222222222","eventType":"CHARGING_STARTED","eventTime":"2024-05-01T16:01:12.345Z"}}"#]].assert_eq(&body);
+        for happened in ChargingEvent::ALL {
+            let body = charging(WEBHOOK, Mode::Simulated, event, VEHICLE, *happened, NOW);
+            assert_eq!(json::member(&body, "mode"), Some("\"simulated\""));
+            let payload = json::member(&body, "payload").unwrap();
+            assert_eq!(json::member(payload, "eventType").unwrap().trim_matches('"'), happened.as_str());
+            assert_eq!(javascript::reserialised(&body), body);
+        }
     }
 
-    fn any_outcome() -> impl Strategy<Value = Outcome> {
-        prop_oneof![
-            4 => any_value().prop_map(Ok),
-            1 => select(ErrorCode::all().collect::<Vec<_>>()).prop_map(Err),
-        ]
+    #[test]
+    fn row_y03_a_dynamic_payload_has_location_charge_and_battery_in_metric_units() {
+        let signals = [
+            (signal::LOCATION, Ok(Value::Position { latitude: 52.1, longitude: 5.1, heading: None })),
+            (signal::CHARGING_STATUS, Ok(Value::Text("CHARGING".into()))),
+            (signal::IS_CABLE_CONNECTED, Ok(Value::Flag(true))),
+            (signal::BATTERY_RANGE, Ok(Value::Number(290.0))),
+            (signal::STATE_OF_CHARGE, Ok(Value::Number(57.0))),
+        ];
+        let (info, links, observation) = (info(Mode::Live), links(), observation(&signals));
+        let block = VehicleBlock { info: &info, request: REQUEST, observation: &observation, links: &links };
+        expect![[r#"{"version":"2.0","webhookId":"11111111-1111-4111-8111-111111111111","eventName":"dynamic","mode":"live","payload":{"vehicles":[{"vehicleId":"22222222-2222-4222-8222-222222222222","requestId":"33333333-3333-4333-8333-333333333333","data":[{"path":"/location","code":200,"body":{"latitude":52.1,"longitude":5.1},"headers":{"sc-data-age":"2024-05-01T16:00:12.345Z"}},{"path":"/charge","code":200,"body":{"isPluggedIn":true,"state":"CHARGING"},"headers":{"sc-data-age":"2024-05-01T15:58:12.345Z"}},{"path":"/battery","code":200,"body":{"percentRemaining":0.57,"range":290},"headers":{"sc-data-age":"2024-05-01T15:56:12.345Z","sc-unit-system":"metric"}}],"timestamp":"2024-05-01T16:01:12.345Z"}]}}"#]].assert_eq(&dynamic(WEBHOOK, block));
+    }
+
+    #[test]
+    fn row_y04_a_failed_sign_in_is_an_error_entry_of_a_dynamic_payload() {
+        let failed = Err(ErrorCode::CONNECTED_SERVICES_ACCOUNT_AUTHENTICATION_FAILED);
+        let (info, links) = (info(Mode::Live), links());
+        let observation = observation(&[(signal::LOCATION, failed)]);
+        let block = VehicleBlock { info: &info, request: REQUEST, observation: &observation, links: &links };
+        let entries = entries(&dynamic(WEBHOOK, block));
+        let body = json::member(entries.lines().next().unwrap(), "body").unwrap();
+        assert_eq!(json::member(body, "type"), Some("\"CONNECTED_SERVICES_ACCOUNT\""));
+        assert_eq!(json::member(body, "code"), Some("\"AUTHENTICATION_FAILED\""));
+    }
+
+    #[test]
+    fn each_generation_of_v2_has_a_test_that_says_so() {
+        let event = EventId(Uuid::from_u128(0x44444444_4444_4444_8444_444444444444));
+        let settings = EventBased { events: [ChargingEvent::Stopped].into_iter().collect() };
+        expect![[r#"{"version":"2.0","webhookId":"11111111-1111-4111-8111-111111111111","eventName":"eventBased","mode":"test","payload":{"eventId":"44444444-4444-4444-8444-444444444444","vehicleId":"00000000-0000-8000-8000-000000000001","eventType":"CHARGING_STOPPED","eventTime":"2024-05-01T16:01:12.345Z"}}"#]].assert_eq(&test_charging(WEBHOOK, settings, event, NOW));
+        let payload = test_dynamic(WEBHOOK, REQUEST, NOW);
+        assert_eq!(json::member(&payload, "eventName"), Some("\"dynamic\""));
+        assert_eq!(json::member(&payload, "mode"), Some("\"test\""));
+        assert_eq!(entries(&payload).lines().count(), 3);
+        assert!(!payload.contains("statusCode"), "no sample is an error");
     }
 
     proptest! {

@@ -44,6 +44,30 @@ pub fn elements(array: &str) -> Option<impl Iterator<Item = &str>> {
     array.strip_prefix('[')?.strip_suffix(']').map(Parts)
 }
 
+/// Whether an object anywhere in a text in canonical form has a key that looks like an array index.
+pub(in super::super) fn has_index_key(text: &str) -> bool {
+    if let Some(inside) = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+        Parts(inside).any(|part| {
+            let Some((key, value)) = split_member(part) else { return false };
+            array_index(key).is_some() || has_index_key(value)
+        })
+    } else {
+        elements(text).is_some_and(|mut elements| elements.any(has_index_key))
+    }
+}
+
+/// The key of a member, still escaped, and its value. An escape is never part of an index.
+fn split_member(member: &str) -> Option<(&str, &str)> {
+    let quoted = member.strip_prefix('"')?;
+    let mut escaped = false;
+    let end = quoted.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })?;
+    Some((&quoted[..end], quoted[end + 1..].strip_prefix(':')?))
+}
+
 struct Reader<'t> {
     text: &'t str,
     at: usize,
@@ -363,6 +387,15 @@ mod tests {
         assert_eq!(list("b"), [r#"{"x":1}"#, "[2,3]", "\"],\"", "4"]);
         assert!(list("e").is_empty());
         assert!(elements(text).is_none());
+    }
+
+    #[test]
+    fn keys_that_look_like_an_index_are_found_wherever_they_are() {
+        for text in [r#"{"0":1}"#, r#"[1,{"a":{"17":[]}}]"#, r#"{"a\\\"":{"4294967294":null}}"#] {
+            assert!(has_index_key(&canonical(text).unwrap()), "{text}");
+        }
+        let none = r#"{"a":["0","{\"1\":2}"],"017":1,"4294967295":2,"-1":3,"1e1":4,"":{"\"7":{}}}"#;
+        assert!(!has_index_key(&canonical(none).unwrap()));
     }
 
     /// Any JSON, with keys that like to be an index.

@@ -1,6 +1,12 @@
 //! The bodies of v2 reads, each from the signals that it is made of.
 
-use super::{super::json, Writer};
+use super::{
+    super::{
+        json,
+        value::{flag, grid, json_number, list, number, position, text},
+    },
+    Writer,
+};
 use crate::{
     errors::ErrorCode,
     signal::{self, Endpoint, GridCell, SignalId, Value},
@@ -98,13 +104,10 @@ fn vin(body: &mut Writer, answers: &mut Answers<'_>) {
 }
 
 fn location(body: &mut Writer, answers: &mut Answers<'_>) {
-    let position = answers.take(signal::LOCATION, |value| match *value {
-        Value::Position { latitude, longitude, .. } => Some((latitude, longitude)),
-        _ => None,
-    });
+    let position = answers.take(signal::LOCATION, position);
     body.object(|w| {
-        w.key("latitude").optional(position.map(|(latitude, _)| latitude), Writer::number);
-        w.key("longitude").optional(position.map(|(_, longitude)| longitude), Writer::number);
+        w.key("latitude").optional(position.map(|(latitude, _, _)| latitude), Writer::number);
+        w.key("longitude").optional(position.map(|(_, longitude, _)| longitude), Writer::number);
     });
 }
 
@@ -136,7 +139,7 @@ fn battery(body: &mut Writer, answers: &mut Answers<'_>, units: UnitSystem) {
 /// The one capacity of the model. This endpoint has no way to show a choice that is still open: that is an error.
 fn battery_capacity(body: &mut Writer, answers: &mut Answers<'_>) {
     let capacity = answers.try_take(signal::NOMINAL_CAPACITY, |value| match value {
-        Value::Number(capacity) => Ok(*capacity),
+        Value::Number(capacity) if capacity.is_finite() => Ok(*capacity),
         Value::Json(choice) => json::member(choice, "capacity").and_then(json_number).ok_or_else(|| {
             let available = json::member(choice, "availableCapacities").and_then(json::elements);
             match available.into_iter().flatten().next() {
@@ -409,34 +412,6 @@ fn whole_if_possible(json: &str) -> &str {
     if plain && digits.bytes().all(|byte| byte.is_ascii_digit()) { digits } else { json }
 }
 
-fn flag(value: &Value) -> Option<bool> {
-    match value {
-        Value::Flag(flag) => Some(*flag),
-        _ => None,
-    }
-}
-
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Number(number) => Some(*number),
-        _ => None,
-    }
-}
-
-fn text(value: &Value) -> Option<&str> {
-    match value {
-        Value::Text(text) => Some(text),
-        _ => None,
-    }
-}
-
-fn grid(value: &Value) -> Option<&[GridCell]> {
-    match value {
-        Value::Grid(cells) => Some(cells),
-        _ => None,
-    }
-}
-
 fn opening(value: &Value) -> Option<Opening> {
     match value {
         Value::Flag(true) => Some(Opening::Open),
@@ -444,18 +419,6 @@ fn opening(value: &Value) -> Option<Opening> {
         Value::Grid(cells) => cells.first().map(Opening::of),
         _ => None,
     }
-}
-
-/// The list of a body of the form `{"values":[…]}`.
-fn list(value: &Value) -> Option<&str> {
-    match value {
-        Value::Json(body) => json::member(body, "values").filter(|values| values.starts_with('[')),
-        _ => None,
-    }
-}
-
-fn json_number(json: &str) -> Option<f64> {
-    json.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 fn cell(cells: &[GridCell], row: u8, column: u8) -> Option<&GridCell> {
