@@ -27,6 +27,9 @@ pub enum AppError {
     /// The plan of the application does not contain it.
     #[error("{0}")]
     Plan(String),
+    /// The vehicle does not offer it.
+    #[error("{0}")]
+    Incompatible(String),
     /// New work cannot be stored now.
     #[error("{0}")]
     Unavailable(StoreError),

@@ -121,28 +121,55 @@ async fn lane_gauges(app: &Arc<App>, now: Timestamp) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Replans the vehicles of webhooks whose cadence has changed, where it was left off.
+/// Tells vehicles of changes of their webhooks, and puts vehicles on automatic ones, where it was left off.
 pub(crate) async fn sweep(app: Arc<App>) {
     while !app.stop.is_set() {
-        match app.store.sweeps().await {
-            Ok(sweeps) if sweeps.is_empty() => {
+        match sweep_all(&app).await {
+            Ok(true) => {}
+            Ok(false) => {
                 let woken = Box::pin(app.health.sweeper_woken());
                 select(woken, Box::pin(app.stop.wished())).await;
             }
-            Ok(sweeps) => {
-                for sweep in sweeps {
-                    if let Err(error) = sweep_on(&app, sweep).await {
-                        tracing::warn!(%error, webhook.no = sweep.webhook.0, "a sweep was interrupted");
-                        rest(&app, PAUSE).await;
-                    }
-                }
-            }
             Err(error) => {
-                tracing::warn!(%error, "sweeps could not be read");
+                tracing::warn!(%error, "a sweep was interrupted");
                 rest(&app, PAUSE).await;
             }
         }
     }
+}
+
+/// A batch of each sweep; false when there was nothing to do.
+async fn sweep_all(app: &Arc<App>) -> Result<bool, AppError> {
+    let mut worked = false;
+    for entry in app.registry.webhooks(None).iter().filter(|entry| entry.stored.auto_subscribe) {
+        worked |= subscribe_more(app, entry).await?;
+    }
+    for sweep in app.store.sweeps().await? {
+        sweep_on(app, sweep).await?;
+        worked = true;
+    }
+    Ok(worked)
+}
+
+/// Puts the next vehicles of the application on an automatic webhook; false when it has them all.
+async fn subscribe_more(app: &Arc<App>, entry: &WebhookEntry) -> Result<bool, AppError> {
+    let (no, application) = (entry.webhook().no, entry.webhook().application);
+    let after = Some(entry.stored.auto_after);
+    let filter = VehicleFilter { application: Some(application), after, ..VehicleFilter::default() };
+    let rows = app.store.list_vehicles(filter, SWEEP).await?;
+    let Some(last) = rows.last() else { return Ok(false) };
+    for row in &rows {
+        if !app.may_watch(entry, &row.info) {
+            continue;
+        }
+        match app.subscribe_numbers(entry, &[row.no]).await {
+            Ok(()) | Err(AppError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    app.store.advance_auto(no, last.no).await?;
+    app.registry.advance_auto(no, last.no);
+    Ok(true)
 }
 
 /// One batch of a sweep.

@@ -15,6 +15,7 @@ mod health;
 mod janitor;
 mod mailbox;
 mod metrics;
+mod plans;
 #[doc(hidden)]
 pub mod planted;
 pub mod ports;
@@ -26,6 +27,7 @@ mod usecases;
 
 pub use error::AppError;
 pub use health::{Health, LoopStatus};
+pub use plans::{Plan, Plans};
 pub use registry::{ApplicationEntry, WebhookEntry};
 pub use sealing::{DataKey, SealError, Sealer, What};
 pub use settings::{DeliverySettings, ReadSettings, RetentionSettings, Settings};
@@ -33,9 +35,11 @@ pub use usecases::token_hash;
 pub use usecases::{
     applications::{CreatedApplication, EditApplication},
     deliveries::{DeliveryDetail, DeliveryQuery, DeliverySummary},
+    explain::{Explanation, Finding as TriggerFinding},
+    ingest::{CreatedFeed, MOST_IN_FLIGHT, PushedReading, Rejected},
     operations::Finding,
     simulator::CarState,
-    vehicles::{LinkRequest, Linked},
+    vehicles::{LinkRequest, Linked, PUSHED},
     webhooks::{EditWebhook, NewWebhookRequest, ProbeResult, WebhookView},
 };
 
@@ -98,6 +102,7 @@ pub struct App {
     pub(crate) mailbox: Mailbox,
     pub(crate) health: Arc<Health>,
     pub(crate) stop: Arc<Stop>,
+    pub(crate) intake: usecases::ingest::Intake,
     pub(crate) probes: usecases::webhooks::ProbeLimits,
     /// Held for reading while vehicles are stepped, and for writing while a webhook changes.
     pub(crate) webhooks_change: tokio::sync::RwLock<()>,
@@ -112,6 +117,7 @@ impl App {
         let sealer = Arc::new(Sealer::open(master_key, keyring, dice.clone()).await?);
         let registry =
             Registry::load(store.clone(), sealer.clone(), outbound.clone(), settings.origin.clone()).await?;
+        let intake = usecases::ingest::Intake::new(store.feeds().await?);
         let (mailbox, letters) = Mailbox::new();
         let health = Arc::new(Health::new(clock.now()));
         let stop = Arc::new(Stop::default());
@@ -132,6 +138,7 @@ impl App {
             mailbox,
             health,
             stop,
+            intake,
             probes: usecases::webhooks::ProbeLimits::default(),
             webhooks_change: tokio::sync::RwLock::default(),
             webhook_edit: tokio::sync::Mutex::default(),

@@ -17,10 +17,10 @@ use domain::{
     delivery::History,
     ids::VehicleNo,
     time::Timestamp,
-    vehicle::{self, Document, Input, Outcome},
+    vehicle::{self, Document, Input, Occasion, Outcome},
     webhook::{Revision, Webhook},
 };
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use store::{LoadedVehicle, NewEvent, NewMissed, NewObservation, StepCommit, StepResult, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -36,6 +36,8 @@ const SHARDS: usize = 4;
 const WAITING: usize = 4_096;
 /// Letters stepped at once.
 const BATCH: usize = 256;
+/// Readings that one step takes in.
+const MOST_READINGS: usize = 1_024;
 /// How often a step is begun anew after conflicts before its sender learns that it failed.
 const TRIES: u8 = 20;
 
@@ -52,8 +54,8 @@ pub(crate) struct Letter {
     pub input: Input,
     /// The vehicle, if the sender has just loaded it.
     pub opened: Option<Box<Opened>>,
-    /// Whom to tell when it is committed.
-    pub reply: Option<oneshot::Sender<Result<(), AppError>>>,
+    /// Whom to tell when it is committed; several, where readings were put together.
+    pub replies: Vec<oneshot::Sender<Result<(), AppError>>>,
     /// Dropped when the letter is done with, whatever came of it.
     pub ticket: Option<crate::scheduler::Ticket>,
     pub tries: u8,
@@ -92,7 +94,7 @@ impl App {
     /// Steps a vehicle with an input of a use-case and waits until it is committed.
     pub(crate) async fn deliver_letter(&self, vehicle: VehicleNo, input: Input) -> Result<(), AppError> {
         let (reply, answer) = oneshot::channel();
-        let letter = Letter { vehicle, input, opened: None, reply: Some(reply), ticket: None, tries: 0 };
+        let letter = Letter { vehicle, input, opened: None, replies: vec![reply], ticket: None, tries: 0 };
         self.mailbox.put(letter).await?;
         answer.await.unwrap_or(Err(AppError::Unavailable(StoreError::Closed)))
     }
@@ -130,13 +132,42 @@ pub(crate) async fn run(app: Arc<App>, _shard: usize, mut letters: mpsc::Receive
     }
 }
 
-/// Takes the first letter of each vehicle; later ones stay, in order.
+/// Takes the first letter of each vehicle. Readings that follow readings join them; other letters stay, in order.
 fn take_one_each(waiting: &mut VecDeque<Letter>) -> Vec<Letter> {
-    let mut seen = HashSet::with_capacity(waiting.len());
-    let (taken, later): (Vec<_>, Vec<_>) =
-        waiting.drain(..).partition(|letter| seen.len() < BATCH && seen.insert(letter.vehicle));
-    waiting.extend(later);
+    let mut places: HashMap<VehicleNo, Option<usize>> = HashMap::with_capacity(waiting.len());
+    let mut taken: Vec<Letter> = Vec::with_capacity(waiting.len());
+    let mut later = VecDeque::new();
+    for mut letter in waiting.drain(..) {
+        match places.get_mut(&letter.vehicle) {
+            None if taken.len() < BATCH => {
+                places.insert(letter.vehicle, Some(taken.len()));
+                taken.push(letter);
+            }
+            Some(Some(place)) if join(&mut taken[*place], &mut letter) => {}
+            known => {
+                // What comes after a letter that stays must not overtake it.
+                if let Some(place) = known {
+                    *place = None;
+                }
+                later.push_back(letter);
+            }
+        }
+    }
+    waiting.append(&mut later);
     taken
+}
+
+/// Joins readings to earlier ones of the same vehicle; false when the letters are of another kind.
+fn join(first: &mut Letter, later: &mut Letter) -> bool {
+    let (Input::Readings(readings), Input::Readings(more)) = (&mut first.input, &mut later.input) else {
+        return false;
+    };
+    if readings.len() + more.len() > MOST_READINGS {
+        return false;
+    }
+    readings.append(more);
+    first.replies.append(&mut later.replies);
+    true
 }
 
 /// A step that is made and waits to be committed.
@@ -196,12 +227,12 @@ fn spoil(outcome: &mut Outcome, tries: u8) {
         outcome.next_due = outcome.next_due.map(|due| due - EARLY);
     }
     if Planted::PostedTwice.is_here() && outcome.events.len() > 1 {
-        outcome.events.push(outcome.events[0]);
+        outcome.events.push(outcome.events[0].clone());
     }
     if Planted::MissedSlotsPosted.is_here()
         && let (Some(missed), Some(event)) = (outcome.missed.first(), outcome.events.last())
     {
-        let late = vehicle::Event { id: missed.id, slot: missed.until, ..*event };
+        let late = vehicle::Event { id: missed.id, at: missed.until, ..event.clone() };
         outcome.events.push(late);
     }
 }
@@ -285,19 +316,25 @@ fn commit_of(
         expected: loaded.version,
         document: key.seal(&*app.dice, What::Document, id, &document.encode()),
         due: outcome.next_due,
-        observation: outcome.observation.as_ref().map(|observation| NewObservation {
-            taken_at: observation.taken_at,
-            body: key.seal(&*app.dice, What::Observation, id, &observation.encode()),
-        }),
+        observations: outcome
+            .observations
+            .iter()
+            .map(|observation| NewObservation {
+                taken_at: observation.taken_at,
+                body: key.seal(&*app.dice, What::Observation, id, &observation.encode()),
+            })
+            .collect(),
         events: outcome
             .events
             .iter()
             .map(|event| NewEvent {
-                lane: lane_of(event.webhook),
+                lane: lane_of(event.webhook, &event.occasion),
                 revision: event.revision,
                 id: event.id,
-                slot: event.slot,
+                slot: event.at,
                 sequence: event.sequence,
+                occasion: event.occasion.encode(),
+                observation: event.observation,
             })
             .collect(),
         missed: outcome
@@ -369,7 +406,7 @@ fn entries_of(
     revisions: &mut HashMap<(domain::ids::WebhookNo, u32), Arc<Revision>>,
     now: Timestamp,
 ) -> Vec<(store::LaneKey, Entry)> {
-    let Some(observation) = made.outcome.observation.map(Arc::new) else { return Vec::new() };
+    let observations: Vec<_> = made.outcome.observations.into_iter().map(Arc::new).collect();
     let info = Arc::new(made.loaded.info);
     let entry = |(event, no): (vehicle::Event, _)| {
         let webhook = made.webhooks.iter().find(|entry| entry.webhook().no == event.webhook)?.webhook();
@@ -377,25 +414,30 @@ fn entries_of(
             .entry((event.webhook, event.revision))
             .or_insert_with(|| Arc::new(webhook.revision.clone()))
             .clone();
+        let lane = lane_of(event.webhook, &event.occasion);
         let entry = Entry {
             no,
             attempt_at: now,
             created_at: now,
             id: event.id,
+            at: event.at,
+            sequence: event.sequence,
+            occasion: event.occasion,
             vehicle: made.loaded.no,
+            user: made.loaded.user,
             info: info.clone(),
-            observation: observation.clone(),
+            observation: observations[event.observation].clone(),
             revision,
             history: History::default(),
         };
-        Some((lane_of(event.webhook), entry))
+        Some((lane, entry))
     };
     made.outcome.events.into_iter().zip(numbers).filter_map(entry).collect()
 }
 
 fn report(outcome: &Outcome, now: Timestamp) {
-    for event in &outcome.events {
-        metrics::slot_posted(now.since(event.slot));
+    for event in outcome.events.iter().filter(|event| event.occasion == Occasion::Slot) {
+        metrics::slot_posted(now.since(event.at));
     }
     for missed in &outcome.missed {
         metrics::missed(missed.count);
@@ -403,9 +445,9 @@ fn report(outcome: &Outcome, now: Timestamp) {
 }
 
 fn answer(letter: &mut Letter, result: Result<(), AppError>) {
-    if let Some(reply) = letter.reply.take() {
+    for reply in letter.replies.drain(..) {
         // A caller that has gone away does not want to know.
-        let _ = reply.send(result);
+        let _ = reply.send(result.clone());
     }
 }
 

@@ -12,7 +12,7 @@ use domain::{
     errors::ErrorCode,
     signal::{Powertrain, SignalId},
     time::Timestamp,
-    vehicle::{Answer, Fault},
+    vehicle::{Answer, Fault, Region},
 };
 use futures::future::BoxFuture;
 use store::SourceRef;
@@ -186,6 +186,8 @@ pub struct MadeCar {
     pub year: u16,
     /// What drives it.
     pub powertrain: Powertrain,
+    /// Where its brand's cloud is.
+    pub region: Region,
     /// Which source reads it.
     pub kind: u8,
     /// What that source needs to find it.

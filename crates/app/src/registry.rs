@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use domain::{
-    ids::{ApplicationId, ApplicationNo, WebhookId, WebhookNo},
-    payload::v2::Links,
+    ids::{ApplicationId, ApplicationNo, VehicleNo, WebhookId, WebhookNo},
+    payload::Links,
     signature::Signer,
     webhook::{Revision, Webhook},
 };
@@ -37,6 +37,8 @@ pub struct WebhookEntry {
     pub stored: StoredWebhook,
     /// Where it sends; `None` when policy does not allow the URI any more.
     pub target: Option<Arc<Target>>,
+    /// Where it sends errors of vehicles: where it sends data, unless it has a URI of its own for them.
+    pub error_target: Option<Arc<Target>>,
     /// Its application.
     pub application: Arc<ApplicationEntry>,
 }
@@ -106,6 +108,7 @@ impl Registry {
             *webhook = Arc::new(WebhookEntry {
                 stored: webhook.stored.clone(),
                 target: webhook.target.clone(),
+                error_target: webhook.error_target.clone(),
                 application: entry.clone(),
             });
         }
@@ -114,14 +117,31 @@ impl Registry {
 
     /// Takes in a webhook as it is stored now. `None` when its application is gone.
     pub(crate) fn put_webhook(&self, stored: StoredWebhook) -> Option<Arc<WebhookEntry>> {
-        let target = self.outbound.parse(&stored.webhook.revision.callback_uri).ok().map(Arc::new);
+        let revision = &stored.webhook.revision;
+        let target = self.outbound.parse(&revision.callback_uri).ok().map(Arc::new);
+        let error_target = match &revision.error_uri {
+            Some(uri) => self.outbound.parse(uri).ok().map(Arc::new),
+            None => target.clone(),
+        };
         let tables = &mut *self.tables.write();
         let application = tables.applications.get(&stored.webhook.application)?.clone();
         let (no, id) = (stored.webhook.no, stored.webhook.id);
-        let entry = Arc::new(WebhookEntry { stored, target, application });
+        let entry = Arc::new(WebhookEntry { stored, target, error_target, application });
         tables.webhook_ids.insert(id, no);
         tables.webhooks.insert(no, entry.clone());
         Some(entry)
+    }
+
+    /// An automatic webhook has the vehicles of its application up to this one.
+    pub(crate) fn advance_auto(&self, no: WebhookNo, after: VehicleNo) {
+        if let Some(entry) = self.tables.write().webhooks.get_mut(&no) {
+            *entry = Arc::new(WebhookEntry {
+                stored: StoredWebhook { auto_after: after, ..entry.stored.clone() },
+                target: entry.target.clone(),
+                error_target: entry.error_target.clone(),
+                application: entry.application.clone(),
+            });
+        }
     }
 
     /// Forgets a webhook.
@@ -165,6 +185,11 @@ impl Registry {
             .collect();
         all.sort_by_key(|entry| entry.webhook().no);
         all
+    }
+
+    /// An application by number.
+    pub(crate) fn application(&self, no: ApplicationNo) -> Option<Arc<ApplicationEntry>> {
+        self.tables.read().applications.get(&no).cloned()
     }
 
     /// An application by id.

@@ -262,7 +262,7 @@ async fn begin(app: &Arc<App>, state: &Arc<PoolState>, due: Vec<Due>) -> Result<
         };
         let webhooks = mailbox::webhooks_of(app, &opened.document, &Input::Tick);
         let refs: Vec<&Webhook> = webhooks.iter().map(|entry| entry.webhook()).collect();
-        let wanted = vehicle::wanted(&opened.document, &refs, now);
+        let wanted = vehicle::wanted(&opened.document, &opened.loaded.info, &refs, now);
         if wanted.is_empty() {
             let letter = letter(opened, Input::Tick, ticket);
             app.mailbox.put(letter).await?;
@@ -307,7 +307,7 @@ fn letter(opened: Opened, input: Input, ticket: Ticket) -> Letter {
         vehicle: opened.loaded.no,
         input,
         opened: Some(Box::new(opened)),
-        reply: None,
+        replies: Vec::new(),
         ticket: Some(ticket),
         tries: 0,
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Plans;
+
 /// The limits and deadlines of an [`App`](crate::App).
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -13,6 +15,8 @@ pub struct Settings {
     pub reads: ReadSettings,
     /// Keeping and forgetting.
     pub retention: RetentionSettings,
+    /// What applications may use.
+    pub plans: Plans,
 }
 
 /// Sending.
@@ -103,6 +107,7 @@ impl Default for Settings {
                 pass_every: Duration::from_secs(5),
                 heartbeat_every: Duration::from_secs(1),
             },
+            plans: Plans::default(),
         }
     }
 }

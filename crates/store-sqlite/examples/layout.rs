@@ -249,13 +249,15 @@ impl<'a> Scene<'a> {
                 document: vec![1; DOCUMENT],
                 // All at one moment, as in a slot: the hardest case for a claim that goes on.
                 due: Some(at(1_000_000 + version.cast_signed())),
-                observation: Some(NewObservation { taken_at: now, body: vec![2; OBSERVATION] }),
+                observations: vec![NewObservation { taken_at: now, body: vec![2; OBSERVATION] }],
                 events: vec![NewEvent {
                     lane: lane(self.webhook),
                     revision: 1,
                     id: EventId(Uuid::new_v5(&Uuid::NAMESPACE_OID, &self.made.to_be_bytes())),
                     slot: now,
                     sequence: *version,
+                    occasion: Vec::new(),
+                    observation: 0,
                 }],
                 missed: Vec::new(),
                 rows: Vec::new(),

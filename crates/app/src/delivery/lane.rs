@@ -272,8 +272,7 @@ impl Lane {
 
     /// Other first attempts that go in the same request, where the operator asked for batches.
     fn add_companions(&mut self, entries: &mut Vec<Entry>) {
-        let domain::webhook::Plan::Scheduled(settings) = &entries[0].revision.plan;
-        let most = usize::from(settings.vehicles_per_request);
+        let most = entries[0].revision.plan.vehicles_per_request();
         while entries.len() < most {
             let same = |next: &Entry| {
                 next.revision.number == entries[0].revision.number && next.info.mode == entries[0].info.mode

@@ -7,7 +7,7 @@
 //!
 //! Nothing that a tombstone covers is handed to a worker, and a request that is under way for it is broken off.
 
-mod compose;
+pub(crate) mod compose;
 mod lane;
 pub(crate) mod recorder;
 mod worker;
@@ -18,7 +18,7 @@ use domain::{
     delivery::{History, RoundRobin},
     ids::{EventNo, WebhookNo},
     time::Timestamp,
-    vehicle::{Observation, VehicleInfo},
+    vehicle::{Observation, Occasion, VehicleInfo},
     webhook::Revision,
 };
 use futures::future::select;
@@ -32,6 +32,10 @@ use crate::{App, AppError, WebhookEntry, What, planted::Planted, settings::Deliv
 
 /// The one node of a store that one process owns.
 const NODE: NodeId = NodeId(1);
+/// The stripe of a webhook's data.
+const DATA: u8 = 0;
+/// The stripe of errors of vehicles.
+const ERRORS: u8 = 1;
 /// Requests that a lane sends in its turn before the next lane has one.
 const QUANTUM: u32 = 16;
 /// Ends of attempts that wait to be recorded; workers wait beyond it.
@@ -39,9 +43,14 @@ const RECORDS: usize = 1_024;
 /// After a failure of the store.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The lane of a webhook that one node can serve.
-pub(crate) const fn lane_of(webhook: WebhookNo) -> LaneKey {
-    LaneKey { webhook, stripe: 0 }
+/// The lane of a webhook for its data; errors of vehicles have one of their own, because they may go elsewhere.
+pub(crate) const fn lane_of(webhook: WebhookNo, occasion: &Occasion) -> LaneKey {
+    LaneKey { webhook, stripe: if occasion.is_error() { ERRORS } else { DATA } }
+}
+
+/// The lanes of a webhook.
+pub(crate) const fn lanes_of(webhook: WebhookNo) -> [LaneKey; 2] {
+    [LaneKey { webhook, stripe: DATA }, LaneKey { webhook, stripe: ERRORS }]
 }
 
 /// A waiting event in memory, with all that composing its body needs.
@@ -50,7 +59,12 @@ pub(crate) struct Entry {
     pub attempt_at: Timestamp,
     pub created_at: Timestamp,
     pub id: domain::ids::EventId,
+    /// The slot it is for, or when it happened.
+    pub at: Timestamp,
+    pub sequence: u64,
+    pub occasion: Occasion,
     pub vehicle: domain::ids::VehicleNo,
+    pub user: domain::ids::UserId,
     pub info: Arc<VehicleInfo>,
     pub observation: Arc<Observation>,
     pub revision: Arc<Revision>,
@@ -170,18 +184,22 @@ impl Lanes {
     /// A webhook has changed.
     pub(crate) fn refresh(&self, entry: Arc<WebhookEntry>) {
         let inner = &mut *self.inner.lock();
-        let key = lane_of(entry.webhook().no);
-        if let Some(lane) = inner.lanes.get_mut(&key) {
-            lane.refresh(entry);
-            inner.turns.add(key);
-            self.attention.notify_one();
+        for key in lanes_of(entry.webhook().no) {
+            if let Some(lane) = inner.lanes.get_mut(&key) {
+                lane.refresh(entry.clone());
+                inner.turns.add(key);
+                self.attention.notify_one();
+            }
         }
     }
 
     /// A webhook was deleted.
     pub(crate) fn close(&self, webhook: WebhookNo) {
-        if let Some(lane) = self.inner.lock().lanes.get_mut(&lane_of(webhook)) {
-            lane.close();
+        let inner = &mut *self.inner.lock();
+        for key in lanes_of(webhook) {
+            if let Some(lane) = inner.lanes.get_mut(&key) {
+                lane.close();
+            }
         }
     }
 
@@ -369,13 +387,18 @@ async fn hydrate(
             Observation::decode(&plain).ok()
         });
         let attempts = if Planted::AttemptsForgotten.is_here() { &[][..] } else { &event.attempts };
-        match (revision, observation, History::from_bytes(attempts)) {
-            (Some(revision), Some(observation), Ok(history)) => Ok(Entry {
+        let occasion = Occasion::decode(&event.occasion);
+        match (revision, observation, History::from_bytes(attempts), occasion) {
+            (Some(revision), Some(observation), Ok(history), Ok(occasion)) => Ok(Entry {
                 no: event.no,
                 attempt_at: event.attempt_at,
                 created_at: event.created_at,
                 id: event.id,
+                at: event.slot,
+                sequence: event.sequence,
+                occasion,
                 vehicle: event.vehicle,
+                user: event.user,
                 info: Arc::new(event.info),
                 observation: Arc::new(observation),
                 revision,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{
-    delivery::{Attempt, AttemptResult, Failure, History, RetryPolicy, Verdict, switches_off},
+    delivery::{Attempt, AttemptResult, Failure, History, Verdict, switches_off},
     ids::EventId,
     time::Timestamp,
 };
@@ -104,7 +104,8 @@ async fn wait(app: &Arc<App>) -> bool {
 const IDLE: usize = 64;
 
 async fn send(app: &Arc<App>, key: store::LaneKey, mut job: Job) {
-    let composed = compose::compose(&job.webhook, &mut job.entries);
+    let (started_at, begun) = (app.now(), app.clock.monotonic());
+    let composed = compose::compose(&job.webhook, &mut job.entries, started_at);
     if !composed.left_over.is_empty() {
         let inner = &mut *app.lanes.inner.lock();
         inner.unrecorded -= composed.left_over.len();
@@ -112,7 +113,6 @@ async fn send(app: &Arc<App>, key: store::LaneKey, mut job: Job) {
             lane.put_back(composed.left_over);
         }
     }
-    let (started_at, begun) = (app.now(), app.clock.monotonic());
     let first = job.entries[0].no;
     let result = match composed.body {
         None => Ok(AttemptResult::Failed(Failure::BodyTooLarge)),
@@ -147,7 +147,8 @@ async fn send(app: &Arc<App>, key: store::LaneKey, mut job: Job) {
 
 /// One POST, with no transaction open: a slow receiver must not hold a row.
 async fn post(app: &App, webhook: &WebhookEntry, entry: &Entry, body: String) -> AttemptResult {
-    let Some(target) = webhook.target.clone() else { return AttemptResult::Failed(Failure::Blocked) };
+    let target = if entry.occasion.is_error() { &webhook.error_target } else { &webhook.target };
+    let Some(target) = target.clone() else { return AttemptResult::Failed(Failure::Blocked) };
     let post = Post {
         target,
         signature: Some(webhook.application.signer.sign(body.as_bytes())),
@@ -171,14 +172,15 @@ fn end(
     now: Timestamp,
 ) -> Ended {
     entry.history.push(attempt);
-    let verdict = spoiled(RetryPolicy::scheduled().after(&entry.history), &mut entry, now);
+    let verdict = spoiled(entry.revision.plan.retries().after(&entry.history), &mut entry, now);
     let mut switch_off = false;
     let outcome = match verdict {
         Verdict::Delivered => OutcomeOf::Ended(LogStatus::Delivered, now),
         Verdict::RetryAt(at) => OutcomeOf::RetryAt(at),
         Verdict::Abandon(reason) => {
             let began_at = entry.history.began_at().unwrap_or(now);
-            switch_off = switches_off(reason, began_at, last_delivered);
+            switch_off =
+                entry.revision.plan.switches_off() && switches_off(reason, began_at, last_delivered);
             OutcomeOf::Ended(LogStatus::Failed, now)
         }
     };

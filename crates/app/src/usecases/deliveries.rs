@@ -3,15 +3,17 @@
 use domain::{
     delivery::{Attempt, History},
     ids::{EventNo, VehicleId, WebhookNo},
-    payload::v2,
     time::Timestamp,
-    vehicle::Observation,
+    vehicle::{Observation, Occasion},
 };
 use store::{Bucket, DeliveryFilter, LogStatus, LoggedDelivery, Page};
 
 use std::sync::Arc;
 
-use crate::{App, AppError, What};
+use crate::{
+    App, AppError, What,
+    delivery::compose::{self, Content},
+};
 
 /// Which deliveries to list.
 #[derive(Clone, Debug, Default)]
@@ -124,16 +126,23 @@ impl App {
             return Ok(None);
         };
         let revision = self.registry.revision(&entry, logged.revision).await?;
-        Ok(revision.map(|revision| {
-            let domain::webhook::Plan::Scheduled(settings) = &revision.plan;
-            let block = v2::VehicleBlock {
-                info: &loaded.info,
-                request: logged.id.request(),
-                observation,
-                links: &entry.application.links,
-            };
-            v2::schedule(entry.webhook().id, settings, &[block])
-        }))
+        let Some((revision, occasion)) = revision.zip(Occasion::decode(&logged.occasion).ok()) else {
+            return Ok(None);
+        };
+        let content = Content {
+            id: logged.id,
+            at: logged.slot,
+            sequence: logged.sequence,
+            occasion: &occasion,
+            user: loaded.user,
+            info: &loaded.info,
+            observation,
+            revision: &revision,
+        };
+        // The last attempt that was made: its ids are those that the receiver has seen.
+        let history = History::from_bytes(&logged.attempts).unwrap_or_default();
+        let delivered_at = history.last().map_or(logged.ended_at, |attempt| attempt.started_at);
+        Ok(Some(compose::one(&entry, &content, delivered_at)))
     }
 }
 

@@ -2,7 +2,9 @@
 
 pub(crate) mod applications;
 pub(crate) mod deliveries;
+pub(crate) mod explain;
 pub(crate) mod idempotency;
+pub(crate) mod ingest;
 pub(crate) mod operations;
 pub(crate) mod simulator;
 pub(crate) mod subscriptions;

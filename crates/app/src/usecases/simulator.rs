@@ -66,6 +66,7 @@ impl App {
             year: made.year,
             mode: Mode::Simulated,
             powertrain: made.powertrain,
+            region: made.region,
         };
         let source = SourceRef { kind: made.kind, pool, spec: made.spec };
         let car = Car { id: id.0, info, source, created_at: now };

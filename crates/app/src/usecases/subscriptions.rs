@@ -2,7 +2,8 @@
 
 use domain::{
     ids::{SubscriptionId, VehicleId, VehicleNo, WebhookId, WebhookNo},
-    vehicle::Input,
+    vehicle::{Input, VehicleInfo},
+    webhook::{Coverage, Kind, charging_coverage},
 };
 use futures::future;
 use store::{SubscriptionRow, VehicleFilter};
@@ -18,9 +19,18 @@ impl App {
     /// Answers with how many are on it now of those named.
     pub async fn subscribe(&self, webhook: WebhookId, vehicles: &[VehicleId]) -> Result<usize, AppError> {
         let entry = self.webhook_entry(webhook)?;
+        self.settings.plans.allow_webhook(
+            &entry.application.application.plan,
+            entry.webhook().revision.plan.kind(),
+        )?;
         let mut numbers = Vec::with_capacity(vehicles.len());
         for &id in vehicles {
-            numbers.push(self.vehicle(id, Some(entry.webhook().application)).await?.no);
+            let row = self.vehicle(id, Some(entry.webhook().application)).await?;
+            if !self.may_watch(&entry, &row.info) {
+                let VehicleInfo { make, model, .. } = &row.info;
+                return Err(AppError::Incompatible(format!("charging events cannot be had of a {make} {model}")));
+            }
+            numbers.push(row.no);
         }
         self.subscribe_numbers(&entry, &numbers).await?;
         Ok(numbers.len())
@@ -36,10 +46,36 @@ impl App {
             let rows = self.store.list_vehicles(filter.clone(), AT_ONCE).await?;
             let Some(last) = rows.last() else { return Ok(subscribed) };
             filter.after = Some(last.no);
-            let numbers: Vec<VehicleNo> = rows.iter().map(|row| row.no).collect();
+            let may = rows.iter().filter(|row| self.may_watch(&entry, &row.info));
+            let numbers: Vec<VehicleNo> = may.map(|row| row.no).collect();
             self.subscribe_numbers(&entry, &numbers).await?;
             subscribed += numbers.len();
         }
+    }
+
+    /// Whether a webhook can be told about such a vehicle at all.
+    pub(crate) fn may_watch(&self, entry: &WebhookEntry, info: &VehicleInfo) -> bool {
+        let charging = entry.webhook().revision.plan.kind() == Kind::EventBased;
+        let covered = matches!(charging_coverage(info), Coverage::Covered | Coverage::NeedsApproval);
+        !charging || covered
+    }
+
+    /// Whether a vehicle's subscription to a webhook waits for its owner's approval at the brand.
+    pub async fn awaits_approval(&self, entry: &WebhookEntry, vehicle: VehicleId) -> Result<bool, AppError> {
+        let row = self.vehicle(vehicle, None).await?;
+        let asks = entry.webhook().revision.plan.kind() == Kind::EventBased
+            && charging_coverage(&row.info) == Coverage::NeedsApproval;
+        Ok(asks && !self.document(vehicle).await?.watching.approved)
+    }
+
+    /// The owner has approved at the brand that charging events are reported.
+    pub async fn approve_charging_events(&self, vehicle: VehicleId) -> Result<(), AppError> {
+        let row = self.vehicle(vehicle, None).await?;
+        if charging_coverage(&row.info) != Coverage::NeedsApproval {
+            let message = format!("charging events of a {} need no approval by its owner", row.info.make);
+            return Err(AppError::Conflict(message));
+        }
+        self.deliver_letter(row.no, Input::Approve).await
     }
 
     /// Puts vehicles on a webhook by their row numbers.

@@ -1,11 +1,11 @@
 //! Vehicles and connections: linking, listing, changing what may be read, disconnecting, erasing.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
     connect::PermissionSet,
     ids::{ApplicationNo, ConnectionId, UserId, VehicleId, VehicleNo},
-    vehicle::{Document, Input, VehicleInfo},
+    vehicle::{Document, Input, Pushes, VehicleInfo},
 };
 use store::{NewLink, SourceRef, SubscriptionRow, TokenGrant, VehicleFilter, VehicleRow};
 use zeroize::Zeroizing;
@@ -13,6 +13,8 @@ use zeroize::Zeroizing;
 use super::{chance, token, token_hash};
 use crate::{App, AppError, What};
 
+/// The source of vehicles that nobody can be asked about: all that is known of them is pushed.
+pub const PUSHED: u8 = 3;
 /// How long an access token opens what it opens.
 const ACCESS_TOKEN_LIFE: Duration = Duration::from_secs(2 * 3_600);
 
@@ -47,6 +49,7 @@ pub struct Linked {
 impl App {
     /// Links vehicles, all or none. Data keys are durable before anything is sealed under them.
     pub async fn link(&self, requests: Vec<LinkRequest>) -> Result<Vec<Linked>, AppError> {
+        self.check_room(&requests).await?;
         let now = self.now();
         let mut links = Vec::with_capacity(requests.len());
         let mut linked = Vec::with_capacity(requests.len());
@@ -58,7 +61,8 @@ impl App {
         for ((request, user), key) in requests.into_iter().zip(users).zip(keys) {
             let vehicle = VehicleId::new(now, chance(&*self.dice));
             let connection = ConnectionId::new(now, chance(&*self.dice));
-            let document = Document { permissions: request.permissions, ..Document::default() };
+            let pushes = Pushes { only: request.source.kind == PUSHED, ..Pushes::default() };
+            let document = Document { permissions: request.permissions, pushes, ..Document::default() };
             linked.push(Linked { no: VehicleNo(0), vehicle, user, connection });
             links.push(NewLink {
                 application: request.application,
@@ -75,7 +79,22 @@ impl App {
         for (linked, no) in linked.iter_mut().zip(numbers) {
             linked.no = no;
         }
+        self.health.wake_sweeper();
         Ok(linked)
+    }
+
+    /// Whether the plans of applications have room for more vehicles.
+    async fn check_room(&self, requests: &[LinkRequest]) -> Result<(), AppError> {
+        let mut more: BTreeMap<ApplicationNo, u64> = BTreeMap::new();
+        for request in requests {
+            *more.entry(request.application).or_default() += 1;
+        }
+        for (no, more) in more {
+            let Some(entry) = self.registry.application(no) else { continue };
+            let connected = self.store.count_vehicles(Some(no)).await?;
+            self.settings.plans.allow_vehicles(&entry.application.plan, connected, more)?;
+        }
+        Ok(())
     }
 
     /// A vehicle; of one application only, when the caller speaks for one.

@@ -9,11 +9,15 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use domain::{
     delivery::{AttemptResult, Failure},
-    ids::{ApplicationId, ApplicationNo, WebhookId, WebhookNo},
-    payload::v2,
+    ids::{ApplicationId, ApplicationNo, EventId, WebhookId, WebhookNo},
+    payload::{
+        unified::{self, Envelope},
+        v2,
+    },
+    signal,
     signature,
     time::Timestamp,
-    webhook::{Agent, Disabled, Plan, Revision, Scheduled},
+    webhook::{Agent, Disabled, Plan, Revision, Scheduled, Unified},
 };
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -38,8 +42,12 @@ pub struct NewWebhookRequest {
     pub name: String,
     /// Where data goes.
     pub callback_uri: String,
+    /// Where errors of vehicles go, if not where data goes (unified webhooks).
+    pub error_uri: Option<String>,
     /// What is sent, and when.
-    pub settings: Scheduled,
+    pub plan: Plan,
+    /// Whether all vehicles of the application are put on it, present and coming ones.
+    pub auto_subscribe: bool,
     /// Under which name.
     pub agent: Agent,
 }
@@ -51,8 +59,12 @@ pub struct EditWebhook {
     pub name: Option<String>,
     /// Another callback URI, which has to be verified anew.
     pub callback_uri: Option<String>,
-    /// Other settings. A changed cadence replans every subscription.
-    pub settings: Option<Scheduled>,
+    /// Another URI for errors of vehicles; `Some(None)` sends them where data goes.
+    pub error_uri: Option<Option<String>>,
+    /// Other settings, of the generation that the webhook has. A changed cadence replans every subscription.
+    pub plan: Option<Plan>,
+    /// Whether all vehicles of the application are put on it from now on.
+    pub auto_subscribe: Option<bool>,
     /// Another name in `User-Agent`.
     pub agent: Option<Agent>,
 }
@@ -138,24 +150,32 @@ impl ProbeLimits {
 impl App {
     /// Makes a webhook, unverified.
     pub async fn create_webhook(&self, request: NewWebhookRequest) -> Result<WebhookView, AppError> {
-        let application = self.application(request.application)?.application.no;
+        let application = self.application(request.application)?;
         let name = checked_name(&request.name)?;
-        check_settings(&request.settings)?;
+        check_plan(&request.plan)?;
+        self.settings.plans.allow_webhook(&application.application.plan, request.plan.kind())?;
         self.check_uri(&request.callback_uri).await?;
+        self.check_error_uri(&request.plan, request.error_uri.as_deref()).await?;
         let now = self.now();
-        let revision = Revision {
-            number: 1,
-            callback_uri: request.callback_uri,
-            plan: Plan::Scheduled(request.settings),
-            agent: request.agent,
-            cadence_epoch: 1,
+        let new = NewWebhook {
+            id: WebhookId::new(now, chance(&*self.dice)),
+            application: application.application.no,
+            name,
+            revision: Revision {
+                number: 1,
+                callback_uri: request.callback_uri,
+                error_uri: request.error_uri,
+                plan: request.plan,
+                agent: request.agent,
+                cadence_epoch: 1,
+            },
+            auto_subscribe: request.auto_subscribe,
+            created_at: now,
         };
-        let id = WebhookId::new(now, chance(&*self.dice));
-        let stored = self
-            .store
-            .create_webhook(NewWebhook { id, application, name, revision, created_at: now })
-            .await?;
-        self.view(self.take_in(stored)?).await
+        let stored = self.store.create_webhook(new).await?;
+        let entry = self.take_in(stored)?;
+        self.health.wake_sweeper();
+        self.view(entry).await
     }
 
     /// The webhooks of an application (of all for `None`), oldest first.
@@ -193,10 +213,14 @@ impl App {
         let name = checked_name(edit.name.as_deref().unwrap_or(&webhook.name))?;
         let mut revision = webhook.revision.clone();
         let mut sweep = false;
-        if let Some(settings) = edit.settings {
-            check_settings(&settings)?;
-            sweep = webhook.scheduled().is_none_or(|now| now.cadence != settings.cadence);
-            revision.plan = Plan::Scheduled(settings);
+        if let Some(plan) = edit.plan {
+            check_plan(&plan)?;
+            sweep = replans(&revision.plan, &plan)?;
+            revision.plan = plan;
+        }
+        if let Some(error_uri) = edit.error_uri {
+            self.check_error_uri(&revision.plan, error_uri.as_deref()).await?;
+            revision.error_uri = error_uri;
         }
         let moved = edit.callback_uri.is_some_and(|uri| {
             let moved = uri != revision.callback_uri;
@@ -207,12 +231,11 @@ impl App {
         revision.number += 1;
         revision.cadence_epoch += u32::from(sweep);
         let verified = webhook.status.verified && !moved;
-        let change = WebhookChange::Revise { name, revision, verified, sweep };
+        let auto_subscribe = edit.auto_subscribe.unwrap_or(current.stored.auto_subscribe);
+        let change = WebhookChange::Revise { name, revision, verified, sweep, auto_subscribe };
         let view = self.change(webhook.no, change).await?;
         drop(one_at_a_time);
-        if sweep {
-            self.health.wake_sweeper();
-        }
+        self.health.wake_sweeper();
         if moved { self.verify_webhook(id).await } else { Ok(view) }
     }
 
@@ -224,12 +247,19 @@ impl App {
         let interval = self.settings.delivery.probe_interval;
         self.probes.take((no, Probe::Verification), self.clock.monotonic(), interval)?;
         let challenge = self.challenge();
-        let body = v2::verify(id, &challenge);
+        let lenient = match &entry.webhook().revision.plan {
+            Plan::Unified(unified) => unified.lenient_verification,
+            _ => true,
+        };
+        let body = match entry.webhook().unified() {
+            Some(_) => unified::verify(&self.envelope(&entry), &challenge),
+            None => v2::verify(id, &challenge),
+        };
         let expected = signature::expected_challenge(&entry.application.management_token, &challenge);
-        let (at, took_ms, answer) = self.probe(&entry, body).await;
+        let (at, took_ms, answer) = self.probe(&entry, entry.target.clone(), body).await;
         let mut result = probe_result(at, took_ms, &answer);
         result.problem = match &answer {
-            Ok(reply) => challenge_problem(reply, &expected),
+            Ok(reply) => challenge_problem(reply, &expected, lenient),
             Err(failure) => Some(failure.sentence().to_owned()),
         };
         result.passed = result.problem.is_none();
@@ -240,18 +270,52 @@ impl App {
         let passed = result.passed
             && now_current.webhook().revision.callback_uri == entry.webhook().revision.callback_uri;
         let change = WebhookChange::Verification { result: encode(&result), passed };
-        self.change(no, change).await
+        let view = self.change(no, change).await?;
+        self.health.wake_sweeper();
+        Ok(view)
     }
 
-    /// Sends a payload with an invented vehicle, in the form of the webhook, and keeps what came of it.
-    pub async fn test_webhook(self: &Arc<Self>, id: WebhookId) -> Result<WebhookView, AppError> {
+    /// What a request beside the lanes calls itself.
+    fn envelope<'a>(&self, entry: &'a WebhookEntry) -> Envelope<'a> {
+        let now = self.now();
+        let event = EventId::new(now, chance(&*self.dice));
+        Envelope {
+            event,
+            delivery: event.delivery(now),
+            delivered_at: now,
+            webhook: entry.webhook().id,
+            webhook_name: &entry.webhook().name,
+        }
+    }
+
+    /// Sends a payload with an invented vehicle, in the form of the webhook, and keeps what came of it. A unified webhook
+    /// has two: of a vehicle's state, and of its errors, which goes where such errors go.
+    pub async fn test_webhook(
+        self: &Arc<Self>,
+        id: WebhookId,
+        error: bool,
+    ) -> Result<WebhookView, AppError> {
         let entry = self.webhook_entry(id)?;
         let no = entry.webhook().no;
-        let Some(settings) = entry.webhook().scheduled() else { return Err(AppError::NotFound("webhook")) };
+        if error && entry.webhook().unified().is_none() {
+            return Err(AppError::invalid("eventType", "only unified webhooks have tests of VEHICLE_ERROR"));
+        }
         let interval = self.settings.delivery.probe_interval;
         self.probes.take((no, Probe::Test), self.clock.monotonic(), interval)?;
-        let body = v2::test(id, settings, self.request_id(), self.now());
-        let (at, took_ms, answer) = self.probe(&entry, body).await;
+        let (links, now) = (&entry.application.links, self.now());
+        let body = match &entry.webhook().revision.plan {
+            Plan::Scheduled(settings) => v2::test(id, settings, self.request_id(), now),
+            Plan::Dynamic(_) => v2::test_dynamic(id, self.request_id(), now),
+            Plan::EventBased(settings) => {
+                v2::test_charging(id, *settings, EventId::new(now, chance(&*self.dice)), now)
+            }
+            Plan::Unified(settings) if error => {
+                unified::test_error(&self.envelope(&entry), settings, links)
+            }
+            Plan::Unified(settings) => unified::test_state(&self.envelope(&entry), settings),
+        };
+        let target = if error { &entry.error_target } else { &entry.target };
+        let (at, took_ms, answer) = self.probe(&entry, target.clone(), body).await;
         let mut result = probe_result(at, took_ms, &answer);
         result.problem = match &answer {
             Ok(reply) if (200..300).contains(&reply.status) => None,
@@ -265,7 +329,9 @@ impl App {
     /// Switches a webhook on again. What was dropped while it was off is not sent by itself.
     pub async fn enable_webhook(self: &Arc<Self>, id: WebhookId) -> Result<WebhookView, AppError> {
         let no = self.webhook_entry(id)?.webhook().no;
-        self.change(no, WebhookChange::Enable).await
+        let view = self.change(no, WebhookChange::Enable).await?;
+        self.health.wake_sweeper();
+        Ok(view)
     }
 
     /// Switches a webhook off: nothing leaves later than a second from now, what is queued ends as dropped.
@@ -314,11 +380,15 @@ impl App {
 
     async fn view(&self, entry: Arc<WebhookEntry>) -> Result<WebhookView, AppError> {
         let no = entry.webhook().no;
+        let mut queued = 0;
+        for lane in crate::delivery::lanes_of(no) {
+            queued += self.store.depth(lane, 100_000).await?.0;
+        }
         Ok(WebhookView {
             last_verification: decode(&entry.stored.last_verification),
             last_test: decode(&entry.stored.last_test),
             subscriptions: self.store.count_subscriptions(no).await?,
-            queued: self.store.depth(crate::delivery::lane_of(no), 100_000).await?.0,
+            queued,
             entry,
         })
     }
@@ -329,9 +399,27 @@ impl App {
         Ok(target)
     }
 
-    async fn probe(&self, entry: &WebhookEntry, body: String) -> (Timestamp, u32, Result<Reply, Failure>) {
+    /// A URI of its own for errors has to be one that data could go to.
+    async fn check_error_uri(&self, plan: &Plan, uri: Option<&str>) -> Result<(), AppError> {
+        let Some(uri) = uri else { return Ok(()) };
+        if !matches!(plan, Plan::Unified(_)) {
+            return Err(AppError::invalid("errorCallbackUri", "only unified webhooks report errors of vehicles"));
+        }
+        let refused = |error| match error {
+            AppError::Invalid { message, .. } => AppError::Invalid { field: "errorCallbackUri", message },
+            other => other,
+        };
+        self.check_uri(uri).await.map(drop).map_err(refused)
+    }
+
+    async fn probe(
+        &self,
+        entry: &WebhookEntry,
+        target: Option<Arc<Target>>,
+        body: String,
+    ) -> (Timestamp, u32, Result<Reply, Failure>) {
         let (at, begun) = (self.now(), self.clock.monotonic());
-        let Some(target) = entry.target.clone() else { return (at, 0, Err(Failure::Blocked)) };
+        let Some(target) = target else { return (at, 0, Err(Failure::Blocked)) };
         let post = Post {
             target,
             signature: Some(entry.application.signer.sign(body.as_bytes())),
@@ -353,7 +441,62 @@ impl App {
     }
 }
 
-fn check_settings(settings: &Scheduled) -> Result<(), AppError> {
+/// Whether an edit makes every vehicle on the webhook plan anew; an edit cannot change the generation.
+fn replans(now: &Plan, next: &Plan) -> Result<bool, AppError> {
+    match (now, next) {
+        (Plan::Scheduled(now), Plan::Scheduled(next)) => Ok(now.cadence != next.cadence),
+        // A vehicle is read for new signals at its next read, and told of new triggers from then on.
+        (Plan::Unified(_), Plan::Unified(_)) | (Plan::EventBased(_), Plan::EventBased(_)) => Ok(false),
+        (Plan::Dynamic(_), Plan::Dynamic(_)) => Ok(false),
+        _ => {
+            let message = format!("a webhook stays {}; make another one for this", now.kind().as_str());
+            Err(AppError::invalid("kind", message))
+        }
+    }
+}
+
+fn check_plan(plan: &Plan) -> Result<(), AppError> {
+    match plan {
+        Plan::Scheduled(settings) => check_scheduled(settings),
+        Plan::Unified(settings) => check_unified(settings),
+        Plan::EventBased(settings) if settings.events.iter().next().is_none() => {
+            Err(AppError::invalid("events", "choose at least one event, such as CHARGING_STARTED"))
+        }
+        Plan::EventBased(_) | Plan::Dynamic(_) => Ok(()),
+    }
+}
+
+fn check_unified(settings: &Unified) -> Result<(), AppError> {
+    let triggers: Vec<_> = settings.triggers.iter().map(|trigger| trigger.signal).collect();
+    check_signals("triggers", &triggers)?;
+    check_signals("data", &settings.data)?;
+    for trigger in &settings.triggers {
+        let entry = trigger.signal.entry();
+        if entry.kind == signal::Kind::Attribute {
+            let message = format!("{} does not change; it can be data, not a trigger", entry.code);
+            return Err(AppError::invalid("triggers", message));
+        }
+        if trigger.dead_band.is_some_and(|band| !(band.is_finite() && band > 0.0)) {
+            return Err(AppError::invalid("triggers", "a deadBand is a number above 0"));
+        }
+    }
+    Ok(())
+}
+
+fn check_signals(field: &'static str, signals: &[signal::SignalId]) -> Result<(), AppError> {
+    if signals.is_empty() {
+        return Err(AppError::invalid(field, "choose at least one signal, such as tractionbattery-stateofcharge"));
+    }
+    let mut seen = signals.to_vec();
+    seen.sort_unstable();
+    seen.dedup();
+    if seen.len() != signals.len() {
+        return Err(AppError::invalid(field, "name each signal once"));
+    }
+    Ok(())
+}
+
+fn check_scheduled(settings: &Scheduled) -> Result<(), AppError> {
     if settings.endpoints.is_empty() || settings.endpoints.len() > MOST_ENDPOINTS {
         return Err(AppError::invalid("endpoints", "choose at least one endpoint, such as /odometer"));
     }
@@ -384,10 +527,15 @@ fn probe_result(at: Timestamp, took_ms: u32, answer: &Result<Reply, Failure>) ->
     }
 }
 
-/// Why an answer to a challenge does not verify a v2 webhook: it takes any 2xx with the right digest in its body.
-fn challenge_problem(reply: &Reply, expected: &str) -> Option<String> {
+/// Why an answer to a challenge does not verify a webhook: it takes the right digest in the body of a 200, or of any 2xx
+/// where the webhook is lenient, as those of v2 are.
+fn challenge_problem(reply: &Reply, expected: &str, lenient: bool) -> Option<String> {
     if !(200..300).contains(&reply.status) {
         return Some(status_problem(reply.status));
+    }
+    if reply.status != 200 && !lenient {
+        let status = reply.status;
+        return Some(format!("the callback URI answered with status {status}; a challenge is answered with 200"));
     }
     match challenge_in(&reply.body) {
         Some(given) if signature::matches(expected, &given) => None,
