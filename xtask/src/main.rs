@@ -11,6 +11,7 @@
 mod check;
 mod needs;
 mod program;
+mod sdks;
 mod soak;
 mod summary;
 mod test;

@@ -2,28 +2,36 @@
 
 use anyhow::{Result, bail};
 
-use crate::program::{is_installed, program, run};
+use crate::program::{is_installed, program, read, run};
 
 /// A program that some tests start, and where Debian has it.
 struct Need {
     program: &'static str,
+    /// Arguments with which it succeeds when it is there as a whole: Debian splits Python into packages.
+    proof: Option<&'static [&'static str]>,
     packages: &'static [&'static str],
 }
 
 const NEEDS: &[Need] = &[
     // Compiles SQLite and the cryptography under TLS.
-    Need { program: "cc", packages: &["gcc", "libc6-dev"] },
+    Need { program: "cc", proof: None, packages: &["gcc", "libc6-dev"] },
     // Networks without a way out, in which hostile callback URIs are tried.
-    Need { program: "ip", packages: &["iproute2"] },
-    Need { program: "unshare", packages: &["util-linux"] },
+    Need { program: "ip", proof: None, packages: &["iproute2"] },
+    Need { program: "unshare", proof: None, packages: &["util-linux"] },
     // Reads bodies as receivers do that parse and write JSON again before they verify.
-    Need { program: "node", packages: &["nodejs"] },
-    Need { program: "python3", packages: &["python3"] },
+    Need { program: "node", proof: None, packages: &["nodejs"] },
+    // Fetch the official SDKs.
+    Need { program: "npm", proof: None, packages: &["npm"] },
+    Need {
+        program: "python3",
+        proof: Some(&["-c", "import ensurepip, venv"]),
+        packages: &["python3", "python3-venv"],
+    },
 ];
 
 /// Sees that everything is there: installs what is missing where that is ours to do, else says what to install.
 pub(crate) fn provide() -> Result<()> {
-    let missing = missing(is_installed);
+    let missing = missing(is_there);
     if missing.is_empty() {
         return Ok(());
     }
@@ -40,8 +48,13 @@ pub(crate) fn provide() -> Result<()> {
     run(apt().args(["install", "-y", "-q", "--no-install-recommends"]).args(packages(&missing)))
 }
 
-fn missing(is_there: impl Fn(&str) -> bool) -> Vec<&'static Need> {
-    NEEDS.iter().filter(|need| !is_there(need.program)).collect()
+fn missing(is_there: impl Fn(&Need) -> bool) -> Vec<&'static Need> {
+    NEEDS.iter().filter(|need| !is_there(need)).collect()
+}
+
+fn is_there(need: &Need) -> bool {
+    let proves = |proof: &[&str]| read(program(need.program).args(proof)).is_ok();
+    is_installed(need.program) && need.proof.is_none_or(proves)
 }
 
 /// On Debian and its kin, as root: in a container, mostly.
@@ -73,7 +86,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_with_its_packages() {
-        let missing = missing(|name| !["node", "cc"].contains(&name));
+        let missing = missing(|need| !["node", "cc"].contains(&need.program));
         assert_eq!(
             instruction(&missing),
             "the tests need cc, node; install the packages gcc libc6-dev nodejs (their names on Debian)"

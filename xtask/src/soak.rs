@@ -10,6 +10,7 @@ use clap::ValueEnum;
 
 use crate::{
     program::{self, cargo, program, read, root, watch},
+    sdks,
     summary::{Counts, Summary},
 };
 
@@ -43,7 +44,7 @@ enum Kind {
     Kills,
     /// Hostile callback URIs are tried in a network in which every address answers
     Addresses,
-    /// Bodies survive being parsed and written again by JavaScript
+    /// Bodies survive being parsed and written again by JavaScript, and verify with the official SDKs
     Canonical,
     /// Slots of all time zones are compared with what a watcher of the clock sees
     Slots,
@@ -89,6 +90,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 #[expect(clippy::disallowed_methods, reason = "how long a soak took is for people, no test depends on it")]
 fn soak(kind: Kind, options: &Options) -> Result<Row> {
     let place = Place::here()?;
+    if kind == Kind::Canonical {
+        sdks::provide();
+    }
     // What does not compile has not run, and is no row.
     program::run(&mut build(kind))?;
     let begun = Instant::now();

@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use crate::{
     needs,
     program::{self, cargo, watch},
+    sdks,
     summary::Summary,
 };
 
@@ -26,6 +27,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     needs::provide()?;
+    sdks::provide();
     // Built before anything runs, so that what does not compile is told at once.
     build(options)?;
     let mut summary = Summary::default();

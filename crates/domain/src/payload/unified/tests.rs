@@ -400,7 +400,8 @@ fn a_vehicle_with_every_signal_fits_into_the_largest_body_unless_everything_chan
         union: first 23703 bytes, fits: true; half 40695 bytes, fits: true; all 59157 bytes, fits: false
         captured: first 21072 bytes, fits: true; half 26170 bytes, fits: true; all 31655 bytes, fits: true
         docs-2026: first 23616 bytes, fits: true; half 27104 bytes, fits: true; all 30944 bytes, fits: true
-    "#]].assert_eq(&sizes);
+    "#]]
+    .assert_eq(&sizes);
 }
 
 fn any_profile() -> impl Strategy<Value = Profile> {
