@@ -158,8 +158,10 @@ pub struct CarRequest {
     pub year: Option<u16>,
     /// `US`, `CA`, `EUROPE`
     pub region: String,
-    /// `driving`, `charging`, `parked`
+    /// `driving`, `charging`, `parked`, `day`
     pub profile: String,
+    /// What is drawn about the car is drawn from this; the same number makes the same car. Drawn by default.
+    pub seed: Option<u32>,
 }
 
 /// A recorded trip.
@@ -213,6 +215,26 @@ pub enum CarCommand {
     Fail(Option<ErrorCode>),
     /// `ideal` or `realistic`
     Latency(String),
+    /// Plug it in where it is.
+    PlugIn,
+    /// Unplug it, and leave it parked.
+    Unplug,
+    /// Stop charging before the limit, with the cable in.
+    Interrupt,
+    /// Hold the driver's door open.
+    OpenDoor,
+    /// Let go of the driver's door.
+    CloseDoor,
+    /// Give the system with this name a fault: `Airbag`.
+    Fault(String),
+    /// Mend its faults.
+    ClearFault,
+    /// The owner withdraws the access to the car.
+    Revoke,
+    /// The owner changes the password of the account at the brand.
+    ChangePassword,
+    /// The owner gives the access back.
+    Restore,
 }
 
 /// The controls of the simulated fleet: pure functions of a car's data.

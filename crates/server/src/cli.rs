@@ -262,9 +262,12 @@ pub(crate) enum VehicleCommand {
         year: Option<u16>,
         #[arg(long, default_value = "US")]
         region: String,
-        /// driving, charging or parked
+        /// driving, charging, parked or day
         #[arg(long, default_value = "driving")]
         profile: String,
+        /// The same number makes the same car; drawn by default
+        #[arg(long)]
+        seed: Option<u32>,
         /// Connect it to this application
         #[arg(long)]
         app: Option<String>,

@@ -8,7 +8,7 @@ use domain::{errors::ErrorCode, signal::Powertrain, time::Timestamp};
 use sources::{
     RECORDED, SIMULATED,
     recorded::{ColumnMap, Quirks, RecordedTrips, Recording, Skipped, TripSpec},
-    simulated::{CarSpec, Latency, Profile, Region, Run, Trouble, find, models},
+    simulated::{Account, CarSpec, Latency, Profile, Region, Run, Trouble, find, models},
 };
 
 /// The controls of cars that are not there.
@@ -71,8 +71,8 @@ impl Simulator for Controls {
             None => newest(&request.make, &request.model, region)?,
         };
         let model = find(&request.make, &request.model, year, region).map_err(|error| error.to_string())?;
-        let spec =
-            CarSpec::new(seed as u32, model, year, region, profile).map_err(|error| error.to_string())?;
+        let spec = CarSpec::new(request.seed.unwrap_or(seed as u32), model, year, region, profile)
+            .map_err(|error| error.to_string())?;
         let model = model.model();
         Ok(MadeCar {
             make: model.make.to_owned(),
@@ -109,6 +109,16 @@ impl Simulator for Controls {
                 "realistic" => Latency::Realistic,
                 _ => return Err(format!("latency is ideal or realistic, not {word:?}")),
             }),
+            CarCommand::PlugIn => spec.plug_in(now).map_err(|error| error.to_string())?,
+            CarCommand::Unplug => spec.unplug(now).map_err(|error| error.to_string())?,
+            CarCommand::Interrupt => spec.interrupt(now).map_err(|error| error.to_string())?,
+            CarCommand::OpenDoor => spec.with_open_door(true, now),
+            CarCommand::CloseDoor => spec.with_open_door(false, now),
+            CarCommand::Fault(system) => spec.with_fault(system, now).map_err(|error| error.to_string())?,
+            CarCommand::ClearFault => spec.clear_fault(now),
+            CarCommand::Revoke => spec.with_account(Account::Revoked),
+            CarCommand::ChangePassword => spec.with_account(Account::PasswordChanged),
+            CarCommand::Restore => spec.with_account(Account::Open),
         };
         Ok(spec.encode())
     }
@@ -127,6 +137,8 @@ impl Simulator for Controls {
                 ("vin", spec.vin()),
             ];
             words.extend(spec.trouble().map(|trouble| ("trouble", format!("{trouble:?}"))));
+            words.extend(spec.fault().map(|system| ("fault", system.to_owned())));
+            words.extend(account(spec.account()).map(|word| ("account", word.to_owned())));
             return words;
         }
         let Ok(trip) = TripSpec::decode(spec) else { return Vec::new() };
@@ -219,7 +231,17 @@ fn region(word: &str) -> Result<Region, String> {
 }
 
 fn profile(word: &str) -> Result<Profile, String> {
-    Profile::from_word(word).ok_or_else(|| format!("profile is driving, charging or parked, not {word:?}"))
+    Profile::from_word(word)
+        .ok_or_else(|| format!("profile is driving, charging, parked or day, not {word:?}"))
+}
+
+/// What is worth saying about an owner's account.
+const fn account(account: Account) -> Option<&'static str> {
+    match account {
+        Account::Open => None,
+        Account::Revoked => Some("access revoked"),
+        Account::PasswordChanged => Some("password changed"),
+    }
 }
 
 /// How long a throttled car wants to be left alone.

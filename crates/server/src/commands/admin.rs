@@ -145,9 +145,10 @@ fn cadence(every: &str, settings: &WebhookSettings) -> Result<Value> {
 pub(crate) async fn vehicle(with: WithServer<VehicleCommand>) -> Result<()> {
     let (client, json) = (Client::of(&with.server)?, with.server.json);
     match with.command {
-        VehicleCommand::Simulate { make, model, year, region, profile, app } => {
-            let body =
-                json!({ "make": make, "model": model, "year": year, "region": region, "profile": profile });
+        VehicleCommand::Simulate { make, model, year, region, profile, seed, app } => {
+            let body = json!({
+                "make": make, "model": model, "year": year, "region": region, "profile": profile, "seed": seed,
+            });
             let car = client.post("/simulator/vehicles", body).await?;
             match app {
                 None => show::object(&car, json),

@@ -23,7 +23,43 @@ pub(super) enum Draw {
     OilLife,
     Pressure,
     LowVoltage,
+    Board,
+    Alight,
+    Stop,
+    Unload,
+    Wait,
+    Linger,
+    BreaksOff,
+    Break,
+    Leak,
 }
+
+/// What is drawn again and again in the life of a car.
+#[derive(Clone, Copy)]
+pub(super) enum Event {
+    NoonBreaksOff,
+    NoonBreak,
+    Trunk,
+    Window,
+    Fault,
+    FaultBegin,
+    FaultLength,
+    FaultSystem,
+    Puncture,
+    PunctureBegin,
+    PunctureLength,
+    PunctureWheel,
+}
+
+impl Event {
+    /// The draw for the time with a number, in `0.0..1.0`.
+    pub(super) fn draw(self, seed: u64, time: u64) -> f64 {
+        unit(bits(seed ^ EVENTS, self as u64), time)
+    }
+}
+
+/// Keeps draws about events apart from those about cars.
+const EVENTS: u64 = 0x6576_656e_7473_0000;
 
 impl Draw {
     /// A draw in `from..to`.

@@ -9,9 +9,12 @@
 //! stores the new spec.
 
 mod chance;
+mod charger;
 mod journey;
 mod latency;
+mod mishap;
 pub mod models;
+mod plan;
 mod spec;
 mod trouble;
 mod values;
@@ -19,7 +22,7 @@ mod vin;
 
 pub use latency::Latency;
 pub use models::{Model, ModelNo, NoSuchCar, Region, SignalSet, find, models};
-pub use spec::{CarSpec, MalformedSpec, Profile, Run, SpecRefused};
+pub use spec::{Account, CarSpec, MalformedSpec, Profile, Run, SpecRefused};
 pub use trouble::{Level, TestLogin, Trouble, trouble_for_login, trouble_for_vin, vin_for_error};
 
 use std::{
@@ -47,8 +50,11 @@ use journey::Moment;
 ///
 /// # Errors
 ///
-/// The trouble of the car, or `CONNECTED_SERVICES_ACCOUNT:ACCOUNT_ISSUE` when it was never started.
+/// What the owner's account refuses, the trouble of the car, or `CONNECTED_SERVICES_ACCOUNT:ACCOUNT_ISSUE` when it was never started.
 pub fn answer(spec: &CarSpec, wanted: &[SignalId], now: Timestamp) -> Result<Answers, Fault> {
+    if let Some(error) = spec.account().error() {
+        return Err(error.into());
+    }
     let trouble = spec.trouble();
     if let Some(fault) = trouble.and_then(|trouble| trouble.of_read(now)) {
         return Err(fault);

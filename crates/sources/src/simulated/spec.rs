@@ -6,13 +6,14 @@
 
 use std::time::Duration;
 
-use domain::time::Timestamp;
+use domain::{errors::ErrorCode, signal::SignalId, time::Timestamp};
 use minicbor::{Decoder, Encoder, data::Type, decode::Error};
 
 use super::{
     Latency, Trouble,
     chance::Draw,
-    journey::{self, Moment},
+    journey::{self, Activity, Moment},
+    mishap,
     models::{self, Model, ModelNo, NoSuchCar, Region},
     vin,
 };
@@ -23,15 +24,19 @@ use super::{
 pub enum Profile {
     /// A day of trips around home with stops between them, 8 to 24 hours; parked afterwards.
     Driving = 0,
-    /// Plugged in from the start, charging until the limit.
+    /// Plugged in from the start, charging until the limit or until that breaks off; after 8 to 24 hours it drives
+    /// somewhere and back, and is parked.
     Charging = 1,
     /// Standing, and reporting rarely.
     Parked = 2,
+    /// One day after the other: an errand, a charger at noon, another errand, and the night at the wall box; faults
+    /// are less rare than usual. Without a plug, the same with fuel.
+    Day = 3,
 }
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Driving, Self::Charging, Self::Parked];
+    pub const ALL: [Self; 4] = [Self::Driving, Self::Charging, Self::Parked, Self::Day];
 
     /// The lower-case word of the simulator's API.
     pub const fn as_str(self) -> &'static str {
@@ -39,6 +44,7 @@ impl Profile {
             Self::Driving => "driving",
             Self::Charging => "charging",
             Self::Parked => "parked",
+            Self::Day => "day",
         }
     }
 
@@ -78,6 +84,64 @@ pub struct CarSpec {
     pub(super) begin: Begin,
     pub(super) latency: Latency,
     pub(super) trouble: Option<Trouble>,
+    pub(super) live: Live,
+}
+
+/// What the life of a car and its controls add to a profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Live {
+    /// How old the car was when its profile began, in microseconds of its own time.
+    pub(super) before_us: u64,
+    /// How the stay of [`Profile::Charging`] goes.
+    pub(super) session: Session,
+    /// A fault that somebody gave to the car: the number of the system's signal, and since when.
+    pub(super) fault: Option<(u8, Timestamp)>,
+    /// Faults that are drawn for before this age are mended.
+    pub(super) cleared_us: u64,
+    /// The driver's door stands open whenever the car stands.
+    pub(super) door_open: bool,
+    pub(super) account: Account,
+}
+
+/// How charging goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) enum Session {
+    /// As drawn: some break off.
+    #[default]
+    Drawn,
+    /// Until the limit.
+    Whole,
+    /// Until somebody stopped it.
+    Interrupted {
+        /// In the car's time.
+        at_us: u64,
+        /// In hundredths of a percent.
+        plugged_in_with: u16,
+    },
+}
+
+/// Whether the owner's account at the brand lets anybody read the car.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Account {
+    /// It does.
+    #[default]
+    Open = 0,
+    /// The owner withdrew the access.
+    Revoked = 1,
+    /// The owner has another password now.
+    PasswordChanged = 2,
+}
+
+impl Account {
+    /// How every read fails, if it does.
+    pub(super) const fn error(self) -> Option<ErrorCode> {
+        match self {
+            Self::Open => None,
+            Self::Revoked => Some(ErrorCode::CONNECTED_SERVICES_ACCOUNT_PERMISSION),
+            Self::PasswordChanged => Some(ErrorCode::CONNECTED_SERVICES_ACCOUNT_AUTHENTICATION_FAILED),
+        }
+    }
 }
 
 /// The car at the beginning of its profile.
@@ -108,6 +172,24 @@ pub enum SpecRefused {
         /// The model.
         model: &'static str,
     },
+    /// Nothing to unplug.
+    #[error("the car is not plugged in; plug it in first")]
+    NotPluggedIn,
+    /// Nothing to interrupt.
+    #[error("the car is not charging; plug it in first, or look at its charge limit")]
+    NotCharging,
+    /// Not a system of the catalogue, or none that this model tells of.
+    #[error("a {make} {model} does not tell of the health of {system:?}; {known}")]
+    NoSuchSystem {
+        /// The brand.
+        make: &'static str,
+        /// The model.
+        model: &'static str,
+        /// What was asked for.
+        system: String,
+        /// What there is.
+        known: String,
+    },
 }
 
 /// The bytes of a spec that was written by something else, or by a newer program.
@@ -119,7 +201,7 @@ impl CarSpec {
     /// The fastest that a car's time may run.
     pub const MAX_SPEED: u16 = 3_600;
     /// The most bytes that an encoded spec takes.
-    pub const MAX_BYTES: usize = 80;
+    pub const MAX_BYTES: usize = 128;
 
     /// A car at the beginning of its profile, not started. Cars with different seeds have different vehicle numbers.
     ///
@@ -148,6 +230,7 @@ impl CarSpec {
             begin: Begin::drawn(seed, region, profile),
             latency: Latency::Ideal,
             trouble: None,
+            live: Live::default(),
         })
     }
 
@@ -213,7 +296,111 @@ impl CarSpec {
         check_plug(self.model, profile)?;
         let here = self.touched(now);
         let begin = Begin::after(&here.begin, &Moment::at(&here, here.passed_us));
-        Ok(Self { profile, passed_us: 0, begin, ..here })
+        let before_us = here.live.before_us.saturating_add(here.passed_us);
+        let live = Live { before_us, session: Session::Drawn, ..here.live };
+        Ok(Self { profile, passed_us: 0, begin, live, ..here })
+    }
+
+    /// Plugs the car in where it is: it becomes a charging one that nothing but a control interrupts. One that charges,
+    /// or is charged, goes on with that.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecRefused::NoPlug`] when it cannot be charged.
+    pub fn plug_in(self, now: Timestamp) -> Result<Self, SpecRefused> {
+        if matches!(self.activity(now), Activity::Charging | Activity::Charged) {
+            return Ok(self);
+        }
+        Ok(self.change(Profile::Charging, now)?.with_session(Session::Whole))
+    }
+
+    /// Unplugs the car and leaves it parked.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecRefused::NotPluggedIn`] when there is no cable in it.
+    pub fn unplug(self, now: Timestamp) -> Result<Self, SpecRefused> {
+        if !self.activity(now).is_plugged_in() {
+            return Err(SpecRefused::NotPluggedIn);
+        }
+        self.change(Profile::Parked, now)
+    }
+
+    /// Stops charging before the limit, with the cable in.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecRefused::NotCharging`] when there is nothing to interrupt.
+    pub fn interrupt(self, now: Timestamp) -> Result<Self, SpecRefused> {
+        let here = self.touched(now);
+        let moment = Moment::at(&here, here.passed_us);
+        if moment.activity != Activity::Charging {
+            return Err(SpecRefused::NotCharging);
+        }
+        let added = moment.charging.added_kwh / here.model().battery_kwh * 100.0;
+        let plugged_in_with = hundredths(moment.charge - added);
+        let here = match here.profile {
+            Profile::Charging => here,
+            Profile::Driving | Profile::Parked | Profile::Day => here.change(Profile::Charging, now)?,
+        };
+        let at_us = here.passed_us;
+        Ok(here.with_session(Session::Interrupted { at_us, plugged_in_with }))
+    }
+
+    /// Opens the driver's door, or shuts it. An open one is open whenever the car stands; a shut one does as the
+    /// profile has it.
+    #[must_use]
+    pub fn with_open_door(self, door_open: bool, now: Timestamp) -> Self {
+        self.with_live(now, |live| live.door_open = door_open)
+    }
+
+    /// Gives one of the car's systems a fault that stays until it is cleared; the system goes by its name in the
+    /// catalogue, in any case: `Airbag`.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecRefused::NoSuchSystem`] when the model tells of no such system.
+    pub fn with_fault(self, system: &str, now: Timestamp) -> Result<Self, SpecRefused> {
+        let told = || mishap::systems().filter(|&signal| self.model().has(signal));
+        let Some(signal) = told().find(|signal| signal.entry().name.eq_ignore_ascii_case(system)) else {
+            let &Model { make, name: model, .. } = self.model();
+            return Err(SpecRefused::NoSuchSystem {
+                make,
+                model,
+                system: system.into(),
+                known: known_systems(told()),
+            });
+        };
+        Ok(self.with_live(now, |live| live.fault = Some((signal.number(), now))))
+    }
+
+    /// Mends the car: the fault that somebody gave it, and the one that it has on its own.
+    #[must_use]
+    pub fn clear_fault(self, now: Timestamp) -> Self {
+        let cleared_us = self.live.before_us.saturating_add(self.elapsed_us(now)).saturating_add(1);
+        self.with_live(now, |live| (live.fault, live.cleared_us) = (None, cleared_us))
+    }
+
+    /// Sets what the owner's account at the brand lets others do.
+    #[must_use]
+    pub fn with_account(mut self, account: Account) -> Self {
+        self.live.account = account;
+        self
+    }
+
+    fn with_live(&self, now: Timestamp, set: impl FnOnce(&mut Live)) -> Self {
+        let mut after = self.touched(now);
+        set(&mut after.live);
+        after
+    }
+
+    fn with_session(mut self, session: Session) -> Self {
+        self.live.session = session;
+        self
+    }
+
+    fn activity(&self, now: Timestamp) -> Activity {
+        Moment::at(self, self.elapsed_us(now)).activity
     }
 
     /// Gives the car a trouble, or takes it away.
@@ -273,6 +460,17 @@ impl CarSpec {
         self.trouble
     }
 
+    /// What the owner's account lets others do.
+    pub const fn account(&self) -> Account {
+        self.live.account
+    }
+
+    /// The system with a fault that somebody gave to the car, by its name in the catalogue.
+    pub fn fault(&self) -> Option<&'static str> {
+        let (system, _) = self.live.fault?;
+        SignalId::from_number(system).map(|signal| signal.entry().name)
+    }
+
     /// Its vehicle number.
     pub fn vin(&self) -> String {
         vin::vin(self.seed, self.model.number(), self.year)
@@ -304,6 +502,16 @@ impl CarSpec {
         self.since + Duration::from_micros(ran / u64::from(self.speed))
     }
 
+    /// When the clock showed an age of the car, as if its time had always run as it does now.
+    pub(super) fn clock_at_age(&self, age_us: u64) -> Timestamp {
+        let touched_us = self.live.before_us.saturating_add(self.passed_us);
+        let speed = u64::from(self.speed);
+        match age_us.checked_sub(touched_us) {
+            Some(later_us) => self.since + Duration::from_micros(later_us / speed),
+            None => self.since - Duration::from_micros((touched_us - age_us) / speed),
+        }
+    }
+
     /// The same car with its time counted from now.
     fn touched(&self, now: Timestamp) -> Self {
         Self { passed_us: self.elapsed_us(now), since: now, ..self.clone() }
@@ -321,14 +529,20 @@ impl CarSpec {
         e: &mut Encoder<Vec<u8>>,
     ) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
         let begin = &self.begin;
-        e.array(16)?.u32(self.seed)?.u8(self.model.number())?.u16(self.year)?.u8(self.region as u8)?;
+        let lived = self.live != Live::default();
+        e.array(16 + u64::from(lived))?
+            .u32(self.seed)?
+            .u8(self.model.number())?
+            .u16(self.year)?
+            .u8(self.region as u8)?;
         e.u8(self.profile as u8)?.u8(self.run as u8)?.i64(self.since.as_micros())?.u64(self.passed_us)?;
         e.u16(self.speed)?.u8(self.latency as u8)?.u32(begin.odometer_m)?.u16(begin.charge)?;
         e.u16(begin.fuel)?.i32(begin.latitude)?.i32(begin.longitude)?;
         match &self.trouble {
-            None => e.null()?.ok(),
-            Some(trouble) => trouble.encode(e),
+            None => e.null()?.ok()?,
+            Some(trouble) => trouble.encode(e)?,
         }
+        if lived { self.live.encode(e) } else { Ok(()) }
     }
 
     /// From the stored form. What a newer program has appended is ignored.
@@ -338,9 +552,9 @@ impl CarSpec {
     /// When the bytes are something else, or say what this program does not know.
     pub fn decode(bytes: &[u8]) -> Result<Self, MalformedSpec> {
         let d = &mut Decoder::new(bytes);
-        if d.array()?.is_none_or(|fields| fields < 16) {
+        let Some(fields @ 16..) = d.array()? else {
             return Err(Error::message("fields are missing").into());
-        }
+        };
         let spec = Self {
             seed: d.u32()?,
             model: known(ModelNo::from_number(d.u8()?))?,
@@ -359,10 +573,60 @@ impl CarSpec {
                 latitude: d.i32()?,
                 longitude: d.i32()?,
             },
-            trouble: if d.datatype()? == Type::Null { None } else { Some(Trouble::decode(d)?) },
+            trouble: match d.datatype()? {
+                Type::Null => d.null().map(|()| None)?,
+                _ => Some(Trouble::decode(d)?),
+            },
+            live: if fields == 16 { Live::default() } else { Live::decode(d)? },
         };
         check_plug(spec.model, spec.profile).map_err(Error::message)?;
         Ok(spec)
+    }
+}
+
+impl Live {
+    fn encode(
+        &self,
+        e: &mut Encoder<Vec<u8>>,
+    ) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
+        let (session, at_us, plugged_in_with) = match self.session {
+            Session::Drawn => (0, 0, 0),
+            Session::Whole => (1, 0, 0),
+            Session::Interrupted { at_us, plugged_in_with } => (2, at_us, plugged_in_with),
+        };
+        let (system, since) = self.fault.unwrap_or((0, Timestamp::from_micros(0)));
+        e.array(9)?.u64(self.before_us)?.u8(session)?.u64(at_us)?.u16(plugged_in_with)?;
+        e.u8(system)?.i64(since.as_micros())?.u64(self.cleared_us)?;
+        e.bool(self.door_open)?.u8(self.account as u8)?.ok()
+    }
+
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, Error> {
+        if d.array()?.is_none_or(|fields| fields < 9) {
+            return Err(Error::message("fields are missing"));
+        }
+        let before_us = d.u64()?;
+        let session = match (d.u8()?, d.u64()?, d.u16()?) {
+            (0, ..) => Session::Drawn,
+            (1, ..) => Session::Whole,
+            (2, at_us, with) => Session::Interrupted { at_us, plugged_in_with: with.min(FULL) },
+            _ => return Err(Error::message("a word that this program does not know")),
+        };
+        let fault = match (d.u8()?, d.i64()?) {
+            (0, _) => None,
+            (system, since) => {
+                known(mishap::trouble_code(system))?;
+                Some((system, Timestamp::from_micros(since)))
+            }
+        };
+        let accounts = [Account::Open, Account::Revoked, Account::PasswordChanged];
+        Ok(Self {
+            before_us,
+            session,
+            fault,
+            cleared_us: d.u64()?,
+            door_open: d.bool()?,
+            account: known(accounts.get(usize::from(d.u8()?)).copied())?,
+        })
     }
 }
 
@@ -375,6 +639,7 @@ impl Begin {
             Profile::Driving => (70.0, 95.0),
             Profile::Charging => (10.0, 35.0),
             Profile::Parked => (40.0, 80.0),
+            Profile::Day => (50.0, 65.0),
         };
         let (latitude, longitude) = Draw::Town.pick(seed, journey::towns(region));
         Self {
@@ -391,8 +656,8 @@ impl Begin {
         let driven_m = (moment.driven_km * 1_000.0).ceil() as u32;
         Self {
             odometer_m: self.odometer_m.saturating_add(driven_m),
-            charge: ((moment.charge * 100.0).round() as u16).min(FULL),
-            fuel: ((moment.fuel * 100.0).round() as u16).min(FULL),
+            charge: hundredths(moment.charge),
+            fuel: hundredths(moment.fuel),
             latitude: micro_degrees(moment.latitude),
             longitude: micro_degrees(moment.longitude),
         }
@@ -407,6 +672,18 @@ fn check_plug(no: ModelNo, profile: Profile) -> Result<(), SpecRefused> {
         }
         _ => Ok(()),
     }
+}
+
+fn known_systems(told: impl Iterator<Item = SignalId>) -> String {
+    let names: Vec<_> = told.map(|signal| signal.entry().name).collect();
+    match names.is_empty() {
+        true => "it tells of no system; a Ford does".into(),
+        false => format!("it tells of {}", names.join(", ")),
+    }
+}
+
+fn hundredths(percent: f64) -> u16 {
+    ((percent * 100.0).round() as u16).min(FULL)
 }
 
 fn micro_degrees(degrees: f64) -> i32 {

@@ -5,8 +5,9 @@ use domain::signal::{self, GridCell, SignalId, Value};
 
 use super::{
     chance::Draw,
-    journey::{Activity, Moment, charge_limit, charge_power_kw, hours},
-    models::Region,
+    charger::{Charger, charge_limit},
+    journey::{Activity, Moment},
+    mishap::{self, Defect, weather},
     spec::CarSpec,
 };
 
@@ -14,6 +15,7 @@ use super::{
 const AMPERAGE: u8 = 1;
 const AMPERAGE_MAX: u8 = 2;
 const CHARGE_RATE: u8 = 6;
+const CHARGER_PHASES: u8 = 8;
 const ENERGY_ADDED: u8 = 12;
 const IS_CABLE_LATCHED: u8 = 16;
 const IS_FAST_CHARGER_PRESENT: u8 = 18;
@@ -31,13 +33,13 @@ const LOW_VOLTAGE_CHARGE: u8 = 70;
 /// What the car says of a signal; `None` for what no simulated car says.
 pub(super) fn value(spec: &CarSpec, moment: &Moment, signal: SignalId) -> Option<Value> {
     let model = spec.model();
-    let plugged = matches!(moment.activity, Activity::Charging | Activity::Charged);
+    let plugged = moment.activity.is_plugged_in();
     Some(match signal {
         signal::VIN => Value::Text(spec.vin()),
         signal::LOCATION => position(moment),
         signal::ODOMETER => Value::Number(tenths(odometer_km(spec, moment))),
         signal::SPEED => Value::Number(moment.speed_kmh.round()),
-        signal::GEAR => word(if moment.activity == Activity::Moving { "DRIVE" } else { "PARK" }),
+        signal::GEAR => word(gear(moment)),
         signal::STATE_OF_CHARGE => Value::Number(moment.charge.round()),
         signal::BATTERY_RANGE => share(moment.charge, model.electric_range_km),
         signal::NOMINAL_CAPACITY => Value::Number(model.battery_kwh),
@@ -50,13 +52,14 @@ pub(super) fn value(spec: &CarSpec, moment: &Moment, signal: SignalId) -> Option
         signal::CHARGING_STATUS => word(charging_status(moment.activity)),
         signal::CHARGE_LIMITS => Value::Number(charge_limit(spec.seed)),
         signal::TIRES => tires(spec, moment),
-        signal::IS_LOCKED => Value::Flag(true),
-        signal::DOORS => four(|cell| (cell.is_open, cell.is_locked) = (Some(false), Some(true))),
-        signal::WINDOWS => four(|cell| cell.is_open = Some(false)),
-        signal::FRONT_TRUNK | signal::REAR_TRUNK => shut_and_locked(),
+        signal::IS_LOCKED => Value::Flag(is_locked(spec, moment)),
+        signal::DOORS => doors(spec, moment),
+        signal::WINDOWS => windows(spec, moment),
+        signal::FRONT_TRUNK => trunk(spec, moment, false),
+        signal::REAR_TRUNK => trunk(spec, moment, mishap::trunk_is_open(spec, moment)),
         signal::SUNROOF => Value::Flag(false),
         signal::EXTERNAL_TEMPERATURE => Value::Number(halves(weather(spec, moment))),
-        signal::DTC_LIST => Value::Json(r#"{"values":[]}"#.into()),
+        signal::DTC_LIST => trouble_codes(mishap::defect(spec, moment)),
         signal::SERVICE_RECORDS => service_records(spec),
         unnamed => return unnamed_value(spec, moment, unnamed.number(), plugged),
     })
@@ -64,23 +67,28 @@ pub(super) fn value(spec: &CarSpec, moment: &Moment, signal: SignalId) -> Option
 
 fn unnamed_value(spec: &CarSpec, moment: &Moment, signal: u8, plugged: bool) -> Option<Value> {
     let charging = moment.charging;
-    let volts = if charging.power_kw > 0.0 { mains_volts(spec.region) } else { 0.0 };
+    let (charger, region) = (charging.charger, spec.region);
     Some(match signal {
-        AMPERAGE => Value::Number(tenths(amperes(spec, charging.power_kw))),
-        AMPERAGE_MAX => Value::Number(tenths(amperes(spec, charge_power_kw(spec.model(), spec.seed)))),
+        AMPERAGE if charging.power_kw > 0.0 => {
+            Value::Number(tenths(charger.amperes(charging.power_kw, region)))
+        }
+        VOLTAGE if charging.power_kw > 0.0 => Value::Number(charger.volts(region)),
+        AMPERAGE | VOLTAGE => Value::Number(0.0),
+        AMPERAGE_MAX if plugged => Value::Number(tenths(charger.most_amperes(region))),
+        AMPERAGE_MAX => Value::Number(tenths(Charger::at_home(spec.model(), spec.seed).most_amperes(region))),
+        CHARGER_PHASES => Value::Number(if plugged { charger.phases(region) } else { 0.0 }),
         CHARGE_RATE => Value::Number(range_per_hour(spec, charging.power_kw).round()),
         ENERGY_ADDED => Value::Number(tenths(charging.added_kwh)),
         TIME_TO_COMPLETE => Value::Number(charging.minutes_left.ceil()),
-        VOLTAGE => Value::Number(volts),
         WATTAGE => Value::Number((charging.power_kw * 1_000.0).round()),
         IS_CABLE_LATCHED => Value::Flag(plugged),
-        IS_FAST_CHARGER_PRESENT => Value::Flag(false),
+        IS_FAST_CHARGER_PRESENT => Value::Flag(plugged && charger.is_fast()),
         INTERNAL_TEMPERATURE => Value::Number(halves(cabin(spec, moment))),
         IS_ASLEEP => Value::Flag(moment.activity == Activity::Parked),
-        IS_ONLINE => Value::Flag(true),
-        TROUBLE_CODE_COUNT => Value::Number(0.0),
+        IS_ONLINE => Value::Flag(moment.activity != Activity::Parked),
+        TROUBLE_CODE_COUNT => Value::Number(mishap::defect(spec, moment).map_or(0.0, |_| 1.0)),
         LOW_VOLTAGE_CHARGE => Value::Number(Draw::LowVoltage.between(spec.seed, 85.0, 100.0).floor()),
-        FIRST_SYSTEM..=LAST_SYSTEM => word("OK"),
+        FIRST_SYSTEM..=LAST_SYSTEM => word(health(spec, moment, signal)),
         _ => return None,
     })
 }
@@ -99,8 +107,73 @@ const fn charging_status(activity: Activity) -> &'static str {
     match activity {
         Activity::Charging => "CHARGING",
         Activity::Charged => "FULLY_CHARGED",
-        Activity::Moving | Activity::Stopped | Activity::Parked => "NOT_CHARGING",
+        Activity::Interrupted
+        | Activity::Moving
+        | Activity::Alighting
+        | Activity::Boarding
+        | Activity::Stopped
+        | Activity::Parked => "NOT_CHARGING",
     }
+}
+
+/// A leg begins with backing out.
+fn gear(moment: &Moment) -> &'static str {
+    const BACKING_OUT_US: u64 = 15_000_000;
+    match moment.activity {
+        Activity::Moving if moment.since_turn_us.is_some_and(|us| us < BACKING_OUT_US) => "REVERSE",
+        Activity::Moving => "DRIVE",
+        _ => "PARK",
+    }
+}
+
+fn drivers_door_is_open(spec: &CarSpec, moment: &Moment) -> bool {
+    moment.activity.is_attended() || spec.live.door_open && moment.activity != Activity::Moving
+}
+
+fn is_locked(spec: &CarSpec, moment: &Moment) -> bool {
+    !drivers_door_is_open(spec, moment)
+}
+
+/// The driver sits on the left.
+fn doors(spec: &CarSpec, moment: &Moment) -> Value {
+    let (open, locked) = (drivers_door_is_open(spec, moment), is_locked(spec, moment));
+    four(|cell| {
+        let drivers = (cell.row, cell.column) == (0, 0);
+        (cell.is_open, cell.is_locked) = (Some(drivers && open), Some(locked));
+    })
+}
+
+fn windows(spec: &CarSpec, moment: &Moment) -> Value {
+    let open = mishap::open_window(spec, moment);
+    four(|cell| cell.is_open = Some(cell.row == 0 && Some(cell.column) == open))
+}
+
+fn trunk(spec: &CarSpec, moment: &Moment, open: bool) -> Value {
+    let is_locked = Some(is_locked(spec, moment));
+    Value::Grid(vec![GridCell { is_open: Some(open), is_locked, ..GridCell::default() }])
+}
+
+/// In the canonical form of the signal's body.
+fn trouble_codes(defect: Option<Defect>) -> Value {
+    Value::Json(match defect {
+        None => r#"{"values":[]}"#.into(),
+        Some(Defect { code, since, .. }) => {
+            format!(r#"{{"values":[{{"code":"{code}","timestamp":"{since}"}}]}}"#)
+        }
+    })
+}
+
+fn health(spec: &CarSpec, moment: &Moment, system: u8) -> &'static str {
+    let faulty = || {
+        let defect = mishap::defect(spec, moment);
+        defect.is_some_and(|defect| defect.system == system || system == mishap::MIL)
+    };
+    let low = || system == mishap::TIRE_PRESSURE && WHEELS.iter().any(|&wheel| is_low(spec, moment, wheel));
+    if low() || faulty() { "ALERT" } else { "OK" }
+}
+
+fn is_low(spec: &CarSpec, moment: &Moment, (row, column): (u8, u8)) -> bool {
+    mishap::pressure(spec, moment, row, column).round() < mishap::LOW_KPA
 }
 
 fn oil_life(spec: &CarSpec, moment: &Moment) -> f64 {
@@ -109,17 +182,9 @@ fn oil_life(spec: &CarSpec, moment: &Moment) -> f64 {
     (begun - moment.driven_km / KM_PER_CHANGE * 100.0).max(0.0).round()
 }
 
-/// Kilopascals; driving warms the tyres.
+/// Whole kilopascals.
 fn tires(spec: &CarSpec, moment: &Moment) -> Value {
-    let warmth = if moment.activity == Activity::Moving { 5.0 } else { 0.0 };
-    let cold = Draw::Pressure.between(spec.seed, 205.0, 230.0);
-    four(|cell| cell.pressure = Some((cold + warmth).round() + f64::from(cell.row) + f64::from(cell.column)))
-}
-
-/// Warmest in the middle of the car's own day.
-fn weather(spec: &CarSpec, moment: &Moment) -> f64 {
-    let mean = Draw::Weather.between(spec.seed, 4.0, 24.0);
-    mean + 5.0 * (std::f64::consts::TAU * (hours(moment.at_us) / 24.0).fract()).sin()
+    four(|cell| cell.pressure = Some(mishap::pressure(spec, moment, cell.row, cell.column).round()))
 }
 
 fn cabin(spec: &CarSpec, moment: &Moment) -> f64 {
@@ -146,20 +211,6 @@ fn service_records(spec: &CarSpec) -> Value {
     Value::Json(format!(r#"{{"values":[{visits}]}}"#))
 }
 
-/// Per phase; what is above 7.4 kW comes on three.
-fn amperes(spec: &CarSpec, power_kw: f64) -> f64 {
-    const ONE_PHASE_KW: f64 = 7.4;
-    let phases = if charge_power_kw(spec.model(), spec.seed) > ONE_PHASE_KW { 3.0 } else { 1.0 };
-    power_kw * 1_000.0 / phases / mains_volts(spec.region)
-}
-
-const fn mains_volts(region: Region) -> f64 {
-    match region {
-        Region::Us | Region::Canada => 240.0,
-        Region::Europe => 230.0,
-    }
-}
-
 fn range_per_hour(spec: &CarSpec, power_kw: f64) -> f64 {
     power_kw / spec.model().battery_kwh * spec.model().electric_range_km
 }
@@ -172,13 +223,11 @@ fn word(word: &str) -> Value {
     Value::Text(word.into())
 }
 
-fn shut_and_locked() -> Value {
-    let cell = GridCell { is_open: Some(false), is_locked: Some(true), ..GridCell::default() };
-    Value::Grid(vec![cell])
-}
+const WHEELS: [(u8, u8); 4] = [(0, 0), (0, 1), (1, 0), (1, 1)];
 
+/// Doors, windows or tyres.
 fn four(fill: impl Fn(&mut GridCell)) -> Value {
-    let cells = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(row, column)| {
+    let cells = WHEELS.map(|(row, column)| {
         let mut cell = GridCell { row, column, ..GridCell::default() };
         fill(&mut cell);
         cell
@@ -204,6 +253,7 @@ mod tests {
             (AMPERAGE, "charge-amperage"),
             (AMPERAGE_MAX, "charge-amperagemax"),
             (CHARGE_RATE, "charge-chargerate"),
+            (CHARGER_PHASES, "charge-chargerphases"),
             (ENERGY_ADDED, "charge-energyadded"),
             (IS_CABLE_LATCHED, "charge-ischargingcablelatched"),
             (IS_FAST_CHARGER_PRESENT, "charge-isfastchargerpresent"),
@@ -216,6 +266,8 @@ mod tests {
             (FIRST_SYSTEM, "diagnostics-abs"),
             (TROUBLE_CODE_COUNT, "diagnostics-dtccount"),
             (LAST_SYSTEM, "diagnostics-waterinfuel"),
+            (mishap::MIL, "diagnostics-mil"),
+            (mishap::TIRE_PRESSURE, "diagnostics-tirepressure"),
             (LOW_VOLTAGE_CHARGE, "lowvoltagebattery-stateofcharge"),
         ] {
             assert_eq!(SignalId::from_number(number), SignalId::from_code(code), "{code}");

@@ -73,6 +73,32 @@ pub(super) fn operations() -> Vec<Operation> {
         operation(Method::POST, &car("latency"), latency, "Sets how long its reads take")
             .takes::<Latency>()
             .answers::<SimulatedVehicle>(ok),
+        operation(Method::POST, &car("plug-in"), plug_in, "Plugs it in where it is")
+            .answers::<SimulatedVehicle>(ok),
+        operation(Method::POST, &car("unplug"), unplug, "Unplugs it, and leaves it parked")
+            .answers::<SimulatedVehicle>(ok),
+        operation(Method::POST, &car("interrupt"), interrupt, "Stops its charging before the limit")
+            .answers::<SimulatedVehicle>(ok),
+        operation(Method::POST, &car("open-door"), open_door, "Holds its driver's door open")
+            .answers::<SimulatedVehicle>(ok),
+        operation(Method::POST, &car("close-door"), close_door, "Lets go of its driver's door")
+            .answers::<SimulatedVehicle>(ok),
+        operation(Method::POST, &car("fault"), fault, "Gives one of its systems a fault")
+            .takes::<Fault>()
+            .answers::<SimulatedVehicle>(ok),
+        operation(Method::POST, &car("clear-fault"), clear_fault, "Mends its faults")
+            .answers::<SimulatedVehicle>(ok),
+        operation(Method::POST, &car("revoke"), revoke, "Lets its owner withdraw the access to it")
+            .answers::<SimulatedVehicle>(ok),
+        operation(
+            Method::POST,
+            &car("change-password"),
+            change_password,
+            "Lets its owner change the password at the brand",
+        )
+        .answers::<SimulatedVehicle>(ok),
+        operation(Method::POST, &car("restore"), restore, "Lets its owner give the access back")
+            .answers::<SimulatedVehicle>(ok),
         operation(
             Method::POST,
             &car("connect"),
@@ -110,8 +136,10 @@ pub(crate) struct NewSimulatedVehicle {
     year: Option<u16>,
     /// `US`, `CA` or `EUROPE`; `US` by default.
     region: Option<String>,
-    /// `driving`, `charging` or `parked`; `driving` by default.
+    /// `driving`, `charging`, `parked` or `day`; `driving` by default.
     profile: Option<String>,
+    /// The same number makes the same car, with the same vehicle number and the same fate; drawn by default.
+    seed: Option<u32>,
 }
 
 /// How many times faster than time.
@@ -133,7 +161,7 @@ pub(crate) struct Jump {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Profile {
-    /// `driving`, `charging` or `parked`
+    /// `driving`, `charging`, `parked` or `day`
     profile: String,
 }
 
@@ -154,6 +182,15 @@ pub(crate) struct WantedError {
     kind: String,
     /// `ASLEEP`; left out for types without codes.
     code: Option<String>,
+}
+
+/// What is wrong with a car.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fault {
+    /// The system's name in the catalogue of signals, group `Diagnostics`.
+    #[schema(example = "Airbag")]
+    system: String,
 }
 
 /// How long reads take.
@@ -267,6 +304,7 @@ async fn create(
         year: new.year,
         region: new.region.unwrap_or_else(|| USUAL_REGION.into()),
         profile: new.profile.unwrap_or_else(|| USUAL_PROFILE.into()),
+        seed: new.seed,
     };
     Ok(With(StatusCode::CREATED, app.make_car(&request).await?.into()))
 }
@@ -346,6 +384,60 @@ async fn latency(
     Json(latency): Json<Latency>,
 ) -> Answer<SimulatedVehicle> {
     control(&app, car, CarCommand::Latency(latency.latency)).await
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/plug-in`
+async fn plug_in(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+    control(&app, car, CarCommand::PlugIn).await
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/unplug`
+async fn unplug(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+    control(&app, car, CarCommand::Unplug).await
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/interrupt`
+async fn interrupt(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+    control(&app, car, CarCommand::Interrupt).await
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/open-door`
+async fn open_door(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+    control(&app, car, CarCommand::OpenDoor).await
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/close-door`
+async fn close_door(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+    control(&app, car, CarCommand::CloseDoor).await
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/fault`
+async fn fault(
+    State(app): State<Arc<App>>,
+    Ids(car): Ids<Car>,
+    Json(fault): Json<Fault>,
+) -> Answer<SimulatedVehicle> {
+    control(&app, car, CarCommand::Fault(fault.system)).await
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/clear-fault`
+async fn clear_fault(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+    control(&app, car, CarCommand::ClearFault).await
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/revoke`
+async fn revoke(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+    control(&app, car, CarCommand::Revoke).await
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/change-password`
+async fn change_password(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+    control(&app, car, CarCommand::ChangePassword).await
+}
+
+/// `POST /api/v1/simulator/vehicles/{id}/restore`
+async fn restore(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+    control(&app, car, CarCommand::Restore).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/connect`
@@ -450,6 +542,16 @@ mod tests {
             ),
             ("fail", json!({"error": null}), "Fail(None)"),
             ("latency", json!({"latency": "ideal"}), "Latency(\"ideal\")"),
+            ("plug-in", Value::Null, "PlugIn"),
+            ("unplug", Value::Null, "Unplug"),
+            ("interrupt", Value::Null, "Interrupt"),
+            ("open-door", Value::Null, "OpenDoor"),
+            ("close-door", Value::Null, "CloseDoor"),
+            ("fault", json!({"system": "Airbag"}), "Fault(\"Airbag\")"),
+            ("clear-fault", Value::Null, "ClearFault"),
+            ("revoke", Value::Null, "Revoke"),
+            ("change-password", Value::Null, "ChangePassword"),
+            ("restore", Value::Null, "Restore"),
         ] {
             let told = server.admin(Method::POST, &format!("{path}/{command}"), body).await.expect(200);
             assert_eq!(told.json()["state"]["spec"], becomes, "{command}");
