@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{time::Timestamp, vehicle::Input};
 use futures::future::select;
-use store::{Retention, Sweep};
+use store::{Retention, Sweep, VehicleFilter};
 
-use crate::{App, AppError, metrics};
+use crate::{App, AppError, WebhookEntry, metrics};
 
 /// After a failure of the store.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -59,3 +59,9 @@ pub(crate) fn space(size: &store::Size) {
     counter!("milepost_store_commits_total").absolute(size.commits);
     counter!("milepost_store_items_total").absolute(size.items);
 }
+
+/// Readings that were pushed.
+pub(crate) fn ingested(accepted: usize, rejected: usize) {
+    counter!("milepost_readings_total", "result" => "accepted").increment(accepted as u64);
+    counter!("milepost_readings_total", "result" => "rejected").increment(rejected as u64);
+}

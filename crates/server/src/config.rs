@@ -168,6 +168,7 @@ impl Config {
                 min_free_bytes: self.retention.min_free_mib << 20,
                 ..defaults.retention
             },
+            plans: defaults.plans,
         }
     }
 }

@@ -79,6 +79,7 @@ impl Simulator for Controls {
             model: model.name.to_owned(),
             year,
             powertrain: model.powertrain,
+            region,
             kind: SIMULATED,
             spec: spec.start(now).encode(),
         })
@@ -176,6 +177,7 @@ impl Simulator for Controls {
             model: recording.name.clone(),
             year: u16::try_from(jiff::tz::Offset::UTC.to_datetime(now.to_jiff()).year()).unwrap_or(2000),
             powertrain: Powertrain::Bev,
+            region: Region::Europe,
             kind: RECORDED,
             spec: spec.encode(),
         };

@@ -5,16 +5,16 @@ use std::{path::PathBuf, pin::Pin, sync::Arc, task::Context, task::Poll};
 
 use async_trait::async_trait;
 use domain::{
-    ids::{ApplicationNo, EventNo, ObservationNo, PoolNo, VehicleId, VehicleNo, WebhookNo},
+    ids::{ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, VehicleId, VehicleNo, WebhookNo},
     time::Timestamp,
     webhook::Revision,
 };
 use store::{
-    Application, Backup, Bucket, Car, ClaimDue, Deliveries, DeliveryFilter, Due, Kept, LaneKey, LaneLease,
-    LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewWebhook, NodeId, Page, Queue, QueuedEvent,
-    Record, Recorded, Registry, Retention, Retired, Secret, SecretHash, Size, StepCommit, StepResult, Store,
-    StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter,
-    VehicleRow, Vehicles, WebhookChange,
+    Application, Backup, Bucket, Car, ClaimDue, Deliveries, DeliveryFilter, Due, Feed, Kept, LaneKey,
+    LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewWebhook, NodeId, Page, Queue,
+    QueuedEvent, Record, Recorded, Registry, Retention, Retired, Secret, SecretHash, Size, StepCommit,
+    StepResult, Store, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep,
+    VehicleFilter, VehicleRow, Vehicles, WebhookChange,
 };
 use uuid::Uuid;
 
@@ -59,6 +59,7 @@ passes_on! {
         reads fn webhooks() -> Vec<StoredWebhook>;
         reads fn revision(webhook: WebhookNo, number: u32) -> Option<Revision>;
         reads fn sweeps() -> Vec<Sweep>;
+        reads fn feeds() -> Vec<Feed>;
         reads fn token(hash: SecretHash) -> Option<TokenGrant>;
         reads fn kept(key: String) -> Option<Kept>;
         writes fn create_application(new: NewApplication) -> Application;
@@ -70,6 +71,9 @@ passes_on! {
         writes fn remove_secret(no: ApplicationNo, hint: String) -> bool;
         writes fn create_webhook(new: NewWebhook) -> StoredWebhook;
         writes fn change_webhook(no: WebhookNo, change: WebhookChange) -> Option<(StoredWebhook, Option<Tombstone>)>;
+        writes fn advance_auto(webhook: WebhookNo, after: VehicleNo) -> ();
+        writes fn create_feed(feed: Feed, most: usize) -> bool;
+        writes fn delete_feed(id: FeedId) -> bool;
         writes fn advance_sweep(sweep: Sweep) -> ();
         writes fn end_sweep(sweep: Sweep) -> ();
         writes fn grant_token(hash: SecretHash, grant: TokenGrant) -> ();

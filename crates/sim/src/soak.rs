@@ -20,7 +20,7 @@ use domain::{
     signal,
     time::Timestamp,
     vehicle::Mode,
-    webhook::Scheduled,
+    webhook::{Plan, Scheduled},
 };
 use lab::checker::Verdict;
 
@@ -391,7 +391,7 @@ impl Soak {
         let entry = app.webhook_entry(hook.id).expect("nobody deletes webhooks here");
         let mut settings = entry.webhook().scheduled().expect("a scheduled webhook").clone();
         change(&mut settings);
-        let edit = EditWebhook { settings: Some(settings), ..EditWebhook::default() };
+        let edit = EditWebhook { plan: Some(Plan::Scheduled(settings)), ..EditWebhook::default() };
         self.world.ask(|app| async move { app.edit_webhook(hook.id, edit).await.map(drop) });
     }
 

@@ -12,15 +12,15 @@ use domain::{
     ids::{ApplicationId, VehicleId, VehicleNo, WebhookId, WebhookNo},
     signal::Endpoint,
     time::Timestamp,
-    vehicle::{Mode, VehicleInfo},
-    webhook::{Agent, Scheduled, ScheduledName},
+    vehicle::{Mode, Region, VehicleInfo},
+    webhook::{Agent, Plan, Scheduled, ScheduledName},
 };
 use futures::{FutureExt, future::BoxFuture};
 use lab::checker::FaultMark;
 use parking_lot::Mutex;
 use sources::{
     SIMULATED,
-    simulated::{CarSpec, Profile, Region, models},
+    simulated::{CarSpec, Profile, models},
 };
 use store::SourceRef;
 use store_sqlite::{InMemory, SqliteKeyring, SqliteStore};
@@ -474,14 +474,29 @@ impl World {
         hook
     }
 
-    /// A webhook that has not been verified.
+    /// A verified webhook of any generation.
+    pub fn webhook_of(&mut self, plan: Plan) -> Hook {
+        let hook = self.unverified_webhook_of(plan);
+        let view = self.verify(hook);
+        assert!(view.entry.webhook().status.verified, "{:?}", view.last_verification);
+        hook
+    }
+
+    /// A scheduled webhook that has not been verified.
     pub fn unverified_webhook(&mut self, settings: Scheduled) -> Hook {
+        self.unverified_webhook_of(Plan::Scheduled(settings))
+    }
+
+    /// A webhook of any generation that has not been verified.
+    pub fn unverified_webhook_of(&mut self, plan: Plan) -> Hook {
         let (application, uri) = (self.application(), self.receiver());
         let request = NewWebhookRequest {
             application,
             name: format!("Hook {}", self.made_receivers),
             callback_uri: uri,
-            settings,
+            error_uri: None,
+            plan,
+            auto_subscribe: false,
             agent: Agent::Milepost,
         };
         let view = self.must(|app| async move { app.create_webhook(request).await });
@@ -516,8 +531,8 @@ impl World {
     pub fn reschedule(&mut self, hook: Hook, cadence: &str) {
         let view = self.view(hook);
         let old = view.entry.webhook().scheduled().expect("a scheduled webhook").clone();
-        let settings = Some(Scheduled { cadence: words::cadence(cadence), ..old });
-        self.edit(hook, EditWebhook { settings, ..EditWebhook::default() });
+        let plan = Plan::Scheduled(Scheduled { cadence: words::cadence(cadence), ..old });
+        self.edit(hook, EditWebhook { plan: Some(plan), ..EditWebhook::default() });
     }
 
     /// Switches a webhook on.
@@ -566,6 +581,7 @@ impl World {
             year: spec.year(),
             mode,
             powertrain: model.powertrain,
+            region: Region::Europe,
         };
         let linked = self.must(|app| async move {
             let application = app.application(id)?.application.no;
@@ -768,7 +784,7 @@ fn uri_of(receiver: usize) -> String {
 fn car_spec(number: u32, now: Timestamp) -> CarSpec {
     let model = models().find(|no| no.model().make == "TESLA").expect("the catalogue has a Tesla");
     let year = model.model().years.1;
-    let spec =
-        CarSpec::new(number, model, year, Region::Us, Profile::Parked).expect("a car of the catalogue");
+    let spec = CarSpec::new(number, model, year, Region::UnitedStates, Profile::Parked)
+        .expect("a car of the catalogue");
     spec.start(now)
 }

@@ -73,9 +73,7 @@ pub(crate) fn info(row: &Row<'_>, id: VehicleId, from: usize) -> Result<VehicleI
             3 => Powertrain::Bev,
             _ => return Err(damaged(from + 4, "no such powertrain")),
         },
-        region: *Region::ALL
-            .get(usize::from(row.get::<_, u8>(from + 5)?))
-            .ok_or_else(|| damaged(from + 5, "no such region"))?,
+        region: Region::from_number(row.get(from + 5)?).ok_or_else(|| damaged(from + 5, "no such region"))?,
     })
 }
 

@@ -226,6 +226,7 @@ impl From<AppError> for ApiError {
                 Self { retry_after_seconds: Some(wait_ms.div_ceil(1_000)), ..Self::new(&TOO_OFTEN, text) }
             }
             AppError::Plan(message) => Self::new(&PLAN, message),
+            AppError::Incompatible(message) => Self::conflict(message),
             AppError::Unavailable(StoreError::Full) => {
                 Self { retry_after_seconds: Some(COME_BACK_SECONDS), ..Self::new(&DISK_FULL, text) }
             }

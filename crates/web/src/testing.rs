@@ -28,7 +28,7 @@ use domain::{
     signal::{self, Powertrain, SignalId},
     signature,
     time::Timestamp,
-    vehicle::{Answer, Fault},
+    vehicle::{Answer, Fault, Region},
 };
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -166,6 +166,7 @@ impl Simulator for Cars {
                 model: request.model.clone(),
                 year: request.year.unwrap_or(2026),
                 powertrain: Powertrain::Bev,
+                region: Region::from_word(&request.region).unwrap_or_default(),
                 kind: 1,
                 spec: request.profile.clone().into_bytes(),
             }),

@@ -10,7 +10,7 @@ use domain::{
     },
     time::Timestamp,
     vehicle::{Observation, Occasion, VehicleInfo},
-    webhook::{Plan, Revision},
+    webhook::{Plan, Profile, Revision, Unified},
 };
 
 use super::Entry;
@@ -62,6 +62,10 @@ fn body_of(webhook: &WebhookEntry, entries: &[Entry], at: Timestamp) -> String {
     one(webhook, &first.content(), at)
 }
 
+/// The union profile names each trigger twice. With more than so many at once a body could pass what may be sent, so it
+/// takes the terse profile.
+const MOST_FIRED: usize = 50;
+
 /// The body of one event.
 pub(crate) fn one(webhook: &WebhookEntry, content: &Content<'_>, delivered_at: Timestamp) -> String {
     let links = &webhook.application.links;
@@ -76,12 +80,12 @@ pub(crate) fn one(webhook: &WebhookEntry, content: &Content<'_>, delivered_at: T
                 webhook: id,
                 webhook_name: &webhook.webhook().name,
             };
-            let subject =
-                Subject { user: content.user, external_id: None, info, sequence: content.sequence };
+            let fits_never = matches!(occasion, Occasion::Changed(fired) if fired.len() > MOST_FIRED);
+            let terse = fits_never.then(|| Unified { profile: Profile::Captured, ..settings.clone() });
+            let settings = terse.as_ref().unwrap_or(settings);
+            let subject = Subject { user: content.user, external_id: None, info, sequence: content.sequence };
             match occasion {
-                Occasion::Errors(changes) => {
-                    unified::errors(&envelope, settings, &subject, links, changes)
-                }
+                Occasion::Errors(changes) => unified::errors(&envelope, settings, &subject, links, changes),
                 occasion => unified::state(&envelope, settings, &subject, occasion, content.observation),
             }
         }
@@ -94,12 +98,7 @@ pub(crate) fn one(webhook: &WebhookEntry, content: &Content<'_>, delivered_at: T
 
 impl<'a> Content<'a> {
     fn block(&self, links: &'a Links) -> VehicleBlock<'a> {
-        VehicleBlock {
-            info: self.info,
-            request: self.id.request(),
-            observation: self.observation,
-            links,
-        }
+        VehicleBlock { info: self.info, request: self.id.request(), observation: self.observation, links }
     }
 }
 

@@ -179,8 +179,7 @@ fn end(
         Verdict::RetryAt(at) => OutcomeOf::RetryAt(at),
         Verdict::Abandon(reason) => {
             let began_at = entry.history.began_at().unwrap_or(now);
-            switch_off =
-                entry.revision.plan.switches_off() && switches_off(reason, began_at, last_delivered);
+            switch_off = entry.revision.plan.switches_off() && switches_off(reason, began_at, last_delivered);
             OutcomeOf::Ended(LogStatus::Failed, now)
         }
     };

@@ -90,7 +90,9 @@ impl Finding {
         match self {
             Self::Fired => "The last reading changed the value, and an event was made.",
             Self::NotSubscribed => "The vehicle is not on this webhook; subscribe it first.",
-            Self::NotDelivering => "The webhook is not verified or is switched off; nothing is evaluated meanwhile.",
+            Self::NotDelivering => {
+                "The webhook is not verified or is switched off; nothing is evaluated meanwhile."
+            }
             Self::FirstDeliveryPending => {
                 "The first delivery is still being gathered; it will carry the newest value of every signal."
             }
@@ -102,7 +104,9 @@ impl Finding {
             Self::WithinDeadBand => "The value has not moved by the dead band since the last event.",
             Self::Duplicate => "The last reading was known already.",
             Self::Late => "The last reading was older than what was known.",
-            Self::Implausible => "The last reading was not a value that the signal can have, so it counts as unknown.",
+            Self::Implausible => {
+                "The last reading was not a value that the signal can have, so it counts as unknown."
+            }
         }
     }
 }

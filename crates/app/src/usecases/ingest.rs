@@ -166,15 +166,15 @@ impl App {
         let letters = self.letters_of(feed, readings, &mut rejected).await?;
         let mut deliveries = Vec::with_capacity(letters.len());
         for (vehicle, (places, readings)) in letters {
-            deliveries.push(async move {
-                (places, self.deliver_letter(vehicle, Input::Readings(readings)).await)
-            });
+            deliveries
+                .push(async move { (places, self.deliver_letter(vehicle, Input::Readings(readings)).await) });
         }
         for (places, delivered) in future::join_all(deliveries).await {
             match delivered {
                 Ok(()) => {}
                 Err(AppError::NotFound(_)) => {
-                    rejected.extend(places.into_iter().map(|index| Rejected { index, reason: UNKNOWN.into() }));
+                    rejected
+                        .extend(places.into_iter().map(|index| Rejected { index, reason: UNKNOWN.into() }));
                 }
                 Err(error) => return Err(error),
             }
@@ -208,9 +208,10 @@ impl App {
                     place
                 }
             };
-            match place.ok_or_else(|| UNKNOWN.to_owned()).and_then(|place| {
-                checked(feed, pushed, now).map(|reading| (place, reading))
-            }) {
+            match place
+                .ok_or_else(|| UNKNOWN.to_owned())
+                .and_then(|place| checked(feed, pushed, now).map(|reading| (place, reading)))
+            {
                 Ok((place, reading)) => {
                     let (of, readings) = &mut letters[place].1;
                     of.push(index);

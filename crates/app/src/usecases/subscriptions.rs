@@ -19,16 +19,17 @@ impl App {
     /// Answers with how many are on it now of those named.
     pub async fn subscribe(&self, webhook: WebhookId, vehicles: &[VehicleId]) -> Result<usize, AppError> {
         let entry = self.webhook_entry(webhook)?;
-        self.settings.plans.allow_webhook(
-            &entry.application.application.plan,
-            entry.webhook().revision.plan.kind(),
-        )?;
+        self.settings
+            .plans
+            .allow_webhook(&entry.application.application.plan, entry.webhook().revision.plan.kind())?;
         let mut numbers = Vec::with_capacity(vehicles.len());
         for &id in vehicles {
             let row = self.vehicle(id, Some(entry.webhook().application)).await?;
             if !self.may_watch(&entry, &row.info) {
                 let VehicleInfo { make, model, .. } = &row.info;
-                return Err(AppError::Incompatible(format!("charging events cannot be had of a {make} {model}")));
+                return Err(AppError::Incompatible(format!(
+                    "charging events cannot be had of a {make} {model}"
+                )));
             }
             numbers.push(row.no);
         }

@@ -14,8 +14,7 @@ use domain::{
         unified::{self, Envelope},
         v2,
     },
-    signal,
-    signature,
+    signal, signature,
     time::Timestamp,
     webhook::{Agent, Disabled, Plan, Revision, Scheduled, Unified},
 };
@@ -290,11 +289,7 @@ impl App {
 
     /// Sends a payload with an invented vehicle, in the form of the webhook, and keeps what came of it. A unified webhook
     /// has two: of a vehicle's state, and of its errors, which goes where such errors go.
-    pub async fn test_webhook(
-        self: &Arc<Self>,
-        id: WebhookId,
-        error: bool,
-    ) -> Result<WebhookView, AppError> {
+    pub async fn test_webhook(self: &Arc<Self>, id: WebhookId, error: bool) -> Result<WebhookView, AppError> {
         let entry = self.webhook_entry(id)?;
         let no = entry.webhook().no;
         if error && entry.webhook().unified().is_none() {
@@ -309,9 +304,7 @@ impl App {
             Plan::EventBased(settings) => {
                 v2::test_charging(id, *settings, EventId::new(now, chance(&*self.dice)), now)
             }
-            Plan::Unified(settings) if error => {
-                unified::test_error(&self.envelope(&entry), settings, links)
-            }
+            Plan::Unified(settings) if error => unified::test_error(&self.envelope(&entry), settings, links),
             Plan::Unified(settings) => unified::test_state(&self.envelope(&entry), settings),
         };
         let target = if error { &entry.error_target } else { &entry.target };
@@ -403,7 +396,10 @@ impl App {
     async fn check_error_uri(&self, plan: &Plan, uri: Option<&str>) -> Result<(), AppError> {
         let Some(uri) = uri else { return Ok(()) };
         if !matches!(plan, Plan::Unified(_)) {
-            return Err(AppError::invalid("errorCallbackUri", "only unified webhooks report errors of vehicles"));
+            return Err(AppError::invalid(
+                "errorCallbackUri",
+                "only unified webhooks report errors of vehicles",
+            ));
         }
         let refused = |error| match error {
             AppError::Invalid { message, .. } => AppError::Invalid { field: "errorCallbackUri", message },
@@ -485,7 +481,10 @@ fn check_unified(settings: &Unified) -> Result<(), AppError> {
 
 fn check_signals(field: &'static str, signals: &[signal::SignalId]) -> Result<(), AppError> {
     if signals.is_empty() {
-        return Err(AppError::invalid(field, "choose at least one signal, such as tractionbattery-stateofcharge"));
+        return Err(AppError::invalid(
+            field,
+            "choose at least one signal, such as tractionbattery-stateofcharge",
+        ));
     }
     let mut seen = signals.to_vec();
     seen.sort_unstable();
@@ -535,7 +534,9 @@ fn challenge_problem(reply: &Reply, expected: &str, lenient: bool) -> Option<Str
     }
     if reply.status != 200 && !lenient {
         let status = reply.status;
-        return Some(format!("the callback URI answered with status {status}; a challenge is answered with 200"));
+        return Some(format!(
+            "the callback URI answered with status {status}; a challenge is answered with 200"
+        ));
     }
     match challenge_in(&reply.body) {
         Some(given) if signature::matches(expected, &given) => None,

@@ -25,7 +25,7 @@ use super::{Links, json::Writer, sample};
 use crate::{
     errors::ErrorCode,
     ids::{EventId, UserId, WebhookId},
-    signal::{Kind, SignalId},
+    signal::{Kind, SignalId, Value},
     time::Timestamp,
     vehicle::{ErrorChange, Mode, Observation, Occasion, Sample, VehicleInfo},
     webhook::{Profile, SimulatedMode, Unified},
@@ -57,6 +57,11 @@ pub struct Subject<'a> {
     pub info: &'a VehicleInfo,
     /// Rises with the events of the vehicle on the webhook.
     pub sequence: u64,
+}
+
+/// Whether a value is of a form that its signal has, so that an event can carry it.
+pub fn has_body(signal: SignalId, value: &Value) -> bool {
+    Body::of(signal, value).is_some()
 }
 
 /// The challenge to a callback URI. Here alone the moment of delivery is text.

@@ -56,7 +56,7 @@ pub struct VehicleInfo {
 }
 
 /// Where a brand's cloud is, which decides what it offers. The discriminant is stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Region {
     /// The United States.
@@ -79,6 +79,11 @@ impl Region {
             Self::Canada => "CA",
             Self::Europe => "EUROPE",
         }
+    }
+
+    /// From the stored number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
     }
 
     /// The region with a word.

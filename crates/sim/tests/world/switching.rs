@@ -1,6 +1,7 @@
 //! Switching webhooks off and on, and editing them.
 
 use app::EditWebhook;
+use domain::webhook::Plan;
 use expect_test::expect;
 use milepost_sim::{Strike, World, answers};
 
@@ -73,8 +74,8 @@ fn a_change_of_cadence_goes_on_after_an_end_of_the_process() {
         let cars = world.cars(3);
         world.subscribe_all(hook, &cars);
         world.foresee(Some(Strike::After(after)));
-        let settings = Some(World::scheduled("every hour", &["/odometer"]));
-        let edit = EditWebhook { settings, ..EditWebhook::default() };
+        let plan = Some(Plan::Scheduled(World::scheduled("every hour", &["/odometer"])));
+        let edit = EditWebhook { plan, ..EditWebhook::default() };
         let edited = world.ask(|app| async move { app.edit_webhook(hook.id, edit).await.is_ok() });
         world.advance_to("16:30");
         world.foresee(None);

@@ -49,7 +49,7 @@ impl Charger {
     pub(super) fn volts(self, region: Region) -> f64 {
         match region {
             _ if self.is_fast() => Self::DIRECT_VOLTS,
-            Region::Us | Region::Canada => 240.0,
+            Region::UnitedStates | Region::Canada => 240.0,
             Region::Europe => 230.0,
         }
     }

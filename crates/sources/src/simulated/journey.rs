@@ -178,7 +178,9 @@ pub(super) fn length_us(spec: &CarSpec) -> u64 {
 /// Towns with land all around them.
 pub(super) const fn towns(region: Region) -> &'static [(f64, f64)] {
     match region {
-        Region::Us => &[(39.74, -104.99), (30.27, -97.74), (39.96, -83.0), (38.63, -90.2), (33.45, -112.07)],
+        Region::UnitedStates => {
+            &[(39.74, -104.99), (30.27, -97.74), (39.96, -83.0), (38.63, -90.2), (33.45, -112.07)]
+        }
         Region::Canada => &[(51.05, -114.07), (45.42, -75.7), (49.9, -97.14), (52.13, -106.67)],
         Region::Europe => &[(48.14, 11.58), (52.52, 13.4), (48.86, 2.35), (40.42, -3.7), (52.09, 5.12)],
     }

@@ -8,20 +8,11 @@ mod catalogue;
 use std::fmt;
 
 use domain::signal::{Endpoint, Powertrain, SignalId};
+pub use domain::vehicle::Region;
 
 /// A model of the catalogue, by its stored number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModelNo(u8);
-
-/// Where a car is registered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-#[allow(missing_docs, reason = "each is its word; see `as_str`")]
-pub enum Region {
-    Us = 0,
-    Canada = 1,
-    Europe = 2,
-}
 
 /// What is the same for all cars of a model.
 #[derive(Clone, Debug)]
@@ -45,29 +36,6 @@ pub struct Model {
     /// Where it is sold.
     pub regions: &'static [Region],
     lacks: SignalSet,
-}
-
-impl Region {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Us, Self::Canada, Self::Europe];
-
-    /// The word of the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Us => "US",
-            Self::Canada => "CA",
-            Self::Europe => "EUROPE",
-        }
-    }
-
-    /// The region with a word of the wire, in any case.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|region| region.as_str().eq_ignore_ascii_case(word))
-    }
-
-    pub(super) fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(number)).copied()
-    }
 }
 
 impl Model {
@@ -316,15 +284,15 @@ mod tests {
         let makes = error("TRABANT", "601", 1970, Region::Europe);
         assert!(makes.starts_with("the simulator has no make TRABANT; it has TESLA, "), "{makes}");
         assert_eq!(
-            error("tesla", "Model Z", 2022, Region::Us),
+            error("tesla", "Model Z", 2022, Region::UnitedStates),
             "the simulator has no TESLA Model Z; of TESLA it has Model 3, Model Y, Model S, Model X"
         );
         assert_eq!(
-            error("TESLA", "Model 3", 1999, Region::Us),
+            error("TESLA", "Model 3", 1999, Region::UnitedStates),
             "the TESLA Model 3 of the simulator is of the years 2017 to 2026, not 1999"
         );
         assert_eq!(
-            error("VAUXHALL", "Corsa Electric", 2023, Region::Us),
+            error("VAUXHALL", "Corsa Electric", 2023, Region::UnitedStates),
             "the VAUXHALL Corsa Electric of the simulator is not sold in US, but in EUROPE"
         );
     }

@@ -233,10 +233,10 @@ fn a_charging_car_tells_how_much_power_it_takes_and_how_long_it_will_need() {
 
 #[test]
 fn a_car_without_a_plug_is_never_charging() {
-    let no = find("BMW", "X3", 2023, Region::Us).unwrap();
-    let refused = CarSpec::new(1, no, 2023, Region::Us, Profile::Charging).unwrap_err();
+    let no = find("BMW", "X3", 2023, Region::UnitedStates).unwrap();
+    let refused = CarSpec::new(1, no, 2023, Region::UnitedStates, Profile::Charging).unwrap_err();
     assert_eq!(refused.to_string(), "a BMW X3 cannot be charged; let it be driving or parked");
-    let parked = CarSpec::new(1, no, 2023, Region::Us, Profile::Parked).unwrap();
+    let parked = CarSpec::new(1, no, 2023, Region::UnitedStates, Profile::Parked).unwrap();
     assert_eq!(parked.change(Profile::Charging, NOON), Err(refused));
 }
 
@@ -245,7 +245,10 @@ fn a_car_of_a_wrong_year_or_region_is_refused() {
     let no = find("BYD", "Seal", 2024, Region::Europe).unwrap();
     let make = |year, region| CarSpec::new(1, no, year, region, Profile::Parked).map(drop);
     assert!(matches!(make(2010, Region::Europe), Err(SpecRefused::NoSuchCar(NoSuchCar::Year { .. }))));
-    assert!(matches!(make(2024, Region::Us), Err(SpecRefused::NoSuchCar(NoSuchCar::Region { .. }))));
+    assert!(matches!(
+        make(2024, Region::UnitedStates),
+        Err(SpecRefused::NoSuchCar(NoSuchCar::Region { .. }))
+    ));
 }
 
 #[test]
@@ -326,8 +329,8 @@ fn a_car_that_changes_its_profile_goes_on_from_where_it_is() {
 
 #[test]
 fn a_car_that_was_never_started_has_an_account_issue() {
-    let no = find("TESLA", "Model 3", 2023, Region::Us).unwrap();
-    let car = CarSpec::new(1, no, 2023, Region::Us, Profile::Parked).unwrap();
+    let no = find("TESLA", "Model 3", 2023, Region::UnitedStates).unwrap();
+    let car = CarSpec::new(1, no, 2023, Region::UnitedStates, Profile::Parked).unwrap();
     let refused = Err(ErrorCode::CONNECTED_SERVICES_ACCOUNT_ACCOUNT_ISSUE.into());
     assert_eq!(answer(&car, &[signal::VIN], NOON), refused);
     assert!(answer(&car.start(NOON), &[signal::VIN], NOON).is_ok());

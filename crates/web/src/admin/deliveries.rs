@@ -363,8 +363,12 @@ mod tests {
         let sample =
             Sample { value: signal::Value::Number(81_203.4), captured_at: Some(at), retrieved_at: at };
         let seen = [
-            Observed { signal: signal::ODOMETER, outcome: Ok(sample) },
-            Observed { signal: signal::STATE_OF_CHARGE, outcome: Err(ErrorCode::VEHICLE_STATE_ASLEEP) },
+            Observed { signal: signal::ODOMETER, outcome: Ok(sample), older: None },
+            Observed {
+                signal: signal::STATE_OF_CHARGE,
+                outcome: Err(ErrorCode::VEHICLE_STATE_ASLEEP),
+                older: None,
+            },
         ];
         check(
             seen.iter().map(CarriedSignal::from).collect::<Vec<_>>(),

@@ -76,13 +76,15 @@ async fn fill(stage: &Stage, events: usize, run: usize, quiet: bool) -> Result<u
                 expected: vehicle.version,
                 document: vehicle.document,
                 due: None,
-                observation: Some(NewObservation { taken_at: slot, body }),
+                observations: vec![NewObservation { taken_at: slot, body }],
                 events: vec![NewEvent {
                     lane: LaneKey { webhook, stripe: 0 },
                     revision: 1,
                     id: EventId::of_slot(stage.webhook, vehicle.info.id, slot),
                     slot,
                     sequence: 1,
+                    occasion: Vec::new(),
+                    observation: 0,
                 }],
                 missed: vec![],
                 rows: vec![],
@@ -108,6 +110,7 @@ fn observation(at: domain::time::Timestamp) -> Observation {
     let seen = |signal, value| Observed {
         signal,
         outcome: Ok(Sample { value, captured_at: Some(at), retrieved_at: at }),
+        older: None,
     };
     let mut signals = vec![
         seen(signal::ODOMETER, Number(20_123.4)),
@@ -116,7 +119,11 @@ fn observation(at: domain::time::Timestamp) -> Observation {
         seen(signal::BATTERY_RANGE, Number(312.5)),
         seen(signal::IS_CABLE_CONNECTED, Flag(false)),
         seen(signal::CHARGING_STATUS, Text("NOT_CHARGING".into())),
-        Observed { signal: signal::FUEL_LEVEL, outcome: Err(ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE) },
+        Observed {
+            signal: signal::FUEL_LEVEL,
+            outcome: Err(ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE),
+            older: None,
+        },
     ];
     signals.sort_by_key(|observed| observed.signal);
     Observation { taken_at: at, signals }

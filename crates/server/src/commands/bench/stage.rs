@@ -12,7 +12,7 @@ use domain::{
     time::Timestamp,
     units::UnitSystem,
     vehicle::{Mode, VehicleInfo},
-    webhook::{Agent, Scheduled, ScheduledName},
+    webhook::{Agent, Plan, Scheduled, ScheduledName},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use sources::{
@@ -110,7 +110,9 @@ pub(super) async fn prepare(running: &Running, config: Config) -> Result<(Stage,
         application: created.entry.application.id,
         name: "Benchmark".into(),
         callback_uri: counter.url(),
-        settings,
+        error_uri: None,
+        plan: Plan::Scheduled(settings),
+        auto_subscribe: false,
         agent: Agent::Milepost,
     };
     let webhook = app.create_webhook(request).await?.entry.webhook().id;
@@ -143,7 +145,7 @@ pub(super) async fn populate(
         for number in begun..vehicles.min(begun + LINKED_AT_ONCE) {
             let no = electric[number % electric.len()];
             let model = no.model();
-            let region = *model.regions.first().unwrap_or(&Region::Us);
+            let region = *model.regions.first().unwrap_or(&Region::UnitedStates);
             let spec = CarSpec::new(number as u32, no, model.years.1, region, Profile::Driving)?;
             requests.push(LinkRequest {
                 application,
@@ -155,6 +157,7 @@ pub(super) async fn populate(
                     year: model.years.1,
                     mode: Mode::Simulated,
                     powertrain: model.powertrain,
+                    region,
                 },
                 permissions: PermissionSet::ALL,
                 source: SourceRef {

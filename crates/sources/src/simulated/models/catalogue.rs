@@ -4,13 +4,13 @@ use domain::signal::{self, Endpoint, Powertrain};
 
 use super::{
     Model,
-    Region::{self, Canada, Europe, Us},
+    Region::{self, Canada, Europe, UnitedStates},
     SignalSet,
 };
 
-const WORLD: &[Region] = &[Us, Canada, Europe];
-const AMERICA: &[Region] = &[Us, Canada];
-const US: &[Region] = &[Us];
+const WORLD: &[Region] = &[UnitedStates, Canada, Europe];
+const AMERICA: &[Region] = &[UnitedStates, Canada];
+const US: &[Region] = &[UnitedStates];
 const EUROPE: &[Region] = &[Europe];
 
 /// Tells all that its powertrain has.

@@ -6,8 +6,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// A Ford, which tells of everything, on its day.
 fn ford(seed: u32) -> CarSpec {
-    let no = find("FORD", "Mustang Mach-E", 2023, Region::Us).unwrap();
-    CarSpec::new(seed, no, 2023, Region::Us, Profile::Day).unwrap().start(NOON)
+    let no = find("FORD", "Mustang Mach-E", 2023, Region::UnitedStates).unwrap();
+    CarSpec::new(seed, no, 2023, Region::UnitedStates, Profile::Day).unwrap().start(NOON)
 }
 
 fn coded(car: &CarSpec, code: &str, now: Timestamp) -> Value {
@@ -113,8 +113,8 @@ fn a_day_is_followed_by_another_that_begins_at_home_with_the_limit() {
 
 #[test]
 fn a_day_of_a_car_that_is_nearly_empty_begins_at_the_wall_box() {
-    let no = find("FORD", "Mustang Mach-E", 2023, Region::Us).unwrap();
-    let car = CarSpec::new(1, no, 2023, Region::Us, Profile::Charging).unwrap().start(NOON);
+    let no = find("FORD", "Mustang Mach-E", 2023, Region::UnitedStates).unwrap();
+    let car = CarSpec::new(1, no, 2023, Region::UnitedStates, Profile::Charging).unwrap().start(NOON);
     let charge = number(&car, signal::STATE_OF_CHARGE, NOON);
     let car = car.change(Profile::Day, NOON).unwrap();
     assert_eq!(number(&car, signal::STATE_OF_CHARGE, NOON), charge);
@@ -147,9 +147,9 @@ fn a_charged_car_stays_plugged_in_and_later_drives_somewhere_and_back() {
 
 #[test]
 fn one_in_five_charges_at_a_wall_box_breaks_off_below_the_limit() {
-    let no = find("TESLA", "Model 3", 2023, Region::Us).unwrap();
+    let no = find("TESLA", "Model 3", 2023, Region::UnitedStates).unwrap();
     let broken_off = (0..200).filter(|&seed| {
-        let car = CarSpec::new(seed, no, 2023, Region::Us, Profile::Charging).unwrap().start(NOON);
+        let car = CarSpec::new(seed, no, 2023, Region::UnitedStates, Profile::Charging).unwrap().start(NOON);
         let course = course(&car, NOON, 24);
         let broken_off = course[1] == "interrupted";
         let ended =

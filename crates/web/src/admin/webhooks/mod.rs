@@ -141,7 +141,7 @@ async fn verify(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Answer<
 
 /// `POST /api/v1/webhooks/{id}/test`
 async fn test(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Answer<Webhook> {
-    Ok(Out(Webhook::from(&app.test_webhook(id).await?)))
+    Ok(Out(Webhook::from(&app.test_webhook(id, false).await?)))
 }
 
 /// `POST /api/v1/webhooks/{id}/enable`

@@ -5,7 +5,7 @@ use domain::{
     ids::ApplicationId,
     signal::Endpoint,
     units::UnitSystem,
-    webhook::{self, Scheduled, ScheduledName},
+    webhook::{self, Plan, Scheduled, ScheduledName},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -162,7 +162,15 @@ impl NewWebhook {
             vehicles_per_request: self.vehicles_per_request.unwrap_or(1),
         };
         let Self { name, callback_uri, user_agent, .. } = self;
-        Ok(NewWebhookRequest { application, name, callback_uri, settings, agent: user_agent.into() })
+        Ok(NewWebhookRequest {
+            application,
+            name,
+            callback_uri,
+            error_uri: None,
+            plan: Plan::Scheduled(settings),
+            auto_subscribe: false,
+            agent: user_agent.into(),
+        })
     }
 }
 
@@ -171,7 +179,9 @@ impl WebhookEdit {
     pub(super) fn into_edit(self, current: Option<&Scheduled>) -> Result<EditWebhook, ApiError> {
         let settings = current.map(|current| self.settings(current)).transpose()?;
         Ok(EditWebhook {
-            settings: settings.filter(|settings| Some(settings) != current),
+            plan: settings.filter(|settings| Some(settings) != current).map(Plan::Scheduled),
+            error_uri: None,
+            auto_subscribe: None,
             name: self.name,
             callback_uri: self.callback_uri,
             agent: self.user_agent.map(Into::into),
@@ -203,7 +213,7 @@ fn endpoints(paths: &[String]) -> Result<Vec<Endpoint>, ApiError> {
 impl From<&WebhookView> for Webhook {
     fn from(view: &WebhookView) -> Self {
         let webhook = view.entry.webhook();
-        let webhook::Plan::Scheduled(settings) = &webhook.revision.plan;
+        let settings = webhook.scheduled().expect("a scheduled webhook");
         Self {
             id: Id::of(webhook.id),
             application_id: Id::of(view.entry.application.application.id),
@@ -284,12 +294,19 @@ mod tests {
     }
 
     fn settings() -> Scheduled {
-        new(NEW).unwrap().settings
+        scheduled(new(NEW).unwrap().plan)
+    }
+
+    fn scheduled(plan: Plan) -> Scheduled {
+        match plan {
+            Plan::Scheduled(settings) => settings,
+            other => panic!("not scheduled: {other:?}"),
+        }
     }
 
     fn edited(json: &str) -> Option<Scheduled> {
         let edit: WebhookEdit = serde_json::from_str(json).unwrap();
-        edit.into_edit(Some(&settings())).unwrap().settings
+        edit.into_edit(Some(&settings())).unwrap().plan.map(scheduled)
     }
 
     #[test]
