@@ -81,7 +81,7 @@ pub(crate) async fn run(args: Demo) -> Result<()> {
         }
     }
     demo.note(&format!("stopping; the data stays in {}", args.data.display()));
-    Ok(running.stop().await?)
+    running.stop().await
 }
 
 /// Where the demo's clock begins: before the next hour, and never before what was written by an earlier run.
