@@ -479,6 +479,11 @@ impl Soak {
                     slot.0 == period.hook.id && slot.1 == period.car.id() && !now.contains_key(&key)
                 };
                 self.unread.extend(self.gathering.iter().filter(of_period));
+                // The step after a read in that very moment has forgotten what it gathered before anybody could look.
+                if !now.contains_key(&key) && self.world.reads(period.car).iter().any(|read| read.at == at) {
+                    let slot = period.cadence.latest_at_or_before(at);
+                    self.unread.extend(slot.map(|slot| (period.hook.id, period.car.id(), slot)));
+                }
             }
         }
         for ((hook, number), (car, cadence, since)) in now {
