@@ -203,6 +203,7 @@ pub(crate) struct Server {
     pub(crate) router: Router,
     pub(crate) clock: StandingClock,
     pub(crate) outbound: WayOut,
+    pub(crate) keyring: Arc<SqliteKeyring>,
 }
 
 /// What came back.
@@ -237,9 +238,10 @@ impl Server {
     pub(crate) async fn with(limits: Limits) -> Self {
         let clock = StandingClock(watch::Sender::new(Duration::ZERO));
         let outbound = WayOut::new();
+        let keyring = Arc::new(SqliteKeyring::in_memory().unwrap());
         let parts = Parts {
             store: Arc::new(SqliteStore::in_memory().unwrap()),
-            keyring: Arc::new(SqliteKeyring::in_memory().unwrap()),
+            keyring: keyring.clone(),
             master_key: Zeroizing::new([7; 32]),
             clock: Arc::new(clock.clone()),
             dice: Arc::new(CountingDice::default()),
@@ -255,7 +257,7 @@ impl Server {
             version: "1.2.3".into(),
             limits,
         };
-        Self { router: router(app, config), clock, outbound }
+        Self { router: router(app, config), clock, outbound, keyring }
     }
 
     /// Any request.
