@@ -154,7 +154,7 @@ impl Stage<'_> {
         self.receiver.set_secrets_everywhere(&[text(&application, "managementToken")]);
         self.note(&format!("made      application {id}"));
         let energy = ["/", "/odometer", "/location", "/battery", "/charge"];
-        let upkeep = ["/", "/vin", "/tires/pressure", "/fuel", "/security"];
+        let upkeep = ["/", "/tires/pressure", "/odometer", "/security"];
         let webhooks = match args.replay {
             Some(_) => {
                 vec![self.webhook(id, "Recorded trip", &["/", "/battery", "/location"], "metric").await?]
