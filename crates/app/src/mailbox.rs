@@ -5,7 +5,7 @@
 //! what is stored. A batch is one load, one commit, and one hand-over to the lanes.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -20,7 +20,7 @@ use domain::{
     vehicle::{self, Document, Input, Outcome},
     webhook::{Revision, Webhook},
 };
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use store::{LoadedVehicle, NewEvent, NewMissed, NewObservation, StepCommit, StepResult, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -32,10 +32,10 @@ use crate::{
 };
 
 const SHARDS: usize = 4;
-/// Letters that wait in one shard; senders wait beyond it.
-const WAITING: usize = 4_096;
+/// Letters that wait in one shard, twice: unsorted, and sorted by vehicle. Senders wait beyond it.
+const WAITING: usize = 16_384;
 /// Letters stepped at once.
-const BATCH: usize = 256;
+const BATCH: usize = 1_024;
 /// How often a step is begun anew after conflicts before its sender learns that it failed.
 const TRIES: u8 = 20;
 
@@ -100,43 +100,85 @@ impl App {
 
 /// Steps the letters of one shard until the process stops.
 pub(crate) async fn run(app: Arc<App>, _shard: usize, mut letters: mpsc::Receiver<Letter>) {
-    let mut waiting: VecDeque<Letter> = VecDeque::new();
-    let mut batch = Vec::with_capacity(BATCH);
+    let mut waiting = Waiting::default();
+    let mut received = Vec::new();
     loop {
         if waiting.is_empty() {
             let stop = Box::pin(app.stop.wished());
-            let received = Box::pin(letters.recv_many(&mut batch, BATCH));
-            let ended = match futures::future::select(received, stop).await {
-                futures::future::Either::Left((received, _)) => received == 0,
+            let receive = Box::pin(letters.recv_many(&mut received, BATCH));
+            let ended = match futures::future::select(receive, stop).await {
+                futures::future::Either::Left((count, _)) => count == 0,
                 futures::future::Either::Right(_) => true,
             };
-            if ended && batch.is_empty() {
+            if ended && received.is_empty() {
                 return;
             }
-            waiting.extend(batch.drain(..));
+            received.drain(..).for_each(|letter| waiting.put(letter));
         }
-        while waiting.len() < BATCH
+        while waiting.count < WAITING
             && let Ok(letter) = letters.try_recv()
         {
-            waiting.push_back(letter);
+            waiting.put(letter);
         }
-        let taken = take_one_each(&mut waiting);
+        let taken = waiting.take(BATCH);
         let before = taken.len();
         let again = step_batch(&app, taken).await;
         app.mailbox.pending.fetch_sub(before - again.len(), Ordering::Relaxed);
-        for letter in again.into_iter().rev() {
-            waiting.push_front(letter);
-        }
+        again.into_iter().for_each(|letter| waiting.put_back(letter));
     }
 }
 
-/// Takes the first letter of each vehicle; later ones stay, in order.
-fn take_one_each(waiting: &mut VecDeque<Letter>) -> Vec<Letter> {
-    let mut seen = HashSet::with_capacity(waiting.len());
-    let (taken, later): (Vec<_>, Vec<_>) =
-        waiting.drain(..).partition(|letter| seen.len() < BATCH && seen.insert(letter.vehicle));
-    waiting.extend(later);
-    taken
+/// Letters that wait for their step.
+///
+/// They are taken in the order of their vehicles' numbers, round and round. Answers come in the order of the cars' moods,
+/// but neighbours lie on the same pages of the store: committed together, they are written together. A letter waits for
+/// one round at most, and the letters of one vehicle keep their order.
+#[derive(Default)]
+struct Waiting {
+    letters: BTreeMap<VehicleNo, VecDeque<Letter>>,
+    count: usize,
+    /// Where the round goes on.
+    next: VehicleNo,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    fn put(&mut self, letter: Letter) {
+        self.count += 1;
+        self.letters.entry(letter.vehicle).or_default().push_back(letter);
+    }
+
+    /// A letter whose step has to be made again comes before later ones of its vehicle.
+    fn put_back(&mut self, letter: Letter) {
+        self.count += 1;
+        self.letters.entry(letter.vehicle).or_default().push_front(letter);
+    }
+
+    /// The first letters of so many vehicles at most.
+    fn take(&mut self, most: usize) -> Vec<Letter> {
+        let ahead = self.letters.range(self.next..);
+        let round = ahead.chain(self.letters.range(..self.next));
+        let vehicles: Vec<VehicleNo> = round.map(|(&vehicle, _)| vehicle).take(most).collect();
+        if let Some(last) = vehicles.last() {
+            self.next = VehicleNo(last.0 + 1);
+        }
+        let taken: Vec<Letter> =
+            vehicles.into_iter().filter_map(|vehicle| self.take_first(vehicle)).collect();
+        self.count -= taken.len();
+        taken
+    }
+
+    fn take_first(&mut self, vehicle: VehicleNo) -> Option<Letter> {
+        let letters = self.letters.get_mut(&vehicle)?;
+        let letter = letters.pop_front();
+        if letters.is_empty() {
+            self.letters.remove(&vehicle);
+        }
+        letter
+    }
 }
 
 /// A step that is made and waits to be committed.
@@ -417,5 +459,46 @@ fn refuse(letters: Vec<Letter>, error: AppError) {
             ticket.failed();
         }
         answer(&mut letter, Err(error.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter(vehicle: i64, tries: u8) -> Letter {
+        let vehicle = VehicleNo(vehicle);
+        Letter { vehicle, input: Input::Tick, opened: None, reply: None, ticket: None, tries }
+    }
+
+    fn waiting(vehicles: &[i64]) -> Waiting {
+        let mut waiting = Waiting::default();
+        vehicles.iter().for_each(|&vehicle| waiting.put(letter(vehicle, 0)));
+        waiting
+    }
+
+    fn taken(waiting: &mut Waiting, most: usize) -> Vec<i64> {
+        waiting.take(most).iter().map(|letter| letter.vehicle.0).collect()
+    }
+
+    #[test]
+    fn neighbours_are_stepped_together_and_nobody_waits_longer_than_a_round() {
+        let mut waiting = waiting(&[9, 2, 7, 4]);
+        assert_eq!(taken(&mut waiting, 2), [2, 4]);
+        [1, 3, 8].iter().for_each(|&vehicle| waiting.put(letter(vehicle, 0)));
+        assert_eq!(taken(&mut waiting, 2), [7, 8]);
+        assert_eq!(taken(&mut waiting, 9), [9, 1, 3]);
+        assert!(waiting.is_empty());
+    }
+
+    #[test]
+    fn a_vehicle_is_stepped_once_per_batch_and_its_letters_keep_their_order() {
+        let mut waiting = Waiting::default();
+        [(5, 1), (5, 2), (6, 0)].iter().for_each(|&(vehicle, tries)| waiting.put(letter(vehicle, tries)));
+        let first = waiting.take(9).remove(0);
+        assert_eq!((first.vehicle, first.tries, waiting.count), (VehicleNo(5), 1, 1));
+        waiting.put_back(first);
+        let order: Vec<u8> = (0..2).map(|_| waiting.take(1).remove(0).tries).collect();
+        assert_eq!(order, [1, 2]);
     }
 }
