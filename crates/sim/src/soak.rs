@@ -153,8 +153,8 @@ const CADENCES: &[&str] = &[
 ];
 const ENDPOINTS: &[&[&str]] =
     &[&["/odometer"], &["/", "/battery"], &["/location", "/odometer", "/tires/pressure"], &["/vin"]];
-/// How long a read takes at most.
-const READ_MOST: Duration = Duration::from_secs(61);
+/// How long a read takes at most: a silent one ends at its deadline, and a step follows.
+const READ_MOST: Duration = Duration::from_secs(76);
 /// Around a full hour nothing is done but exactly at it: what an end of the process leaves unknown must not matter there.
 const QUIET: u64 = 15;
 
