@@ -28,7 +28,7 @@ const NOTE: Style = AnsiColor::Cyan.on_default();
 pub enum ShownTime {
     /// When the webhook came, by the receiver's clock.
     Receipt,
-    /// When the sender says it was built or sent: for a server on a clock of its own. Else the receipt.
+    /// When the sender says it was built or sent: for a server on a clock of its own. A challenge does not say it.
     Sender,
 }
 
@@ -114,8 +114,11 @@ impl Console {
     }
 
     fn time_of(&self, received: &Received) -> String {
-        let told = received.event.as_ref().and_then(Event::told).filter(|_| self.time == ShownTime::Sender);
-        told.unwrap_or(received.at).to_string()[11..19].to_owned()
+        let shown = match self.time {
+            ShownTime::Receipt => Some(received.at),
+            ShownTime::Sender => received.event.as_ref().and_then(Event::told),
+        };
+        shown.map_or("-".to_owned(), |time| time.to_string()[11..19].to_owned())
     }
 
     /// The vehicle by name and the end of its id; the number of them if there are several.
@@ -465,13 +468,13 @@ mod tests {
             80,
             expect![[r#"
             TIME      EVENT          SIG  HTTP  VEHICLE             DATA
-            16:01:13  VERIFY         ✓    200   -                   challenge abcdefgh12345…
+            -         VERIFY         ✓    200   -                   challenge abcdefgh12345…
             16:01:12  schedule       ✓    200   TESLA Model 3 bbbb  odometer 501 COMPATIBIL…
             16:01:12  schedule       ✓    200   TESLA Model 3 bbbb  location 52.5200,13.4050
             00:53:29  VEHICLE_STATE  ✓    200   BYD Seal bbbb       StateOfCharge 78% …
             00:53:29  VEHICLE_ERROR  ✓    200   BYD Seal bbbb       COMPATIBILITY:VEHICLE_N…
             16:01:12  schedule       ✗    500   TESLA Model 3 bbbb  odometer 501 COMPATIBIL…
-            16:01:13  ?              no   none  -                   POST /hook: no event
+            -         ?              no   none  -                   POST /hook: no event
             00:53:29  VEHICLE_STATE  ✓    200…  BYD Seal bbbb       StateOfCharge 78% …"#]],
         );
     }
@@ -482,13 +485,13 @@ mod tests {
             120,
             expect![[r#"
                 TIME      WEBHOOK   EVENT          SIG  HTTP  VEHICLE             DATA
-                16:01:13  0000aaaa  VERIFY         ✓    200   -                   challenge abcdefgh12345678
+                -         0000aaaa  VERIFY         ✓    200   -                   challenge abcdefgh12345678
                 16:01:12  0000aaaa  schedule       ✓    200   TESLA Model 3 bbbb  odometer 501 COMPATIBILITY · battery 78% 312.4 km
                 16:01:12  0000aaaa  schedule       ✓    200   TESLA Model 3 bbbb  location 52.5200,13.4050 · charge CHARGING …
                 00:53:29  0000aaaa  VEHICLE_STATE  ✓    200   BYD Seal bbbb       StateOfCharge 78% · 2 signals, 1 with errors
                 00:53:29  0000aaaa  VEHICLE_ERROR  ✓    200   BYD Seal bbbb       COMPATIBILITY:VEHICLE_NOT_CAPABLE …
                 16:01:12  0000aaaa  schedule       ✗    500   TESLA Model 3 bbbb  odometer 501 COMPATIBILITY · battery 78% 312.4 km
-                16:01:13  -         ?              no   none  -                   POST /hook: no event
+                -         -         ?              no   none  -                   POST /hook: no event
                 00:53:29  0000aaaa  VEHICLE_STATE  ✓    200…  BYD Seal bbbb       StateOfCharge 78% · 2 signals, 1 with errors"#]],
         );
     }

@@ -81,7 +81,7 @@ pub(crate) async fn run(args: Demo) -> Result<()> {
         }
     }
     demo.note(&format!("stopping; the data stays in {}", args.data.display()));
-    Ok(running.stop().await?)
+    running.stop().await
 }
 
 /// Where the demo's clock begins: before the next hour, and never before what was written by an earlier run.
@@ -154,7 +154,7 @@ impl Stage<'_> {
         self.receiver.set_secrets_everywhere(&[text(&application, "managementToken")]);
         self.note(&format!("made      application {id}"));
         let energy = ["/", "/odometer", "/location", "/battery", "/charge"];
-        let upkeep = ["/", "/vin", "/tires/pressure", "/fuel", "/security"];
+        let upkeep = ["/", "/tires/pressure", "/odometer", "/security"];
         let webhooks = match args.replay {
             Some(_) => {
                 vec![self.webhook(id, "Recorded trip", &["/", "/battery", "/location"], "metric").await?]
