@@ -6,6 +6,7 @@
 //! | --- | --- | --- |
 //! | `/api/v1/…` | the admin API, described by `/api/openapi.json` | holders of an admin token |
 //! | `/v2.0/…` | subscribe and unsubscribe, in the form that the SDKs of the format expect | an owner's access token; an application's management token |
+//! | `/ingest/v1/readings` | readings pushed in | holders of a feed's token |
 //! | `/docs/…`, `/` | pages that links in errors lead to | everybody |
 //! | `/healthz`, `/readyz` | probes | everybody |
 //!
@@ -17,6 +18,7 @@ mod admin;
 mod api_v2;
 mod extract;
 mod front;
+mod ingest;
 mod pages;
 mod paging;
 mod path;
@@ -98,6 +100,7 @@ pub fn router(app: Arc<App>, config: WebConfig) -> Router {
         .merge(pages::router(&config.version, &app.settings().origin))
         .merge(probes::router(app.clone(), &config.version))
         .merge(api_v2::router(app.clone()))
+        .merge(ingest::router(app.clone()))
         .merge(admin::router(app, &config))
         .fallback(|uri: Uri| async move { nothing_at(uri.path()) })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })

@@ -123,6 +123,10 @@ impl ApiError {
         Self::new(&UNAUTHORIZED, "send the header Authorization: Bearer with an admin token of this server")
     }
 
+    pub(crate) fn no_feed() -> Self {
+        Self::new(&UNAUTHORIZED, "send the header Authorization: Bearer with the token of a feed")
+    }
+
     /// No such thing, or one that must look as if it were not there.
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(&NOT_FOUND, format!("no {what} with this id"))
@@ -145,6 +149,20 @@ impl ApiError {
 
     pub(crate) fn media_type() -> Self {
         Self::new(&MEDIA_TYPE, "a body needs the header Content-Type: application/json")
+    }
+
+    /// Readings come in one of two forms.
+    pub(crate) fn readings_type() -> Self {
+        Self::new(
+            &MEDIA_TYPE,
+            "readings are sent as application/json (an array) or application/x-ndjson (one to a line), \
+             as they are or with Content-Encoding: gzip",
+        )
+    }
+
+    pub(crate) fn too_many_readings(count: usize, most: usize) -> Self {
+        let detail = format!("{count} readings are more than the {most} that one request may have");
+        Self::new(&TOO_LARGE, detail)
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {

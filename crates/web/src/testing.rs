@@ -201,6 +201,7 @@ impl Spawn for Tasks {
 
 /// A server.
 pub(crate) struct Server {
+    pub(crate) app: Arc<App>,
     pub(crate) router: Router,
     pub(crate) clock: StandingClock,
     pub(crate) outbound: WayOut,
@@ -256,7 +257,7 @@ impl Server {
             version: "1.2.3".into(),
             limits,
         };
-        Self { router: router(app, config), clock, outbound }
+        Self { router: router(app.clone(), config), app, clock, outbound }
     }
 
     /// Any request.

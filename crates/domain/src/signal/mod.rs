@@ -12,7 +12,7 @@ pub use endpoint::{Endpoint, EndpointRefused};
 pub use plausible::plausible;
 pub use value::{GridCell, Value};
 
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
 use crate::connect::Permission;
 
@@ -110,7 +110,9 @@ impl SignalId {
 
     /// The signal with a code of the wire.
     pub fn from_code(code: &str) -> Option<Self> {
-        Self::all().find(|signal| signal.entry().code == code)
+        static CODES: LazyLock<HashMap<&str, SignalId>> =
+            LazyLock::new(|| SignalId::all().map(|signal| (signal.entry().code.as_str(), signal)).collect());
+        CODES.get(code).copied()
     }
 
     /// Its row in the catalogue.

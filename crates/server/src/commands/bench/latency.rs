@@ -68,7 +68,7 @@ async fn end(running: Running, receiver: Receiver) -> Result<()> {
     Ok(())
 }
 
-async fn move_webhook(client: &HttpClient, webhook: &str, url: &str) -> Result<()> {
+pub(super) async fn move_webhook(client: &HttpClient, webhook: &str, url: &str) -> Result<()> {
     let answer =
         client.patch(&format!("/api/v1/webhooks/{webhook}"), &json!({ "callbackUri": url })).await?.json();
     ensure!(answer["verified"] == json!(true), "the receiver was not verified: {answer}");

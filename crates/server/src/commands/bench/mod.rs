@@ -6,6 +6,7 @@
 mod bare;
 mod drain;
 mod latency;
+mod readings;
 mod receiver;
 mod slot;
 mod stage;
@@ -17,7 +18,7 @@ use crate::cli::Bench;
 
 pub(crate) use receiver::serve as serve_receiver;
 
-const SCENARIOS: [&str; 4] = ["loop", "drain", "latency", "slot"];
+const SCENARIOS: [&str; 5] = ["loop", "drain", "latency", "readings", "slot"];
 
 /// One measured figure.
 struct Figure {
@@ -99,6 +100,11 @@ pub(crate) async fn run(args: Bench) -> Result<()> {
     if wanted("latency") {
         let begun = figures.len();
         figures.extend(latency::measure(&args).await?);
+        announce(&args, &figures, begun);
+    }
+    if wanted("readings") {
+        let begun = figures.len();
+        figures.extend(readings::measure(&args, bound).await?);
         announce(&args, &figures, begun);
     }
     if wanted("slot") {

@@ -87,10 +87,6 @@ pub(super) async fn start(config: &Config, from: Timestamp) -> Result<Running> {
 
 /// Makes an application and a verified hourly webhook to the receiver.
 pub(super) async fn prepare(running: &Running, config: Config) -> Result<(Stage, Counter)> {
-    let app = &running.app;
-    let created = app.create_application("Benchmark", vec![], "open").await?;
-    let token = created.entry.management_token.to_string();
-    let counter = Counter::start(&token).await?;
     let settings = Scheduled {
         cadence: Cadence::every_hours(1)?,
         endpoints: [
@@ -106,12 +102,21 @@ pub(super) async fn prepare(running: &Running, config: Config) -> Result<(Stage,
         event_name: ScheduledName::Schedule,
         vehicles_per_request: 1,
     };
+    prepare_with(running, config, Plan::Scheduled(settings)).await
+}
+
+/// Makes an application and a verified webhook of any kind to the receiver.
+pub(super) async fn prepare_with(running: &Running, config: Config, plan: Plan) -> Result<(Stage, Counter)> {
+    let app = &running.app;
+    let created = app.create_application("Benchmark", vec![], "open").await?;
+    let token = created.entry.management_token.to_string();
+    let counter = Counter::start(&token).await?;
     let request = NewWebhookRequest {
         application: created.entry.application.id,
         name: "Benchmark".into(),
         callback_uri: counter.url(),
         error_uri: None,
-        plan: Plan::Scheduled(settings),
+        plan,
         auto_subscribe: false,
         agent: Agent::Milepost,
     };
