@@ -78,8 +78,9 @@ fn entry(entry: &Value) -> Option<Part> {
         "/battery" | "/fuel" => words([share(&body["percentRemaining"]), distance(&body["range"])]),
         "/odometer" => words([distance(&body["distance"])]),
         "/battery/capacity" => words([number(&body["capacity"], " kWh")]),
-        // Who charges is plugged in.
+        // Who charges is plugged in, and who is not does not charge.
         "/charge" if body["state"] == "CHARGING" => "CHARGING".to_owned(),
+        "/charge" if body["isPluggedIn"] == false => "unplugged".to_owned(),
         "/charge" => words([text(&body["state"]), plug(&body["isPluggedIn"])]),
         "/charge/limit" => words([share(&body["limit"])]),
         "/engine/oil" => words([share(&body["lifeRemaining"])]),
@@ -138,10 +139,6 @@ fn state(body: &Value, vehicle: Option<Id>, known: &mut Values) -> Vec<Part> {
             Part::new(NOTE, changed(trigger, signal, vehicle, known))
         })
         .collect();
-    let failed = signals.iter().filter(|signal| signal["status"]["value"] == "ERROR").count();
-    if failed > 0 {
-        parts.push(Part::new(WARN, format!("{failed} with errors")));
-    }
     for signal in signals {
         let (Some(code), Some(value)) = (signal["code"].as_str(), brief(&signal["body"])) else { continue };
         if !fired(code) {
@@ -150,6 +147,10 @@ fn state(body: &Value, vehicle: Option<Id>, known: &mut Values) -> Vec<Part> {
         if let Some(vehicle) = vehicle {
             known.learn(vehicle, code, value);
         }
+    }
+    let failed = signals.iter().filter(|signal| signal["status"]["value"] == "ERROR").count();
+    if failed > 0 {
+        parts.push(Part::new(WARN, format!("{failed} with errors")));
     }
     parts
 }
@@ -180,8 +181,8 @@ fn changed(trigger: &Value, signal: Option<&Value>, vehicle: Option<Id>, known: 
 fn without_unit_of<'a>(before: &'a str, after: &str) -> &'a str {
     let is_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | ' ');
     let unit = after.trim_start_matches(is_number);
-    let before_number = before.strip_suffix(unit);
-    before_number.filter(|number| !number.is_empty() && number.chars().all(is_number)).unwrap_or(before)
+    let number = before.strip_suffix(unit).filter(|number| number.chars().all(is_number));
+    number.map(str::trim_end).filter(|number| !number.is_empty()).unwrap_or(before)
 }
 
 /// The body of a signal in brief, where it has a form that fits a few words.

@@ -6,14 +6,14 @@ use crate::arrival::Signature;
 use crate::event::{Content, Event};
 use crate::id::Id;
 use crate::receiver::{Answer, Received};
-use anstyle::{AnsiColor, Style};
-use serde_json::{Value, json};
 use crate::time::Timestamp;
+use anstyle::{AnsiColor, Style};
 use data::Part;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 
-/// Columns of a screen whose width is not known.
-const WIDTH: usize = 120;
+/// Columns where there is no screen: a file holds long lines.
+const WIDTH: usize = 160;
 /// Narrower screens do without the column of webhooks.
 const NARROW: usize = 100;
 /// Data gets at least this, however narrow the screen: then lines wrap.
@@ -341,11 +341,15 @@ mod tests {
     }
 
     fn meta(body: &str) -> &str {
-        body.split_once(r#""meta":{"deliveryId""#).map(|_| &body[body.rfind(r#""meta":"#).unwrap() + 7..]).unwrap()
+        body.split_once(r#""meta":{"deliveryId""#)
+            .map(|_| &body[body.rfind(r#""meta":"#).unwrap() + 7..])
+            .unwrap()
     }
 
     fn signal(code: &str, name: &str, body: &str) -> String {
-        format!(r#"{{"code":"{code}","name":"{name}","group":"G","body":{body},"status":{{"value":"SUCCESS"}}}}"#)
+        format!(
+            r#"{{"code":"{code}","name":"{name}","group":"G","body":{body},"status":{{"value":"SUCCESS"}}}}"#
+        )
     }
 
     fn trigger(code: &str, name: &str) -> String {
@@ -423,7 +427,9 @@ mod tests {
 
     #[test]
     fn lines_keep_to_eighty_columns() {
-        check(80, expect![[r#"
+        check(
+            80,
+            expect![[r#"
             TIME      EVENT          SIG  HTTP  VEHICLE             DATA
             16:01:13  VERIFY         ✓    200   -                   challenge abcdefgh12345…
             16:01:13  schedule       ✓    200   TESLA Model 3 bbbb  odometer 501 COMPATIBIL…
@@ -436,12 +442,15 @@ mod tests {
             16:01:13  VEHICLE_STATE  ✓    200   BYD Seal bbbb       StateOfCharge 78% …
             16:01:13  schedule       ✗    500   TESLA Model 3 bbbb  odometer 501 COMPATIBIL…
             16:01:13  ?              no   none  -                   POST /hook: no event
-            16:01:13  VEHICLE_STATE  ✓    200…  BYD Seal bbbb       StateOfCharge 78% …"#]]);
+            16:01:13  VEHICLE_STATE  ✓    200…  BYD Seal bbbb       StateOfCharge 78% …"#]],
+        );
     }
 
     #[test]
     fn lines_use_a_hundred_and_twenty_columns() {
-        check(120, expect![[r#"
+        check(
+            120,
+            expect![[r#"
             TIME      WEBHOOK   EVENT          SIG  HTTP  VEHICLE             DATA
             16:01:13  Home      VERIFY         ✓    200   -                   challenge abcdefgh12345678
             16:01:13  Home      schedule       ✓    200   TESLA Model 3 bbbb  odometer 501 COMPATIBILITY · battery 78% 312.4 km
@@ -454,7 +463,8 @@ mod tests {
             16:01:13  Home      VEHICLE_STATE  ✓    200   BYD Seal bbbb       StateOfCharge 78% · 1 with errors
             16:01:13  Home      schedule       ✗    500   TESLA Model 3 bbbb  odometer 501 COMPATIBILITY · battery 78% 312.4 km
             16:01:13  -         ?              no   none  -                   POST /hook: no event
-            16:01:13  Home      VEHICLE_STATE  ✓    200…  BYD Seal bbbb       StateOfCharge 78% · 1 with errors"#]]);
+            16:01:13  Home      VEHICLE_STATE  ✓    200…  BYD Seal bbbb       StateOfCharge 78% · 1 with errors"#]],
+        );
     }
 
     #[test]

@@ -37,24 +37,26 @@ const AIRBAG: &str = "diagnostics-airbag";
 
 /// What the lines mean, for who sees them for the first time.
 const LEGEND: [(&str, &str); 5] = [
-    ("schedule", "v2 scheduled: data on a cadence, here each full hour; Energy and Upkeep share a callback URI"),
+    (
+        "schedule",
+        "v2 scheduled: data on a cadence, here each full hour; Energy and Upkeep share a callback URI",
+    ),
     ("eventBased", "v2 eventBased: charging starts, stops or completes, of brands that tell it"),
     ("dynamic", "v2 dynamic: data every hour, every half hour while a car is plugged in"),
     ("VEHICLE_STATE", "unified: chosen signals, as soon as one that is a trigger has changed"),
     ("VEHICLE_ERROR", "unified: an error appears or is resolved; these go to a URI of their own"),
 ];
 
-/// Make, model, region, profile. The story refers to them by their place.
-const FLEET: [(&str, &str, &str, &str); 6] = [
-    ("TESLA", "Model 3", "US", "parked"),
-    ("FORD", "Mustang Mach-E", "US", "parked"),
-    ("KIA", "EV6", "US", "driving"),
-    ("BMW", "i4", "EUROPE", "driving"),
-    ("VOLKSWAGEN", "ID.4", "EUROPE", "parked"),
-    ("TOYOTA", "RAV4 Prime", "US", "parked"),
+/// Make, model, region, profile, and the number that what is drawn about the car is drawn from. The story refers to them
+/// by their place.
+const FLEET: [(&str, &str, &str, &str, u32); 6] = [
+    ("TESLA", "Model 3", "US", "parked", 19),
+    ("FORD", "Mustang Mach-E", "US", "parked", 45),
+    ("KIA", "EV6", "US", "driving", 37),
+    ("BMW", "i4", "EUROPE", "driving", 40),
+    ("VOLKSWAGEN", "ID.4", "EUROPE", "charging", 16),
+    ("TOYOTA", "RAV4 Prime", "US", "parked", 25),
 ];
-/// The same number makes the same cars.
-const SEED: u32 = 6;
 /// Those whose brands tell of charging; dynamic webhooks of the demo follow them, too.
 const TOLD_OF_CHARGING: [usize; 3] = [0, 1, 5];
 
@@ -138,7 +140,10 @@ impl<'a> Stage<'a> {
             for (event, meaning) in LEGEND {
                 anstream::println!("  {event:<13}  {meaning}");
             }
-            anstream::println!("  {:<13}  SIG ✓: the signature fits the body; HTTP: what the receiver answered", "");
+            anstream::println!(
+                "  {:<13}  SIG ✓: the signature fits the body; HTTP: what the receiver answered",
+                ""
+            );
         }
         anstream::println!("\n{}", self.console.borrow().heading());
     }
@@ -161,14 +166,14 @@ impl<'a> Stage<'a> {
         let application = self.application().await?;
         let [energy, upkeep, charging, pulse, changes] = self.webhooks(application).await?;
         let mut actors = Vec::with_capacity(FLEET.len());
-        for (make, model, region, profile) in FLEET {
+        for (make, model, region, profile, seed) in FLEET {
             let request = CarRequest {
                 make: make.into(),
                 model: model.into(),
                 year: None,
                 region: region.into(),
                 profile: profile.into(),
-                seed: Some(SEED),
+                seed: Some(seed),
             };
             let car = self.app.make_car(&request).await?;
             actors.push(self.connect(application, &car).await?);
@@ -207,7 +212,7 @@ impl<'a> Stage<'a> {
     async fn webhooks(&self, application: ApplicationId) -> Result<[WebhookId; 5]> {
         use Endpoint::*;
         let energy = scheduled(&[Attributes, Odometer, Location, Battery, Charge], UnitSystem::Metric)?;
-        let upkeep = scheduled(&[Attributes, Vin, TirePressure, Fuel, Security], UnitSystem::Imperial)?;
+        let upkeep = scheduled(&[Attributes, TirePressure, Security, Vin], UnitSystem::Imperial)?;
         let events = ChargingEvent::ALL.iter().copied().collect();
         let charging = Plan::EventBased(EventBased { events });
         let pulse = Plan::Dynamic(Dynamic::default());
@@ -302,9 +307,9 @@ fn scheduled(endpoints: &[Endpoint], units: UnitSystem) -> Result<Plan> {
 fn unified() -> Plan {
     let trigger = |signal, dead_band| Trigger { signal, dead_band };
     let mut triggers = vec![
-        trigger(IS_CABLE_CONNECTED, None),
         trigger(IS_CHARGING, None),
         trigger(STATE_OF_CHARGE, Some(5.0)),
+        trigger(IS_CABLE_CONNECTED, None),
         trigger(DOORS, None),
         trigger(ODOMETER, Some(20.0)),
     ];

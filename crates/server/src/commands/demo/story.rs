@@ -33,6 +33,7 @@ enum Control {
     PlugIn,
     Unplug,
     Interrupt,
+    /// How many times faster its own time runs.
     Speed(f64),
     OpenDoor,
     CloseDoor,
@@ -53,15 +54,15 @@ const EV6: usize = 2;
 /// In the order of their minutes.
 const SCENES: [Scene; 12] = [
     Scene { minute: 2, car: MACH_E, words: "its owner approves charging events", act: Act::Approve },
-    scene(4, MODEL_3, "is plugged in, at a fast charger", &[Control::PlugIn, Control::Speed(10.0)]),
+    scene(4, MODEL_3, "is plugged in", &[Control::PlugIn, Control::Speed(6.0)]),
     scene(6, MACH_E, "is plugged in", &[Control::PlugIn]),
     scene(16, EV6, "its owner withdraws the access at the brand", &[Control::Revoke]),
     scene(32, MACH_E, "its charging breaks off", &[Control::Interrupt]),
     scene(44, EV6, "its owner gives the access back", &[Control::Restore]),
-    scene(66, MODEL_3, "somebody opens the driver's door", &[Control::OpenDoor]),
+    scene(66, MODEL_3, "somebody opens the driver's door", &[Control::Speed(1.0), Control::OpenDoor]),
     scene(76, MODEL_3, "the door is shut", &[Control::CloseDoor]),
     scene(80, MACH_E, "its airbag has a fault", &[Control::FaultOfAirbag]),
-    scene(96, MODEL_3, "is unplugged", &[Control::Unplug, Control::Speed(1.0)]),
+    scene(96, MODEL_3, "is unplugged", &[Control::Unplug]),
     scene(100, MACH_E, "the airbag is mended", &[Control::ClearFault]),
     scene(106, MACH_E, "is unplugged", &[Control::Unplug]),
 ];

@@ -30,8 +30,7 @@ impl Tally {
         }
         *self.by_event.entry(event.name.clone()).or_default() += 1;
         if let (Some(made), "schedule") = (event.told(), event.name.as_str()) {
-            *self.by_hour.entry(made.to_string()[..13].to_owned()).or_default() +=
-                event.items().len() as u64;
+            *self.by_hour.entry(made.to_string()[..13].to_owned()).or_default() += event.items().len() as u64;
         }
     }
 
@@ -51,7 +50,9 @@ impl Tally {
                 told.join(", "),
                 self.tests
             ),
-            format!("signed    {good} of {requests} requests, checked with the application's management token"),
+            format!(
+                "signed    {good} of {requests} requests, checked with the application's management token"
+            ),
         ]
     }
 }
