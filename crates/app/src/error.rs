@@ -48,9 +48,11 @@ impl AppError {
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Full | StoreError::ReadOnly | StoreError::Busy | StoreError::Closed => {
-                Self::Unavailable(error)
-            }
+            StoreError::Full
+            | StoreError::ReadOnly
+            | StoreError::Disk(_)
+            | StoreError::Busy
+            | StoreError::Closed => Self::Unavailable(error),
             other => Self::Internal(other.to_string()),
         }
     }

@@ -85,7 +85,7 @@ pub struct Parts {
     pub spawn: Arc<dyn Spawn>,
 }
 
-/// The running application. Use-cases are its methods; see [`usecases`].
+/// The running application. Use-cases are its methods; see `usecases`.
 pub struct App {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) sealer: Arc<Sealer>,

@@ -5,7 +5,7 @@
 //! what is stored. A batch is one load, one commit, and one hand-over to the lanes.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -32,10 +32,10 @@ use crate::{
 };
 
 const SHARDS: usize = 4;
-/// Letters that wait in one shard; senders wait beyond it.
-const WAITING: usize = 4_096;
+/// Letters that wait in one shard, twice: unsorted, and sorted by vehicle. Senders wait beyond it.
+const WAITING: usize = 16_384;
 /// Letters stepped at once.
-const BATCH: usize = 256;
+const BATCH: usize = 1_024;
 /// Readings that one step takes in.
 const MOST_READINGS: usize = 1_024;
 /// How often a step is begun anew after conflicts before its sender learns that it failed.
@@ -59,6 +59,8 @@ pub(crate) struct Letter {
     /// Dropped when the letter is done with, whatever came of it.
     pub ticket: Option<crate::scheduler::Ticket>,
     pub tries: u8,
+    /// How many letters it stands for: itself, and those that have joined it.
+    pub joined: usize,
 }
 
 /// Where letters are put.
@@ -94,7 +96,8 @@ impl App {
     /// Steps a vehicle with an input of a use-case and waits until it is committed.
     pub(crate) async fn deliver_letter(&self, vehicle: VehicleNo, input: Input) -> Result<(), AppError> {
         let (reply, answer) = oneshot::channel();
-        let letter = Letter { vehicle, input, opened: None, replies: vec![reply], ticket: None, tries: 0 };
+        let letter =
+            Letter { vehicle, input, opened: None, replies: vec![reply], ticket: None, tries: 0, joined: 1 };
         self.mailbox.put(letter).await?;
         answer.await.unwrap_or(Err(AppError::Unavailable(StoreError::Closed)))
     }
@@ -102,59 +105,94 @@ impl App {
 
 /// Steps the letters of one shard until the process stops.
 pub(crate) async fn run(app: Arc<App>, _shard: usize, mut letters: mpsc::Receiver<Letter>) {
-    let mut waiting: VecDeque<Letter> = VecDeque::new();
-    let mut batch = Vec::with_capacity(BATCH);
+    let mut waiting = Waiting::default();
+    let mut received = Vec::new();
     loop {
         if waiting.is_empty() {
             let stop = Box::pin(app.stop.wished());
-            let received = Box::pin(letters.recv_many(&mut batch, BATCH));
-            let ended = match futures::future::select(received, stop).await {
-                futures::future::Either::Left((received, _)) => received == 0,
+            let receive = Box::pin(letters.recv_many(&mut received, BATCH));
+            let ended = match futures::future::select(receive, stop).await {
+                futures::future::Either::Left((count, _)) => count == 0,
                 futures::future::Either::Right(_) => true,
             };
-            if ended && batch.is_empty() {
+            if ended && received.is_empty() {
                 return;
             }
-            waiting.extend(batch.drain(..));
+            received.drain(..).for_each(|letter| waiting.put(letter));
         }
-        while waiting.len() < BATCH
+        while waiting.count < WAITING
             && let Ok(letter) = letters.try_recv()
         {
-            waiting.push_back(letter);
+            waiting.put(letter);
         }
-        let taken = take_one_each(&mut waiting);
-        let before = taken.len();
+        let taken = waiting.take(BATCH);
+        let before = count(&taken);
         let again = step_batch(&app, taken).await;
-        app.mailbox.pending.fetch_sub(before - again.len(), Ordering::Relaxed);
-        for letter in again.into_iter().rev() {
-            waiting.push_front(letter);
-        }
+        app.mailbox.pending.fetch_sub(before - count(&again), Ordering::Relaxed);
+        again.into_iter().for_each(|letter| waiting.put_back(letter));
     }
 }
 
-/// Takes the first letter of each vehicle. Readings that follow readings join them; other letters stay, in order.
-fn take_one_each(waiting: &mut VecDeque<Letter>) -> Vec<Letter> {
-    let mut places: HashMap<VehicleNo, Option<usize>> = HashMap::with_capacity(waiting.len());
-    let mut taken: Vec<Letter> = Vec::with_capacity(waiting.len());
-    let mut later = VecDeque::new();
-    for mut letter in waiting.drain(..) {
-        match places.get_mut(&letter.vehicle) {
-            None if taken.len() < BATCH => {
-                places.insert(letter.vehicle, Some(taken.len()));
-                taken.push(letter);
-            }
-            Some(Some(place)) if join(&mut taken[*place], &mut letter) => {}
-            known => {
-                // What comes after a letter that stays must not overtake it.
-                if let Some(place) = known {
-                    *place = None;
-                }
-                later.push_back(letter);
-            }
-        }
+/// How many letters these stand for.
+fn count(letters: &[Letter]) -> usize {
+    letters.iter().map(|letter| letter.joined).sum()
+}
+
+/// Letters that wait for their step.
+///
+/// They are taken in the order of their vehicles' numbers, round and round. Answers come in the order of the cars' moods,
+/// but neighbours lie on the same pages of the store: committed together, they are written together. A letter waits for
+/// one round at most, and the letters of one vehicle keep their order.
+#[derive(Default)]
+struct Waiting {
+    letters: BTreeMap<VehicleNo, VecDeque<Letter>>,
+    count: usize,
+    /// Where the round goes on.
+    next: VehicleNo,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.count == 0
     }
-    waiting.append(&mut later);
-    taken
+
+    fn put(&mut self, letter: Letter) {
+        self.count += 1;
+        self.letters.entry(letter.vehicle).or_default().push_back(letter);
+    }
+
+    /// A letter whose step has to be made again comes before later ones of its vehicle.
+    fn put_back(&mut self, letter: Letter) {
+        self.count += letter.joined;
+        self.letters.entry(letter.vehicle).or_default().push_front(letter);
+    }
+
+    /// The first letters of so many vehicles at most.
+    fn take(&mut self, most: usize) -> Vec<Letter> {
+        let ahead = self.letters.range(self.next..);
+        let round = ahead.chain(self.letters.range(..self.next));
+        let vehicles: Vec<VehicleNo> = round.map(|(&vehicle, _)| vehicle).take(most).collect();
+        if let Some(last) = vehicles.last() {
+            self.next = VehicleNo(last.0 + 1);
+        }
+        let taken: Vec<Letter> =
+            vehicles.into_iter().filter_map(|vehicle| self.take_first(vehicle)).collect();
+        self.count -= count(&taken);
+        taken
+    }
+
+    /// The first letter of a vehicle; readings that follow readings join them.
+    fn take_first(&mut self, vehicle: VehicleNo) -> Option<Letter> {
+        let letters = self.letters.get_mut(&vehicle)?;
+        let mut letter = letters.pop_front()?;
+        while letters.front_mut().is_some_and(|later| join(&mut letter, later)) {
+            letters.pop_front();
+        }
+        if letters.is_empty() {
+            self.letters.remove(&vehicle);
+        }
+        Some(letter)
+    }
 }
 
 /// Joins readings to earlier ones of the same vehicle; false when the letters are of another kind.
@@ -167,6 +205,7 @@ fn join(first: &mut Letter, later: &mut Letter) -> bool {
     }
     readings.append(more);
     first.replies.append(&mut later.replies);
+    first.joined += later.joined;
     true
 }
 
@@ -459,5 +498,46 @@ fn refuse(letters: Vec<Letter>, error: AppError) {
             ticket.failed();
         }
         answer(&mut letter, Err(error.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter(vehicle: i64, tries: u8) -> Letter {
+        let vehicle = VehicleNo(vehicle);
+        Letter { vehicle, input: Input::Tick, opened: None, replies: vec![], ticket: None, tries, joined: 1 }
+    }
+
+    fn waiting(vehicles: &[i64]) -> Waiting {
+        let mut waiting = Waiting::default();
+        vehicles.iter().for_each(|&vehicle| waiting.put(letter(vehicle, 0)));
+        waiting
+    }
+
+    fn taken(waiting: &mut Waiting, most: usize) -> Vec<i64> {
+        waiting.take(most).iter().map(|letter| letter.vehicle.0).collect()
+    }
+
+    #[test]
+    fn neighbours_are_stepped_together_and_nobody_waits_longer_than_a_round() {
+        let mut waiting = waiting(&[9, 2, 7, 4]);
+        assert_eq!(taken(&mut waiting, 2), [2, 4]);
+        [1, 3, 8].iter().for_each(|&vehicle| waiting.put(letter(vehicle, 0)));
+        assert_eq!(taken(&mut waiting, 2), [7, 8]);
+        assert_eq!(taken(&mut waiting, 9), [9, 1, 3]);
+        assert!(waiting.is_empty());
+    }
+
+    #[test]
+    fn a_vehicle_is_stepped_once_per_batch_and_its_letters_keep_their_order() {
+        let mut waiting = Waiting::default();
+        [(5, 1), (5, 2), (6, 0)].iter().for_each(|&(vehicle, tries)| waiting.put(letter(vehicle, tries)));
+        let first = waiting.take(9).remove(0);
+        assert_eq!((first.vehicle, first.tries, waiting.count), (VehicleNo(5), 1, 1));
+        waiting.put_back(first);
+        let order: Vec<u8> = (0..2).map(|_| waiting.take(1).remove(0).tries).collect();
+        assert_eq!(order, [1, 2]);
     }
 }

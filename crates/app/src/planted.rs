@@ -30,22 +30,6 @@ pub enum Planted {
 }
 
 impl Planted {
-    /// All of them.
-    pub const ALL: [Self; 12] = [
-        Self::AnswerBeforeCommit,
-        Self::DueLostAfterConflict,
-        Self::FullWindowDrops,
-        Self::EndNotRecorded,
-        Self::NewIdOnRetry,
-        Self::AttemptsForgotten,
-        Self::MissedSlotsPosted,
-        Self::RetriesWithoutEnd,
-        Self::TombstonesIgnored,
-        Self::EarlyByAMinute,
-        Self::PostedTwice,
-        Self::AcceptedRetried,
-    ];
-
     /// Whether the fault is planted in this thread.
     #[cfg(feature = "planted")]
     pub(crate) fn is_here(self) -> bool {

@@ -310,5 +310,6 @@ fn letter(opened: Opened, input: Input, ticket: Ticket) -> Letter {
         replies: Vec::new(),
         ticket: Some(ticket),
         tries: 0,
+        joined: 1,
     }
 }

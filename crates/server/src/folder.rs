@@ -34,7 +34,7 @@ pub(crate) fn master_key(data: &Path, dice: &dyn Dice) -> Result<Zeroizing<[u8; 
                 None => {
                     let mut bytes = Zeroizing::new([0; 32]);
                     dice.fill(&mut *bytes);
-                    let text = Zeroizing::new(hex::encode(&*bytes));
+                    let text = Zeroizing::new(hex::encode(bytes.as_slice()));
                     write(&path, &text)?;
                     text
                 }
@@ -60,7 +60,7 @@ pub(crate) fn admin_token(data: &Path, dice: &dyn Dice) -> Result<AdminToken> {
     }
     let mut bytes = Zeroizing::new([0; 32]);
     dice.fill(&mut *bytes);
-    let text = Zeroizing::new(format!("mpadm_{}", hex::encode(&*bytes)));
+    let text = Zeroizing::new(format!("mpadm_{}", hex::encode(bytes.as_slice())));
     write(&path, &text)?;
     Ok(AdminToken { text, written_to: Some(path) })
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, pin::Pin, sync::Arc, task::Context, task::Poll};
 
 use async_trait::async_trait;
 use domain::{
-    ids::{ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, VehicleId, VehicleNo, WebhookNo},
+    ids::{ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo, WebhookNo},
     time::Timestamp,
     webhook::Revision,
 };
@@ -84,6 +84,7 @@ passes_on! {
         reads fn load(vehicles: Vec<VehicleNo>) -> Vec<Option<LoadedVehicle>>;
         reads fn find_vehicle(id: VehicleId) -> Option<VehicleRow>;
         reads fn list_vehicles(filter: VehicleFilter, limit: usize) -> Vec<VehicleRow>;
+        reads fn vehicles_of_user(user: UserId, limit: usize) -> Vec<VehicleNo>;
         reads fn count_vehicles(application: Option<ApplicationNo>) -> u64;
         reads fn car(id: Uuid) -> Option<(Car, Vec<VehicleId>)>;
         reads fn list_cars(after: Option<Uuid>, limit: usize) -> Vec<(Car, Vec<VehicleId>)>;

@@ -153,8 +153,8 @@ const CADENCES: &[&str] = &[
 ];
 const ENDPOINTS: &[&[&str]] =
     &[&["/odometer"], &["/", "/battery"], &["/location", "/odometer", "/tires/pressure"], &["/vin"]];
-/// How long a read takes at most.
-const READ_MOST: Duration = Duration::from_secs(61);
+/// How long a read takes at most: a silent one ends at its deadline, and a step follows.
+const READ_MOST: Duration = Duration::from_secs(76);
 /// Around a full hour nothing is done but exactly at it: what an end of the process leaves unknown must not matter there.
 const QUIET: u64 = 15;
 
@@ -479,6 +479,11 @@ impl Soak {
                     slot.0 == period.hook.id && slot.1 == period.car.id() && !now.contains_key(&key)
                 };
                 self.unread.extend(self.gathering.iter().filter(of_period));
+                // The step after a read in that very moment has forgotten what it gathered before anybody could look.
+                if !now.contains_key(&key) && self.world.reads(period.car).iter().any(|read| read.at == at) {
+                    let slot = period.cadence.latest_at_or_before(at);
+                    self.unread.extend(slot.map(|slot| (period.hook.id, period.car.id(), slot)));
+                }
             }
         }
         for ((hook, number), (car, cadence, since)) in now {

@@ -32,7 +32,9 @@ pub(crate) type OpResult<T> = Result<T, OpError>;
 
 /// What to tell the caller.
 pub(crate) fn store_error(error: &Error) -> StoreError {
-    use ErrorCode::{CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, ReadOnly};
+    use ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, ReadOnly, SystemIoFailure,
+    };
     match error {
         Error::FromSqlConversionFailure(..)
         | Error::IntegralValueOutOfRange(..)
@@ -40,6 +42,7 @@ pub(crate) fn store_error(error: &Error) -> StoreError {
         _ => match error.sqlite_error_code() {
             Some(DiskFull) => StoreError::Full,
             Some(ReadOnly | CannotOpen) => StoreError::ReadOnly,
+            Some(SystemIoFailure) => StoreError::Disk(error.to_string()),
             Some(DatabaseCorrupt | NotADatabase) => StoreError::Damaged(error.to_string()),
             Some(DatabaseBusy) => StoreError::Busy,
             _ => StoreError::Failed(error.to_string()),

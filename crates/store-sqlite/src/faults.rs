@@ -162,7 +162,7 @@ async fn fault_a9_after_a_failed_sync_nothing_is_acknowledged_before_the_file_wa
         store.commit_steps(vec![full_step(vehicle, webhook, version)]).await.unwrap();
     }
     let failed = store.commit_steps(vec![full_step(vehicle, webhook, 4)]).await;
-    assert!(matches!(failed, Err(StoreError::Failed(_))), "{failed:?}");
+    assert!(matches!(failed, Err(StoreError::Disk(_))), "{failed:?}");
     assert_eq!(version(&store, vehicle).await, 3);
 
     store.commit_steps(vec![full_step(vehicle, webhook, 4)]).await.unwrap();
@@ -640,6 +640,7 @@ async fn long_tables_are_read_along_their_indexes() {
             format!("SELECT * FROM delivery WHERE status = 2 AND status <> 1 {newest}"),
             "delivery_in_trouble (status=? AND event<?)",
         ),
+        ("SELECT no FROM vehicle WHERE user = x'00' ORDER BY no".into(), "vehicle_by_user (user=?)"),
         (
             "SELECT * FROM document WHERE pool = 1 AND due = 9 AND vehicle > 2 ORDER BY vehicle".into(),
             "document_by_due (pool=? AND due=? AND rowid>?)",

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use domain::{
-    ids::{ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, VehicleId, VehicleNo, WebhookNo},
+    ids::{ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo, WebhookNo},
     time::Timestamp,
     webhook::Revision,
 };
@@ -198,6 +198,10 @@ impl Vehicles for SqliteStore {
         limit: usize,
     ) -> Result<Vec<VehicleRow>, StoreError> {
         self.engine.read(move |conn| Ok(vehicles::list_vehicles(conn, &filter, limit)?)).await
+    }
+
+    async fn vehicles_of_user(&self, user: UserId, limit: usize) -> Result<Vec<VehicleNo>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::vehicles_of_user(conn, user, limit)?)).await
     }
 
     async fn count_vehicles(&self, application: Option<ApplicationNo>) -> Result<u64, StoreError> {

@@ -9,6 +9,9 @@ pub enum StoreError {
     /// The file or its file system can only be read.
     #[error("the database is read-only; make the data folder writable and Milepost goes on by itself")]
     ReadOnly,
+    /// The disk could not be read or written.
+    #[error("the disk of the data folder fails ({0}); mend it and Milepost goes on by itself")]
+    Disk(String),
     /// The lease of a lane has passed to another node.
     #[error("the lease of this lane has passed on")]
     LeaseLost,

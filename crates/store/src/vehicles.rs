@@ -281,6 +281,8 @@ pub trait Vehicles: Send + Sync + 'static {
     /// Vehicles in the order of their numbers.
     async fn list_vehicles(&self, filter: VehicleFilter, limit: usize)
     -> Result<Vec<VehicleRow>, StoreError>;
+    /// The vehicles of an owner that are not erased, connected or not, in the order of linking.
+    async fn vehicles_of_user(&self, user: UserId, limit: usize) -> Result<Vec<VehicleNo>, StoreError>;
     /// How many vehicles the application has (all applications for `None`).
     async fn count_vehicles(&self, application: Option<ApplicationNo>) -> Result<u64, StoreError>;
     /// Adds a car to the simulator.

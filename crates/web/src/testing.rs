@@ -205,6 +205,7 @@ pub(crate) struct Server {
     pub(crate) router: Router,
     pub(crate) clock: StandingClock,
     pub(crate) outbound: WayOut,
+    pub(crate) keyring: Arc<SqliteKeyring>,
 }
 
 /// What came back.
@@ -239,9 +240,10 @@ impl Server {
     pub(crate) async fn with(limits: Limits) -> Self {
         let clock = StandingClock(watch::Sender::new(Duration::ZERO));
         let outbound = WayOut::new();
+        let keyring = Arc::new(SqliteKeyring::in_memory().unwrap());
         let parts = Parts {
             store: Arc::new(SqliteStore::in_memory().unwrap()),
-            keyring: Arc::new(SqliteKeyring::in_memory().unwrap()),
+            keyring: keyring.clone(),
             master_key: Zeroizing::new([7; 32]),
             clock: Arc::new(clock.clone()),
             dice: Arc::new(CountingDice::default()),
@@ -257,7 +259,7 @@ impl Server {
             version: "1.2.3".into(),
             limits,
         };
-        Self { router: router(app.clone(), config), app, clock, outbound }
+        Self { router: router(app.clone(), config), app, clock, outbound, keyring }
     }
 
     /// Any request.

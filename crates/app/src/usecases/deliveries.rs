@@ -11,7 +11,7 @@ use store::{Bucket, DeliveryFilter, LogStatus, LoggedDelivery, Page};
 use std::sync::Arc;
 
 use crate::{
-    App, AppError, What,
+    App, AppError, WebhookEntry, What,
     delivery::compose::{self, Content},
 };
 
@@ -92,12 +92,36 @@ impl App {
         if !subscribed.iter().any(|subscription| subscription.webhook == logged.webhook) {
             return Err(AppError::Conflict("the vehicle is not on this webhook any more".into()));
         }
+        if logged.status == LogStatus::Cancelled {
+            let message =
+                "it was cancelled when the vehicle left the webhook or its owner took permissions away";
+            return Err(AppError::Conflict(message.into()));
+        }
+        if self.carries_what_is_not_granted(&logged, &entry).await? {
+            let message = "the owner of the vehicle does not grant all that this delivery carries any more";
+            return Err(AppError::Conflict(message.into()));
+        }
         let Some((lane, queued)) = self.store.redeliver(event, self.now()).await? else {
             return Err(AppError::Conflict("what this delivery carried is not kept any more".into()));
         };
         let no = queued.no;
         self.lanes.hand_over_queued(self, lane, queued).await;
         Ok(no)
+    }
+
+    /// Whether an event carries values that the owner grants no more.
+    async fn carries_what_is_not_granted(
+        &self,
+        logged: &LoggedDelivery,
+        entry: &Arc<WebhookEntry>,
+    ) -> Result<bool, AppError> {
+        let Some(observation) = self.open_observation(logged).await else { return Ok(false) };
+        let Some(revision) = self.registry.revision(entry, logged.revision).await? else { return Ok(false) };
+        let vehicle = logged.vehicle_id.ok_or(AppError::NotFound("vehicle"))?;
+        let granted = self.vehicle(vehicle, None).await?.permissions;
+        let carried = revision.plan.signals().into_iter();
+        let mut shown = carried.filter(|&signal| matches!(observation.newest(signal), Some(Ok(_))));
+        Ok(shown.any(|signal| !granted.contains(signal.entry().permission)))
     }
 
     /// Roll-ups for charts, one per webhook, minute and end.

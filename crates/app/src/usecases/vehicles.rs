@@ -18,6 +18,9 @@ pub const PUSHED: u8 = 3;
 /// How long an access token opens what it opens.
 const ACCESS_TOKEN_LIFE: Duration = Duration::from_secs(2 * 3_600);
 
+/// Vehicles of an owner that are looked up at once while they are erased.
+const ERASED_AT_ONCE: usize = 100;
+
 /// A vehicle to be linked to an application.
 #[derive(Clone, Debug)]
 pub struct LinkRequest {
@@ -147,18 +150,21 @@ impl App {
         Ok(self.store.erase_vehicle(no).await?)
     }
 
-    /// Disconnects and erases every vehicle of a user and destroys the user's data key, which erases backups too.
+    /// Disconnects and erases every vehicle of a user, also those that were disconnected before, and destroys the user's data key, which erases backups too.
     pub async fn erase_user(&self, user: UserId) -> Result<usize, AppError> {
         let mut erased = 0;
         loop {
-            let filter = VehicleFilter { user: Some(user), ..VehicleFilter::default() };
-            let rows = self.store.list_vehicles(filter, 100).await?;
-            if rows.is_empty() {
+            let vehicles = self.store.vehicles_of_user(user, ERASED_AT_ONCE).await?;
+            if vehicles.is_empty() {
                 break;
             }
-            for row in rows {
-                self.deliver_letter(row.no, Input::Disconnect).await?;
-                self.store.erase_vehicle(row.no).await?;
+            for vehicle in vehicles {
+                match self.deliver_letter(vehicle, Input::Disconnect).await {
+                    // Its connection has ended before.
+                    Ok(()) | Err(AppError::NotFound(_)) => {}
+                    Err(error) => return Err(error),
+                }
+                self.store.erase_vehicle(vehicle).await?;
                 erased += 1;
             }
         }

@@ -1,7 +1,52 @@
 //! What JavaScript makes of a body, for tests: `JSON.stringify(JSON.parse(text))` written a second time, from the
-//! language's rules and over another parser, so that it shares no code with what it judges.
+//! language's rules and over another parser, so that it shares no code with what it judges. Long runs ask Node itself.
 
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use proptest::{
+    strategy::{Strategy, ValueTree},
+    test_runner::TestRunner,
+};
 use serde_json::Value;
+
+/// How many texts one Node reads.
+const TEXTS: usize = 10_000;
+
+/// Lines come in pairs: a text, and what has to become of it.
+const SCRIPT: &str = r#"
+    const lines = require("fs").readFileSync(0, "utf8").split("\n");
+    for (let at = 0; at + 1 < lines.length; at += 2) {
+        const made = JSON.stringify(JSON.parse(lines[at]));
+        if (made !== lines[at + 1]) {
+            console.log(JSON.stringify({ read: lines[at], expected: lines[at + 1], made }));
+            process.exit(1);
+        }
+    }
+"#;
+
+/// Lets Node parse and serialise `count` texts on one line each; `pair` makes a text, and what has to become of it.
+pub(super) fn soak<S: Strategy>(count: usize, strategy: &S, pair: impl Fn(S::Value) -> (String, String)) {
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..count.div_ceil(TEXTS) {
+        let lines = (0..TEXTS).flat_map(|_| {
+            let (text, expected) = pair(strategy.new_tree(&mut runner).expect("a value").current());
+            [text, "\n".into(), expected, "\n".into()]
+        });
+        let lines: String = lines.collect();
+        let mut node = Command::new("node")
+            .args(["-e", SCRIPT])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the soak needs Node");
+        node.stdin.take().expect("a pipe").write_all(lines.as_bytes()).expect("Node reads");
+        let output = node.wait_with_output().expect("Node ends");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
 
 /// The text after a JavaScript receiver has parsed it and serialised it again.
 pub(super) fn reserialised(text: &str) -> String {

@@ -714,18 +714,42 @@ mod tests {
         assert!(!payload.contains("statusCode"), "no sample is an error");
     }
 
+    /// The payload about a car of this make, which says all this.
+    fn payload_of(make: String, outcomes: Vec<Outcome>, units: UnitSystem) -> String {
+        let signals: Vec<_> = SignalId::all().zip(outcomes).collect();
+        let (observation, links) = (observation(&signals), links());
+        let info = VehicleInfo { make, ..info(Mode::Live) };
+        let block = VehicleBlock { info: &info, request: REQUEST, observation: &observation, links: &links };
+        schedule(WEBHOOK, &settings(Endpoint::ALL, units), &[block])
+    }
+
+    fn any_outcomes() -> impl Strategy<Value = Vec<Outcome>> {
+        collection::vec(any_outcome(), SignalId::all().count())
+    }
+
+    fn any_units() -> impl Strategy<Value = UnitSystem> {
+        select(vec![UnitSystem::Metric, UnitSystem::Imperial])
+    }
+
+    #[test]
+    #[ignore = "lets Node read fifty thousand payloads, for minutes"]
+    fn soak_canonical_payloads_survive_node() {
+        const PAYLOADS: usize = 50_000;
+        javascript::soak(PAYLOADS, &(".*", any_outcomes(), any_units()), |(make, outcomes, units)| {
+            let payload = payload_of(make, outcomes, units);
+            (payload.clone(), payload)
+        });
+        println!("soak: {PAYLOADS} payloads read and written by Node, none changed");
+    }
+
     proptest! {
         #[test]
         fn row_h04_a_payload_survives_javascript_whatever_the_car_says(
             make in ".*",
-            outcomes in collection::vec(any_outcome(), SignalId::all().count()),
-            units in select(vec![UnitSystem::Metric, UnitSystem::Imperial]),
+            outcomes in any_outcomes(),
+            units in any_units(),
         ) {
-            let signals: Vec<_> = SignalId::all().zip(outcomes).collect();
-            let (observation, links) = (observation(&signals), links());
-            let info = VehicleInfo { make, ..info(Mode::Live) };
-            let block = VehicleBlock { info: &info, request: REQUEST, observation: &observation, links: &links };
-            let payload = schedule(WEBHOOK, &settings(Endpoint::ALL, units), &[block]);
+            let payload = payload_of(make, outcomes, units);
             prop_assert_eq!(javascript::reserialised(&payload), payload);
         }
 

@@ -75,6 +75,17 @@ impl Plan {
         }
     }
 
+    /// The signals that its payloads carry.
+    pub fn signals(&self) -> Vec<SignalId> {
+        match (self, self.endpoints()) {
+            (Self::Unified(unified), _) => unified.data.clone(),
+            (_, Some(endpoints)) => {
+                endpoints.iter().flat_map(|endpoint| endpoint.signals()).copied().collect()
+            }
+            (_, None) => Vec::new(),
+        }
+    }
+
     /// When its events are tried again.
     pub const fn retries(&self) -> RetryPolicy {
         match self {

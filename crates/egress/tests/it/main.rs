@@ -7,6 +7,7 @@ mod names;
 mod pool;
 mod receivers;
 mod scene;
+mod spelling;
 mod trust;
 mod wire;
 mod witness;

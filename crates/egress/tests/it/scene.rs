@@ -300,7 +300,7 @@ pub(crate) fn again(prefix: &[&str], test: &str, variable: &str) -> Output {
     let mut words = prefix.iter().map(std::ffi::OsStr::new).chain([this.as_os_str()]);
     Command::new(words.next().unwrap())
         .args(words)
-        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .args([test, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"])
         .env(variable, "1")
         .output()
         .unwrap()

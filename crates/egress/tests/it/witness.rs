@@ -21,7 +21,10 @@ use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use url::Url;
 
-use crate::scene::{self, NameServer, Say, allowance, pause, post_to, say};
+use crate::{
+    scene::{self, NameServer, Say, allowance, pause, post_to, say},
+    spelling,
+};
 
 const CORPUS: &str = include_str!("../hostile.txt");
 const INSIDE: &str = "MILEPOST_WITNESS_INSIDE";
@@ -29,6 +32,11 @@ const REACHABLE: [&str; 2] = ["93.184.216.0/24", "2606:2800:220:1::/64"];
 const DENIED_BY_OPERATOR: &str = "198.100.8.0/24";
 const CONTROLS: [&str; 3] =
     ["https://93.184.216.34/", "https://[2606:2800:220:1::9]:8443/", "https://good.example.net/"];
+
+/// How often the long version goes through the corpus.
+const ROUNDS: usize = 20;
+/// How many spellings the long version tries.
+const SPELLINGS: u64 = 100_000;
 
 type Reached = Arc<Mutex<BTreeSet<IpAddr>>>;
 
@@ -61,7 +69,22 @@ async fn witness() {
         println!("no network namespace can be made here: only what is about to be dialled is checked");
         return without_namespace().await;
     };
-    let output = scene::again(namespace, "witness::witness", INSIDE);
+    run_inside(namespace, "witness::witness");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "tries a hundred thousand spellings, for minutes"]
+async fn soak_addresses_of_every_spelling() {
+    if std::env::var_os(INSIDE).is_some() {
+        return inside_for_long().await;
+    }
+    let namespace = namespace().expect("the soak needs a network namespace");
+    run_inside(namespace, "witness::soak_addresses_of_every_spelling");
+}
+
+/// Runs a test of this file in a network of its own.
+fn run_inside(namespace: &[&str], test: &str) {
+    let output = scene::again(namespace, test, INSIDE);
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && text.contains("the sentinel saw"), "{text}{errors}");
     println!("{text}");
@@ -77,6 +100,31 @@ fn namespace() -> Option<&'static [&'static str]> {
 }
 
 async fn inside() {
+    let reached = lone_network().await;
+    let egress = egress(None).await;
+    run(&egress).await;
+    check(&reached);
+    an_allowed_target_is_reached(&reached).await;
+}
+
+/// The corpus again and again, and spellings of addresses that are denied.
+async fn inside_for_long() {
+    let reached = lone_network().await;
+    let egress = egress(None).await;
+    for _ in 0..ROUNDS / 2 {
+        run(&egress).await;
+    }
+    let spellings = (0..SPELLINGS).map(spelling::of_a_denied_address);
+    stream::iter(spellings).for_each_concurrent(64, |uri| attack(&egress, uri)).await;
+    check(&reached);
+    println!(
+        "soak: {} hostile URIs in {ROUNDS} rounds and {SPELLINGS} spellings of denied addresses, none reached",
+        corpus().len()
+    );
+}
+
+/// A network in which every address on earth is local, and what its sentinel sees.
+async fn lone_network() -> Reached {
     for change in [
         "link set lo up",
         "route add local default dev lo",
@@ -89,10 +137,7 @@ async fn inside() {
     }
     let reached = sentinel().await;
     the_sentinel_sees_everything(&reached).await;
-    let egress = egress(None).await;
-    run(&egress).await;
-    check(&reached);
-    an_allowed_target_is_reached(&reached).await;
+    reached
 }
 
 /// Without this the test could not fail.

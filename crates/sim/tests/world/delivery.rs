@@ -4,7 +4,11 @@ use expect_test::expect;
 use milepost_sim::{Answered, Hook, World, answers, hangs, resets, unreached};
 
 use super::{check_requests, hours, minutes, seconds};
-use domain::delivery::Failure;
+use app::AppError;
+use domain::{
+    connect::{Permission, PermissionSet},
+    delivery::Failure,
+};
 
 /// A world with one car on one hourly webhook.
 fn one_car() -> (World, Hook) {
@@ -271,4 +275,45 @@ fn a_redelivery_that_waits_when_the_process_ends_is_sent_by_the_next() {
         16:00:00 car 1: 200
         16:33:05 car 1: 200"#]]
     .assert_eq(&world.story(hook));
+}
+
+#[test]
+fn what_was_cancelled_when_permissions_were_narrowed_is_not_sent_again() {
+    let mut world = World::new(7);
+    let hook = world.scheduled_webhook("every hour", &["/odometer", "/location"]);
+    let car = world.car();
+    world.subscribe(hook, car);
+    world.receiver_is(hook, unreached(Failure::Refused));
+    world.advance_to("16:00:05");
+    world.grant(car, [Permission::ReadOdometer].into_iter().collect());
+    world.receiver_is(hook, answers(200));
+    world.advance_to("16:05");
+    expect!["car 1 16:00:00: cancelled after 1 attempt"].assert_eq(&world.log_story(hook));
+    check_not_sent_again(&mut world, hook);
+    world.grant(car, PermissionSet::ALL);
+    check_not_sent_again(&mut world, hook);
+}
+
+#[test]
+fn what_carries_more_than_an_owner_still_grants_is_not_sent_again() {
+    let mut world = World::new(7);
+    let hook = world.scheduled_webhook("every hour", &["/odometer", "/location"]);
+    let car = world.car();
+    world.subscribe(hook, car);
+    world.advance_to("16:05");
+    world.grant(car, [Permission::ReadOdometer].into_iter().collect());
+    check_not_sent_again(&mut world, hook);
+    world.grant(car, [Permission::ReadOdometer, Permission::ReadLocation].into_iter().collect());
+    let event = world.log()[0].logged.event;
+    world.must(|app| async move { app.redeliver(event).await });
+}
+
+/// A redelivery of the first event of the log is refused, and nothing is sent.
+#[track_caller]
+fn check_not_sent_again(world: &mut World, hook: Hook) {
+    let (event, before) = (world.log()[0].logged.event, world.posts(hook).len());
+    let answered = world.ask(|app| async move { app.redeliver(event).await });
+    assert!(matches!(answered, Some(Err(AppError::Conflict(_)))), "{answered:?}");
+    world.advance(minutes(1));
+    assert_eq!(world.posts(hook).len(), before);
 }

@@ -29,3 +29,13 @@ fn a_seed_lives_the_same_life_each_time() {
 fn seed_84_a_slot_whose_car_was_being_read_when_its_cadence_changed_is_posted() {
     assert_eq!(soak::live(84, 1, false).guilt(), None);
 }
+
+#[test]
+fn seed_874_a_slot_that_was_read_in_the_moment_of_the_switch_off_is_not_owed() {
+    assert_eq!(soak::live(874, 4, true).guilt(), None);
+}
+
+#[test]
+fn seed_2071_a_slot_that_came_during_a_silent_read_may_be_posted_after_a_switch_on() {
+    assert_eq!(soak::live(2071, 4, true).guilt(), None);
+}

@@ -108,6 +108,7 @@ CREATE TABLE vehicle (
     car INTEGER,
     last_observation INTEGER -- only once the document is gone; until then the document has it
 ) STRICT;
+CREATE INDEX vehicle_by_user ON vehicle (user, no);
 CREATE INDEX vehicle_by_car ON vehicle (car, no) WHERE car IS NOT NULL;
 
 -- A vehicle is there for its application as long as it has this row.

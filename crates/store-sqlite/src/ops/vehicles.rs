@@ -161,6 +161,12 @@ pub(crate) fn list_vehicles(
     conn.prepare_cached(&sql)?.query_map(values.as_slice(), listed)?.collect()
 }
 
+pub(crate) fn vehicles_of_user(conn: &Connection, user: UserId, limit: usize) -> Result<Vec<VehicleNo>> {
+    conn.prepare_cached("SELECT no FROM vehicle WHERE user = ?1 ORDER BY no LIMIT ?2")?
+        .query_map(params![user.0.as_bytes(), rows::limit(limit)], |row| row.get(0).map(VehicleNo))?
+        .collect()
+}
+
 pub(crate) fn count_vehicles(conn: &Connection, application: Option<ApplicationNo>) -> Result<u64> {
     match application {
         Some(no) => conn

@@ -69,6 +69,7 @@ macro_rules! conformance_of_store {
             vehicles_load_in_the_order_asked
             an_owner_may_have_several_vehicles
             vehicles_are_listed_by_application_owner_and_source
+            the_vehicles_of_an_owner_are_found_until_they_are_erased
             a_step_is_committed_with_all_that_it_wants_written
             each_event_of_a_step_carries_its_own_observation
             a_step_that_conflicts_fails_alone_and_writes_nothing

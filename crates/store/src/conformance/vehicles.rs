@@ -469,3 +469,17 @@ pub(super) async fn queued(
     }
     events
 }
+
+pub async fn the_vehicles_of_an_owner_are_found_until_they_are_erased(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let (owner, other) = (UserId(fixture.uuid()), UserId(fixture.uuid()));
+    let (first, second) = (fixture.vehicle_of(owner).await, fixture.vehicle_of(owner).await);
+    fixture.vehicle_of(other).await;
+    let found = async |limit| store.vehicles_of_user(owner, limit).await.expect("reads");
+    assert_eq!(found(9).await, [first, second]);
+    fixture.change(first, RowChange::Disconnect, at(1)).await;
+    assert_eq!(found(9).await, [first, second]);
+    assert_eq!(found(1).await, [first]);
+    store.erase_vehicle(first).await.expect("erases");
+    assert_eq!(found(9).await, [second]);
+}

@@ -416,6 +416,18 @@ mod tests {
         })
     }
 
+    #[test]
+    #[ignore = "lets Node read two hundred thousand texts, for a minute"]
+    fn soak_canonical_texts_of_others_are_what_node_makes_of_them() {
+        const TEXTS: usize = 200_000;
+        javascript::soak(TEXTS, &json(), |value| {
+            let text = value.to_string();
+            let made = canonical(&text).unwrap();
+            (text, made)
+        });
+        println!("soak: {TEXTS} texts of others brought into the form that Node gives them");
+    }
+
     proptest! {
         #[test]
         fn row_h04_a_canonical_text_is_what_javascript_makes_of_it(value in json()) {

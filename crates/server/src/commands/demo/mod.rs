@@ -76,7 +76,7 @@ pub(crate) async fn run(args: Demo) -> Result<()> {
         stage.note(&line);
     }
     stage.note(&format!("stopping  the data stays in {}", args.data.display()));
-    Ok(running.stop().await?)
+    running.stop().await
 }
 
 /// Sets the stage, says how many payloads a slot has, and plays the story.

@@ -212,7 +212,7 @@ impl<'a> Stage<'a> {
     async fn webhooks(&self, application: ApplicationId) -> Result<[WebhookId; 5]> {
         use Endpoint::*;
         let energy = scheduled(&[Attributes, Odometer, Location, Battery, Charge], UnitSystem::Metric)?;
-        let upkeep = scheduled(&[Attributes, TirePressure, Security, Vin], UnitSystem::Imperial)?;
+        let upkeep = scheduled(&[Attributes, TirePressure, Odometer, Security], UnitSystem::Imperial)?;
         let events = ChargingEvent::ALL.iter().copied().collect();
         let charging = Plan::EventBased(EventBased { events });
         let pulse = Plan::Dynamic(Dynamic::default());

@@ -273,7 +273,8 @@ mod tests {
         expect_test::expect![[r#"
             8 readings taken, 2 refused, in 1.5 s (5 a second)
             the server asked 2 times to wait
-            refused 2, the first is reading 1004: no such signal"#]].assert_eq(&report.lines().join("\n"));
+            refused 2, the first is reading 1004: no such signal"#]]
+        .assert_eq(&report.lines().join("\n"));
         assert_eq!(report.json()["reasons"][0]["first"], 1_003);
     }
 }

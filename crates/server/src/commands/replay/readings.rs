@@ -150,7 +150,10 @@ mod tests {
         let csv = "Date,Time,Soc,Speed,Mode,LAT,LON\n\
                    5/27/2022,10:00:00,80,0,N,34.01,-6.83\n\
                    5/27/2022,10:00:02,79.5,12,D,34.02,-6.84\n";
-        check(csv, 1_000, expect![[r#"
+        check(
+            csv,
+            1_000,
+            expect![[r#"
             0 s {"vehicleId":"car","signal":"location-preciselocation","value":{"latitude":34.01,"longitude":-6.83},"observedAt":1653645601000}
             0 s {"vehicleId":"car","signal":"motion-currentspeed","value":0.0,"observedAt":1653645601000}
             0 s {"vehicleId":"car","signal":"tractionbattery-stateofcharge","value":80.0,"observedAt":1653645601000}
@@ -159,7 +162,8 @@ mod tests {
             2 s {"vehicleId":"car","signal":"motion-currentspeed","value":12.0,"observedAt":1653645603000}
             2 s {"vehicleId":"car","signal":"tractionbattery-stateofcharge","value":79.5,"observedAt":1653645603000}
             2 s {"vehicleId":"car","signal":"transmission-gearstate","value":"DRIVE","observedAt":1653645603000}
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -173,12 +177,16 @@ mod tests {
             "\n",
             r#"{"signal":"odometer-traveleddistance","value":2,"observedAt":1777629603000}"#,
         );
-        check(lines, -5_000, expect![[r#"
+        check(
+            lines,
+            -5_000,
+            expect![[r#"
             0 s {"id":"a","vehicleId":"car","signal":"odometer-traveleddistance","value":1,"observedAt":1777629595000}
             0 s {"signal":"charge-ischarging","value":true,"sequence":7,"vehicleId":"car"}
             5 s {"signal":"odometer-traveleddistance","value":3,"observedAt":1777629600000,"vehicleId":"car"}
             5 s {"signal":"odometer-traveleddistance","value":2,"observedAt":1777629598000,"vehicleId":"car"}
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
