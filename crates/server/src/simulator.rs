@@ -49,7 +49,8 @@ impl Controls {
     }
 }
 
-fn read(csv: &str, columns: Option<&str>) -> Result<Recording, String> {
+/// Reads a recorded trip: CSV whose columns are known by their header, or told by a map.
+pub(crate) fn read(csv: &str, columns: Option<&str>) -> Result<Recording, String> {
     let map = match columns {
         Some(columns) => ColumnMap::from_toml(columns).map_err(|error| error.to_string())?,
         None => {

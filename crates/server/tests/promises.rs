@@ -5,7 +5,7 @@
 mod common;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -125,10 +125,10 @@ async fn row_c04_the_demo_shows_signed_webhooks_of_two_slots_in_the_documented_f
     let (mut webhooks, mut tests) = (BTreeMap::new(), 0);
     for (line, raw) in lines.iter().zip(done.output.lines()).filter(|(line, _)| line["method"] == "POST") {
         assert_eq!((&line["signature"], &line["answer"]), (&json!("good"), &json!(200)), "{raw}");
-        assert_eq!(webhooks.entry(text(line, "webhookId")).or_insert(&line["target"]), &&line["target"]);
-        if line["event"] == "verify" {
+        if line["event"] != "schedule" {
             continue;
         }
+        assert_eq!(webhooks.entry(text(line, "webhookId")).or_insert(&line["target"]), &&line["target"]);
         let body = raw.split_once(r#""body":"#).unwrap().1;
         in_documented_form(body.strip_suffix('}').unwrap());
         match text(line, "mode") {
@@ -149,6 +149,74 @@ async fn row_c04_the_demo_shows_signed_webhooks_of_two_slots_in_the_documented_f
     slots.keys().for_each(|(hour, ..)| *by_hour.entry(hour).or_default() += 1);
     let whole = by_hour.values().filter(|&&count| count == 2 * 6).count();
     assert!(whole >= 2, "two hours of six vehicles on two webhooks: {by_hour:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_shows_all_four_generations_and_tells_its_story_to_the_end() {
+    let folder = folder();
+    let data = folder.path().join("data");
+    let done =
+        run(&["demo", "--slots", "3", "--speed", "600", "--json", "--data", data.to_str().unwrap()]).await;
+    assert_eq!((done.code, done.errors.as_str()), (0, ""), "{done:?}");
+    let lines: Vec<Value> = done.output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let notes: Vec<&str> = lines.iter().filter_map(|line| line["note"].as_str()).collect();
+    let posts: Vec<&Value> = lines.iter().filter(|line| line["method"] == "POST").collect();
+    let said = |words: &str| notes.iter().any(|note| note.contains(words));
+    for words in ["wait for the owner's approval", "withdraws the access", "the airbag is mended"] {
+        assert!(said(words), "{words:?} of {notes:?}");
+    }
+    assert!(!notes.iter().any(|note| note.contains("; but ")), "every scene can be played: {notes:?}");
+    assert!(said(&format!("signed    {0} of {0} requests", posts.len())), "{notes:?}");
+    let of = |event: &str| -> Vec<&Value> {
+        let real = |line: &&&Value| !text(line, "mode").eq_ignore_ascii_case("test");
+        posts.iter().filter(|line| line["event"] == event).filter(real).copied().collect()
+    };
+    let all_go_to = |event: &str, target: &str| of(event).iter().all(|line| line["target"] == target);
+
+    let charging: BTreeSet<&str> =
+        of("eventBased").iter().map(|line| text(&line["body"]["payload"], "eventType")).collect();
+    assert_eq!(charging, ["CHARGING_COMPLETED", "CHARGING_STARTED", "CHARGING_STOPPED"].into());
+
+    let dynamic = of("dynamic");
+    assert!(!dynamic.is_empty() && all_go_to("dynamic", "/pulse"));
+    for line in dynamic {
+        let data = items_of(&line["body"]["payload"]["vehicles"][0]["data"]);
+        let paths: Vec<&str> = data.iter().map(|entry| text(entry, "path")).collect();
+        assert_eq!(paths, ["/location", "/charge", "/battery"]);
+    }
+
+    assert!(all_go_to("VEHICLE_STATE", "/changes") && all_go_to("VEHICLE_ERROR", "/errors"));
+    let mut fired: BTreeMap<&str, usize> = BTreeMap::new();
+    for trigger in of("VEHICLE_STATE").iter().flat_map(|line| items_of(&line["body"]["data"]["triggers"])) {
+        *fired.entry(text(trigger, "code")).or_default() += 1;
+    }
+    assert_eq!(fired["FIRST_DELIVERY"], 6, "one for each vehicle: {fired:?}");
+    for code in [
+        "charge-ischarging",
+        "charge-ischargingcableconnected",
+        "tractionbattery-stateofcharge",
+        "closure-doors",
+        "diagnostics-airbag",
+        "odometer-traveleddistance",
+    ] {
+        assert!(fired.contains_key(code), "{code} of {fired:?}");
+    }
+
+    let errors = of("VEHICLE_ERROR");
+    let lost: Vec<(&str, &str)> = (errors.iter())
+        .flat_map(|line| {
+            let vehicle = text(&line["body"]["data"]["vehicle"], "id");
+            items_of(&line["body"]["data"]["errors"]).iter().map(move |error| (vehicle, error))
+        })
+        .filter(|(_, error)| error["type"] == "CONNECTED_SERVICES_ACCOUNT" && error["code"] == "PERMISSION")
+        .map(|(vehicle, error)| (vehicle, text(error, "state")))
+        .collect();
+    let [(vehicle, "ERROR"), (same, "RESOLVED")] = lost[..] else { panic!("{lost:?}") };
+    assert_eq!(vehicle, same);
+}
+
+fn items_of(list: &Value) -> &[Value] {
+    list.as_array().map_or(&[], Vec::as_slice)
 }
 
 fn recordings() -> Option<Vec<PathBuf>> {
@@ -191,7 +259,7 @@ async fn replayed(file: &Path) {
     };
     assert!(eventually(PATIENCE, ended).await, "the trips end");
     let trip = Trip::read(file);
-    let mut different = std::collections::BTreeSet::new();
+    let mut different = BTreeSet::new();
     for rows in seen(&server.output()).values() {
         let begun = rows[rows.len() - 1].0 - trip.length() * 1_000;
         for (at, charge, latitude, longitude) in rows {
@@ -425,6 +493,9 @@ async fn wrong_use_of_the_shell_is_told_apart_from_failure() {
         &["app", "create"],
         &["demo", "--speed", "fast"],
         &["demo", "--speed", "0"],
+        &["replay", "trip.csv"],
+        &["replay", "trip.csv", "--vehicle", UNKNOWN, "--app", UNKNOWN],
+        &["replay", "trip.csv", "--app", UNKNOWN, "--speed", "0"],
         &["serve", "--nonsense"],
         &["webhook", "subscribe", UNKNOWN, "--token", "t"],
         &["webhook", "edit", UNKNOWN, "--every", "fortnight", "--token", "t"],

@@ -17,6 +17,9 @@ use serde_json::{Value, json};
 use crate::cli::Bench;
 
 pub(crate) use receiver::serve as serve_receiver;
+#[cfg(test)]
+pub(super) use stage::config;
+pub(super) use stage::progress;
 
 const SCENARIOS: [&str; 5] = ["loop", "drain", "latency", "readings", "slot"];
 

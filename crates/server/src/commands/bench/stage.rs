@@ -68,7 +68,7 @@ pub(super) struct Stage {
 }
 
 /// A folder for one scenario, empty.
-pub(super) fn config(folder: &Path) -> Result<Config> {
+pub(in crate::commands) fn config(folder: &Path) -> Result<Config> {
     if folder.exists() {
         bail!("{} exists; remove it or name another with --data", folder.display());
     }
@@ -182,7 +182,7 @@ pub(super) async fn populate(
 }
 
 /// Progress on a terminal.
-pub(super) fn progress(most: u64, what: &'static str, quiet: bool) -> ProgressBar {
+pub(in crate::commands) fn progress(most: u64, what: &'static str, quiet: bool) -> ProgressBar {
     if quiet {
         return ProgressBar::hidden();
     }

@@ -1,0 +1,326 @@
+//! What the demo acts with: the screen, an application with a webhook of each generation, and a fleet.
+
+use std::{cell::RefCell, path::Path, sync::Arc};
+
+use anyhow::{Context, Result, bail};
+use app::{
+    App, CarState, NewWebhookRequest, WebhookView,
+    ports::{CarRequest, Clock, NewRecording},
+};
+use domain::{
+    cadence::Cadence,
+    connect::PermissionSet,
+    ids::{ApplicationId, VehicleId, WebhookId},
+    signal::{
+        BATTERY_RANGE, DOORS, Endpoint, IS_CABLE_CONNECTED, IS_CHARGING, LOCATION, ODOMETER, STATE_OF_CHARGE,
+        SignalId,
+    },
+    time::Timestamp,
+    units::UnitSystem,
+    webhook::{
+        Agent, ChargingEvent, Dynamic, EventBased, Plan, Profile, Scheduled, ScheduledName, SimulatedMode,
+        Trigger, Unified,
+    },
+};
+use lab::{
+    Id,
+    console::{self, Console},
+    receiver::{Received, Receiver},
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{cli::Demo, machine::MachineClock, wiring::Running};
+
+const NOTE: anstyle::Style = anstyle::AnsiColor::Cyan.on_default();
+const AIRBAG: &str = "diagnostics-airbag";
+
+/// What the lines mean, for who sees them for the first time.
+const LEGEND: [(&str, &str); 5] = [
+    (
+        "schedule",
+        "v2 scheduled: data on a cadence, here each full hour; Energy and Upkeep share a callback URI",
+    ),
+    ("eventBased", "v2 eventBased: charging starts, stops or completes, of brands that tell it"),
+    ("dynamic", "v2 dynamic: data every hour, every half hour while a car is plugged in"),
+    ("VEHICLE_STATE", "unified: chosen signals, as soon as one that is a trigger has changed"),
+    ("VEHICLE_ERROR", "unified: an error appears or is resolved; these go to a URI of their own"),
+];
+
+/// Make, model, region, profile, and the number that what is drawn about the car is drawn from. The story refers to them
+/// by their place.
+const FLEET: [(&str, &str, &str, &str, u32); 6] = [
+    ("TESLA", "Model 3", "US", "parked", 19),
+    ("FORD", "Mustang Mach-E", "US", "parked", 45),
+    ("KIA", "EV6", "US", "driving", 37),
+    ("BMW", "i4", "EUROPE", "driving", 40),
+    ("VOLKSWAGEN", "ID.4", "EUROPE", "charging", 16),
+    ("TOYOTA", "RAV4 Prime", "US", "parked", 25),
+];
+/// Those whose brands tell of charging; dynamic webhooks of the demo follow them, too.
+const TOLD_OF_CHARGING: [usize; 3] = [0, 1, 5];
+
+/// A car of the story.
+pub(super) struct Actor {
+    /// Make and model.
+    pub name: String,
+    /// In the simulator.
+    pub car: Uuid,
+    pub vehicle: VehicleId,
+}
+
+/// The fleet and what is to be known about it.
+pub(super) struct Cast {
+    pub actors: Vec<Actor>,
+    /// How many payloads a slot of the scheduled webhooks has.
+    pub per_slot: u64,
+}
+
+/// What the demo acts with.
+pub(super) struct Stage<'a> {
+    pub app: Arc<App>,
+    pub clock: Arc<MachineClock>,
+    receiver: &'a Receiver,
+    console: RefCell<Console>,
+    json: bool,
+}
+
+impl<'a> Stage<'a> {
+    pub(super) fn new(
+        app: Arc<App>,
+        clock: Arc<MachineClock>,
+        receiver: &'a Receiver,
+        console: Console,
+        json: bool,
+    ) -> Self {
+        Self { app, clock, receiver, console: RefCell::new(console), json }
+    }
+
+    /// A line about the demo.
+    pub(super) fn note(&self, text: &str) {
+        if self.json {
+            println!("{}", json!({ "note": text }));
+        } else {
+            anstream::println!("{NOTE}·{NOTE:#} {text}");
+        }
+    }
+
+    /// A line about what happens to a car, at its time.
+    pub(super) fn tell(&self, text: &str) {
+        if self.json {
+            println!("{}", json!({ "note": text }));
+        } else {
+            let time = self.clock.now().to_string();
+            anstream::println!("{NOTE}{}  · {text}{NOTE:#}", time.get(11..19).unwrap_or_default());
+        }
+    }
+
+    /// A webhook as it arrived.
+    pub(super) fn show(&self, received: &Received) {
+        if self.json {
+            println!("{}", console::json(received));
+        } else {
+            anstream::println!("{}", self.console.borrow_mut().line(received));
+        }
+    }
+
+    pub(super) fn introduce(&self, running: &Running, args: &Demo, from: Timestamp) {
+        self.note(&format!("server    http://{}", running.address));
+        self.note(&format!("receiver  {}", self.receiver.url("/")));
+        self.note(&format!("data      {}", args.data.display()));
+        self.note(&format!("clock     {from}, {} times faster than time", args.speed));
+        if let Some(path) = &running.admin_token.written_to {
+            self.note(&format!("admin     the token was written to {}", path.display()));
+        }
+        if self.json {
+            return;
+        }
+        if args.replay.is_none() {
+            anstream::println!();
+            for (event, meaning) in LEGEND {
+                anstream::println!("  {event:<13}  {meaning}");
+            }
+            anstream::println!(
+                "  {:<13}  SIG ✓: the signature fits the body; HTTP: what the receiver answered",
+                ""
+            );
+        }
+        anstream::println!("\n{}", self.console.borrow().heading());
+    }
+
+    /// An application with a scheduled webhook and a car that drives a recorded trip. Answers with how many payloads a
+    /// slot has.
+    pub(super) async fn set_up_trip(&self, file: &Path) -> Result<u64> {
+        let application = self.application().await?;
+        let endpoints = [Endpoint::Attributes, Endpoint::Battery, Endpoint::Location];
+        let plan = scheduled(&endpoints, UnitSystem::Metric)?;
+        let webhook = self.webhook(application, "Recorded trip", "/webhooks", plan).await?;
+        let vehicle = self.recorded(application, file).await?;
+        self.app.subscribe(webhook, &[vehicle]).await?;
+        self.note("subscribed 1 vehicle; the next slot is at the full hour");
+        Ok(1)
+    }
+
+    /// An application with a webhook of each generation, two of the scheduled ones, and the fleet on them.
+    pub(super) async fn set_up_fleet(&self) -> Result<Cast> {
+        let application = self.application().await?;
+        let [energy, upkeep, charging, pulse, changes] = self.webhooks(application).await?;
+        let mut actors = Vec::with_capacity(FLEET.len());
+        for (make, model, region, profile, seed) in FLEET {
+            let request = CarRequest {
+                make: make.into(),
+                model: model.into(),
+                year: None,
+                region: region.into(),
+                profile: profile.into(),
+                seed: Some(seed),
+            };
+            let car = self.app.make_car(&request).await?;
+            actors.push(self.connect(application, &car).await?);
+        }
+        let all: Vec<VehicleId> = actors.iter().map(|actor| actor.vehicle).collect();
+        let told: Vec<VehicleId> = TOLD_OF_CHARGING.iter().filter_map(|&at| all.get(at).copied()).collect();
+        for (webhook, vehicles) in
+            [(energy, &all), (upkeep, &all), (charging, &told), (pulse, &told), (changes, &all)]
+        {
+            self.app.subscribe(webhook, vehicles).await?;
+        }
+        self.note(&format!("subscribed {} vehicles; the next slot is at the full hour", all.len()));
+        self.tell_who_waits(charging, &actors).await?;
+        Ok(Cast { per_slot: 2 * actors.len() as u64, actors })
+    }
+
+    /// Some brands report charging events only after the owner has approved that there.
+    async fn tell_who_waits(&self, webhook: WebhookId, actors: &[Actor]) -> Result<()> {
+        let webhook = self.app.webhook_entry(webhook)?;
+        for actor in TOLD_OF_CHARGING.iter().filter_map(|&at| actors.get(at)) {
+            if self.app.awaits_approval(&webhook, actor.vehicle).await? {
+                self.tell(&format!("{}: charging events wait for the owner's approval", actor.name));
+            }
+        }
+        Ok(())
+    }
+
+    async fn application(&self) -> Result<ApplicationId> {
+        let created = self.app.create_application("Demo fleet", vec![], "open").await?;
+        self.receiver.set_secrets_everywhere(&[created.entry.management_token.as_str()]);
+        let id = created.entry.application.id;
+        self.note(&format!("made      application {id}"));
+        Ok(id)
+    }
+
+    async fn webhooks(&self, application: ApplicationId) -> Result<[WebhookId; 5]> {
+        use Endpoint::*;
+        let energy = scheduled(&[Attributes, Odometer, Location, Battery, Charge], UnitSystem::Metric)?;
+        let upkeep = scheduled(&[Attributes, TirePressure, Odometer, Security], UnitSystem::Imperial)?;
+        let events = ChargingEvent::ALL.iter().copied().collect();
+        let charging = Plan::EventBased(EventBased { events });
+        let pulse = Plan::Dynamic(Dynamic::default());
+        Ok([
+            self.webhook(application, "Energy", "/webhooks", energy).await?,
+            self.webhook(application, "Upkeep", "/webhooks", upkeep).await?,
+            self.webhook(application, "Charging", "/charging", charging).await?,
+            self.webhook(application, "Pulse", "/pulse", pulse).await?,
+            self.webhook(application, "Changes", "/changes", unified()).await?,
+        ])
+    }
+
+    /// Makes a webhook, verified by a challenge that the receiver has to answer, and tests it.
+    async fn webhook(
+        &self,
+        application: ApplicationId,
+        name: &str,
+        path: &str,
+        plan: Plan,
+    ) -> Result<WebhookId> {
+        let kind = plan.kind();
+        let error_uri = matches!(plan, Plan::Unified(_)).then(|| self.receiver.url("/errors"));
+        let request = NewWebhookRequest {
+            application,
+            name: name.into(),
+            callback_uri: self.receiver.url(path),
+            error_uri,
+            plan,
+            auto_subscribe: false,
+            agent: Agent::Milepost,
+        };
+        let id = self.app.create_webhook(request).await?.entry.webhook().id;
+        self.console.borrow_mut().name(Id(id.0.as_u128()), name);
+        let answered = self.app.verify_webhook(id).await?;
+        let expected = verified(&answered)?;
+        self.note(&format!(
+            "verified  webhook {id} {name}, {}: the answer was {}…",
+            kind.as_str(),
+            expected.get(..12).unwrap_or_default()
+        ));
+        let tested = self.app.test_webhook(id, false).await?;
+        match tested.last_test {
+            Some(test) if test.passed => Ok(id),
+            test => bail!(
+                "the test of webhook {id} failed: {}",
+                test.and_then(|test| test.problem).unwrap_or_default()
+            ),
+        }
+    }
+
+    async fn recorded(&self, application: ApplicationId, file: &Path) -> Result<VehicleId> {
+        let csv = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let recording = NewRecording { name, csv, columns: None, speed: 1 };
+        let (car, report) = self.app.record_trip(&recording).await?;
+        self.note(&format!("recording {report}"));
+        Ok(self.connect(application, &car).await?.vehicle)
+    }
+
+    async fn connect(&self, application: ApplicationId, car: &CarState) -> Result<Actor> {
+        let linked = self.app.connect_car(car.car.id, application, None, PermissionSet::ALL).await?;
+        let (info, vehicle) = (&car.car.info, linked.vehicle);
+        let name = format!("{} {}", info.make, info.model);
+        self.console.borrow_mut().name(Id(vehicle.0.as_u128()), &name);
+        self.note(&format!("connected {name} {} as vehicle {vehicle}", info.year));
+        Ok(Actor { name, car: car.car.id, vehicle })
+    }
+}
+
+/// The digest that the receiver has answered.
+fn verified(view: &WebhookView) -> Result<&str> {
+    let webhook = view.entry.webhook();
+    let result = view.last_verification.as_ref();
+    if !webhook.status.verified {
+        let problem = result.and_then(|result| result.problem.as_deref()).unwrap_or_default();
+        bail!("webhook {} was not verified: {problem}", webhook.id);
+    }
+    Ok(result.map_or("", |result| &result.expected))
+}
+
+fn scheduled(endpoints: &[Endpoint], units: UnitSystem) -> Result<Plan> {
+    Ok(Plan::Scheduled(Scheduled {
+        cadence: Cadence::every_hours(1)?,
+        endpoints: endpoints.iter().copied().collect(),
+        units,
+        event_name: ScheduledName::Schedule,
+        vehicles_per_request: 1,
+    }))
+}
+
+/// Told of charging and doors, of each five percent and twenty kilometres, and of the airbag.
+fn unified() -> Plan {
+    let trigger = |signal, dead_band| Trigger { signal, dead_band };
+    let mut triggers = vec![
+        trigger(IS_CHARGING, None),
+        trigger(STATE_OF_CHARGE, Some(5.0)),
+        trigger(IS_CABLE_CONNECTED, None),
+        trigger(DOORS, None),
+        trigger(ODOMETER, Some(20.0)),
+    ];
+    triggers.extend(SignalId::from_code(AIRBAG).map(|airbag| trigger(airbag, None)));
+    let mut data: Vec<SignalId> = triggers.iter().map(|trigger| trigger.signal).collect();
+    data.extend([LOCATION, BATTERY_RANGE]);
+    Plan::Unified(Unified {
+        triggers,
+        data,
+        profile: Profile::Union,
+        simulated_mode: SimulatedMode::Simulated,
+        lenient_verification: false,
+    })
+}

@@ -1,0 +1,280 @@
+//! Pushing readings at the pace of their recording, or as fast as the server takes them.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use app::ports::Clock;
+use hyper::{Method, StatusCode};
+use lab::client::{HttpAnswer, HttpClient};
+use serde_json::{Value, json};
+
+use super::readings::Readings;
+use crate::{cli::ReplaySpeed, commands::bench::progress};
+
+/// Readings of one request.
+const BATCH: usize = 1_000;
+/// How often a request is put off by the server before this gives up.
+const MOST_WAITS: u32 = 600;
+/// How long to wait when the server does not say how long.
+const USUAL_WAIT: Duration = Duration::from_secs(1);
+/// No wait is longer, whatever the server says.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Reasons for refusals that are told apart.
+const MOST_REASONS: usize = 20;
+
+/// Where readings go, and for whom.
+pub(super) struct Feed {
+    client: HttpClient,
+    vehicle: String,
+}
+
+/// How they go there.
+#[derive(Clone, Copy)]
+pub(super) struct Plan {
+    pub speed: ReplaySpeed,
+    /// Leave their times as they were recorded.
+    pub keep_times: bool,
+}
+
+/// What came of it.
+#[derive(Default)]
+pub(super) struct Report {
+    pub accepted: u64,
+    rejected: u64,
+    /// By reason: how many, and the place of the first in the recording.
+    reasons: BTreeMap<String, (u64, usize)>,
+    waits: u32,
+    took: Duration,
+}
+
+impl Feed {
+    pub(super) fn new(url: &str, token: &str, vehicle: &str) -> Result<Self> {
+        Ok(Self { client: HttpClient::new(url)?.bearer(token)?, vehicle: vehicle.to_owned() })
+    }
+}
+
+/// Pushes all readings. Unless their times are kept, the last one is measured when it is pushed, and all others as long
+/// before as they were recorded.
+pub(super) async fn push(
+    feed: &Feed,
+    readings: &Readings,
+    plan: Plan,
+    clock: &dyn Clock,
+    quiet: bool,
+) -> Result<Report> {
+    let count = readings.count();
+    let ends = clock.now() + plan.speed.time_for(readings.length());
+    let shift_ms = match readings.latest() {
+        Some(latest) if !plan.keep_times => ends.as_millis() - latest.as_millis(),
+        _ => 0,
+    };
+    let bar = progress(count as u64, "readings", quiet);
+    let begun = clock.monotonic();
+    let (mut report, mut next) = (Report::default(), 0);
+    while next < count {
+        let passed = clock.monotonic().saturating_sub(begun);
+        let end = batch(readings, next, plan.speed, passed);
+        if end == next {
+            clock.sleep(plan.speed.time_for(readings.due(next)).saturating_sub(passed)).await;
+            continue;
+        }
+        let lines = (next..end).map(|at| readings.item(at, &feed.vehicle, shift_ms).to_string() + "\n");
+        let answer = send(feed, lines.collect(), clock, &mut report.waits)
+            .await
+            .with_context(|| format!("stopped before reading {} of {count}", next + 1))?;
+        report.take(&answer, next, end - next);
+        bar.inc((end - next) as u64);
+        next = end;
+    }
+    bar.finish_and_clear();
+    report.took = clock.monotonic().saturating_sub(begun);
+    Ok(report)
+}
+
+/// The end of what is due and fits one request.
+fn batch(readings: &Readings, next: usize, speed: ReplaySpeed, passed: Duration) -> usize {
+    let most = readings.count().min(next + BATCH);
+    (next..most).find(|&at| speed.time_for(readings.due(at)) > passed).unwrap_or(most)
+}
+
+/// Sends one request until the server takes it, or says why not.
+async fn send(feed: &Feed, body: String, clock: &dyn Clock, waits: &mut u32) -> Result<Value> {
+    for _ in 0..MOST_WAITS {
+        let answer = feed
+            .client
+            .send(Method::POST, "/ingest/v1/readings", Some("application/x-ndjson"), body.clone().into())
+            .await
+            .context("the server does not answer; is `milepost serve` running, and is --url right?")?;
+        match answer.status {
+            StatusCode::OK => return Ok(answer.json()),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                *waits += 1;
+                clock.sleep(wait(&answer)).await;
+            }
+            StatusCode::UNAUTHORIZED => bail!("the server has no feed with this --token"),
+            status => {
+                let problem = answer.json();
+                let detail = problem["detail"].as_str().or(problem["title"].as_str()).unwrap_or_default();
+                bail!("the server answered with status {}: {detail}", status.as_u16());
+            }
+        }
+    }
+    bail!("the server has put a request off {MOST_WAITS} times")
+}
+
+/// How long the server wants to be left alone.
+fn wait(answer: &HttpAnswer) -> Duration {
+    let said = answer.header("retry-after").and_then(|text| text.trim().parse().ok());
+    said.map_or(USUAL_WAIT, Duration::from_secs).min(LONGEST_WAIT)
+}
+
+impl Report {
+    /// Counts the answer to a request of so many readings, the first of which is at this place.
+    fn take(&mut self, answer: &Value, first: usize, count: usize) {
+        let rejected = answer["rejected"].as_array().map_or(&[][..], Vec::as_slice);
+        self.accepted += answer["accepted"].as_u64().unwrap_or((count - rejected.len().min(count)) as u64);
+        self.rejected += rejected.len() as u64;
+        for refused in rejected {
+            let reason = refused["error"].as_str().unwrap_or_default();
+            if self.reasons.len() >= MOST_REASONS && !self.reasons.contains_key(reason) {
+                continue;
+            }
+            let at = first + refused["index"].as_u64().unwrap_or_default() as usize;
+            self.reasons.entry(reason.to_owned()).or_insert((0, at)).0 += 1;
+        }
+    }
+
+    /// For people.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let Self { accepted, rejected, waits, took, .. } = self;
+        let seconds = took.as_secs_f64();
+        let rate = *accepted as f64 / seconds.max(1e-3);
+        let mut lines = vec![format!(
+            "{accepted} readings taken, {rejected} refused, in {seconds:.1} s ({rate:.0} a second)"
+        )];
+        if *waits > 0 {
+            lines.push(format!("the server asked {waits} times to wait"));
+        }
+        for (reason, (count, first)) in &self.reasons {
+            lines.push(format!("refused {count}, the first is reading {}: {reason}", first + 1));
+        }
+        lines
+    }
+
+    /// For scripts.
+    pub(super) fn json(&self) -> Value {
+        let reasons: Vec<Value> = (self.reasons.iter())
+            .map(|(reason, (count, first))| json!({ "error": reason, "count": count, "first": first }))
+            .collect();
+        json!({
+            "accepted": self.accepted, "rejected": self.rejected, "waits": self.waits,
+            "tookMs": u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX), "reasons": reasons,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{commands::bench::config, machine::MachineClock, wiring};
+    use app::ports::CarRequest;
+    use domain::{
+        connect::PermissionSet,
+        signal::{ODOMETER, STATE_OF_CHARGE, Value as Known},
+    };
+    use lab::{Behaviour, Receiver};
+
+    fn readings(rows: usize) -> Readings {
+        let row = |at: usize| {
+            let at = 1_777_629_600_000 + at as i64 * 1_000;
+            format!(r#"{{"signal":"odometer-traveleddistance","value":{at},"observedAt":{at}}}"#)
+        };
+        let lines: Vec<String> = (0..rows).map(row).collect();
+        Readings::read(&lines.join("\n"), None).unwrap()
+    }
+
+    #[test]
+    fn a_request_has_what_is_due_and_no_more_than_a_batch() {
+        let readings = readings(3_000);
+        let after = |speed, seconds| batch(&readings, 10, speed, Duration::from_secs(seconds));
+        assert_eq!(after(ReplaySpeed::Times(1), 5), 10, "not due yet");
+        assert_eq!(after(ReplaySpeed::Times(1), 20), 21);
+        assert_eq!(after(ReplaySpeed::Times(10), 20), 201);
+        assert_eq!(after(ReplaySpeed::Times(100), 20), 10 + BATCH);
+        assert_eq!(after(ReplaySpeed::Max, 0), 10 + BATCH);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_busy_is_left_alone_for_as_long_as_it_says() {
+        let receiver = Receiver::with_secret("amt").await.unwrap();
+        let busy = Behaviour::RespondSequence { first: vec![429, 503], then: 401 };
+        receiver.behave("/ingest/v1/readings", busy);
+        let feed = Feed::new(&receiver.url(""), "mpf_x", "car").unwrap();
+        let plan = Plan { speed: ReplaySpeed::Max, keep_times: false };
+        // A clock that runs a hundred times faster: a second's wait is short.
+        let clock = MachineClock::paced(Default::default(), 100.0);
+        let problem = push(&feed, &readings(1), plan, &clock, true).await.err().unwrap();
+        assert_eq!(
+            format!("{problem:#}"),
+            "stopped before reading 1 of 1: the server has no feed with this --token"
+        );
+        assert_eq!(receiver.log().counts().requests, 3);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_recording_is_pushed_into_a_running_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(&folder.path().join("data")).unwrap();
+        let server = wiring::start(&config, Arc::new(MachineClock::wall()), None).await.unwrap();
+        let application = server.app.create_application("Fleet", vec![], "open").await.unwrap();
+        let application = application.entry.application.id;
+        let request = CarRequest {
+            make: "TESLA".into(),
+            model: "Model 3".into(),
+            year: None,
+            region: "US".into(),
+            profile: "parked".into(),
+            seed: Some(1),
+        };
+        let car = server.app.make_car(&request).await.unwrap().car.id;
+        let linked = server.app.connect_car(car, application, None, PermissionSet::ALL).await.unwrap();
+        let made = server.app.create_feed(application, "Trip", store::Newer::Observed, 0).await.unwrap();
+        let feed = Feed::new(&format!("http://{}", server.address), &made.token, &linked.vehicle.to_string())
+            .unwrap();
+        let plan = Plan { speed: ReplaySpeed::Max, keep_times: false };
+        let rows: Vec<String> = (0..2_500)
+            .map(|row| format!("{},{},{row}", 1_600_000_000 + row, 90.0 - f64::from(row) / 100.0))
+            .collect();
+        let csv = format!("at,soc,km\n{}\n", rows.join("\n"));
+        let columns = r#"
+            time = { column = "at", format = "epoch-s" }
+            [signals]
+            tractionbattery-stateofcharge = "soc"
+            odometer-traveleddistance = "km"
+        "#;
+        let readings = Readings::read(&csv, Some(columns)).unwrap();
+        let report = push(&feed, &readings, plan, &MachineClock::wall(), true).await.unwrap();
+        assert_eq!((report.accepted, report.rejected), (5_000, 0), "{:?}", report.lines());
+        let document = server.app.document(linked.vehicle).await.unwrap();
+        assert_eq!(document.value(ODOMETER), Some(&Known::Number(2_499.0)));
+        assert_eq!(document.value(STATE_OF_CHARGE), Some(&Known::Number(90.0 - 24.99)));
+        server.stop().await.unwrap();
+    }
+
+    #[test]
+    fn refusals_are_told_by_reason_with_the_first_place() {
+        let mut report = Report { took: Duration::from_millis(1_500), waits: 2, ..Report::default() };
+        let refused = json!({ "accepted": 8, "rejected": [
+            { "index": 3, "error": "no such signal" }, { "index": 5, "error": "no such signal" },
+        ]});
+        report.take(&refused, 1_000, 10);
+        expect_test::expect![[r#"
+            8 readings taken, 2 refused, in 1.5 s (5 a second)
+            the server asked 2 times to wait
+            refused 2, the first is reading 1004: no such signal"#]]
+        .assert_eq(&report.lines().join("\n"));
+        assert_eq!(report.json()["reasons"][0]["first"], 1_003);
+    }
+}
