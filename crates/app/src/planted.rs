@@ -27,11 +27,19 @@ pub enum Planted {
     PostedTwice,
     /// What was accepted is sent again.
     AcceptedRetried,
+    /// A step that is made again after a conflict forgets the changes that it owes.
+    ChangeLostAfterConflict,
+    /// Errors of vehicles go where data goes.
+    ErrorsSentAsData,
+    /// A webhook that is switched on again is owed no first delivery.
+    FirstDeliveryOnlyOnce,
+    /// When a pushed reading was measured does not count.
+    MeasuredTimeIgnored,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::AnswerBeforeCommit,
         Self::DueLostAfterConflict,
         Self::FullWindowDrops,
@@ -44,6 +52,10 @@ impl Planted {
         Self::EarlyByAMinute,
         Self::PostedTwice,
         Self::AcceptedRetried,
+        Self::ChangeLostAfterConflict,
+        Self::ErrorsSentAsData,
+        Self::FirstDeliveryOnlyOnce,
+        Self::MeasuredTimeIgnored,
     ];
 
     /// Whether the fault is planted in this thread.

@@ -541,11 +541,7 @@ impl World {
     }
 
     /// A webhook that has not been verified, with something else about it.
-    fn unverified_webhook_with(
-        &mut self,
-        plan: Plan,
-        change: impl FnOnce(&mut NewWebhookRequest),
-    ) -> Hook {
+    fn unverified_webhook_with(&mut self, plan: Plan, change: impl FnOnce(&mut NewWebhookRequest)) -> Hook {
         let (application, uri) = (self.application(), self.receiver());
         let mut request = NewWebhookRequest {
             application,

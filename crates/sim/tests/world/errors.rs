@@ -1,11 +1,11 @@
 //! Errors of vehicles, as unified webhooks are told of them.
 
+use domain::delivery::Failure;
 use domain::{
     connect::{Permission, PermissionSet},
     errors::ErrorCode,
     signal::{DOORS, ODOMETER, STATE_OF_CHARGE, SUNROOF, SignalId},
 };
-use domain::delivery::Failure;
 use expect_test::expect;
 use milepost_sim::{Car, Hook, Mood, Received, World, answers, fails, unreached};
 use serde_json::{Value as Json, json};
@@ -47,7 +47,8 @@ fn told(world: &World, hook: Hook) -> Vec<Json> {
 }
 
 fn codes(error: &Json) -> Vec<&str> {
-    error["signals"].as_array().unwrap().iter().map(|signal| signal["code"].as_str().unwrap()).collect()
+    let signals = error["signals"].as_array().expect("a list of signals");
+    signals.iter().map(|signal| signal["code"].as_str().expect("a code")).collect()
 }
 
 const INCAPABLE: ErrorCode = ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE;

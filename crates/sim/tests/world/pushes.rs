@@ -66,16 +66,13 @@ impl Feeder {
         let mut readings = Vec::new();
         for &(charge, speed, gear) in moments {
             self.measured_at = self.measured_at + seconds(1);
-            let values = [
-                (STATE_OF_CHARGE, number(charge)),
-                (SPEED, number(speed)),
-                (GEAR, Value::Text(gear.into())),
-            ];
+            let values =
+                [(STATE_OF_CHARGE, number(charge)), (SPEED, number(speed)), (GEAR, Value::Text(gear.into()))];
             let id = self.cars[car].id();
             readings.extend(values.map(|(signal, value)| reading(id, signal, value, self.measured_at)));
             self.pushed[car].push(vec![
                 (CHARGE, json!({"value": charge, "unit": "percent"})),
-                (SPEED_CODE, json!({"value": speed, "unit": "km/h"})),
+                (SPEED_CODE, json!({"value": speed, "unit": "kph"})),
                 (GEAR_CODE, json!({"value": gear})),
             ]);
         }

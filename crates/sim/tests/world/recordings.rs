@@ -31,9 +31,10 @@ const CODES: [&str; 4] = [
     "transmission-gearstate",
     "location-preciselocation",
 ];
-/// How late a reading may come where they are shuffled; less than the feed waits.
+/// How many seconds late a reading may come where they are shuffled.
 const LATEST: u64 = 4;
-const HOLD: Duration = Duration::from_secs(5);
+/// How long the feed waits then: longer, because a process that ended is away for a second.
+const HOLD: Duration = Duration::from_secs(8);
 
 /// How a recording is pushed.
 #[derive(Clone, Copy, Default)]
@@ -42,7 +43,7 @@ struct Way {
     speed: u32,
     /// Each reading comes twice in its request, and once more later.
     repeated: bool,
-    /// Each reading comes up to four recorded seconds late, in any order, and the feed waits for five.
+    /// Each reading comes up to four recorded seconds late, in any order, and the feed waits for them.
     shuffled: bool,
     /// The process ends at each so many requests, each time at another moment; never for 0.
     ends_every: usize,
@@ -73,8 +74,8 @@ fn recordings() -> Option<Vec<PathBuf>> {
 
 /// The rows as the reference sees them: cells of the text.
 fn rows(file: &Path) -> Vec<Moment> {
-    let text = std::fs::read_to_string(file).unwrap();
-    let number = |cell: &str| json!(cell.parse::<f64>().unwrap());
+    let text = std::fs::read_to_string(file).expect("a file of text");
+    let number = |cell: &str| json!(cell.parse::<f64>().expect("a number"));
     let gear = |mode: &str| match mode {
         "D" => "DRIVE",
         "N" => "NEUTRAL",
@@ -85,7 +86,7 @@ fn rows(file: &Path) -> Vec<Moment> {
         let cells: Vec<&str> = line.split(',').collect();
         vec![
             (CODES[0], json!({"value": number(cells[2]), "unit": "percent"})),
-            (CODES[1], json!({"value": number(cells[3]), "unit": "km/h"})),
+            (CODES[1], json!({"value": number(cells[3]), "unit": "kph"})),
             (CODES[2], json!({"value": gear(cells[4])})),
             (CODES[3], json!({"latitude": number(cells[5]), "longitude": number(cells[6])})),
         ]
@@ -95,9 +96,10 @@ fn rows(file: &Path) -> Vec<Moment> {
 
 /// Pushes a recording to a world; answers with what its webhook was told.
 fn replay(file: &Path, way: Way) -> Vec<Told> {
-    let header = std::fs::read_to_string(file).unwrap().lines().next().unwrap().to_owned();
-    let map = ColumnMap::for_header(header.split(',')).unwrap();
-    let recording = Recording::load(file, &map, &Quirks::default()).unwrap();
+    let text = std::fs::read_to_string(file).expect("a file of text");
+    let header = text.lines().next().expect("a header");
+    let map = ColumnMap::for_header(header.split(',')).expect("a known header");
+    let recording = Recording::load(file, &map, &Quirks::default()).expect("a recording");
     let mut world = World::new(71);
     let feed = world.feed(Newer::Observed, if way.shuffled { HOLD } else { Duration::ZERO });
     let car = world.pushed_car();
@@ -142,7 +144,11 @@ fn requests(recording: &Recording, car: VehicleId, way: Way) -> Vec<(Duration, V
         for reading in readings(recording, row, car) {
             let late = if way.shuffled { chance.from_to(0, LATEST) } else { 0 };
             let at = recording.offset(row) + seconds(late);
-            let again = if way.repeated { vec![at, at, at + seconds(chance.from_to(0, LATEST - late))] } else { vec![at] };
+            let again = if way.repeated {
+                vec![at, at, at + seconds(chance.from_to(0, LATEST - late))]
+            } else {
+                vec![at]
+            };
             requests.extend(again.into_iter().map(|at| (at, vec![reading.clone()])));
         }
     }
@@ -171,7 +177,14 @@ fn readings(recording: &Recording, row: usize, vehicle: VehicleId) -> Vec<Pushed
     let observed_at = Some(RECORDED + recording.offset(row));
     let value = |signal| recording.value(row, signal).expect("the recording has it");
     TRIGGERS
-        .map(|signal| PushedReading { vehicle, signal, value: value(signal), observed_at, id: None, sequence: None })
+        .map(|signal| PushedReading {
+            vehicle,
+            signal,
+            value: value(signal),
+            observed_at,
+            id: None,
+            sequence: None,
+        })
         .into()
 }
 

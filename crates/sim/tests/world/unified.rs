@@ -1,6 +1,6 @@
 //! Unified webhooks: first deliveries, triggers, bodies, and what a subscription's beginning and end mean.
 
-use app::EditWebhook;
+use app::{EditWebhook, PushedReading};
 use domain::{
     errors::ErrorCode,
     signal::{DOORS, GEAR, LOCATION, ODOMETER, SPEED, STATE_OF_CHARGE, SUNROOF, SignalId, VIN, Value},
@@ -9,11 +9,9 @@ use domain::{
     webhook::{Plan, Profile},
 };
 use expect_test::expect;
-use milepost_sim::{
-    Answered, Car, Hook, Mood, Received, Strike, ToChallenge, World, answers, fails, says,
-};
+use milepost_sim::{Answered, Car, Hook, Mood, Received, Strike, ToChallenge, World, answers, fails, says};
 use serde_json::{Value as Json, json};
-use store::LogStatus;
+use store::{LogStatus, Newer};
 
 use super::{answers_with, check_requests, hours, minutes, number, seconds, shows};
 
@@ -47,15 +45,17 @@ fn bodies(world: &World, hook: Hook) -> Vec<Json> {
 
 /// The codes of the triggers of a body.
 fn fired(body: &Json) -> Vec<&str> {
-    body["triggers"].as_array().unwrap().iter().map(|trigger| trigger["code"].as_str().unwrap()).collect()
+    let triggers = body["triggers"].as_array().expect("a list of triggers");
+    triggers.iter().map(|trigger| trigger["code"].as_str().expect("a code")).collect()
 }
 
 fn values(body: &Json) -> Vec<&Json> {
-    body["data"]["signals"].as_array().unwrap().iter().map(|signal| &signal["body"]["value"]).collect()
+    let signals = body["data"]["signals"].as_array().expect("a list of signals");
+    signals.iter().map(|signal| &signal["body"]["value"]).collect()
 }
 
 fn keys(value: &Json) -> Vec<&str> {
-    value.as_object().unwrap().keys().map(String::as_str).collect()
+    value.as_object().expect("an object").keys().map(String::as_str).collect()
 }
 
 // ---- verification ----
@@ -358,7 +358,9 @@ fn row_s09_an_automatic_webhook_has_present_and_coming_vehicles_and_none_that_wa
         assert_eq!(view.subscriptions, 2, "after {after}");
         for car in [present[0], present[1], coming] {
             let mut first: Vec<_> = bodies(&world, hook);
-            first.retain(|body| body["vehicleId"] == car.id().to_string() && fired(body) == ["FIRST_DELIVERY"]);
+            first.retain(|body| {
+                body["vehicleId"] == car.id().to_string() && fired(body) == ["FIRST_DELIVERY"]
+            });
             first.dedup_by_key(|body| body["eventId"].clone());
             assert_eq!(first.len(), 1, "after {after}: car {}", car.number);
         }
@@ -482,7 +484,10 @@ fn row_t05_the_same_value_measured_later_makes_no_event() {
 /// A first delivery and a change under a profile, with one signal that works and one that does not.
 fn profiled(profile: Profile, live: bool) -> Vec<Json> {
     let mut world = World::new(24);
-    let settings = domain::webhook::Unified { profile, ..World::unified(&[STATE_OF_CHARGE], &[STATE_OF_CHARGE, DOORS, VIN]) };
+    let settings = domain::webhook::Unified {
+        profile,
+        ..World::unified(&[STATE_OF_CHARGE], &[STATE_OF_CHARGE, DOORS, VIN])
+    };
     let hook = world.webhook_of(Plan::Unified(settings));
     let car = if live { world.live_car() } else { world.car() };
     let with = |charge| {
@@ -515,7 +520,11 @@ fn row_t06_to_t09_entries_say_how_they_stand() {
             assert!(charge["meta"]["retrievedAt"].as_i64().unwrap() > 0);
             assert_eq!(keys(doors), ["name", "group", "code", "status"], "row T08");
             assert_eq!(doors["status"]["value"], "ERROR");
-            assert_eq!((&vin["meta"]["oemUpdatedAt"], &vin["meta"]["retrievedAt"]), (&json!(0), &json!(0)), "row T09");
+            assert_eq!(
+                (&vin["meta"]["oemUpdatedAt"], &vin["meta"]["retrievedAt"]),
+                (&json!(0), &json!(0)),
+                "row T09"
+            );
         }
     }
 }
@@ -541,8 +550,7 @@ fn row_t11_the_captured_profile_has_the_captured_keys_in_their_order() {
     assert_eq!(keys(&signal["meta"]), ["oemUpdatedAt", "retrievedAt"]);
     assert_eq!(keys(&body["triggers"][0]), ["type", "signal"]);
     assert_eq!(keys(&body["triggers"][0]["signal"]), ["name", "code", "group"]);
-    let meta =
-        ["deliveryId", "deliveredAt", "version", "webhookId", "webhookName", "mode", "signalCount"];
+    let meta = ["deliveryId", "deliveredAt", "version", "webhookId", "webhookName", "mode", "signalCount"];
     assert_eq!(keys(&body["meta"]), meta);
 }
 
@@ -585,6 +593,26 @@ fn row_t14_a_test_goes_to_one_uri_has_all_signals_and_stands_in_no_vehicle_s_log
     }
 }
 
+/// Whether a change arrives whose read was overtaken by a push, so that its step is made again.
+pub(super) fn a_change_survives_a_conflict() -> bool {
+    let (mut world, hook, car) = told_once();
+    let feed = world.feed(Newer::Observed, seconds(0));
+    world.car_is(car, at(79.0, 100.0).after(seconds(20)));
+    let reads = world.reads(car).len();
+    assert!(world.advance_until(hours(2), |world| world.reads(car).len() > reads));
+    let (vehicle, signal, value) = (car.id(), SPEED, number(30.0));
+    let reading = PushedReading { vehicle, signal, value, observed_at: None, id: None, sequence: None };
+    assert_eq!(world.push(&feed, vec![reading]), Some(vec![]));
+    world.advance(hours(1));
+    let bodies = bodies(&world, hook);
+    bodies.len() == 2 && fired(&bodies[1]) == ["tractionbattery-stateofcharge"]
+}
+
+#[test]
+fn a_change_arrives_though_something_was_pushed_while_the_car_was_read() {
+    assert!(a_change_survives_a_conflict());
+}
+
 // ---- the log ----
 
 #[test]
@@ -595,7 +623,10 @@ fn row_l01_the_log_names_the_event_its_attempts_and_how_each_signal_stood() {
     let body = bodies(&world, hook).pop().unwrap();
     let log = world.log();
     let row = &log[1];
-    assert_eq!((row.logged.status, row.logged.http_status, row.logged.took_ms), (LogStatus::Delivered, 202, 1_000));
+    assert_eq!(
+        (row.logged.status, row.logged.http_status, row.logged.took_ms),
+        (LogStatus::Delivered, 202, 1_000)
+    );
     let attempts: Vec<_> = row.attempts.iter().map(|one| (one.result.status(), one.took_ms)).collect();
     assert_eq!(attempts, [(Some(503), 2_000), (Some(202), 1_000)]);
     let event = row.logged.event;
