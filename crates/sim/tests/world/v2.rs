@@ -143,6 +143,20 @@ fn row_y02_a_dynamic_webhook_is_half_hourly_while_plugged_in() {
 }
 
 #[test]
+fn fault_d1_a_clock_that_steps_back_repeats_no_slot_of_a_dynamic_webhook() {
+    let (mut world, hook, car) = dynamic();
+    world.advance_to("16:45:03");
+    world.jump(-10);
+    let other = world.unified_webhook(&[STATE_OF_CHARGE]);
+    world.subscribe(other, car);
+    world.advance_to("18:00");
+    expect![[r#"
+        16:45:01 car 1: 200
+        17:45:01 car 1: 200"#]]
+    .assert_eq(&world.story(hook));
+}
+
+#[test]
 fn row_y03_a_dynamic_payload_has_location_charge_and_battery() {
     let (mut world, hook, car) = dynamic();
     world.advance(hours(1));
