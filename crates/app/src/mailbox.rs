@@ -238,7 +238,7 @@ async fn step_batch(app: &Arc<App>, letters: Vec<Letter>) -> Vec<Letter> {
         let refs: Vec<&Webhook> = webhooks.iter().map(|entry| entry.webhook()).collect();
         let input = letter.input.clone();
         let mut outcome = vehicle::step(&mut document, &loaded.info, &refs, input, now);
-        spoil(&mut outcome, letter.tries);
+        spoil(&mut outcome, letter.tries, &refs);
         if outcome.unchanged {
             // A clock that went back has made the vehicle due again later.
             app.notice_due(loaded.source.pool, outcome.next_due.filter(|&due| due > now));
@@ -258,9 +258,16 @@ async fn step_batch(app: &Arc<App>, letters: Vec<Letter>) -> Vec<Letter> {
 const EARLY: Duration = Duration::from_secs(60);
 
 /// Plants the faults that concern what a step made.
-fn spoil(outcome: &mut Outcome, tries: u8) {
+fn spoil(outcome: &mut Outcome, tries: u8, webhooks: &[&Webhook]) {
     if Planted::DueLostAfterConflict.is_here() && tries > 0 {
         outcome.next_due = None;
+    }
+    if Planted::ChangeLostAfterConflict.is_here() && tries > 0 {
+        outcome.events.retain(|event| !matches!(event.occasion, Occasion::Changed(_)));
+    }
+    if Planted::FirstDeliveryOnlyOnce.is_here() {
+        let again = |no| webhooks.iter().any(|webhook| webhook.no == no && webhook.status.epoch > 1);
+        outcome.events.retain(|event| event.occasion != Occasion::FirstDelivery || !again(event.webhook));
     }
     if Planted::EarlyByAMinute.is_here() {
         outcome.next_due = outcome.next_due.map(|due| due - EARLY);

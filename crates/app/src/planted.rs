@@ -27,6 +27,14 @@ pub enum Planted {
     PostedTwice,
     /// What was accepted is sent again.
     AcceptedRetried,
+    /// A step that is made again after a conflict forgets the changes that it owes.
+    ChangeLostAfterConflict,
+    /// Errors of vehicles go where data goes.
+    ErrorsSentAsData,
+    /// A webhook that is switched on again is owed no first delivery.
+    FirstDeliveryOnlyOnce,
+    /// When a pushed reading was measured does not count.
+    MeasuredTimeIgnored,
 }
 
 impl Planted {

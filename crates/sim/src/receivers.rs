@@ -13,7 +13,7 @@ use bytes::Bytes;
 use domain::{delivery::Failure, time::Timestamp};
 use lab::{
     arrival::{Arrival, Signature},
-    event::{Content, Event, VehicleBlock},
+    event::{Content, Event},
     id::Id,
     receiver::Outcome,
     secret::Secret,
@@ -155,7 +155,8 @@ impl Received {
     /// Whether it is vehicle data rather than a challenge or a test.
     pub fn is_data(&self) -> bool {
         self.event.as_ref().is_some_and(|event| {
-            matches!(event.content, Content::Vehicles(_)) && event.mode.as_deref() != Some("test")
+            let is_test = event.mode.as_ref().is_some_and(|mode| mode.eq_ignore_ascii_case("test"));
+            matches!(event.content, Content::Vehicles(_) | Content::Single { .. }) && !is_test
         })
     }
 
@@ -293,8 +294,7 @@ impl Receivers {
                 let ToChallenge { status, after, digest } = receiver.to_challenge;
                 (answers(status).after(after), digest.answer(receiver.secret.as_ref(), challenge))
             }
-            Some(Content::Vehicles(blocks)) => (receiver.reaction_to(blocks), Bytes::new()),
-            _ => (receiver.then, Bytes::new()),
+            _ => (receiver.reaction_to(event.as_ref()), Bytes::new()),
         };
         if let Does::Misses(_) = reaction.does {
             return (None, reaction, answer);
@@ -329,8 +329,9 @@ impl Receivers {
 }
 
 impl Receiver {
-    fn reaction_to(&mut self, blocks: &[VehicleBlock]) -> Reaction {
-        let about = blocks.iter().find_map(|block| self.about.get(&block.vehicle));
+    fn reaction_to(&mut self, event: Option<&Event>) -> Reaction {
+        let items = event.map(Event::items).unwrap_or_default();
+        let about = items.iter().find_map(|item| self.about.get(&item.vehicle?));
         about.copied().unwrap_or_else(|| self.script.pop_front().unwrap_or(self.then))
     }
 }

@@ -6,7 +6,6 @@ use domain::{
     ids::VehicleId,
     time::Timestamp,
 };
-use lab::event::Content;
 use store::LogStatus;
 
 use crate::{
@@ -59,21 +58,39 @@ pub(crate) fn cadence(text: &str) -> Cadence {
     }
 }
 
-/// A request in words: `16:00:00 car 1: 200`.
+/// A request in words: `16:00:00 car 1: 200`, with what it tells where that is not a slot:
+/// `16:00:00 car 1 FIRST_DELIVERY: 200`.
 pub(crate) fn post(post: &Received, cars: &[Car]) -> String {
-    let vehicles = match post.event.as_ref().map(|event| &event.content) {
-        Some(Content::Vehicles(blocks)) => {
-            blocks.iter().map(|block| name_of(block.vehicle.0, cars)).collect()
-        }
-        _ => Vec::new(),
-    };
+    let items = post.event.as_ref().map(lab::event::Event::items).unwrap_or_default();
+    let vehicles: Vec<_> = items.iter().filter_map(|item| Some(name_of(item.vehicle?.0, cars))).collect();
+    let told = told(&post.json()).map(|told| format!(" {told}")).unwrap_or_default();
     let answered = match post.answered {
         Answered::Status(status) => status.to_string(),
         Answered::BrokenOff => "broken off".to_owned(),
         Answered::Reset => "reset".to_owned(),
         Answered::Open => "open".to_owned(),
     };
-    format!("{} {}: {answered}", time(post.at), vehicles.join(", "))
+    format!("{} {}{told}: {answered}", time(post.at), vehicles.join(", "))
+}
+
+/// What a body tells beside data: triggers, errors with their signals, or what happened about charging.
+fn told(body: &serde_json::Value) -> Option<String> {
+    let all = |list: &serde_json::Value, word: &dyn Fn(&serde_json::Value) -> String| {
+        list.as_array().map(|items| items.iter().map(word).collect::<Vec<_>>().join(" + "))
+    };
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or("null").to_owned();
+    match (body["eventType"].as_str(), body["payload"]["eventType"].as_str()) {
+        (Some("VEHICLE_STATE"), _) => all(&body["triggers"], &|trigger| match &trigger["signal"]["code"] {
+            serde_json::Value::Null => text(&trigger["type"]),
+            code => text(code),
+        }),
+        (Some("VEHICLE_ERROR"), _) => all(&body["data"]["errors"], &|error| {
+            let signals = all(&error["signals"], &|signal| text(&signal["code"]));
+            let signals = signals.map(|signals| format!(" of {signals}")).unwrap_or_default();
+            format!("{} {}:{}{signals}", text(&error["state"]), text(&error["type"]), text(&error["code"]))
+        }),
+        (_, charging) => charging.map(str::to_owned),
+    }
 }
 
 /// A row of the log in words: `car 1 16:00: delivered after 2 attempts`.

@@ -3,17 +3,20 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use app::{
-    App, AppError, DeliverySummary, EditWebhook, LinkRequest, Linked, NewWebhookRequest, Parts, Settings,
-    WebhookView,
+    App, AppError, DeliverySummary, EditWebhook, LinkRequest, Linked, NewWebhookRequest, PUSHED, Parts,
+    PushedReading, Rejected, Settings, WebhookView,
     ports::{Clock, Spawn},
 };
 use domain::{
     connect::PermissionSet,
     ids::{ApplicationId, VehicleId, VehicleNo, WebhookId, WebhookNo},
-    signal::Endpoint,
+    signal::{Endpoint, SignalId},
     time::Timestamp,
     vehicle::{Mode, Region, VehicleInfo},
-    webhook::{Agent, Plan, Scheduled, ScheduledName},
+    webhook::{
+        Agent, ChargingEvent, Dynamic, EventBased, Plan, Scheduled, ScheduledName, SimulatedMode, Trigger,
+        Unified,
+    },
 };
 use futures::{FutureExt, future::BoxFuture};
 use lab::checker::FaultMark;
@@ -22,7 +25,7 @@ use sources::{
     SIMULATED,
     simulated::{CarSpec, Profile, models},
 };
-use store::SourceRef;
+use store::{Feed, Newer, SourceRef};
 use store_sqlite::{InMemory, SqliteKeyring, SqliteStore};
 use zeroize::Zeroizing;
 
@@ -461,6 +464,49 @@ impl World {
         }
     }
 
+    /// The settings of a unified webhook: what makes it fire, and what it carries.
+    pub fn unified(triggers: &[SignalId], data: &[SignalId]) -> Unified {
+        Unified {
+            triggers: triggers.iter().map(|&signal| Trigger { signal, dead_band: None }).collect(),
+            data: data.to_vec(),
+            profile: Default::default(),
+            simulated_mode: SimulatedMode::Simulated,
+            lenient_verification: false,
+        }
+    }
+
+    /// A verified unified webhook that carries just what makes it fire.
+    pub fn unified_webhook(&mut self, triggers: &[SignalId]) -> Hook {
+        self.webhook_of(Plan::Unified(Self::unified(triggers, triggers)))
+    }
+
+    /// A verified unified webhook whose errors go to a receiver of their own; answers with that one's URI, too.
+    pub fn unified_webhook_with_error_uri(&mut self, triggers: &[SignalId]) -> (Hook, String) {
+        let errors = self.receiver();
+        let plan = Plan::Unified(Self::unified(triggers, triggers));
+        let error_uri = errors.clone();
+        let hook = self.unverified_webhook_with(plan, |request| request.error_uri = Some(error_uri));
+        self.verified(hook);
+        (hook, errors)
+    }
+
+    /// A verified webhook that is told about every vehicle of its application, present and coming ones.
+    pub fn automatic_webhook(&mut self, plan: Plan) -> Hook {
+        let hook = self.unverified_webhook_with(plan, |request| request.auto_subscribe = true);
+        self.verified(hook);
+        hook
+    }
+
+    /// A verified webhook that reports these charging events.
+    pub fn charging_webhook(&mut self, events: &[ChargingEvent]) -> Hook {
+        self.webhook_of(Plan::EventBased(EventBased { events: events.iter().copied().collect() }))
+    }
+
+    /// A verified dynamic webhook.
+    pub fn dynamic_webhook(&mut self) -> Hook {
+        self.webhook_of(Plan::Dynamic(Dynamic::default()))
+    }
+
     /// A verified webhook with a receiver of its own that accepts everything.
     pub fn scheduled_webhook(&mut self, cadence: &str, endpoints: &[&str]) -> Hook {
         self.webhook(Self::scheduled(cadence, endpoints))
@@ -468,18 +514,20 @@ impl World {
 
     /// A verified webhook with other settings.
     pub fn webhook(&mut self, settings: Scheduled) -> Hook {
-        let hook = self.unverified_webhook(settings);
-        let view = self.verify(hook);
-        assert!(view.entry.webhook().status.verified, "{:?}", view.last_verification);
-        hook
+        self.webhook_of(Plan::Scheduled(settings))
     }
 
     /// A verified webhook of any generation.
     pub fn webhook_of(&mut self, plan: Plan) -> Hook {
         let hook = self.unverified_webhook_of(plan);
+        self.verified(hook);
+        hook
+    }
+
+    /// Verifies a webhook whose receiver knows the right answer.
+    fn verified(&mut self, hook: Hook) {
         let view = self.verify(hook);
         assert!(view.entry.webhook().status.verified, "{:?}", view.last_verification);
-        hook
     }
 
     /// A scheduled webhook that has not been verified.
@@ -489,8 +537,13 @@ impl World {
 
     /// A webhook of any generation that has not been verified.
     pub fn unverified_webhook_of(&mut self, plan: Plan) -> Hook {
+        self.unverified_webhook_with(plan, |_| {})
+    }
+
+    /// A webhook that has not been verified, with something else about it.
+    fn unverified_webhook_with(&mut self, plan: Plan, change: impl FnOnce(&mut NewWebhookRequest)) -> Hook {
         let (application, uri) = (self.application(), self.receiver());
-        let request = NewWebhookRequest {
+        let mut request = NewWebhookRequest {
             application,
             name: format!("Hook {}", self.made_receivers),
             callback_uri: uri,
@@ -499,6 +552,7 @@ impl World {
             auto_subscribe: false,
             agent: Agent::Milepost,
         };
+        change(&mut request);
         let view = self.must(|app| async move { app.create_webhook(request).await });
         let webhook = view.entry.webhook();
         let hook = Hook { id: webhook.id, no: webhook.no, receiver: self.made_receivers };
@@ -569,6 +623,16 @@ impl World {
 
     /// A car of a mode whose owner grants this.
     pub fn car_with(&mut self, mode: Mode, permissions: PermissionSet) -> Car {
+        self.car_of(SIMULATED, mode, permissions)
+    }
+
+    /// A car that nobody can be asked about: all that is known of it is pushed.
+    pub fn pushed_car(&mut self) -> Car {
+        self.car_of(PUSHED, Mode::Live, PermissionSet::ALL)
+    }
+
+    /// A car of a kind of source.
+    fn car_of(&mut self, kind: u8, mode: Mode, permissions: PermissionSet) -> Car {
         let id = self.application();
         let number = u32::try_from(self.made_cars.len() + 1).expect("not so many cars");
         let spec = car_spec(number, self.now());
@@ -586,7 +650,7 @@ impl World {
         let linked = self.must(|app| async move {
             let application = app.application(id)?.application.no;
             let pool = app.pool("simulated:TESLA").await?;
-            let source = SourceRef { kind: SIMULATED, pool, spec: spec.encode() };
+            let source = SourceRef { kind, pool, spec: spec.encode() };
             let request = LinkRequest { application, user: None, info, permissions, source };
             Ok(app.link(vec![request]).await?.remove(0))
         });
@@ -638,6 +702,25 @@ impl World {
         self.cars.reads().into_iter().filter(|read| read.vin == vin).collect()
     }
 
+    // ---- pushes ----
+
+    /// Who may push readings of this application's vehicles: what counts as newer, and how long readings wait for earlier
+    /// ones.
+    pub fn feed(&mut self, newer: Newer, hold: Duration) -> Arc<Feed> {
+        let id = self.application();
+        let hold_ms = u32::try_from(hold.as_millis()).expect("a short time");
+        self.must(|app| async move { app.create_feed(id, "Cars", newer, hold_ms).await }).feed
+    }
+
+    /// Pushes readings in one request; answers with those that were refused. `None` when the process ended before it
+    /// answered.
+    pub fn push(&mut self, feed: &Arc<Feed>, readings: Vec<PushedReading>) -> Option<Vec<Rejected>> {
+        let feed = feed.clone();
+        let readings = readings.into_iter().enumerate().collect();
+        let answered = self.ask(|app| async move { app.ingest(&feed, readings).await })?;
+        Some(answered.expect("readings are taken in"))
+    }
+
     // ---- receivers ----
 
     /// What a webhook's receiver does from now on.
@@ -648,6 +731,11 @@ impl World {
     /// What a webhook's receiver does next, one by one, and afterwards.
     pub fn receiver_will(&mut self, hook: Hook, next: &[Reaction], then: Reaction) {
         self.receivers.script(&uri_of(hook.receiver), next, then);
+    }
+
+    /// What the receiver at a URI does from now on.
+    pub fn uri_is(&mut self, uri: &str, reaction: Reaction) {
+        self.receivers.script(uri, &[], reaction);
     }
 
     /// What a webhook's receiver does with every request about a car.

@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use super::{applications::checked_name, chance, token, token_hash};
-use crate::{App, AppError};
+use crate::{App, AppError, planted::Planted};
 
 /// Feeds of one application.
 const MOST_FEEDS: usize = 20;
@@ -190,10 +190,10 @@ impl App {
         feed: &Feed,
         readings: Vec<(usize, PushedReading)>,
         rejected: &mut Vec<Rejected>,
-    ) -> Result<Vec<(VehicleNo, (Vec<usize>, Vec<Reading>))>, AppError> {
+    ) -> Result<Letters, AppError> {
         let now = self.now();
         let mut places: HashMap<VehicleId, Option<usize>> = HashMap::with_capacity(readings.len());
-        let mut letters: Vec<(VehicleNo, (Vec<usize>, Vec<Reading>))> = Vec::new();
+        let mut letters = Letters::new();
         for (index, pushed) in readings {
             let place = match places.get(&pushed.vehicle) {
                 Some(place) => *place,
@@ -241,6 +241,9 @@ impl App {
     }
 }
 
+/// Readings by vehicle, each with its place in the request.
+type Letters = Vec<(VehicleNo, (Vec<usize>, Vec<Reading>))>;
+
 const UNKNOWN: &str = "no vehicle of this application has this id; connect it first";
 
 /// A reading as the step takes it, or why it cannot be one.
@@ -261,6 +264,7 @@ fn checked(feed: &Feed, pushed: PushedReading, now: Timestamp) -> Result<Reading
     };
     let hold = Duration::from_millis(feed.hold_ms.into());
     let id = id.map(|id| hash_of(feed.id, &id));
+    let observed_at = observed_at.filter(|_| !Planted::MeasuredTimeIgnored.is_here());
     Ok(Reading { signal, value, observed_at, received_at: now, order, id, hold })
 }
 

@@ -147,6 +147,11 @@ impl Order {
         }
     }
 
+    /// Whether readings are ordered by their numbers.
+    const fn is_counted(self) -> bool {
+        matches!(self, Self::Sequence(_))
+    }
+
     /// Whether readings have an order of their own, so that they can be sorted.
     const fn sorts(self) -> bool {
         !matches!(self, Self::Delivery)
@@ -189,7 +194,8 @@ fn place(reading: &Reading) -> (Timestamp, u64) {
 }
 
 /// Moves held readings on: those that a much later one has overtaken, those that have waited long enough, and the
-/// oldest of too many.
+/// oldest of too many. Each takes along what is older, and the rest of its moment: after it, these would be late, or an
+/// event of their own.
 fn release(held: &mut Vec<Reading>, ready: &mut Vec<Reading>, now: Timestamp) {
     if held.is_empty() {
         return;
@@ -197,17 +203,20 @@ fn release(held: &mut Vec<Reading>, ready: &mut Vec<Reading>, now: Timestamp) {
     held.sort_by_key(place);
     let newest = held.iter().map(Reading::moment).max().unwrap_or(now);
     let surplus = held.len().saturating_sub(MOST_HELD);
-    let mut at = 0;
-    held.retain(|reading| {
-        at += 1;
-        let overtaken = reading.moment() + reading.hold <= newest;
-        let waited = reading.received_at + reading.hold <= now;
-        let stays = at > surplus && !overtaken && !waited;
-        if !stays {
-            ready.push(reading.clone());
-        }
-        stays
-    });
+    let goes = |reading: &Reading| {
+        reading.moment() + reading.hold <= newest || reading.received_at + reading.hold <= now
+    };
+    let (mut stay, mut seen) = (Vec::new(), 0);
+    // Numbers and moments have no order among each other.
+    for sorted in held.chunk_by(|one, next| one.order.is_counted() == next.order.is_counted()) {
+        let last = (0..sorted.len()).rfind(|&at| seen + at < surplus || goes(&sorted[at]));
+        seen += sorted.len();
+        let upto = last.map_or(0, |at| sorted.partition_point(|one| place(one) <= place(&sorted[at])));
+        let (go, wait) = sorted.split_at(upto);
+        ready.extend_from_slice(go);
+        stay.extend_from_slice(wait);
+    }
+    *held = stay;
 }
 
 /// When the first held reading has waited long enough.
@@ -316,5 +325,26 @@ mod tests {
             (0..=MOST_HELD as i64).map(|i| Reading { hold: Duration::from_secs(3_600), ..one(100 + i) });
         let ready = admit(&mut document, many.collect(), at(100));
         assert_eq!(ready.len(), 1, "the oldest of too many goes on");
+    }
+
+    #[test]
+    fn a_held_reading_that_goes_on_takes_along_what_is_older_and_the_rest_of_its_moment() {
+        let one = |signal, observed: i64, received: i64| Reading {
+            signal,
+            received_at: at(received),
+            hold: Duration::from_secs(5),
+            ..reading(50.0, Some(observed), Order::Observed)
+        };
+        let mut document = Document::default();
+        admit(&mut document, vec![one(SPEED, 2, 2)], at(2));
+        admit(&mut document, vec![one(SPEED, 3, 5)], at(5));
+        admit(&mut document, vec![one(STATE_OF_CHARGE, 2, 6), one(SPEED, 1, 6)], at(6));
+        let counted = Reading { order: Order::Sequence(7), ..one(SPEED, 1, 6) };
+        admit(&mut document, vec![counted], at(6));
+        let ready = admit(&mut document, vec![], at(7));
+        let gone: Vec<_> = ready.iter().map(|reading| (reading.moment(), reading.signal)).collect();
+        assert_eq!(gone, [(at(1), SPEED), (at(2), SPEED), (at(2), STATE_OF_CHARGE)]);
+        let waiting: Vec<_> = document.pushes.held.iter().map(|reading| reading.order).collect();
+        assert_eq!(waiting, [Order::Sequence(7), Order::Observed], "numbers are no moments");
     }
 }

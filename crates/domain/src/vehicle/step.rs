@@ -159,7 +159,8 @@ pub fn step(
     // What has only slots needs no record of how its readings were judged.
     let watched = webhooks.iter().any(|webhook| webhook.revision.plan.endpoints().is_none());
     let (owed, seen) = (Vec::new(), Seen::default());
-    let mut step = Step { document, info, webhooks, now, outcome, owed, seen, watched };
+    let was_plugged_in = charging::is_plugged_in(document);
+    let mut step = Step { document, info, webhooks, now, outcome, owed, seen, watched, was_plugged_in };
     step.close_ended();
     step.reconcile();
     step.open_reached();
@@ -219,6 +220,8 @@ struct Step<'a> {
     seen: Seen,
     /// A webhook is among them that watches the vehicle.
     watched: bool,
+    /// Whether the vehicle was plugged in before the step.
+    was_plugged_in: bool,
 }
 
 /// An event without its observation.
@@ -799,8 +802,12 @@ impl Step<'_> {
         self.outcome.next_due = slots.chain(self.document.watching.read_at).chain(held).min();
     }
 
-    /// A vehicle that was plugged in or out has its dynamic slots faster or slower from now on.
+    /// A vehicle that was plugged in or out has its dynamic slots faster or slower from now on. Otherwise a slot that has
+    /// passed stays passed, wherever the clock stands.
     fn plan_dynamic(&mut self) {
+        if charging::is_plugged_in(self.document) == self.was_plugged_in {
+            return;
+        }
         for at in 0..self.document.subscriptions.len() {
             let subscription = &self.document.subscriptions[at];
             let webhook = self.webhooks.iter().find(|webhook| webhook.no == subscription.webhook);

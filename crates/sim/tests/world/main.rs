@@ -6,16 +6,27 @@ mod clock;
 mod crash;
 mod delivery;
 mod endings;
+mod errors;
 mod planted;
+mod pushes;
+mod recordings;
+mod reference;
 mod schedule;
 mod soak;
 mod switching;
+mod unified;
 mod upkeep;
+mod v2;
 mod verification;
 
 use std::time::Duration;
 
-use milepost_sim::World;
+use domain::{
+    errors::ErrorCode,
+    signal::{SignalId, Value},
+    vehicle::{Answer, Fault},
+};
+use milepost_sim::{Mood, World, says};
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -52,4 +63,22 @@ fn check_requests(world: &World) {
             assert!(overlap.is_none(), "two requests of one occurrence at {}", post.at);
         }
     });
+}
+
+/// A car that shows these values from now on, measured when they are asked for.
+fn shows(values: &[(SignalId, Value)]) -> Mood {
+    answers_with(values.iter().map(|(signal, value)| (*signal, Ok(value.clone()))))
+}
+
+/// A car that answers this from now on.
+fn answers_with(answers: impl IntoIterator<Item = (SignalId, Result<Value, ErrorCode>)>) -> Mood {
+    let answer = |(signal, outcome): (SignalId, Result<Value, ErrorCode>)| Answer {
+        signal,
+        outcome: outcome.map(|value| (value, None)).map_err(Fault::from),
+    };
+    says(answers.into_iter().map(answer).collect())
+}
+
+const fn number(value: f64) -> Value {
+    Value::Number(value)
 }

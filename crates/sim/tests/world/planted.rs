@@ -3,7 +3,7 @@
 use app::planted::{Planted, plant};
 use milepost_sim::{Moment, Strike, World, answers, soak, well};
 
-use super::seconds;
+use super::{errors, pushes, seconds, unified};
 
 /// Worlds of a week that it may take.
 const WORLDS: u64 = 200;
@@ -76,6 +76,47 @@ fn an_event_that_a_full_window_swallows_is_found() {
         world.advance_to("17:05");
         world.posts(hook).len() == 40
     });
+}
+
+#[test]
+fn a_change_that_a_conflict_swallows_is_found() {
+    check_found_by(Planted::ChangeLostAfterConflict, unified::a_change_survives_a_conflict);
+}
+
+#[test]
+fn errors_that_are_sent_as_data_are_found() {
+    check_found_by(Planted::ErrorsSentAsData, errors::errors_have_a_uri_of_their_own);
+}
+
+#[test]
+fn a_first_delivery_that_is_not_repeated_is_found() {
+    check_found_by(Planted::FirstDeliveryOnlyOnce, || {
+        let (world, hook, _) = unified::switched_on_again();
+        world.posts(hook).len() == 1
+    });
+}
+
+/// Plants a fault and lets cars push until one is told of wrongly.
+fn find_among_pushes(fault: Planted) {
+    plant(Some(fault));
+    let guilty = (1..=WORLDS).find_map(|seed| {
+        let lived = std::panic::catch_unwind(|| pushes::live(seed));
+        let guilt = lived.map_or_else(|_| Some("panicked".to_owned()), Result::err);
+        guilt.map(|guilt| (seed, guilt))
+    });
+    plant(None);
+    let (seed, guilt) = guilty.unwrap_or_else(|| panic!("{fault:?} was not found in {WORLDS} lives"));
+    println!("{fault:?}: found in life {seed}: {guilt}");
+}
+
+#[test]
+fn readings_that_are_answered_before_they_are_kept_are_found() {
+    find_among_pushes(Planted::AnswerBeforeCommit);
+}
+
+#[test]
+fn readings_that_are_taken_as_new_each_time_they_come_are_found() {
+    find_among_pushes(Planted::MeasuredTimeIgnored);
 }
 
 macro_rules! found {
