@@ -1,6 +1,8 @@
 //! `/api/v1/applications/{id}/webhooks` and `/api/v1/webhooks`.
 
 mod cadence;
+mod settings;
+mod signals;
 mod wire;
 
 use std::sync::Arc;
@@ -15,12 +17,12 @@ use domain::ids::{ApplicationId, WebhookId};
 
 use super::{Answer, With};
 use crate::{
-    extract::{Ids, Json, Query},
+    extract::{Ids, Json, MaybeJson, Query},
     paging::{self, Cursor, List, Page, PageQuery},
     problem::ApiError,
     route::{Operation, operation},
 };
-use wire::{NewWebhook, Webhook, WebhookEdit};
+use wire::{NewWebhook, TestEvent, TestRequest, Webhook, WebhookEdit};
 
 pub(super) fn operations() -> Vec<Operation> {
     let ok = StatusCode::OK;
@@ -60,6 +62,7 @@ pub(super) fn operations() -> Vec<Operation> {
         operation(Method::POST, "/webhooks/{id}/verify", verify, "Sends a challenge to the callback URI")
             .answers::<Webhook>(ok),
         operation(Method::POST, "/webhooks/{id}/test", test, "Sends a payload with an invented vehicle")
+            .may_take::<TestRequest>()
             .answers::<Webhook>(ok),
         operation(
             Method::POST,
@@ -124,7 +127,7 @@ async fn edit(
     Json(edit): Json<WebhookEdit>,
 ) -> Answer<Webhook> {
     let current = app.webhook_entry(id)?;
-    let edit = edit.into_edit(current.webhook().scheduled())?;
+    let edit = edit.into_edit(&current.webhook().revision.plan)?;
     Ok(Out(Webhook::from(&app.edit_webhook(id, edit).await?)))
 }
 
@@ -140,8 +143,13 @@ async fn verify(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Answer<
 }
 
 /// `POST /api/v1/webhooks/{id}/test`
-async fn test(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Answer<Webhook> {
-    Ok(Out(Webhook::from(&app.test_webhook(id, false).await?)))
+async fn test(
+    State(app): State<Arc<App>>,
+    Ids(id): Ids<WebhookId>,
+    MaybeJson(test): MaybeJson<TestRequest>,
+) -> Answer<Webhook> {
+    let error = test.event_type == TestEvent::VehicleError;
+    Ok(Out(Webhook::from(&app.test_webhook(id, error).await?)))
 }
 
 /// `POST /api/v1/webhooks/{id}/enable`
