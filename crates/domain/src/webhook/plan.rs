@@ -82,6 +82,15 @@ impl Plan {
         }
     }
 
+    /// The `eventName` of its slots, where it has slots.
+    pub const fn slot_name(&self) -> Option<&'static str> {
+        match self {
+            Self::Scheduled(scheduled) => Some(scheduled.event_name.as_str()),
+            Self::Dynamic(_) => Some("dynamic"),
+            Self::EventBased(_) | Self::Unified(_) => None,
+        }
+    }
+
     /// What owners have to grant for all that it sends and waits for.
     pub fn permissions(&self) -> PermissionSet {
         let needed = |signals: &[SignalId]| signals.iter().map(|signal| signal.entry().permission).collect();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use app::App;
+use app::{App, WebhookEntry};
 use axum::{
     Json as Out,
     extract::State,
@@ -16,7 +16,7 @@ use super::Answer;
 use crate::{
     extract::{Ids, Json, Query},
     paging::{self, Cursor, List, Page, PageQuery},
-    problem::ApiError,
+    problem::{ApiError, NOT_FOUND},
     route::{Operation, operation},
     wire::{Id, Moment},
 };
@@ -53,7 +53,27 @@ pub(super) fn operations() -> Vec<Operation> {
 pub(crate) struct Subscription {
     id: Id,
     vehicle_id: Id,
+    state: SubscriptionState,
     since: Moment,
+}
+
+/// Whether a subscription works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum SubscriptionState {
+    Active,
+    /// The owner has not yet approved at the brand that charging events are reported.
+    PendingApproval,
+}
+
+impl SubscriptionState {
+    /// Of a vehicle on a webhook.
+    pub(super) async fn of(app: &App, webhook: &WebhookEntry, vehicle: VehicleId) -> Result<Self, ApiError> {
+        Ok(match app.awaits_approval(webhook, vehicle).await? {
+            true => Self::PendingApproval,
+            false => Self::Active,
+        })
+    }
 }
 
 /// Vehicles to put on a webhook: either some or all.
@@ -104,15 +124,21 @@ async fn list(
 ) -> Answer<Page<Subscription>> {
     let (after, limit) = page.of(List::Subscriptions)?;
     let after = after.map(|position| VehicleNo(paging::row(position)));
-    let webhook = app.webhook_entry(id)?.webhook().no;
-    let mut rows = app.subscriptions(webhook, after, limit + 1).await?;
+    let webhook = app.webhook_entry(id)?;
+    let mut rows = app.subscriptions(webhook.webhook().no, after, limit + 1).await?;
     let next = paging::cut(&mut rows, limit, |row| Cursor::after_row(List::Subscriptions, row.vehicle.0));
-    let shown = |row: &store::SubscriptionRow| Subscription {
-        id: Id::of(row.id),
-        vehicle_id: Id::of(row.vehicle_id),
-        since: Moment(row.since),
-    };
-    Ok(Out(Page::new(rows.iter().map(shown).collect(), next)))
+    let mut subscriptions = Vec::with_capacity(rows.len());
+    for row in rows {
+        // A vehicle that was erased a moment ago is on nothing any more.
+        let state = match SubscriptionState::of(&app, &webhook, row.vehicle_id).await {
+            Ok(state) => state,
+            Err(error) if error.kind == &NOT_FOUND => continue,
+            Err(error) => return Err(error),
+        };
+        let (id, vehicle_id) = (Id::of(row.id), Id::of(row.vehicle_id));
+        subscriptions.push(Subscription { id, vehicle_id, state, since: Moment(row.since) });
+    }
+    Ok(Out(Page::new(subscriptions, next)))
 }
 
 /// `POST /api/v1/webhooks/{id}/subscriptions`
