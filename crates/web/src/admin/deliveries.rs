@@ -379,8 +379,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::testing::Server;
-    use domain::{delivery::Failure, errors::ErrorCode, signal, time::Timestamp, vehicle::Sample};
+    use crate::testing::{Server, new_webhook_of};
+    use domain::{
+        delivery::Failure, errors::ErrorCode, signal, time::Timestamp, vehicle::Sample, webhook::Kind,
+    };
     use expect_test::{Expect, expect};
     use serde_json::json;
 
@@ -482,6 +484,48 @@ mod tests {
         assert_eq!((&odometer["status"], &odometer["value"]), (&json!("SUCCESS"), &json!(100.5)));
         let body: Value = serde_json::from_str(detail["body"].as_str().unwrap()).unwrap();
         assert_eq!(body["webhookId"], json!(tenant.webhook));
+    }
+
+    #[tokio::test]
+    async fn row_l01_a_row_says_why_its_event_was_owed() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        server.subscribed(&tenant, 200).await;
+        let webhook = server.webhook(&tenant, new_webhook_of(Kind::Unified)).await;
+        let vehicle = server.pushed_vehicle(&tenant, "BMW").await;
+        server.on(&webhook, &vehicle).await;
+        for percent in [50.0, 60.0] {
+            server.push_charge(&tenant, &vehicle, percent).await;
+            server.clock.pass(Duration::from_secs(60));
+            server.settle().await;
+        }
+        server.admin(Method::POST, &format!("/webhooks/{webhook}/subscriptions"), json!({"all": true})).await;
+        server.clock.pass(HOUR);
+        let mut rows: Vec<String> = Vec::new();
+        for row in server.logged(5).await {
+            let parts = ["eventType", "sequence", "triggers"].map(|member| row[member].to_string());
+            rows.push(parts.join(" "));
+            for error in row["errors"].as_array().into_iter().flatten() {
+                rows.push(format!("  {error}"));
+            }
+        }
+        rows.sort();
+        expect![[r#"
+              {"type":"COMPATIBILITY","code":"VEHICLE_NOT_CAPABLE","description":"The vehicle does not have this feature; asking again will not help.","resolved":false,"signals":["tractionbattery-stateofcharge"]}
+            "VEHICLE_ERROR" 1772452920001 null
+            "VEHICLE_STATE" 1772452800000 ["FIRST_DELIVERY"]
+            "VEHICLE_STATE" 1772452860000 ["tractionbattery-stateofcharge"]
+            "VEHICLE_STATE" 1772452920000 ["FIRST_DELIVERY"]"#]].assert_eq(&rows.join("\n"));
+
+        let path = format!("/deliveries?webhookId={webhook}&vehicleId={vehicle}");
+        let newest = server.admin(Method::GET, &path, Value::Null).await.json()["items"][0].clone();
+        let path = format!("/deliveries/{}", newest["id"].as_str().unwrap());
+        let detail = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
+        let charge = &detail["signals"][0];
+        assert_eq!(
+            (&charge["code"], &charge["value"]),
+            (&json!("tractionbattery-stateofcharge"), &json!(60.0))
+        );
     }
 
     #[tokio::test]

@@ -168,6 +168,9 @@ async fn unsubscribe(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{Server, new_webhook_of};
+    use domain::webhook::Kind;
+    use serde_json::{Value, json};
 
     fn choice(json: &str) -> Result<Choice, ApiError> {
         serde_json::from_str::<Subscribe>(json).unwrap().choice()
@@ -191,5 +194,46 @@ mod tests {
         let choice = |count| Subscribe { vehicle_ids: Some(ids(count)), all: None }.choice();
         assert!(choice(MOST_VEHICLES).is_ok());
         assert!(choice(MOST_VEHICLES + 1).is_err());
+    }
+
+    #[tokio::test]
+    async fn charging_events_of_a_ford_wait_for_its_owners_approval() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let webhook = server.webhook(&tenant, new_webhook_of(Kind::EventBased)).await;
+        let (ford, tesla) = (server.pushed_vehicle(&tenant, "Ford").await, tenant.vehicle.clone());
+        let list = format!("/webhooks/{webhook}/subscriptions");
+        server.admin(Method::POST, &list, json!({"vehicleIds": [ford, tesla]})).await.expect(200);
+        let states = async || {
+            let page = server.admin(Method::GET, &list, Value::Null).await.expect(200).json();
+            let mut states = std::collections::BTreeMap::new();
+            for item in page["items"].as_array().unwrap() {
+                states.insert(item["vehicleId"].as_str().unwrap().to_owned(), item["state"].clone());
+            }
+            (states[&ford].clone(), states[&tesla].clone())
+        };
+        assert_eq!(states().await, (json!("pendingApproval"), json!("active")));
+        let shown = server.admin(Method::GET, &format!("/vehicles/{ford}"), Value::Null).await.expect(200);
+        assert_eq!(shown.json()["subscriptions"][0]["state"], "pendingApproval");
+        let approve = |vehicle: &str| format!("/vehicles/{vehicle}/approve-charging-events");
+        server.admin(Method::POST, &approve(&ford), Value::Null).await.expect(204);
+        assert_eq!(states().await, (json!("active"), json!("active")));
+        let needless = server.admin(Method::POST, &approve(&tesla), Value::Null).await.expect(409);
+        assert!(needless.text("detail").contains("need no approval"), "{}", needless.body);
+    }
+
+    #[tokio::test]
+    async fn a_vehicle_without_charging_events_is_not_put_on_an_event_based_webhook() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let webhook = server.webhook(&tenant, new_webhook_of(Kind::EventBased)).await;
+        let bmw = server.pushed_vehicle(&tenant, "BMW").await;
+        let list = format!("/webhooks/{webhook}/subscriptions");
+        let both = json!({"vehicleIds": [tenant.vehicle, bmw]});
+        let refused = server.admin(Method::POST, &list, both).await.expect(409);
+        assert_eq!(refused.text("code"), "incompatible");
+        assert_eq!(refused.text("detail"), "charging events cannot be had of a BMW X1 in the region EUROPE");
+        let all = server.admin(Method::POST, &list, json!({"all": true})).await.expect(200);
+        assert_eq!(all.json(), json!({"subscribed": 1}), "those that can be");
     }
 }

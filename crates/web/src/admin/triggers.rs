@@ -164,3 +164,92 @@ async fn list(
     let explained = app.explain(vehicle, webhook).await?;
     Ok(Out(Page::whole(explained.iter().map(Into::into).collect())))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::testing::{Server, Tenant, new_webhook_of, receiver};
+    use axum::http::Method;
+    use domain::webhook::Kind;
+    use expect_test::expect;
+    use serde_json::{Value, json};
+
+    async fn explained(server: &Server, vehicle: &str, webhook: &str) -> Value {
+        let path = format!("/vehicles/{vehicle}/triggers?webhookId={webhook}");
+        server.admin(Method::GET, &path, Value::Null).await.expect(200).json()["items"][0].clone()
+    }
+
+    /// A webhook that fires when a charge has moved by 5 percent, and a vehicle whose charge is pushed.
+    async fn watched(server: &Server) -> (Tenant, String, String) {
+        let tenant = server.tenant("A").await;
+        server.outbound.answer(receiver(tenant.management_token.clone(), 200));
+        let mut new = new_webhook_of(Kind::Unified);
+        new["triggers"] = json!([{"signal": "tractionbattery-stateofcharge", "deadBand": 5}]);
+        let webhook = server.webhook(&tenant, new).await;
+        let vehicle = server.pushed_vehicle(&tenant, "BMW").await;
+        (tenant, webhook, vehicle)
+    }
+
+    #[tokio::test]
+    async fn a_trigger_is_explained_at_each_stage_of_its_life() {
+        let server = Server::new().await;
+        let (tenant, webhook, vehicle) = watched(&server).await;
+        let mut findings = Vec::new();
+        let mut look = async || {
+            let explained = explained(&server, &vehicle, &webhook).await;
+            findings.push(explained["finding"].as_str().unwrap().to_owned());
+        };
+        look().await;
+        server.on(&webhook, &vehicle).await;
+        for percent in [50.0, 50.0, 52.0, 57.0, 300.0] {
+            server.clock.pass(Duration::from_secs(60));
+            server.push_charge(&tenant, &vehicle, percent).await;
+            server.settle().await;
+            look().await;
+        }
+        expect!["notSubscribed firstValue sameValue withinDeadBand fired implausible"]
+            .assert_eq(&findings.join(" "));
+        let mut last = explained(&server, &vehicle, &webhook).await;
+        assert_eq!(last["lastEventId"].as_str().unwrap().len(), 36);
+        last["lastEventId"] = Value::Null;
+        expect![[r#"
+            {
+              "signal": "tractionbattery-stateofcharge",
+              "finding": "implausible",
+              "sentence": "The last reading was not a value that the signal can have, so it counts as unknown.",
+              "value": {
+                "value": 57.0,
+                "capturedAt": "2026-03-02T12:04:00.000Z",
+                "retrievedAt": "2026-03-02T12:04:00.000Z"
+              },
+              "lastReading": {
+                "verdict": "implausible",
+                "observedAt": "2026-03-02T12:05:00.000Z",
+                "receivedAt": "2026-03-02T12:05:00.000Z",
+                "pushed": true,
+                "refused": 300.0,
+                "before": {
+                  "value": 52.0,
+                  "receivedAt": "2026-03-02T12:04:00.000Z"
+                }
+              },
+              "deadBand": 5.0,
+              "baseline": 57.0,
+              "lastEventId": null
+            }"#]].assert_eq(&format!("{last:#}"));
+    }
+
+    #[tokio::test]
+    async fn only_a_unified_webhook_of_the_vehicles_application_has_triggers_to_explain() {
+        let server = Server::new().await;
+        let (_, webhook, vehicle) = watched(&server).await;
+        let other = server.tenant("B").await;
+        let path = |vehicle: &str, webhook: &str| format!("/vehicles/{vehicle}/triggers?webhookId={webhook}");
+        server.admin(Method::GET, &path(&other.vehicle, &webhook), Value::Null).await.expect(404);
+        server.admin(Method::GET, &path(&other.vehicle, &other.webhook), Value::Null).await.expect(409);
+        server.admin(Method::GET, &format!("/vehicles/{vehicle}/triggers"), Value::Null).await.expect(400);
+        let refused = server.admin(Method::GET, &path(&vehicle, "x"), Value::Null).await.expect(400);
+        assert_eq!(refused.text("field"), "webhookId");
+    }
+}

@@ -149,7 +149,7 @@ pub(crate) struct VehicleSubscription {
     /// The next slot that is planned.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_slot: Option<Moment>,
-    /// Events so far.
+    /// Rises with the events of this subscription.
     sequence: u64,
     /// Slots that passed while this server was down.
     missed: u64,
@@ -530,5 +530,45 @@ mod tests {
         assert_eq!(erased, json!({"vehicles": 1}));
         server.admin(Method::GET, &format!("/vehicles/{}", other.vehicle), Value::Null).await.expect(404);
         server.admin(Method::POST, &erase, Value::Null).await.expect(404);
+    }
+
+    #[tokio::test]
+    async fn a_vehicle_that_only_pushes_is_connected_and_listed_like_others() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let path = format!("/applications/{}/vehicles", tenant.application);
+        let new = json!({
+            "make": "bmw", "model": "iX3", "year": 2024, "powertrain": "BEV", "region": "EUROPE",
+            "userId": tenant.user, "permissions": ["read_battery"],
+        });
+        let made = server.admin(Method::POST, &path, new.clone()).await.expect(201).json();
+        assert_eq!((&made["make"], &made["mode"]), (&json!("BMW"), &json!("live")));
+        assert_eq!((&made["userId"], &made["permissions"]), (&json!(tenant.user), &json!(["read_battery"])));
+        let listed = server.admin(Method::GET, "/vehicles", Value::Null).await.expect(200).json();
+        assert_eq!(listed["items"][1], made);
+        for (member, value, field) in [
+            ("powertrain", json!("STEAM"), "powertrain"),
+            ("region", json!("MARS"), "region"),
+            ("year", json!(24), "year"),
+            ("model", json!(" "), "model"),
+            ("permissions", json!(["read_battery", "read_everything"]), "permissions[1]"),
+        ] {
+            let mut wrong = new.clone();
+            wrong[member] = value;
+            let refused = server.admin(Method::POST, &path, wrong).await.expect(400);
+            assert_eq!(refused.text("field"), field);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_an_owner_grants_is_replaced_as_a_whole() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let path = format!("/vehicles/{}/permissions", tenant.vehicle);
+        let grants = json!({"permissions": ["read_battery", "read_odometer"]});
+        let shown = server.admin(Method::PUT, &path, grants).await.expect(200).json();
+        assert_eq!(shown["permissions"], json!(["read_odometer", "read_battery"]));
+        let shown = server.admin(Method::PUT, &path, json!({"permissions": []})).await.expect(200).json();
+        assert_eq!(shown["permissions"], json!([]));
     }
 }

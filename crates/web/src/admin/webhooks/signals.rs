@@ -91,7 +91,14 @@ mod tests {
             "",
         ]
         .map(refused);
-        expect![[r#""#]].assert_eq(&said.join("\n"));
+        expect![[r#"
+            invalid_value [triggers[1]]: there is no signal "tractionbattery-stateofchrge"; is it tractionbattery-stateofcharge?
+            invalid_value [triggers[1]]: there is no signal "TractionBattery.StateOfCharge"; is it tractionbattery-stateofcharge or lowvoltagebattery-stateofcharge?
+            invalid_value [triggers[1]]: there is no signal "state-of-charge"; is it lowvoltagebattery-stateofcharge or tractionbattery-stateofcharge?
+            invalid_value [triggers[1]]: there is no signal "odometer"; is it odometer-traveleddistance?
+            invalid_value [triggers[1]]: there is no signal "charge-ischargin"; is it charge-ischarging or charge-ischargingcablelatched or charge-ischargingportflapopen?
+            invalid_value [triggers[1]]: there is no signal "teapot"; codes look like tractionbattery-stateofcharge
+            invalid_value [triggers[1]]: there is no signal ""; codes look like tractionbattery-stateofcharge"#]].assert_eq(&said.join("\n"));
     }
 
     #[test]

@@ -286,7 +286,13 @@ same! {
 mod tests {
     use super::*;
     use crate::testing::told;
-    use domain::{cadence, ids::ApplicationId, time::Timestamp};
+    use domain::{
+        cadence,
+        signal::Endpoint,
+        time::Timestamp,
+        units::UnitSystem,
+        webhook::{Plan, Scheduled, ScheduledName},
+    };
 
     const NEW: &str = r#"{"kind":"scheduled","name":"Fleet","callbackUri":"https://example.com/hooks",
         "cadence":{"every":"hours","hours":1},"endpoints":["/odometer","/battery"]}"#;
@@ -310,7 +316,7 @@ mod tests {
 
     fn edited(json: &str) -> Option<Scheduled> {
         let edit: WebhookEdit = serde_json::from_str(json).unwrap();
-        edit.into_edit(Some(&settings())).unwrap().plan.map(scheduled)
+        edit.into_edit(&Plan::Scheduled(settings())).unwrap().plan.map(scheduled)
     }
 
     #[test]
@@ -346,7 +352,7 @@ mod tests {
     #[test]
     fn other_kinds_and_misspelt_members_are_refused() {
         let refused = new(&NEW.replace("\"scheduled\"", "\"hourly\"")).unwrap_err();
-        assert!(refused.contains("expected `scheduled`"), "{refused}");
+        assert!(refused.contains("`scheduled`, `eventBased`, `dynamic`, `unified`"), "{refused}");
         let refused = new(&NEW.replace("callbackUri", "callbackUrl")).unwrap_err();
         assert!(refused.contains("callbackUrl"), "{refused}");
     }
