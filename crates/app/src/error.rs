@@ -1,5 +1,6 @@
 //! Why a use-case did not do what it was asked, as cases that an answer can be made of. Nothing was changed.
 
+use domain::errors::ErrorCode;
 use store::StoreError;
 
 use crate::{ports::UriRefused, sealing::SealError};
@@ -28,8 +29,13 @@ pub enum AppError {
     #[error("{0}")]
     Plan(String),
     /// The vehicle does not offer it.
-    #[error("{0}")]
-    Incompatible(String),
+    #[error("{message}")]
+    Incompatible {
+        /// Which error of the catalogue that is.
+        code: ErrorCode,
+        /// What cannot be had of which vehicle.
+        message: String,
+    },
     /// New work cannot be stored now.
     #[error("{0}")]
     Unavailable(StoreError),

@@ -24,8 +24,10 @@ pub(crate) enum Command {
     App(WithServer<AppCommand>),
     /// Webhooks: create, list, show, edit, verify, test, enable, disable, subscribe, delete
     Webhook(WithServer<WebhookCommand>),
-    /// Vehicles: simulate, connect, list, show, disconnect, erase
+    /// Vehicles: simulate, add, list, show, explain, approve, disconnect, erase
     Vehicle(WithServer<VehicleCommand>),
+    /// Feeds, which push readings of an application's vehicles: create, list, delete
+    Feed(WithServer<FeedCommand>),
     /// The delivery log: list, show, redeliver
     Delivery(WithServer<DeliveryCommand>),
     /// Push a recording into a running server, or let a simulated car drive it
@@ -169,8 +171,12 @@ pub(crate) enum AppCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WebhookCommand {
-    /// Make a scheduled webhook
+    /// Make a webhook of any kind
+    #[command(after_help = CREATE_EXAMPLES)]
     Create {
+        /// scheduled, eventBased, dynamic (superseded) or unified
+        #[arg(long, default_value = "scheduled")]
+        kind: String,
         /// The application's id
         #[arg(long)]
         app: String,
@@ -206,7 +212,12 @@ pub(crate) enum WebhookCommand {
     /// Send a challenge to the callback URI
     Verify { id: String },
     /// Send a payload with an invented vehicle
-    Test { id: String },
+    Test {
+        id: String,
+        /// Of a unified webhook: VEHICLE_STATE or VEHICLE_ERROR
+        #[arg(long, value_name = "TYPE")]
+        event_type: Option<String>,
+    },
     /// Switch a webhook on again
     Enable { id: String },
     /// Switch a webhook off
@@ -228,26 +239,96 @@ pub(crate) enum WebhookCommand {
     Vehicles { id: String },
 }
 
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  milepost webhook create --app APP --name Fleet --callback-uri https://example.com/hooks --endpoints /odometer,/battery
+  milepost webhook create --app APP --kind eventBased --name Charging --callback-uri https://example.com/hooks \\
+      --events CHARGING_STARTED,CHARGING_COMPLETED
+  milepost webhook create --app APP --kind unified --name Low --callback-uri https://example.com/hooks \\
+      --triggers charge-ischarging,tractionbattery-stateofcharge=5 --data location-preciselocation";
+
 #[derive(Debug, Args)]
 pub(crate) struct WebhookSettings {
+    /// Put all vehicles of the application on it, present and coming ones
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub auto_subscribe: Option<bool>,
+    /// The name in User-Agent: milepost or smartcar
+    #[arg(long)]
+    pub user_agent: Option<String>,
     /// hour, 6h, day, week, month
-    #[arg(long)]
+    #[arg(long, help_heading = "Scheduled webhooks")]
     pub every: Option<String>,
-    /// day of the week or of the month: monday, 31
-    #[arg(long)]
+    /// Day of the week or of the month: monday, 31
+    #[arg(long, help_heading = "Scheduled webhooks")]
     pub on: Option<String>,
-    /// hour of the day, 0 to 23
-    #[arg(long)]
+    /// Hour of the day, 0 to 23
+    #[arg(long, help_heading = "Scheduled webhooks")]
     pub hour: Option<u8>,
     /// IANA time zone of that hour: Europe/Berlin
-    #[arg(long)]
+    #[arg(long, help_heading = "Scheduled webhooks")]
     pub zone: Option<String>,
     /// What to send, separated by commas: /odometer,/location
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', help_heading = "Scheduled webhooks")]
     pub endpoints: Vec<String>,
     /// metric or imperial
-    #[arg(long)]
+    #[arg(long, help_heading = "Scheduled webhooks")]
     pub units: Option<String>,
+    /// Which charging events to report, separated by commas: CHARGING_STARTED,CHARGING_STOPPED,CHARGING_COMPLETED
+    #[arg(long, value_delimiter = ',', help_heading = "EventBased webhooks")]
+    pub events: Vec<String>,
+    /// halfHourly or brand
+    #[arg(long, help_heading = "Dynamic webhooks")]
+    pub pace: Option<String>,
+    /// Signals that make it fire, separated by commas; with a dead band after =: tractionbattery-stateofcharge=5
+    #[arg(long, value_delimiter = ',', value_name = "SIGNAL[=DEAD_BAND]", help_heading = "Unified webhooks")]
+    pub triggers: Vec<String>,
+    /// Signals to send, separated by commas; the triggers are among them
+    #[arg(long, value_delimiter = ',', value_name = "SIGNAL", help_heading = "Unified webhooks")]
+    pub data: Vec<String>,
+    /// Do not send triggers that --data does not name
+    #[arg(long, help_heading = "Unified webhooks")]
+    pub without_triggers: bool,
+    /// The documented shape of events: union, captured or docs-2026
+    #[arg(long, help_heading = "Unified webhooks")]
+    pub profile: Option<String>,
+    /// What events say about simulated vehicles: simulated or live
+    #[arg(long, help_heading = "Unified webhooks")]
+    pub simulated_mode: Option<String>,
+    /// Take any 2xx for an answer to a challenge, not only 200
+    #[arg(
+        long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
+        help_heading = "Unified webhooks"
+    )]
+    pub lenient_verification: Option<bool>,
+    /// Where errors of vehicles go, if not to the callback URI; "" sends them there again
+    #[arg(long, value_name = "URI", help_heading = "Unified webhooks")]
+    pub error_callback_uri: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FeedCommand {
+    /// Make a feed; its token is shown this once
+    Create {
+        /// The application's id
+        #[arg(long)]
+        app: String,
+        /// Its name
+        #[arg(long)]
+        name: String,
+        /// What counts as newer: observed (measured later), delivery (arrives later) or sequence (has a higher number)
+        #[arg(long, default_value = "observed")]
+        newer: String,
+        /// How long readings wait for earlier ones, in milliseconds
+        #[arg(long, default_value_t = 0)]
+        reorder_ms: u32,
+    },
+    /// List the feeds of an application
+    List {
+        #[arg(long)]
+        app: String,
+    },
+    /// Remove a feed: its token opens nothing any more
+    Delete { id: String },
 }
 
 #[derive(Debug, Subcommand)]
@@ -274,6 +355,46 @@ pub(crate) enum VehicleCommand {
     },
     /// List the models that can be simulated
     Models,
+    /// Connect a vehicle that cannot be asked: all that is known of it is pushed by feeds
+    Add {
+        /// The application's id
+        #[arg(long)]
+        app: String,
+        #[arg(long)]
+        make: String,
+        #[arg(long)]
+        model: String,
+        #[arg(long)]
+        year: u16,
+        /// ICE, HEV, PHEV or BEV
+        #[arg(long, default_value = "BEV")]
+        powertrain: String,
+        /// US, CA or EUROPE
+        #[arg(long, default_value = "US")]
+        region: String,
+        /// The id of its owner; a new one by default
+        #[arg(long)]
+        user: Option<String>,
+        /// What the owner grants, separated by commas: read_battery,read_location; everything by default
+        #[arg(long, value_delimiter = ',')]
+        permissions: Vec<String>,
+    },
+    /// Explain why the triggers of a unified webhook fired about a vehicle, or did not
+    Explain {
+        id: String,
+        /// The webhook's id
+        #[arg(long)]
+        webhook: String,
+    },
+    /// Say that the owner has approved at the brand that charging events are reported
+    Approve { id: String },
+    /// Set what the owner grants, separated by commas
+    Permit {
+        id: String,
+        /// read_battery,read_location; none at all takes everything away
+        #[arg(value_delimiter = ',')]
+        permissions: Vec<String>,
+    },
     /// List vehicles
     List {
         #[arg(long)]

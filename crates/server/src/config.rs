@@ -1,10 +1,11 @@
 //! Configuration: one documented file that is also the defaults, the environment over it, flags over both. It is checked
 //! whole before anything is opened.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
-use app::{DeliverySettings, ReadSettings, RetentionSettings, Settings};
+use app::{DeliverySettings, Plan, Plans, ReadSettings, RetentionSettings, Settings};
+use domain::webhook::Kind;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -20,6 +21,7 @@ pub(crate) struct Config {
     pub reads: Reads,
     pub retention: Retention,
     pub egress: EgressSection,
+    pub plans: BTreeMap<String, PlanSection>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -83,6 +85,17 @@ pub(crate) struct EgressSection {
     pub nameservers: Vec<SocketAddr>,
 }
 
+/// What the applications of one plan may use.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlanSection {
+    pub webhooks: Option<Vec<String>>,
+    pub vehicles: Option<u64>,
+}
+
+/// The section whose tables are named by the operator.
+const PLANS: &str = "plans";
+
 impl Config {
     /// The defaults, the file's settings over them, and the environment's over both.
     pub(crate) fn load(file: Option<&PathBuf>, env: impl Iterator<Item = (String, String)>) -> Result<Self> {
@@ -129,7 +142,26 @@ impl Config {
                     && !origin.ends_with('/')),
             "server.origin must look like https://milepost.example.com, without a slash at the end"
         );
-        Ok(())
+        self.plans().map(drop)
+    }
+
+    /// The plans that are configured, with the generations of webhooks that they name.
+    fn plans(&self) -> Result<Plans> {
+        let plan = |(name, section): (&String, &PlanSection)| {
+            let words = section.webhooks.as_deref();
+            ensure!(
+                words.is_none_or(|words| !words.is_empty()),
+                "plans.{name}.webhooks names none; leave it out to allow all of them"
+            );
+            let kinds = words.unwrap_or_default().iter().map(|word| {
+                Kind::from_word(word).with_context(|| {
+                    let known: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+                    format!("plans.{name}.webhooks: {word:?} is not one of {}", known.join(", "))
+                })
+            });
+            Ok((name.clone(), Plan { webhooks: kinds.collect::<Result<_>>()?, vehicles: section.vehicles }))
+        };
+        Ok(Plans(self.plans.iter().map(plan).collect::<Result<_>>()?))
     }
 
     /// Where the server is reached from outside, for links.
@@ -168,7 +200,7 @@ impl Config {
                 min_free_bytes: self.retention.min_free_mib << 20,
                 ..defaults.retention
             },
-            plans: defaults.plans,
+            plans: self.plans().expect("a configuration is checked as it is loaded"),
         }
     }
 }
@@ -181,7 +213,7 @@ fn merge(base: &mut Table, own: Table) -> Result<()> {
         };
         for (name, value) in values {
             ensure!(
-                known.contains_key(&name),
+                known.contains_key(&name) || section == PLANS,
                 "there is no setting {section}.{name}; see `milepost serve --print-config`"
             );
             known.insert(name, value);
@@ -198,16 +230,15 @@ fn override_one(table: &mut Table, name: &str, value: &str) -> Result<()> {
     };
     let (section, setting) = (section.to_lowercase(), setting.to_lowercase());
     let Some(Value::Table(known)) = table.get_mut(&section) else { return Ok(()) };
-    let Some(current) = known.get(&setting) else {
-        bail!("{name} is not a setting; see `milepost serve --print-config`");
-    };
-    let parsed = match current {
-        Value::String(_) => Value::String(value.to_owned()),
-        _ => format!("value = {value}")
-            .parse::<Table>()
-            .ok()
-            .and_then(|mut table| table.remove("value"))
-            .with_context(|| format!("{name} must be written like {current}"))?,
+    let toml =
+        || format!("value = {value}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
+    let parsed = match known.get(&setting) {
+        Some(Value::String(_)) => Value::String(value.to_owned()),
+        _ if section == PLANS => toml().with_context(|| {
+            format!(r#"{name} must be written like {{ webhooks = ["unified"], vehicles = 100 }}"#)
+        })?,
+        Some(current) => toml().with_context(|| format!("{name} must be written like {current}"))?,
+        None => bail!("{name} is not a setting; see `milepost serve --print-config`"),
     };
     known.insert(setting, parsed);
     Ok(())
@@ -234,6 +265,29 @@ mod tests {
         assert_eq!(config.server.listen.port(), 9000);
         assert_eq!(config.delivery.window, 100);
         assert_eq!(load(&[("MILEPOST_ADMIN_TOKEN", "x"), ("HOME", "/")]).unwrap().delivery.window, 4096);
+    }
+
+    #[test]
+    fn plans_come_from_file_and_environment_and_are_checked() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("milepost.toml");
+        let text = "[plans.small]\nwebhooks = [\"scheduled\", \"unified\"]\nvehicles = 100\n[plans.free]\n";
+        std::fs::write(&file, text).unwrap();
+        let env = ("MILEPOST_PLANS_FREE".to_owned(), "{ vehicles = 1 }".to_owned());
+        let Plans(plans) = Config::load(Some(&file), [env].into_iter()).unwrap().settings().plans;
+        let small = Plan { webhooks: vec![Kind::Scheduled, Kind::Unified], vehicles: Some(100) };
+        assert_eq!(plans["small"], small);
+        assert_eq!(plans["free"], Plan { webhooks: vec![], vehicles: Some(1) });
+
+        let error = |value| format!("{:#}", load(&[("MILEPOST_PLANS_FREE", value)]).unwrap_err());
+        let said = error(r#"{ webhooks = ["hourly"] }"#);
+        assert!(
+            said.contains(r#"plans.free.webhooks: "hourly" is not one of scheduled, eventBased"#),
+            "{said}"
+        );
+        assert!(error("{ webhooks = [] }").contains("plans.free.webhooks names none"));
+        assert!(error("unified").contains("must be written like"));
+        assert!(error("{ cars = 1 }").contains("unknown field `cars`"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use bytes::Bytes;
-use domain::ids::{ApplicationId, UserId, VehicleId, WebhookId};
+use domain::ids::{ApplicationId, FeedId, UserId, VehicleId, WebhookId};
 use serde::de::DeserializeOwned;
 
 use crate::{problem::ApiError, wire::DeliveryId};
@@ -35,6 +35,7 @@ in_path! {
     VehicleId => "vehicle",
     UserId => "user",
     DeliveryId => "delivery",
+    FeedId => "feed",
     Car => "simulated vehicle",
 }
 
@@ -106,6 +107,23 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         }
         let body = Bytes::from_request(request, state).await.map_err(ApiError::internal)?;
         from_json(&body).map(Self)
+    }
+}
+
+/// A JSON body that may be left out: what it would say is as usual then.
+pub(crate) struct MaybeJson<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let json = is_json(request.headers());
+        let body = Bytes::from_request(request, state).await.map_err(ApiError::internal)?;
+        match (body.is_empty(), json) {
+            (true, _) => Ok(Self(T::default())),
+            (false, true) => from_json(&body).map(Self),
+            (false, false) => Err(ApiError::media_type()),
+        }
     }
 }
 

@@ -52,6 +52,8 @@ kinds! {
         "Send the whole request within a minute.";
     CONFLICT "conflict" CONFLICT "The present state does not allow this"
         "The detail says what to do first.";
+    INCOMPATIBLE "incompatible" CONFLICT "The vehicle does not offer this"
+        "Asking again does not help; the detail says what cannot be had of it.";
     TOO_LARGE "too_large" PAYLOAD_TOO_LARGE "The request is too large"
         "Split it into several requests.";
     MEDIA_TYPE "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body is not declared as JSON"
@@ -244,7 +246,7 @@ impl From<AppError> for ApiError {
                 Self { retry_after_seconds: Some(wait_ms.div_ceil(1_000)), ..Self::new(&TOO_OFTEN, text) }
             }
             AppError::Plan(message) => Self::new(&PLAN, message),
-            AppError::Incompatible(message) => Self::conflict(message),
+            AppError::Incompatible { message, .. } => Self::new(&INCOMPATIBLE, message),
             AppError::Unavailable(StoreError::Full) => {
                 Self { retry_after_seconds: Some(COME_BACK_SECONDS), ..Self::new(&DISK_FULL, text) }
             }

@@ -39,7 +39,7 @@ pub(crate) struct Operation {
     path: String,
     summary: &'static str,
     query: Vec<Parameter>,
-    body: Option<Ref>,
+    body: Option<(Ref, Required)>,
     status: StatusCode,
     answer: Option<RefOr<Schema>>,
     schemas: Vec<NamedSchema>,
@@ -75,7 +75,13 @@ impl Operation {
 
     /// Takes a body.
     pub(crate) fn takes<B: ToSchema>(mut self) -> Self {
-        self.body = Some(self.refer::<B>());
+        self.body = Some((self.refer::<B>(), Required::True));
+        self
+    }
+
+    /// Takes a body that may be left out.
+    pub(crate) fn may_take<B: ToSchema>(mut self) -> Self {
+        self.body = Some((self.refer::<B>(), Required::False));
         self
     }
 
@@ -140,9 +146,9 @@ impl Operation {
         let mut problem = Response::new("A problem (RFC 9457)");
         let schema = Ref::from_schema_name(Problem::name());
         problem.content.insert(PROBLEM_JSON.into(), Content::new(Some(schema)).into());
-        let body = self.body.clone().map(|schema| {
+        let body = self.body.clone().map(|(schema, required)| {
             let content = Content::new(Some(schema));
-            RequestBodyBuilder::new().content(JSON, content).required(Some(Required::True)).build()
+            RequestBodyBuilder::new().content(JSON, content).required(Some(required)).build()
         });
         let tag = self.path.split('/').find(|segment| !segment.is_empty()).unwrap_or_default();
         Described::builder()

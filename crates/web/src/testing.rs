@@ -10,7 +10,7 @@ use std::{
 };
 
 use app::{
-    App, Parts, Settings,
+    App, Parts, Plan, Plans, PushedReading, Settings,
     ports::{
         Answers, CarCommand, CarRequest, Clock, Dice, MadeCar, NewRecording, Outbound, Post, Reply,
         Simulator, Spawn, Target, UriRefused, VehicleSource,
@@ -29,11 +29,12 @@ use domain::{
     signature,
     time::Timestamp,
     vehicle::{Answer, Fault, Region},
+    webhook::Kind,
 };
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use store::SourceRef;
+use store::{Newer, SourceRef};
 use store_sqlite::{SqliteKeyring, SqliteStore};
 use tokio::sync::watch;
 use tower::ServiceExt;
@@ -109,6 +110,20 @@ impl WayOut {
     /// How the callback URI answers from now on.
     pub(crate) fn answer(&self, with: impl Fn(&Post) -> Result<Reply, Failure> + Send + 'static) {
         *self.answering.lock().unwrap() = Box::new(with);
+    }
+
+    /// Answers like this from now on, and keeps the bodies that were sent.
+    pub(crate) fn keep(
+        &self,
+        with: impl Fn(&Post) -> Result<Reply, Failure> + Send + 'static,
+    ) -> Arc<Mutex<Vec<Value>>> {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let keeps = kept.clone();
+        self.answer(move |post| {
+            keeps.lock().unwrap().push(serde_json::from_slice(&post.body).unwrap());
+            with(post)
+        });
+        kept
     }
 
     /// Whether answers wait.
@@ -238,6 +253,16 @@ impl Server {
     }
 
     pub(crate) async fn with(limits: Limits) -> Self {
+        Self::start(limits, Plans::default()).await
+    }
+
+    /// One where the plan of this name has these webhooks only.
+    pub(crate) async fn with_plan(name: &str, webhooks: &[Kind]) -> Self {
+        let plan = Plan { webhooks: webhooks.to_vec(), vehicles: None };
+        Self::start(Limits::default(), Plans([(name.to_owned(), plan)].into())).await
+    }
+
+    async fn start(limits: Limits, plans: Plans) -> Self {
         let clock = StandingClock(watch::Sender::new(Duration::ZERO));
         let outbound = WayOut::new();
         let keyring = Arc::new(SqliteKeyring::in_memory().unwrap());
@@ -252,7 +277,7 @@ impl Server {
             simulator: Arc::new(Cars),
             spawn: Arc::new(Tasks),
         };
-        let settings = Settings { origin: "https://milepost.example".into(), ..Settings::default() };
+        let settings = Settings { origin: "https://milepost.example".into(), plans, ..Settings::default() };
         let app = App::start(parts, settings).await.unwrap();
         let config = WebConfig {
             admin_token_hashes: vec![Sha256::digest(ADMIN_TOKEN).into()],
@@ -288,11 +313,50 @@ impl Server {
     /// Lets the tenant's receiver prove itself, and the tenant's vehicle be on the webhook.
     pub(crate) async fn subscribed(&self, tenant: &Tenant, status: u16) {
         self.outbound.answer(receiver(tenant.management_token.clone(), status));
-        let webhook = format!("/webhooks/{}", tenant.webhook);
+        self.on(&tenant.webhook, &tenant.vehicle).await;
+    }
+
+    /// Verifies a webhook whose receiver can, and puts a vehicle on it.
+    pub(crate) async fn on(&self, webhook: &str, vehicle: &str) {
+        let webhook = format!("/webhooks/{webhook}");
         let verified = self.admin(Method::POST, &format!("{webhook}/verify"), Value::Null).await.expect(200);
         assert_eq!(verified.json()["verified"], true, "{}", verified.body);
-        let vehicles = json!({"vehicleIds": [tenant.vehicle]});
+        let vehicles = json!({"vehicleIds": [vehicle]});
         self.admin(Method::POST, &format!("{webhook}/subscriptions"), vehicles).await.expect(200);
+    }
+
+    /// The id of a new webhook of the tenant.
+    pub(crate) async fn webhook(&self, tenant: &Tenant, new: Value) -> String {
+        let path = format!("/applications/{}/webhooks", tenant.application);
+        self.admin(Method::POST, &path, new).await.expect(201).text("id")
+    }
+
+    /// The id of a new vehicle of the tenant whose readings are pushed.
+    pub(crate) async fn pushed_vehicle(&self, tenant: &Tenant, make: &str) -> String {
+        let path = format!("/applications/{}/vehicles", tenant.application);
+        let new = json!({
+            "make": make, "model": "X1", "year": 2024, "powertrain": "BEV", "region": "EUROPE",
+            "userId": tenant.user,
+        });
+        self.admin(Method::POST, &path, new).await.expect(201).text("id")
+    }
+
+    /// Lets the tenant's feed push a state of charge of a vehicle, measured now.
+    pub(crate) async fn push_charge(&self, tenant: &Tenant, vehicle: &str, percent: f64) {
+        let application = tenant.application.parse().unwrap();
+        let feed = match self.app.feeds(application).unwrap().pop() {
+            Some(feed) => feed,
+            None => self.app.create_feed(application, "Cars", Newer::Observed, 0).await.unwrap().feed,
+        };
+        let reading = PushedReading {
+            vehicle: vehicle.parse().unwrap(),
+            signal: signal::STATE_OF_CHARGE,
+            value: signal::Value::Number(percent),
+            observed_at: Some(self.clock.now()),
+            id: None,
+            sequence: None,
+        };
+        assert_eq!(self.app.ingest(&feed, vec![(0, reading)]).await.unwrap(), []);
     }
 
     /// Lets the loops do all that they can do now: they share the test's thread.
@@ -343,7 +407,8 @@ impl Server {
 pub(crate) fn receiver(management_token: String, status: u16) -> impl Fn(&Post) -> Result<Reply, Failure> {
     move |post| {
         let body: Value = serde_json::from_slice(&post.body).unwrap();
-        Ok(match body["payload"]["challenge"].as_str() {
+        let challenge = body["payload"]["challenge"].as_str().or(body["data"]["challenge"].as_str());
+        Ok(match challenge {
             Some(challenge) => {
                 let digest = signature::expected_challenge(&management_token, challenge);
                 Reply { status: 200, body: json!({"challenge": digest}).to_string().into() }
@@ -378,4 +443,20 @@ pub(crate) fn new_webhook() -> Value {
         "cadence": {"every": "hours", "hours": 1},
         "endpoints": ["/odometer", "/battery"],
     })
+}
+
+/// A webhook to be made, of each other generation.
+pub(crate) fn new_webhook_of(kind: Kind) -> Value {
+    let mut new = json!({
+        "kind": kind.as_str(),
+        "name": "Fleet",
+        "callbackUri": "https://receiver.example/hooks",
+    });
+    match kind {
+        Kind::Scheduled => return new_webhook(),
+        Kind::EventBased => new["events"] = json!(["CHARGING_STARTED", "CHARGING_COMPLETED"]),
+        Kind::Dynamic => {}
+        Kind::Unified => new["triggers"] = json!(["tractionbattery-stateofcharge"]),
+    }
+    new
 }

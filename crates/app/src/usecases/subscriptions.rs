@@ -1,6 +1,7 @@
 //! Subscribing vehicles to webhooks.
 
 use domain::{
+    errors::ErrorCode,
     ids::{SubscriptionId, VehicleId, VehicleNo, WebhookId, WebhookNo},
     vehicle::{Input, VehicleInfo},
     webhook::{Coverage, Kind, charging_coverage},
@@ -26,10 +27,7 @@ impl App {
         for &id in vehicles {
             let row = self.vehicle(id, Some(entry.webhook().application)).await?;
             if !self.may_watch(&entry, &row.info) {
-                let VehicleInfo { make, model, .. } = &row.info;
-                return Err(AppError::Incompatible(format!(
-                    "charging events cannot be had of a {make} {model}"
-                )));
+                return Err(no_charging_events(&row.info));
             }
             numbers.push(row.no);
         }
@@ -63,9 +61,11 @@ impl App {
 
     /// Whether a vehicle's subscription to a webhook waits for its owner's approval at the brand.
     pub async fn awaits_approval(&self, entry: &WebhookEntry, vehicle: VehicleId) -> Result<bool, AppError> {
+        if entry.webhook().revision.plan.kind() != Kind::EventBased {
+            return Ok(false);
+        }
         let row = self.vehicle(vehicle, None).await?;
-        let asks = entry.webhook().revision.plan.kind() == Kind::EventBased
-            && charging_coverage(&row.info) == Coverage::NeedsApproval;
+        let asks = charging_coverage(&row.info) == Coverage::NeedsApproval;
         Ok(asks && !self.document(vehicle).await?.watching.approved)
     }
 
@@ -117,5 +117,19 @@ impl App {
         limit: usize,
     ) -> Result<Vec<SubscriptionRow>, AppError> {
         Ok(self.store.subscriptions_of_webhook(webhook, after, limit).await?)
+    }
+}
+
+/// Why a vehicle cannot be on an eventBased webhook.
+fn no_charging_events(info: &VehicleInfo) -> AppError {
+    let code = match charging_coverage(info) {
+        Coverage::NotThisMake => ErrorCode::COMPATIBILITY_MAKE_NOT_COMPATIBLE,
+        _ => ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE,
+    };
+    let VehicleInfo { make, model, region, .. } = info;
+    let region = region.as_str();
+    AppError::Incompatible {
+        code,
+        message: format!("charging events cannot be had of a {make} {model} in the region {region}"),
     }
 }

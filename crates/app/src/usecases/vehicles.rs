@@ -1,10 +1,10 @@
 //! Vehicles and connections: linking, listing, changing what may be read, disconnecting, erasing.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::{
     connect::PermissionSet,
-    ids::{ApplicationNo, ConnectionId, UserId, VehicleId, VehicleNo},
+    ids::{ApplicationId, ApplicationNo, ConnectionId, UserId, VehicleId, VehicleNo},
     vehicle::{Document, Input, Pushes, VehicleInfo},
 };
 use store::{NewLink, SourceRef, SubscriptionRow, TokenGrant, VehicleFilter, VehicleRow};
@@ -15,6 +15,8 @@ use crate::{App, AppError, What};
 
 /// The source of vehicles that nobody can be asked about: all that is known of them is pushed.
 pub const PUSHED: u8 = 3;
+/// The pool of those vehicles.
+const PUSHED_POOL: &str = "pushed";
 /// How long an access token opens what it opens.
 const ACCESS_TOKEN_LIFE: Duration = Duration::from_secs(2 * 3_600);
 
@@ -84,6 +86,20 @@ impl App {
         }
         self.health.wake_sweeper();
         Ok(linked)
+    }
+
+    /// Connects a vehicle that nobody can be asked about to an application: all that is known of it will be pushed.
+    pub async fn connect_pushed(
+        self: &Arc<Self>,
+        application: ApplicationId,
+        user: Option<UserId>,
+        info: VehicleInfo,
+        permissions: PermissionSet,
+    ) -> Result<Linked, AppError> {
+        let application = self.application(application)?.application.no;
+        let source = SourceRef { kind: PUSHED, pool: self.pool(PUSHED_POOL).await?, spec: vec![] };
+        let request = LinkRequest { application, user, info, permissions, source };
+        Ok(self.link(vec![request]).await?.remove(0))
     }
 
     /// Whether the plans of applications have room for more vehicles.

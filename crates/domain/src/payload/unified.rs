@@ -136,7 +136,8 @@ fn sample_subject(info: &VehicleInfo) -> Subject<'_> {
 }
 
 const VERSION: &str = "4.0";
-const FIRST_DELIVERY: &str = "FIRST_DELIVERY";
+/// The trigger of the first delivery of a vehicle.
+pub const FIRST_DELIVERY: &str = "FIRST_DELIVERY";
 
 /// One event about a vehicle.
 struct Composer<'a> {

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The signals that charging events are derived from.
-pub(super) const SIGNALS: [SignalId; 5] =
+pub(crate) const SIGNALS: [SignalId; 5] =
     [IS_CHARGING, CHARGING_STATUS, IS_CABLE_CONNECTED, STATE_OF_CHARGE, CHARGE_LIMITS];
 /// A battery this near to its target has reached it: some cars stop just below. Percent.
 const NEAR: f64 = 0.5;

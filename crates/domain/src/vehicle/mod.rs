@@ -21,6 +21,7 @@ mod step;
 mod tests;
 mod watch;
 
+pub(crate) use charging::SIGNALS as CHARGING_SIGNALS;
 pub use codec::Malformed;
 pub use document::{Document, Gathering, Judged, Pushes, SignalState, Subscription, Told, Watching};
 pub use event::{ErrorChange, Event, Occasion};

@@ -5,9 +5,11 @@ use smallvec::SmallVec;
 
 use crate::{
     cadence::Cadence,
+    connect::PermissionSet,
     delivery::RetryPolicy,
     signal::{Endpoint, SignalId},
     units::UnitSystem,
+    vehicle::CHARGING_SIGNALS,
 };
 
 /// The generation of a webhook with its settings.
@@ -53,6 +55,11 @@ impl Kind {
             Self::Unified => "unified",
         }
     }
+
+    /// The generation with a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == word)
+    }
 }
 
 impl Plan {
@@ -83,6 +90,29 @@ impl Plan {
                 endpoints.iter().flat_map(|endpoint| endpoint.signals()).copied().collect()
             }
             (_, None) => Vec::new(),
+        }
+    }
+
+    /// The `eventName` of its slots, where it has slots.
+    pub const fn slot_name(&self) -> Option<&'static str> {
+        match self {
+            Self::Scheduled(scheduled) => Some(scheduled.event_name.as_str()),
+            Self::Dynamic(_) => Some("dynamic"),
+            Self::EventBased(_) | Self::Unified(_) => None,
+        }
+    }
+
+    /// What owners have to grant for all that it sends and waits for.
+    pub fn permissions(&self) -> PermissionSet {
+        let needed = |signals: &[SignalId]| signals.iter().map(|signal| signal.entry().permission).collect();
+        match self {
+            Self::Scheduled(scheduled) => scheduled.endpoints.iter().map(|at| at.permission()).collect(),
+            Self::Dynamic(_) => Dynamic::ENDPOINTS.iter().map(|at| at.permission()).collect(),
+            Self::EventBased(_) => needed(&CHARGING_SIGNALS),
+            Self::Unified(unified) => {
+                let triggers = unified.triggers.iter().map(|trigger| trigger.signal);
+                needed(&triggers.chain(unified.data.iter().copied()).collect::<Vec<_>>())
+            }
         }
     }
 

@@ -4,13 +4,15 @@ use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
 
 use super::{WrongUse, client::Client, show};
-use crate::cli::{AppCommand, DeliveryCommand, VehicleCommand, WebhookCommand, WebhookSettings, WithServer};
+use crate::cli::{
+    AppCommand, DeliveryCommand, FeedCommand, VehicleCommand, WebhookCommand, WebhookSettings, WithServer,
+};
 
 const WEBHOOK_COLUMNS: &[&str] =
-    &["id", "name", "callbackUri", "verified", "enabled", "subscriptions", "queued"];
+    &["id", "kind", "name", "callbackUri", "verified", "enabled", "subscriptions", "queued"];
 const VEHICLE_COLUMNS: &[&str] = &["id", "make", "model", "year", "mode", "connectedAt", "nextDue"];
 const DELIVERY_COLUMNS: &[&str] =
-    &["id", "status", "slot", "httpStatus", "attemptCount", "tookMs", "vehicleId", "endedAt"];
+    &["id", "eventType", "status", "slot", "httpStatus", "attemptCount", "tookMs", "vehicleId", "endedAt"];
 
 pub(crate) async fn application(with: WithServer<AppCommand>) -> Result<()> {
     let (client, json) = (Client::of(&with.server)?, with.server.json);
@@ -38,14 +40,25 @@ pub(crate) async fn application(with: WithServer<AppCommand>) -> Result<()> {
 pub(crate) async fn webhook(with: WithServer<WebhookCommand>) -> Result<()> {
     let (client, json) = (Client::of(&with.server)?, with.server.json);
     match with.command {
-        WebhookCommand::Create { app, name, callback_uri, settings, verify } => {
+        WebhookCommand::Create { kind, app, name, callback_uri, settings, verify } => {
             let mut body = settings_body(&settings)?;
-            if settings.endpoints.is_empty() {
-                bail!(WrongUse("name what to send: --endpoints /odometer,/location"));
+            match kind.as_str() {
+                "scheduled" if settings.endpoints.is_empty() => {
+                    bail!(WrongUse("name what to send: --endpoints /odometer,/location"));
+                }
+                "eventBased" if settings.events.is_empty() => {
+                    bail!(WrongUse("name what to report: --events CHARGING_STARTED,CHARGING_COMPLETED"));
+                }
+                "unified" if settings.triggers.is_empty() => {
+                    bail!(WrongUse("name what makes it fire: --triggers tractionbattery-stateofcharge"));
+                }
+                "scheduled" => {
+                    body.entry("cadence").or_insert(json!({ "every": "hours", "hours": 1 }));
+                }
+                _ => {}
             }
-            body.entry("cadence").or_insert(json!({ "every": "hours", "hours": 1 }));
             body.extend([
-                ("kind".into(), json!("scheduled")),
+                ("kind".into(), json!(kind)),
                 ("name".into(), json!(name)),
                 ("callbackUri".into(), json!(callback_uri)),
                 ("verify".into(), json!(verify)),
@@ -62,8 +75,13 @@ pub(crate) async fn webhook(with: WithServer<WebhookCommand>) -> Result<()> {
             show::list(&client.get(&format!("/applications/{app}/webhooks")).await?, WEBHOOK_COLUMNS, json);
         }
         WebhookCommand::Show { id } => show::object(&client.get(&format!("/webhooks/{id}")).await?, json),
-        WebhookCommand::Verify { id } => probe(&client, &id, "verify", "lastVerification", json).await?,
-        WebhookCommand::Test { id } => probe(&client, &id, "test", "lastTest", json).await?,
+        WebhookCommand::Verify { id } => {
+            probe(&client, &format!("/webhooks/{id}/verify"), json!({}), "lastVerification", json).await?;
+        }
+        WebhookCommand::Test { id, event_type } => {
+            let body = event_type.map_or(json!({}), |event_type| json!({ "eventType": event_type }));
+            probe(&client, &format!("/webhooks/{id}/test"), body, "lastTest", json).await?;
+        }
         WebhookCommand::Enable { id } => {
             show::object(&client.post(&format!("/webhooks/{id}/enable"), json!({})).await?, json);
         }
@@ -88,15 +106,15 @@ pub(crate) async fn webhook(with: WithServer<WebhookCommand>) -> Result<()> {
         }
         WebhookCommand::Vehicles { id } => {
             let page = client.get(&format!("/webhooks/{id}/subscriptions")).await?;
-            show::list(&page, &["id", "vehicleId", "since"], json);
+            show::list(&page, &["id", "vehicleId", "state", "since"], json);
         }
     }
     Ok(())
 }
 
 /// Verifies or tests, shows the result, and fails when it did not go well.
-async fn probe(client: &Client, id: &str, what: &str, member: &str, json: bool) -> Result<()> {
-    let webhook = client.post(&format!("/webhooks/{id}/{what}"), json!({})).await?;
+async fn probe(client: &Client, path: &str, body: Value, member: &str, json: bool) -> Result<()> {
+    let webhook = client.post(path, body).await?;
     let result = &webhook[member];
     show::object(result, json);
     match result["passed"].as_bool() {
@@ -114,8 +132,40 @@ fn settings_body(settings: &WebhookSettings) -> Result<Map<String, Value>> {
     if !settings.endpoints.is_empty() {
         body.insert("endpoints".into(), json!(settings.endpoints));
     }
-    body.extend(settings.units.as_ref().map(|units| ("units".into(), json!(units))));
+    if !settings.triggers.is_empty() {
+        let triggers = settings.triggers.iter().map(|text| trigger(text)).collect::<Result<Vec<_>>>()?;
+        body.insert("triggers".into(), json!(triggers));
+    }
+    let lists = [("events", &settings.events), ("data", &settings.data)];
+    let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
+    body.extend(lists.map(|(name, list)| (name.into(), json!(list))));
+    let words = [
+        ("units", &settings.units),
+        ("pace", &settings.pace),
+        ("profile", &settings.profile),
+        ("simulatedMode", &settings.simulated_mode),
+        ("userAgent", &settings.user_agent),
+    ];
+    body.extend(words.into_iter().filter_map(|(name, word)| Some((name.into(), json!(word.as_ref()?)))));
+    let switches = [
+        ("autoSubscribe", settings.auto_subscribe),
+        ("lenientVerification", settings.lenient_verification),
+        ("includeTriggers", settings.without_triggers.then_some(false)),
+    ];
+    body.extend(switches.into_iter().filter_map(|(name, on)| Some((name.into(), json!(on?)))));
+    if let Some(uri) = &settings.error_callback_uri {
+        body.insert("errorCallbackUri".into(), if uri.is_empty() { Value::Null } else { json!(uri) });
+    }
     Ok(body)
+}
+
+/// A trigger as it is written: `tractionbattery-stateofcharge`, or with a dead band `tractionbattery-stateofcharge=5`.
+fn trigger(text: &str) -> Result<Value> {
+    let Some((signal, dead_band)) = text.split_once('=') else { return Ok(json!(text)) };
+    let dead_band: f64 = dead_band
+        .parse()
+        .map_err(|_| WrongUse("a dead band is a number: tractionbattery-stateofcharge=5"))?;
+    Ok(json!({ "signal": signal, "deadBand": dead_band }))
 }
 
 fn cadence(every: &str, settings: &WebhookSettings) -> Result<Value> {
@@ -163,6 +213,28 @@ pub(crate) async fn vehicle(with: WithServer<VehicleCommand>) -> Result<()> {
             let columns = &["make", "model", "firstYear", "lastYear", "powertrain", "regions"];
             show::list(&client.get("/simulator/models").await?, columns, json);
         }
+        VehicleCommand::Add { app, make, model, year, powertrain, region, user, permissions } => {
+            let mut body = json!({
+                "make": make, "model": model, "year": year, "powertrain": powertrain, "region": region,
+                "userId": user,
+            });
+            if !permissions.is_empty() {
+                body["permissions"] = json!(permissions);
+            }
+            show::object(&client.post(&format!("/applications/{app}/vehicles"), body).await?, json);
+        }
+        VehicleCommand::Explain { id, webhook } => {
+            let explained = client.get(&format!("/vehicles/{id}/triggers?webhookId={webhook}")).await?;
+            show::explanations(&explained, json);
+        }
+        VehicleCommand::Approve { id } => {
+            client.post(&format!("/vehicles/{id}/approve-charging-events"), json!({})).await?;
+            done(json);
+        }
+        VehicleCommand::Permit { id, permissions } => {
+            let body = json!({ "permissions": permissions });
+            show::object(&client.put(&format!("/vehicles/{id}/permissions"), body).await?, json);
+        }
         VehicleCommand::List { app } => {
             let query = app.map(|app| format!("?applicationId={app}")).unwrap_or_default();
             show::list(&client.get(&format!("/vehicles{query}")).await?, VEHICLE_COLUMNS, json);
@@ -178,6 +250,31 @@ pub(crate) async fn vehicle(with: WithServer<VehicleCommand>) -> Result<()> {
         }
         VehicleCommand::Token { id } => {
             show::object(&client.post(&format!("/vehicles/{id}/access-token"), json!({})).await?, json);
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn feed(with: WithServer<FeedCommand>) -> Result<()> {
+    let (client, json) = (Client::of(&with.server)?, with.server.json);
+    match with.command {
+        FeedCommand::Create { app, name, newer, reorder_ms } => {
+            let body = json!({ "name": name, "newer": newer, "reorderMs": reorder_ms });
+            let feed = client.post(&format!("/applications/{app}/feeds"), body).await?;
+            show::object(&feed, json);
+            if !json {
+                println!(
+                    "\nKeep the token: it is not shown again. Readings go to POST /ingest/v1/readings with it."
+                );
+            }
+        }
+        FeedCommand::List { app } => {
+            let columns = &["id", "name", "newer", "reorderMs", "hint", "createdAt"];
+            show::list(&client.get(&format!("/applications/{app}/feeds")).await?, columns, json);
+        }
+        FeedCommand::Delete { id } => {
+            client.delete(&format!("/feeds/{id}")).await?;
+            done(json);
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! The admin API from the command line.
 
 use anyhow::{Context, Result, bail};
+use hyper::Method;
 use lab::client::{HttpAnswer, HttpClient};
 use serde_json::Value;
 
@@ -43,6 +44,11 @@ impl Client {
 
     pub(crate) async fn patch(&self, path: &str, body: Value) -> Result<Value> {
         understand(self.0.patch(&format!("/api/v1{path}"), &body).await)
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Result<Value> {
+        let (path, body) = (format!("/api/v1{path}"), body.to_string().into());
+        understand(self.0.send(Method::PUT, &path, Some("application/json"), body).await)
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Result<Value> {

@@ -35,6 +35,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::App(with) => admin::application(with).await,
         Command::Webhook(with) => admin::webhook(with).await,
         Command::Vehicle(with) => admin::vehicle(with).await,
+        Command::Feed(with) => admin::feed(with).await,
         Command::Delivery(with) => admin::delivery(with).await,
         Command::Replay(with) => replay::run(with).await,
         Command::Bench(args) => bench::run(args).await,

@@ -31,6 +31,46 @@ pub(crate) fn list(page: &Value, columns: &[&str], json: bool) {
     }
 }
 
+/// Prints why triggers fired, or did not.
+pub(crate) fn explanations(page: &Value, json: bool) {
+    if json {
+        println!("{page}");
+        return;
+    }
+    let items = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    print!("{}", items.iter().map(explanation).collect::<Vec<_>>().join("\n"));
+}
+
+/// One trigger: its signal and what was found, then what that was found from.
+fn explanation(item: &Value) -> String {
+    let reading = &item["lastReading"];
+    let how = if reading["pushed"] == true { "pushed" } else { "read" };
+    let rows = [
+        ("value", with_time(&item["value"], "value", "retrievedAt")),
+        ("before", with_time(&reading["before"], "value", "receivedAt")),
+        ("last reading", with_time(reading, "verdict", "receivedAt").map(|text| format!("{text}, {how}"))),
+        ("refused", shown(&reading["refused"])),
+        ("measured", shown(&reading["observedAt"])),
+        ("error", shown(&item["fault"]["description"])),
+        ("dead band", shown(&item["deadBand"])),
+        ("moves from", shown(&item["baseline"])),
+        ("next read", shown(&item["nextRead"])),
+        ("last event", shown(&item["lastEventId"])),
+    ];
+    let head =
+        format!("{}  {}\n  {}\n", plain(&item["signal"]), plain(&item["finding"]), plain(&item["sentence"]));
+    let rows = rows.into_iter().filter_map(|(name, text)| Some(format!("  {name:<12}  {}\n", text?)));
+    head + &rows.collect::<String>()
+}
+
+fn shown(value: &Value) -> Option<String> {
+    (!value.is_null()).then(|| plain(value))
+}
+
+fn with_time(value: &Value, member: &str, time: &str) -> Option<String> {
+    Some(format!("{} at {}", shown(&value[member])?, plain(&value[time])))
+}
+
 fn table(items: &[Value], columns: &[&str]) -> String {
     let cell = |item: &Value, column: &str| {
         let text = plain(&item[column]);
@@ -93,6 +133,32 @@ mod tests {
         assert_eq!(lines[0], "id  name");
         assert_eq!(lines[1], "1   a");
         assert!(lines[2].ends_with('…') && lines[2].chars().count() == 4 + CELL);
+    }
+
+    #[test]
+    fn an_explanation_says_what_was_found_and_from_what() {
+        let item = json!({
+            "signal": "tractionbattery-stateofcharge", "finding": "withinDeadBand",
+            "sentence": "The value has not moved by the dead band since the last event.",
+            "value": { "value": 52.0, "retrievedAt": "2026-03-02T12:03:00.000Z" },
+            "lastReading": {
+                "verdict": "changed", "observedAt": "2026-03-02T12:02:59.000Z",
+                "receivedAt": "2026-03-02T12:03:00.000Z", "pushed": true,
+                "before": { "value": 50.0, "receivedAt": "2026-03-02T12:02:00.000Z" },
+            },
+            "deadBand": 5.0, "baseline": 50.0,
+        });
+        let expected = "\
+tractionbattery-stateofcharge  withinDeadBand
+  The value has not moved by the dead band since the last event.
+  value         52.0 at 2026-03-02T12:03:00.000Z
+  before        50.0 at 2026-03-02T12:02:00.000Z
+  last reading  changed at 2026-03-02T12:03:00.000Z, pushed
+  measured      2026-03-02T12:02:59.000Z
+  dead band     5.0
+  moves from    50.0
+";
+        assert_eq!(explanation(&item), expected);
     }
 
     #[test]

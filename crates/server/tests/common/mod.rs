@@ -128,6 +128,7 @@ impl Server {
         answer.json()
     }
 
+    #[allow(dead_code, reason = "not every test program posts past the command line")]
     pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
         let answer = self.admin(Method::POST, path, &body).await;
         assert!(answer.status.is_success(), "{path}: {} {}", answer.status, answer.text());
@@ -248,6 +249,7 @@ pub(crate) async fn pause(time: Duration) {
 }
 
 /// A scheduled webhook, as it is asked for.
+#[allow(dead_code, reason = "not every test program asks for one past the command line")]
 pub(crate) fn hourly(name: &str, uri: &str, verify: bool) -> Value {
     json!({
         "kind": "scheduled", "name": name, "callbackUri": uri, "cadence": { "every": "hours", "hours": 1 },

@@ -11,7 +11,9 @@ use axum::{
 use domain::{
     delivery::{Attempt as Tried, AttemptResult},
     ids::EventNo,
-    vehicle::Observed,
+    payload::unified::FIRST_DELIVERY,
+    signal::SignalId,
+    vehicle::{ErrorChange, Observed, Occasion},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -99,8 +101,19 @@ pub(crate) struct Delivery {
     webhook_id: Option<Id>,
     /// Null when the vehicle is gone.
     vehicle_id: Option<Id>,
+    /// What the receiver sees as `eventType`, or of a v2 webhook as `eventName` of its slots; null for a slot of a
+    /// deleted webhook.
+    event_type: Option<&'static str>,
+    /// Codes of the signals that made a `VEHICLE_STATE`; `FIRST_DELIVERY` alone for the first one of a vehicle.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    triggers: Vec<&'static str>,
+    /// Errors that a `VEHICLE_ERROR` reports.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<ReportedError>,
+    /// Rises with the events of a vehicle for a webhook; 0 for missed slots.
+    sequence: u64,
     status: DeliveryStatus,
-    /// The slot that it was for.
+    /// The slot that it was for, or when it happened.
     slot: Moment,
     created_at: Moment,
     ended_at: Moment,
@@ -183,6 +196,18 @@ pub(crate) struct CarriedSignal {
     error: Option<CatalogueError>,
 }
 
+/// An error of a vehicle that has appeared or cleared.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReportedError {
+    #[serde(flatten)]
+    error: CatalogueError,
+    /// It has cleared.
+    resolved: bool,
+    /// The signals that it concerns; none when it concerns the whole vehicle.
+    signals: Vec<&'static str>,
+}
+
 /// The delivery that an event got by being sent again.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -193,12 +218,24 @@ pub(crate) struct Redelivery {
 impl Delivery {
     fn of(summary: &DeliverySummary, attempts: &[Tried], app: &App) -> Self {
         let logged = &summary.logged;
+        let webhook = app.webhook_by_no(logged.webhook);
+        let occasion = Occasion::decode(&logged.occasion).unwrap_or(Occasion::Slot);
         Self {
             id: Id::of(DeliveryId(logged.event)),
             event_id: Id::of(logged.id),
             request_id: Id::of(logged.id.request()),
-            webhook_id: app.webhook_by_no(logged.webhook).map(|entry| Id::of(entry.webhook().id)),
+            webhook_id: webhook.as_ref().map(|entry| Id::of(entry.webhook().id)),
             vehicle_id: logged.vehicle_id.map(Id::of),
+            event_type: match occasion {
+                Occasion::Slot => webhook.and_then(|entry| entry.webhook().revision.plan.slot_name()),
+                _ => Some(occasion.as_str()),
+            },
+            triggers: triggers(&occasion),
+            errors: match &occasion {
+                Occasion::Errors(changes) => changes.iter().map(Into::into).collect(),
+                _ => vec![],
+            },
+            sequence: logged.sequence,
             status: logged.status.into(),
             slot: Moment(logged.slot),
             created_at: Moment(logged.created_at),
@@ -227,6 +264,24 @@ impl DeliveryDetail {
         let signals = detail.observation.map(|seen| seen.signals.iter().map(CarriedSignal::from).collect());
         let delivery = Delivery::of(&detail.summary, &detail.summary.attempts, app);
         Self { delivery, signals, body: detail.body }
+    }
+}
+
+fn triggers(occasion: &Occasion) -> Vec<&'static str> {
+    match occasion {
+        Occasion::FirstDelivery => vec![FIRST_DELIVERY],
+        Occasion::Changed(signals) => codes(signals),
+        _ => vec![],
+    }
+}
+
+fn codes(signals: &[SignalId]) -> Vec<&'static str> {
+    signals.iter().map(|signal| signal.entry().code.as_str()).collect()
+}
+
+impl From<&ErrorChange> for ReportedError {
+    fn from(change: &ErrorChange) -> Self {
+        Self { error: change.code.into(), resolved: change.resolved, signals: codes(&change.signals) }
     }
 }
 
@@ -324,8 +379,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::testing::Server;
-    use domain::{delivery::Failure, errors::ErrorCode, signal, time::Timestamp, vehicle::Sample};
+    use crate::testing::{Server, new_webhook_of};
+    use domain::{
+        delivery::Failure, errors::ErrorCode, signal, time::Timestamp, vehicle::Sample, webhook::Kind,
+    };
     use expect_test::{Expect, expect};
     use serde_json::json;
 
@@ -427,6 +484,48 @@ mod tests {
         assert_eq!((&odometer["status"], &odometer["value"]), (&json!("SUCCESS"), &json!(100.5)));
         let body: Value = serde_json::from_str(detail["body"].as_str().unwrap()).unwrap();
         assert_eq!(body["webhookId"], json!(tenant.webhook));
+    }
+
+    #[tokio::test]
+    async fn row_l01_a_row_says_why_its_event_was_owed() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        server.subscribed(&tenant, 200).await;
+        let webhook = server.webhook(&tenant, new_webhook_of(Kind::Unified)).await;
+        let vehicle = server.pushed_vehicle(&tenant, "BMW").await;
+        server.on(&webhook, &vehicle).await;
+        for percent in [50.0, 60.0] {
+            server.push_charge(&tenant, &vehicle, percent).await;
+            server.clock.pass(Duration::from_secs(60));
+            server.settle().await;
+        }
+        server.admin(Method::POST, &format!("/webhooks/{webhook}/subscriptions"), json!({"all": true})).await;
+        server.clock.pass(HOUR);
+        let mut rows: Vec<String> = Vec::new();
+        for row in server.logged(5).await {
+            let parts = ["eventType", "sequence", "triggers"].map(|member| row[member].to_string());
+            rows.push(parts.join(" "));
+            for error in row["errors"].as_array().into_iter().flatten() {
+                rows.push(format!("  {error}"));
+            }
+        }
+        rows.sort();
+        expect![[r#"
+              {"type":"COMPATIBILITY","code":"VEHICLE_NOT_CAPABLE","description":"The vehicle does not have this feature; asking again will not help.","resolved":false,"signals":["tractionbattery-stateofcharge"]}
+            "VEHICLE_ERROR" 1772452920001 null
+            "VEHICLE_STATE" 1772452800000 ["FIRST_DELIVERY"]
+            "VEHICLE_STATE" 1772452860000 ["tractionbattery-stateofcharge"]
+            "VEHICLE_STATE" 1772452920000 ["FIRST_DELIVERY"]"#]].assert_eq(&rows.join("\n"));
+
+        let path = format!("/deliveries?webhookId={webhook}&vehicleId={vehicle}");
+        let newest = server.admin(Method::GET, &path, Value::Null).await.json()["items"][0].clone();
+        let path = format!("/deliveries/{}", newest["id"].as_str().unwrap());
+        let detail = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
+        let charge = &detail["signals"][0];
+        assert_eq!(
+            (&charge["code"], &charge["value"]),
+            (&json!("tractionbattery-stateofcharge"), &json!(60.0))
+        );
     }
 
     #[tokio::test]

@@ -7,11 +7,13 @@ mod applications;
 mod auth;
 mod connections;
 mod deliveries;
+mod feeds;
 mod idempotency;
 mod metrics;
 mod server;
 mod simulator;
 mod subscriptions;
+mod triggers;
 mod users;
 mod vehicles;
 mod webhooks;
@@ -72,6 +74,8 @@ fn operations() -> Vec<Operation> {
         subscriptions::operations(),
         deliveries::operations(),
         vehicles::operations(),
+        triggers::operations(),
+        feeds::operations(),
         connections::operations(),
         users::operations(),
         simulator::operations(),

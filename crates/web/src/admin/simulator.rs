@@ -11,12 +11,12 @@ use axum::{
     extract::State,
     http::{Method, StatusCode},
 };
-use domain::{connect::PermissionSet, errors::ErrorCode};
+use domain::errors::ErrorCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Answer, With};
+use super::{Answer, With, vehicles::granted};
 use crate::{
     extract::{Car, Ids, Json, Query},
     paging::{self, Cursor, List, Page, PageQuery},
@@ -481,25 +481,11 @@ impl WantedError {
     }
 }
 
-fn granted(names: Option<&[String]>) -> Result<PermissionSet, ApiError> {
-    let Some(names) = names else { return Ok(PermissionSet::ALL) };
-    names.iter().map(|name| name.parse().map_err(|error| ApiError::invalid("permissions", error))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::Server;
-    use domain::connect::Permission;
     use serde_json::{Value, json};
-
-    #[test]
-    fn an_owner_grants_everything_unless_told_otherwise() {
-        assert_eq!(granted(None).unwrap(), PermissionSet::ALL);
-        let odometer = granted(Some(&["read_odometer".into()])).unwrap();
-        assert_eq!(odometer.iter().collect::<Vec<_>>(), [Permission::ReadOdometer]);
-        assert!(granted(Some(&["read_everything".into()])).is_err());
-    }
 
     #[test]
     fn a_car_fails_with_errors_of_the_catalogue_only() {

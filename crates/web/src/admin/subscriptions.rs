@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use app::App;
+use app::{App, WebhookEntry};
 use axum::{
     Json as Out,
     extract::State,
@@ -16,7 +16,7 @@ use super::Answer;
 use crate::{
     extract::{Ids, Json, Query},
     paging::{self, Cursor, List, Page, PageQuery},
-    problem::ApiError,
+    problem::{ApiError, NOT_FOUND},
     route::{Operation, operation},
     wire::{Id, Moment},
 };
@@ -53,7 +53,27 @@ pub(super) fn operations() -> Vec<Operation> {
 pub(crate) struct Subscription {
     id: Id,
     vehicle_id: Id,
+    state: SubscriptionState,
     since: Moment,
+}
+
+/// Whether a subscription works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum SubscriptionState {
+    Active,
+    /// The owner has not yet approved at the brand that charging events are reported.
+    PendingApproval,
+}
+
+impl SubscriptionState {
+    /// Of a vehicle on a webhook.
+    pub(super) async fn of(app: &App, webhook: &WebhookEntry, vehicle: VehicleId) -> Result<Self, ApiError> {
+        Ok(match app.awaits_approval(webhook, vehicle).await? {
+            true => Self::PendingApproval,
+            false => Self::Active,
+        })
+    }
 }
 
 /// Vehicles to put on a webhook: either some or all.
@@ -104,15 +124,21 @@ async fn list(
 ) -> Answer<Page<Subscription>> {
     let (after, limit) = page.of(List::Subscriptions)?;
     let after = after.map(|position| VehicleNo(paging::row(position)));
-    let webhook = app.webhook_entry(id)?.webhook().no;
-    let mut rows = app.subscriptions(webhook, after, limit + 1).await?;
+    let webhook = app.webhook_entry(id)?;
+    let mut rows = app.subscriptions(webhook.webhook().no, after, limit + 1).await?;
     let next = paging::cut(&mut rows, limit, |row| Cursor::after_row(List::Subscriptions, row.vehicle.0));
-    let shown = |row: &store::SubscriptionRow| Subscription {
-        id: Id::of(row.id),
-        vehicle_id: Id::of(row.vehicle_id),
-        since: Moment(row.since),
-    };
-    Ok(Out(Page::new(rows.iter().map(shown).collect(), next)))
+    let mut subscriptions = Vec::with_capacity(rows.len());
+    for row in rows {
+        // A vehicle that was erased a moment ago is on nothing any more.
+        let state = match SubscriptionState::of(&app, &webhook, row.vehicle_id).await {
+            Ok(state) => state,
+            Err(error) if error.kind == &NOT_FOUND => continue,
+            Err(error) => return Err(error),
+        };
+        let (id, vehicle_id) = (Id::of(row.id), Id::of(row.vehicle_id));
+        subscriptions.push(Subscription { id, vehicle_id, state, since: Moment(row.since) });
+    }
+    Ok(Out(Page::new(subscriptions, next)))
 }
 
 /// `POST /api/v1/webhooks/{id}/subscriptions`
@@ -142,6 +168,9 @@ async fn unsubscribe(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{Server, new_webhook_of};
+    use domain::webhook::Kind;
+    use serde_json::{Value, json};
 
     fn choice(json: &str) -> Result<Choice, ApiError> {
         serde_json::from_str::<Subscribe>(json).unwrap().choice()
@@ -165,5 +194,46 @@ mod tests {
         let choice = |count| Subscribe { vehicle_ids: Some(ids(count)), all: None }.choice();
         assert!(choice(MOST_VEHICLES).is_ok());
         assert!(choice(MOST_VEHICLES + 1).is_err());
+    }
+
+    #[tokio::test]
+    async fn charging_events_of_a_ford_wait_for_its_owners_approval() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let webhook = server.webhook(&tenant, new_webhook_of(Kind::EventBased)).await;
+        let (ford, tesla) = (server.pushed_vehicle(&tenant, "Ford").await, tenant.vehicle.clone());
+        let list = format!("/webhooks/{webhook}/subscriptions");
+        server.admin(Method::POST, &list, json!({"vehicleIds": [ford, tesla]})).await.expect(200);
+        let states = async || {
+            let page = server.admin(Method::GET, &list, Value::Null).await.expect(200).json();
+            let mut states = std::collections::BTreeMap::new();
+            for item in page["items"].as_array().unwrap() {
+                states.insert(item["vehicleId"].as_str().unwrap().to_owned(), item["state"].clone());
+            }
+            (states[&ford].clone(), states[&tesla].clone())
+        };
+        assert_eq!(states().await, (json!("pendingApproval"), json!("active")));
+        let shown = server.admin(Method::GET, &format!("/vehicles/{ford}"), Value::Null).await.expect(200);
+        assert_eq!(shown.json()["subscriptions"][0]["state"], "pendingApproval");
+        let approve = |vehicle: &str| format!("/vehicles/{vehicle}/approve-charging-events");
+        server.admin(Method::POST, &approve(&ford), Value::Null).await.expect(204);
+        assert_eq!(states().await, (json!("active"), json!("active")));
+        let needless = server.admin(Method::POST, &approve(&tesla), Value::Null).await.expect(409);
+        assert!(needless.text("detail").contains("need no approval"), "{}", needless.body);
+    }
+
+    #[tokio::test]
+    async fn a_vehicle_without_charging_events_is_not_put_on_an_event_based_webhook() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let webhook = server.webhook(&tenant, new_webhook_of(Kind::EventBased)).await;
+        let bmw = server.pushed_vehicle(&tenant, "BMW").await;
+        let list = format!("/webhooks/{webhook}/subscriptions");
+        let both = json!({"vehicleIds": [tenant.vehicle, bmw]});
+        let refused = server.admin(Method::POST, &list, both).await.expect(409);
+        assert_eq!(refused.text("code"), "incompatible");
+        assert_eq!(refused.text("detail"), "charging events cannot be had of a BMW X1 in the region EUROPE");
+        let all = server.admin(Method::POST, &list, json!({"all": true})).await.expect(200);
+        assert_eq!(all.json(), json!({"subscribed": 1}), "those that can be");
     }
 }

@@ -9,22 +9,30 @@ use axum::{
     http::{Method, StatusCode},
 };
 use domain::{
-    ids::{ApplicationNo, VehicleId, VehicleNo},
-    vehicle::{Document, SignalState},
+    connect::{Permission, PermissionSet},
+    ids::{ApplicationId, ApplicationNo, VehicleId, VehicleNo},
+    signal::Powertrain,
+    vehicle::{Document, Mode, Region, SignalState, VehicleInfo},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{SubscriptionRow, VehicleFilter, VehicleRow};
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
-use super::{Answer, With, application_no};
+use super::{Answer, With, application_no, subscriptions::SubscriptionState};
 use crate::{
-    extract::{Ids, Query, id_in_query},
+    extract::{Ids, Json, Query, id_in_query},
     paging::{self, Cursor, Limit, List, Page},
     problem::ApiError,
     route::{Operation, operation},
     wire::{CatalogueError, Id, Moment, signal_value},
 };
+
+/// Characters of a make or a model.
+const MOST_NAME: usize = 64;
+/// Model years that vehicles can have.
+const YEARS: std::ops::RangeInclusive<u16> = 1900..=2100;
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -38,6 +46,29 @@ pub(super) fn operations() -> Vec<Operation> {
             "Shows a vehicle with its subscriptions and all that is known of it",
         )
         .answers::<VehicleDetail>(StatusCode::OK),
+        operation(
+            Method::POST,
+            "/applications/{id}/vehicles",
+            connect,
+            "Connects a vehicle that cannot be asked: all that is known of it is pushed by feeds",
+        )
+        .takes::<PushedVehicle>()
+        .answers::<Vehicle>(StatusCode::CREATED),
+        operation(
+            Method::PUT,
+            "/vehicles/{id}/permissions",
+            permit,
+            "Sets what the owner grants; what is queued is cancelled when something is taken away",
+        )
+        .takes::<Permissions>()
+        .answers::<Vehicle>(StatusCode::OK),
+        operation(
+            Method::POST,
+            "/vehicles/{id}/approve-charging-events",
+            approve,
+            "Says that the owner has approved at the brand that charging events are reported",
+        )
+        .answers_nothing(),
         operation(
             Method::POST,
             "/vehicles/{id}/disconnect",
@@ -113,11 +144,12 @@ pub(crate) struct VehicleDetail {
 pub(crate) struct VehicleSubscription {
     id: Id,
     webhook_id: Option<Id>,
+    state: SubscriptionState,
     since: Moment,
     /// The next slot that is planned.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_slot: Option<Moment>,
-    /// Events so far.
+    /// Rises with the events of this subscription.
     sequence: u64,
     /// Slots that passed while this server was down.
     missed: u64,
@@ -143,6 +175,52 @@ pub(crate) struct KnownSignal {
     /// What that answer was, if it was a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<CatalogueError>,
+}
+
+/// A vehicle whose readings are pushed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PushedVehicle {
+    make: String,
+    model: String,
+    #[schema(minimum = 1900, maximum = 2100)]
+    year: u16,
+    powertrain: WantedPowertrain,
+    region: WantedRegion,
+    /// The owner; a new one by default.
+    user_id: Option<Id>,
+    /// What the owner grants; everything by default.
+    #[schema(example = json!(["read_odometer", "read_battery"]))]
+    permissions: Option<Vec<String>>,
+}
+
+/// What drives a vehicle.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum WantedPowertrain {
+    Ice,
+    Hev,
+    Phev,
+    Bev,
+}
+
+/// Where the cloud of a vehicle's brand is.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+pub(crate) enum WantedRegion {
+    #[serde(rename = "US")]
+    UnitedStates,
+    #[serde(rename = "CA")]
+    Canada,
+    #[serde(rename = "EUROPE")]
+    Europe,
+}
+
+/// What an owner grants.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Permissions {
+    #[schema(example = json!(["read_odometer", "read_battery"]))]
+    permissions: Vec<String>,
 }
 
 /// An access token, shown this once.
@@ -191,17 +269,77 @@ impl Vehicle {
 }
 
 impl VehicleSubscription {
-    fn of(row: &SubscriptionRow, document: &Document, app: &App) -> Self {
+    async fn of(row: &SubscriptionRow, document: &Document, app: &App) -> Result<Self, ApiError> {
         let planned = document.subscription(row.webhook);
-        Self {
+        let webhook = app.webhook_by_no(row.webhook);
+        let state = match &webhook {
+            Some(webhook) => SubscriptionState::of(app, webhook, row.vehicle_id).await?,
+            None => SubscriptionState::Active,
+        };
+        let has_slots =
+            webhook.as_ref().is_some_and(|entry| entry.webhook().revision.plan.slot_name().is_some());
+        Ok(Self {
             id: Id::of(row.id),
-            webhook_id: app.webhook_by_no(row.webhook).map(|entry| Id::of(entry.webhook().id)),
+            webhook_id: webhook.map(|entry| Id::of(entry.webhook().id)),
+            state,
             since: Moment(row.since),
-            next_slot: planned.map(|planned| Moment(planned.next_slot)),
+            next_slot: planned.filter(|_| has_slots).map(|planned| Moment(planned.next_slot)),
             sequence: planned.map_or(0, |planned| planned.sequence),
             missed: planned.map_or(0, |planned| planned.missed),
+        })
+    }
+}
+
+impl PushedVehicle {
+    /// What is shown of it; its id is yet to be drawn.
+    fn info(&self) -> Result<VehicleInfo, ApiError> {
+        let name = |field: &str, text: &str| match text.trim() {
+            name if (1..=MOST_NAME).contains(&name.chars().count()) => Ok(name.to_owned()),
+            _ => Err(ApiError::invalid(field, format!("a {field} has 1 to {MOST_NAME} characters"))),
+        };
+        if !YEARS.contains(&self.year) {
+            return Err(ApiError::invalid("year", "a model year has four digits, such as 2024"));
+        }
+        Ok(VehicleInfo {
+            id: VehicleId(Uuid::nil()),
+            make: name("make", &self.make)?.to_uppercase(),
+            model: name("model", &self.model)?,
+            year: self.year,
+            mode: Mode::Live,
+            powertrain: self.powertrain.into(),
+            region: self.region.into(),
+        })
+    }
+}
+
+impl From<WantedPowertrain> for Powertrain {
+    fn from(wanted: WantedPowertrain) -> Self {
+        match wanted {
+            WantedPowertrain::Ice => Self::Ice,
+            WantedPowertrain::Hev => Self::Hev,
+            WantedPowertrain::Phev => Self::Phev,
+            WantedPowertrain::Bev => Self::Bev,
         }
     }
+}
+
+impl From<WantedRegion> for Region {
+    fn from(wanted: WantedRegion) -> Self {
+        match wanted {
+            WantedRegion::UnitedStates => Self::UnitedStates,
+            WantedRegion::Canada => Self::Canada,
+            WantedRegion::Europe => Self::Europe,
+        }
+    }
+}
+
+/// The permissions with these names; everything when none are named.
+pub(super) fn granted(names: Option<&[String]>) -> Result<PermissionSet, ApiError> {
+    let Some(names) = names else { return Ok(PermissionSet::ALL) };
+    let permission = |(at, name): (usize, &String)| {
+        name.parse::<Permission>().map_err(|error| ApiError::invalid(format!("permissions[{at}]"), error))
+    };
+    names.iter().enumerate().map(permission).collect()
 }
 
 impl From<&SignalState> for KnownSignal {
@@ -237,15 +375,47 @@ async fn list(State(app): State<Arc<App>>, Query(query): Query<VehicleQuery>) ->
 async fn get(State(app): State<Arc<App>>, Ids(id): Ids<VehicleId>) -> Answer<VehicleDetail> {
     let row = app.vehicle(id, None).await?;
     let document = app.document(id).await?;
-    let subscriptions = app.subscriptions_of_vehicle(id).await?;
+    let mut subscriptions = Vec::new();
+    for row in app.subscriptions_of_vehicle(id).await? {
+        subscriptions.push(VehicleSubscription::of(&row, &document, &app).await?);
+    }
     Ok(Out(VehicleDetail {
         vehicle: Vehicle::of(&row, &ApplicationIds::new(&app)),
-        subscriptions: subscriptions
-            .iter()
-            .map(|row| VehicleSubscription::of(row, &document, &app))
-            .collect(),
+        subscriptions,
         signals: document.signals.iter().map(KnownSignal::from).collect(),
     }))
+}
+
+/// `POST /api/v1/applications/{id}/vehicles`
+async fn connect(
+    State(app): State<Arc<App>>,
+    Ids(application): Ids<ApplicationId>,
+    Json(new): Json<PushedVehicle>,
+) -> Result<With<Vehicle>, ApiError> {
+    let user = new.user_id.as_ref().map(|id| id.parse("userId")).transpose()?;
+    let permissions = granted(new.permissions.as_deref())?;
+    let linked = app.connect_pushed(application, user, new.info()?, permissions).await?;
+    Ok(With(StatusCode::CREATED, shown(&app, linked.vehicle).await?))
+}
+
+/// `PUT /api/v1/vehicles/{id}/permissions`
+async fn permit(
+    State(app): State<Arc<App>>,
+    Ids(id): Ids<VehicleId>,
+    Json(permissions): Json<Permissions>,
+) -> Answer<Vehicle> {
+    app.set_permissions(id, granted(Some(&permissions.permissions))?).await?;
+    Ok(Out(shown(&app, id).await?))
+}
+
+async fn shown(app: &App, id: VehicleId) -> Result<Vehicle, ApiError> {
+    Ok(Vehicle::of(&app.vehicle(id, None).await?, &ApplicationIds::new(app)))
+}
+
+/// `POST /api/v1/vehicles/{id}/approve-charging-events`
+async fn approve(State(app): State<Arc<App>>, Ids(id): Ids<VehicleId>) -> Result<StatusCode, ApiError> {
+    app.approve_charging_events(id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /api/v1/vehicles/{id}/disconnect`
@@ -275,9 +445,19 @@ async fn access_token(
 mod tests {
     use std::time::Duration;
 
+    use super::granted;
     use crate::testing::Server;
     use axum::http::Method;
+    use domain::connect::{Permission, PermissionSet};
     use serde_json::{Value, json};
+
+    #[test]
+    fn an_owner_grants_everything_unless_told_otherwise() {
+        assert_eq!(granted(None).unwrap(), PermissionSet::ALL);
+        let odometer = granted(Some(&["read_odometer".into()])).unwrap();
+        assert_eq!(odometer.iter().collect::<Vec<_>>(), [Permission::ReadOdometer]);
+        assert!(granted(Some(&["read_everything".into()])).is_err());
+    }
 
     #[tokio::test]
     async fn row_l03_a_vehicle_shows_its_subscriptions_and_what_is_known_of_it() {
@@ -350,5 +530,45 @@ mod tests {
         assert_eq!(erased, json!({"vehicles": 1}));
         server.admin(Method::GET, &format!("/vehicles/{}", other.vehicle), Value::Null).await.expect(404);
         server.admin(Method::POST, &erase, Value::Null).await.expect(404);
+    }
+
+    #[tokio::test]
+    async fn a_vehicle_that_only_pushes_is_connected_and_listed_like_others() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let path = format!("/applications/{}/vehicles", tenant.application);
+        let new = json!({
+            "make": "bmw", "model": "iX3", "year": 2024, "powertrain": "BEV", "region": "EUROPE",
+            "userId": tenant.user, "permissions": ["read_battery"],
+        });
+        let made = server.admin(Method::POST, &path, new.clone()).await.expect(201).json();
+        assert_eq!((&made["make"], &made["mode"]), (&json!("BMW"), &json!("live")));
+        assert_eq!((&made["userId"], &made["permissions"]), (&json!(tenant.user), &json!(["read_battery"])));
+        let listed = server.admin(Method::GET, "/vehicles", Value::Null).await.expect(200).json();
+        assert_eq!(listed["items"][1], made);
+        for (member, value, field) in [
+            ("powertrain", json!("STEAM"), "powertrain"),
+            ("region", json!("MARS"), "region"),
+            ("year", json!(24), "year"),
+            ("model", json!(" "), "model"),
+            ("permissions", json!(["read_battery", "read_everything"]), "permissions[1]"),
+        ] {
+            let mut wrong = new.clone();
+            wrong[member] = value;
+            let refused = server.admin(Method::POST, &path, wrong).await.expect(400);
+            assert_eq!(refused.text("field"), field);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_an_owner_grants_is_replaced_as_a_whole() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let path = format!("/vehicles/{}/permissions", tenant.vehicle);
+        let grants = json!({"permissions": ["read_battery", "read_odometer"]});
+        let shown = server.admin(Method::PUT, &path, grants).await.expect(200).json();
+        assert_eq!(shown["permissions"], json!(["read_odometer", "read_battery"]));
+        let shown = server.admin(Method::PUT, &path, json!({"permissions": []})).await.expect(200).json();
+        assert_eq!(shown["permissions"], json!([]));
     }
 }

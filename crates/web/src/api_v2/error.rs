@@ -117,7 +117,10 @@ impl From<ApiError> for V2Error {
 
 impl From<AppError> for V2Error {
     fn from(error: AppError) -> Self {
-        ApiError::from(error).into()
+        match error {
+            AppError::Incompatible { code, .. } => code.into(),
+            other => ApiError::from(other).into(),
+        }
     }
 }
 

@@ -58,8 +58,9 @@ fn webhook_of(app: &App, id: WebhookId, application: ApplicationNo) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{Answered, Server};
+    use crate::testing::{Answered, Server, new_webhook_of};
     use axum::http::Method;
+    use domain::webhook::Kind;
     use serde_json::{Value, json};
 
     const UNKNOWN: &str = "0190a8c8-0000-7000-8000-000000000000";
@@ -204,5 +205,53 @@ mod tests {
         server.request(Method::POST, &newest, &tenant.access_token, Value::Null).await.expect(200);
         let answered = server.request(Method::GET, &newest, &tenant.access_token, Value::Null).await;
         check(&answered, 404, "RESOURCE_NOT_FOUND", json!("PATH"));
+    }
+
+    #[tokio::test]
+    async fn row_a01_and_a03_webhooks_of_every_generation_are_subscribed_and_unsubscribed() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        for &kind in Kind::ALL {
+            let webhook = server.webhook(&tenant, new_webhook_of(kind)).await;
+            let path = path(&tenant.vehicle, &webhook);
+            let answered = server.request(Method::POST, &path, &tenant.access_token, Value::Null).await;
+            assert_eq!(
+                answered.expect(200).json(),
+                json!({"vehicleId": tenant.vehicle, "webhookId": webhook}),
+                "{kind:?}"
+            );
+            let answered = server.request(Method::DELETE, &path, &tenant.management_token, Value::Null).await;
+            assert_eq!(answered.expect(200).body, r#"{"status":"success"}"#, "{kind:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_vehicle_without_charging_events_is_not_compatible_with_an_event_based_webhook() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let webhook = server.webhook(&tenant, new_webhook_of(Kind::EventBased)).await;
+        for (make, code) in [("BMW", "MAKE_NOT_COMPATIBLE"), ("Toyota", "VEHICLE_NOT_CAPABLE")] {
+            let vehicle = server.pushed_vehicle(&tenant, make).await;
+            let path = path(&vehicle, &webhook);
+            let answered = server.request(Method::POST, &path, &tenant.access_token, Value::Null).await;
+            check(&answered, 501, "COMPATIBILITY", json!(code));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_webhook_that_is_not_in_the_plan_any_more_cannot_be_subscribed_to() {
+        let server = Server::with_plan("small", &[Kind::Scheduled]).await;
+        let tenant = server.tenant("A").await;
+        let webhook = server.webhook(&tenant, new_webhook_of(Kind::Unified)).await;
+        let application = format!("/applications/{}", tenant.application);
+        server.admin(Method::PATCH, &application, json!({"plan": "small"})).await.expect(200);
+        let unified = path(&tenant.vehicle, &webhook);
+        let answered = server.request(Method::POST, &unified, &tenant.access_token, Value::Null).await;
+        check(&answered, 430, "BILLING", json!("INVALID_PLAN"));
+        let vehicles = json!({"vehicleIds": [tenant.vehicle]});
+        let path = format!("/webhooks/{webhook}/subscriptions");
+        let answered = server.admin(Method::POST, &path, vehicles).await.expect(403);
+        assert_eq!(answered.text("code"), "plan");
+        server.request(Method::DELETE, &unified, &tenant.management_token, Value::Null).await.expect(200);
     }
 }

@@ -1,6 +1,8 @@
 //! `/api/v1/applications/{id}/webhooks` and `/api/v1/webhooks`.
 
 mod cadence;
+mod settings;
+mod signals;
 mod wire;
 
 use std::sync::Arc;
@@ -15,12 +17,12 @@ use domain::ids::{ApplicationId, WebhookId};
 
 use super::{Answer, With};
 use crate::{
-    extract::{Ids, Json, Query},
+    extract::{Ids, Json, MaybeJson, Query},
     paging::{self, Cursor, List, Page, PageQuery},
     problem::ApiError,
     route::{Operation, operation},
 };
-use wire::{NewWebhook, Webhook, WebhookEdit};
+use wire::{NewWebhook, TestEvent, TestRequest, Webhook, WebhookEdit};
 
 pub(super) fn operations() -> Vec<Operation> {
     let ok = StatusCode::OK;
@@ -60,6 +62,7 @@ pub(super) fn operations() -> Vec<Operation> {
         operation(Method::POST, "/webhooks/{id}/verify", verify, "Sends a challenge to the callback URI")
             .answers::<Webhook>(ok),
         operation(Method::POST, "/webhooks/{id}/test", test, "Sends a payload with an invented vehicle")
+            .may_take::<TestRequest>()
             .answers::<Webhook>(ok),
         operation(
             Method::POST,
@@ -124,7 +127,7 @@ async fn edit(
     Json(edit): Json<WebhookEdit>,
 ) -> Answer<Webhook> {
     let current = app.webhook_entry(id)?;
-    let edit = edit.into_edit(current.webhook().scheduled())?;
+    let edit = edit.into_edit(&current.webhook().revision.plan)?;
     Ok(Out(Webhook::from(&app.edit_webhook(id, edit).await?)))
 }
 
@@ -140,8 +143,13 @@ async fn verify(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Answer<
 }
 
 /// `POST /api/v1/webhooks/{id}/test`
-async fn test(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Answer<Webhook> {
-    Ok(Out(Webhook::from(&app.test_webhook(id, false).await?)))
+async fn test(
+    State(app): State<Arc<App>>,
+    Ids(id): Ids<WebhookId>,
+    MaybeJson(test): MaybeJson<TestRequest>,
+) -> Answer<Webhook> {
+    let error = test.event_type == TestEvent::VehicleError;
+    Ok(Out(Webhook::from(&app.test_webhook(id, error).await?)))
 }
 
 /// `POST /api/v1/webhooks/{id}/enable`
@@ -158,10 +166,10 @@ async fn disable(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Answer
 mod tests {
     use std::time::Duration;
 
-    use crate::testing::{Answered, PRIVATE_HOST, Server, new_webhook, receiver};
-    use app::ports::Reply;
+    use crate::testing::{Answered, PRIVATE_HOST, Server, new_webhook, new_webhook_of, receiver};
+    use app::ports::{Post, Reply};
     use axum::http::Method;
-    use domain::delivery::Failure;
+    use domain::{delivery::Failure, webhook::Kind};
     use expect_test::{Expect, expect};
     use serde_json::{Value, json};
 
@@ -199,8 +207,13 @@ mod tests {
               ],
               "units": "metric",
               "eventName": "schedule",
-              "userAgent": "milepost",
               "vehiclesPerRequest": 1,
+              "permissions": [
+                "read_odometer",
+                "read_battery"
+              ],
+              "autoSubscribe": false,
+              "userAgent": "milepost",
               "verified": false,
               "enabled": true,
               "subscriptions": 0,
@@ -208,6 +221,264 @@ mod tests {
               "createdAt": "2026-03-02T12:00:00.000Z"
             }"#]]
         .assert_eq(&format!("{shown:#}"));
+    }
+
+    /// The members that a webhook of a kind has beside those that all have.
+    async fn own_members(new: Value) -> Value {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let path = format!("/webhooks/{}", server.webhook(&tenant, new).await);
+        let shown = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
+        let common = [
+            "id",
+            "applicationId",
+            "name",
+            "callbackUri",
+            "autoSubscribe",
+            "userAgent",
+            "verified",
+            "enabled",
+            "subscriptions",
+            "queued",
+            "createdAt",
+        ];
+        let Value::Object(mut members) = shown else { panic!("{shown}") };
+        members.retain(|name, _| !common.contains(&name.as_str()));
+        members.into()
+    }
+
+    #[tokio::test]
+    async fn a_webhook_of_each_kind_shows_the_settings_of_its_kind() {
+        let mut shown = Vec::new();
+        for kind in [Kind::EventBased, Kind::Dynamic, Kind::Unified] {
+            shown.push(own_members(new_webhook_of(kind)).await);
+        }
+        let mut full = new_webhook_of(Kind::Unified);
+        full["triggers"] =
+            json!(["charge-ischarging", {"signal": "tractionbattery-stateofcharge", "deadBand": 5}]);
+        full["data"] = json!(["odometer-traveleddistance", "charge-ischarging"]);
+        full["profile"] = json!("docs-2026");
+        full["simulatedMode"] = json!("live");
+        full["lenientVerification"] = json!(true);
+        full["errorCallbackUri"] = json!("https://receiver.example/errors");
+        shown.push(own_members(full).await);
+        expect![[r#"
+            {"kind":"eventBased","events":["CHARGING_STARTED","CHARGING_COMPLETED"],"permissions":["read_battery","read_charge"]}
+            {"kind":"dynamic","pace":"halfHourly","permissions":["read_location","read_battery","read_charge"]}
+            {"kind":"unified","triggers":[{"signal":"tractionbattery-stateofcharge"}],"data":["tractionbattery-stateofcharge"],"profile":"union","simulatedMode":"simulated","lenientVerification":false,"permissions":["read_battery"]}
+            {"kind":"unified","errorCallbackUri":"https://receiver.example/errors","triggers":[{"signal":"charge-ischarging"},{"signal":"tractionbattery-stateofcharge","deadBand":5.0}],"data":["odometer-traveleddistance","charge-ischarging","tractionbattery-stateofcharge"],"profile":"docs-2026","simulatedMode":"live","lenientVerification":true,"permissions":["read_odometer","read_battery","read_charge"]}"#]].assert_eq(&shown.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"));
+    }
+
+    #[tokio::test]
+    async fn a_webhook_is_refused_by_the_member_that_is_wrong() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let path = format!("/applications/{}/webhooks", tenant.application);
+        let mut said = String::new();
+        for (kind, member, value) in [
+            (Kind::Scheduled, "cadence", Value::Null),
+            (Kind::Scheduled, "triggers", json!(["odometer-traveleddistance"])),
+            (Kind::EventBased, "events", json!([])),
+            (Kind::EventBased, "events", json!(["CHARGING_PAUSED"])),
+            (Kind::EventBased, "endpoints", json!(["/odometer"])),
+            (Kind::Dynamic, "cadence", json!({"every": "hours", "hours": 2})),
+            (Kind::Dynamic, "errorCallbackUri", json!("https://receiver.example/errors")),
+            (Kind::Unified, "units", json!("imperial")),
+            (Kind::Unified, "triggers", json!([])),
+            (Kind::Unified, "triggers", json!(["odometer"])),
+            (Kind::Unified, "triggers", json!([{"signal": "charge-ischarging", "deadband": 1}])),
+            (Kind::Unified, "triggers", json!([{"signal": "tractionbattery-stateofcharge", "deadBand": 0}])),
+            (Kind::Unified, "triggers", json!([7])),
+            (Kind::Unified, "data", json!(["odometer-traveleddistance", "charge-ischarged"])),
+            (Kind::Unified, "includeTriggers", json!(false)),
+            (Kind::Unified, "profile", json!("newest")),
+            (Kind::Unified, "errorCallbackUri", json!("http://receiver.example/errors")),
+            (Kind::Unified, "kind", json!("hourly")),
+            (Kind::Unified, "tirggers", json!([])),
+        ] {
+            let mut new = new_webhook_of(kind);
+            new[member] = value;
+            let refused = server.admin(Method::POST, &path, new).await.expect(400).json();
+            said += &format!("{} [{}] {}\n", refused["code"], refused["field"], refused["detail"]);
+        }
+        expect![[r#"
+            "invalid_value" ["cadence"] "say when the webhook is due, such as {\"every\":\"hours\",\"hours\":1}"
+            "invalid_value" ["triggers"] "triggers goes with unified webhooks, and this one is scheduled; leave it out"
+            "invalid_value" ["events"] "choose at least one event, such as CHARGING_STARTED"
+            "malformed" ["events[0]"] "unknown variant `CHARGING_PAUSED`, expected one of `CHARGING_STARTED`, `CHARGING_STOPPED`, `CHARGING_COMPLETED` at line 1 column 110"
+            "invalid_value" ["endpoints"] "endpoints goes with scheduled webhooks, and this one is eventBased; leave it out"
+            "invalid_value" ["cadence"] "cadence goes with scheduled webhooks, and this one is dynamic; leave it out"
+            "invalid_value" ["errorCallbackUri"] "only unified webhooks report errors of vehicles"
+            "invalid_value" ["units"] "units goes with scheduled webhooks, and this one is unified; leave it out"
+            "invalid_value" ["triggers"] "choose at least one signal, such as tractionbattery-stateofcharge"
+            "invalid_value" ["triggers[0]"] "there is no signal \"odometer\"; is it odometer-traveleddistance?"
+            "malformed" ["triggers[0].deadband"] "unknown field `deadband`, expected `signal` or `deadBand` at line 1 column 132"
+            "invalid_value" ["triggers"] "a deadBand is a number above 0"
+            "malformed" ["triggers[0]"] "invalid type: integer `7`, expected the code of a signal, or {\"signal\":\"…\",\"deadBand\":1} at line 1 column 93"
+            "invalid_value" ["data[1]"] "there is no signal \"charge-ischarged\"; is it charge-ischarging?"
+            "invalid_value" ["data"] "without its triggers, say what the webhook's data is"
+            "malformed" ["profile"] "unknown variant `newest`, expected one of `union`, `captured`, `docs-2026` at line 1 column 143"
+            "invalid_value" ["errorCallbackUri"] "the callback URI must start with https:// (http is allowed only for targets on the operator's allow list)"
+            "malformed" ["kind"] "unknown variant `hourly`, expected one of `scheduled`, `eventBased`, `dynamic`, `unified` at line 1 column 16"
+            "malformed" ["tirggers"] "unknown field `tirggers`, expected one of `kind`, `name`, `callbackUri`, `verify`, `autoSubscribe`, `userAgent`, `errorCallbackUri`, `cadence`, `endpoints`, `units`, `eventName`, `vehiclesPerRequest`, `events`, `pace`, `triggers`, `data`, `includeTriggers`, `profile`, `simulatedMode`, `lenientVerification` at line 1 column 135"
+        "#]].assert_eq(&said);
+    }
+
+    #[tokio::test]
+    async fn an_edit_keeps_what_it_does_not_name_and_the_kind_for_ever() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let mut new = new_webhook_of(Kind::Unified);
+        new["errorCallbackUri"] = json!("https://receiver.example/errors");
+        let path = format!("/webhooks/{}", server.webhook(&tenant, new).await);
+        let edited = async |edit: Value| server.admin(Method::PATCH, &path, edit).await.expect(200).json();
+        let changed = edited(json!({"data": ["odometer-traveleddistance"], "autoSubscribe": true})).await;
+        let data = json!(["odometer-traveleddistance", "tractionbattery-stateofcharge"]);
+        assert_eq!((&changed["data"], &changed["autoSubscribe"]), (&data, &json!(true)));
+        let changed = edited(json!({"triggers": ["charge-ischarging"], "kind": "unified"})).await;
+        assert_eq!(changed["triggers"], json!([{"signal": "charge-ischarging"}]));
+        assert_eq!(changed["data"][2], "charge-ischarging", "a trigger is data too");
+        assert_eq!(changed["errorCallbackUri"], "https://receiver.example/errors");
+        assert_eq!(edited(json!({"errorCallbackUri": null})).await.get("errorCallbackUri"), None);
+        let alone = json!({"data": ["odometer-traveleddistance"], "includeTriggers": false});
+        assert_eq!(edited(alone).await["data"], json!(["odometer-traveleddistance"]));
+        let next = edited(json!({"triggers": ["charge-ischarging", "location-preciselocation"]})).await;
+        assert_eq!(next["data"], json!(["odometer-traveleddistance"]), "triggers were taken out of the data");
+
+        refused(
+            &server.admin(Method::PATCH, &path, json!({"kind": "scheduled"})).await,
+            expect![[r#"
+            400
+            "invalid_value"
+            "kind"
+            "a webhook stays unified; make another one for another kind""#]],
+        );
+        refused(
+            &server.admin(Method::PATCH, &path, json!({"endpoints": ["/odometer"]})).await,
+            expect![[r#"
+                400
+                "invalid_value"
+                "endpoints"
+                "endpoints goes with scheduled webhooks, and this one is unified; leave it out""#]],
+        );
+
+        let events = format!("/webhooks/{}", server.webhook(&tenant, new_webhook_of(Kind::EventBased)).await);
+        let changed = server.admin(Method::PATCH, &events, json!({"events": ["CHARGING_STOPPED"]})).await;
+        assert_eq!(changed.expect(200).json()["events"], json!(["CHARGING_STOPPED"]));
+        let dynamic = format!("/webhooks/{}", server.webhook(&tenant, new_webhook_of(Kind::Dynamic)).await);
+        let changed = server.admin(Method::PATCH, &dynamic, json!({"pace": "brand"})).await.expect(200);
+        assert_eq!(changed.text("pace"), "brand");
+    }
+
+    #[tokio::test]
+    async fn a_webhook_of_a_kind_that_the_plan_does_not_have_is_refused() {
+        let server = Server::with_plan("unlimited", &[Kind::Scheduled]).await;
+        let tenant = server.tenant("A").await;
+        let path = format!("/applications/{}/webhooks", tenant.application);
+        let answered = server.admin(Method::POST, &path, new_webhook_of(Kind::Dynamic)).await.expect(403);
+        assert_eq!(answered.text("code"), "plan");
+    }
+
+    #[tokio::test]
+    async fn row_v02_a_unified_webhook_is_verified_in_its_own_form() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let webhook = server.webhook(&tenant, new_webhook_of(Kind::Unified)).await;
+        let seen = server.outbound.keep(receiver(tenant.management_token.clone(), 200));
+        let path = format!("/webhooks/{webhook}/verify");
+        let verified = server.admin(Method::POST, &path, Value::Null).await.expect(200).json();
+        assert_eq!(verified["verified"], true);
+        let sent = seen.lock().unwrap().remove(0);
+        assert_eq!(sent["eventType"], "VERIFY");
+        assert_eq!(sent["data"]["challenge"], verified["lastVerification"]["challenge"]);
+        assert_eq!((&sent["meta"]["version"], &sent["meta"]["webhookId"]), (&json!("4.0"), &json!(webhook)));
+    }
+
+    #[tokio::test]
+    async fn row_v06_an_error_status_does_not_verify_a_webhook_of_any_kind() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        for status in [404, 500] {
+            server.outbound.answer(answers_challenges_with(tenant.management_token.clone(), status));
+            for &kind in Kind::ALL {
+                let webhook = server.webhook(&tenant, new_webhook_of(kind)).await;
+                let path = format!("/webhooks/{webhook}/verify");
+                let shown = server.admin(Method::POST, &path, Value::Null).await.expect(200).json();
+                assert_eq!(
+                    (&shown["verified"], &shown["lastVerification"]["status"]),
+                    (&json!(false), &json!(status))
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn row_v07_a_unified_webhook_is_verified_by_200_alone_unless_it_is_lenient() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        for status in [201, 204] {
+            server.outbound.answer(answers_challenges_with(tenant.management_token.clone(), status));
+            for lenient in [false, true] {
+                let mut new = new_webhook_of(Kind::Unified);
+                new["lenientVerification"] = json!(lenient);
+                let webhook = server.webhook(&tenant, new).await;
+                let path = format!("/webhooks/{webhook}/verify");
+                let shown = server.admin(Method::POST, &path, Value::Null).await.expect(200).json();
+                assert_eq!(shown["verified"], json!(lenient), "{status}: {shown:#}");
+            }
+        }
+    }
+
+    /// Answers challenges with the right digest and a status.
+    fn answers_challenges_with(token: String, status: u16) -> impl Fn(&Post) -> Result<Reply, Failure> {
+        let right = receiver(token, 200);
+        move |post| right(post).map(|reply| Reply { status, ..reply })
+    }
+
+    #[tokio::test]
+    async fn row_v16_a_webhook_that_is_verified_again_goes_on_without_a_first_delivery() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let webhook = server.webhook(&tenant, new_webhook_of(Kind::Unified)).await;
+        let vehicle = server.pushed_vehicle(&tenant, "BMW").await;
+        server.outbound.answer(receiver(tenant.management_token.clone(), 200));
+        server.on(&webhook, &vehicle).await;
+        server.push_charge(&tenant, &vehicle, 50.0).await;
+        server.logged(1).await;
+        server.clock.pass(Duration::from_secs(60));
+        let verify = format!("/webhooks/{webhook}/verify");
+        let again = server.admin(Method::POST, &verify, Value::Null).await.expect(200).json();
+        assert_eq!(again["lastVerification"]["passed"], true);
+        server.push_charge(&tenant, &vehicle, 60.0).await;
+        let rows = server.logged(2).await;
+        let triggers: Vec<_> = rows.iter().map(|row| row["triggers"].clone()).collect();
+        assert_eq!(triggers, [json!(["tractionbattery-stateofcharge"]), json!(["FIRST_DELIVERY"])]);
+        server.settle().await;
+        assert_eq!(server.logged(2).await.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_unified_webhook_is_tested_with_a_state_or_with_an_error() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let webhook = server.webhook(&tenant, new_webhook_of(Kind::Unified)).await;
+        let seen = server.outbound.keep(receiver(tenant.management_token.clone(), 200));
+        let path = format!("/webhooks/{webhook}/test");
+        for (body, expected) in [
+            (Value::Null, "VEHICLE_STATE"),
+            (json!({}), "VEHICLE_STATE"),
+            (json!({"eventType": "VEHICLE_ERROR"}), "VEHICLE_ERROR"),
+        ] {
+            let tested = server.admin(Method::POST, &path, body).await.expect(200).json();
+            assert_eq!(tested["lastTest"]["passed"], true);
+            assert_eq!(seen.lock().unwrap().pop().unwrap()["eventType"], expected);
+            server.clock.pass(Duration::from_secs(1));
+        }
+        let refused = server.admin(Method::POST, &path, json!({"eventType": "VERIFY"})).await.expect(400);
+        assert_eq!(refused.text("field"), "eventType");
+        let path = format!("/webhooks/{}/test", tenant.webhook);
+        let refused = server.admin(Method::POST, &path, json!({"eventType": "VEHICLE_ERROR"})).await;
+        assert_eq!(refused.expect(400).text("field"), "eventType");
     }
 
     #[tokio::test]

@@ -1,16 +1,16 @@
 //! Webhooks on the wire.
 
 use app::{EditWebhook, NewWebhookRequest, ProbeResult, WebhookView};
-use domain::{
-    ids::ApplicationId,
-    signal::Endpoint,
-    units::UnitSystem,
-    webhook::{self, Plan, Scheduled, ScheduledName},
-};
-use serde::{Deserialize, Serialize};
+use domain::{ids::ApplicationId, webhook};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::cadence::Cadence;
+use super::{
+    cadence::Cadence,
+    settings::{
+        Charging, EventName, Given, Kind, Pace, Profile, Settings, SimulatedMode, Trigger, Units, same,
+    },
+};
 use crate::{
     problem::ApiError,
     wire::{Id, Moment},
@@ -25,14 +25,17 @@ pub(crate) struct Webhook {
     kind: Kind,
     name: String,
     callback_uri: String,
-    cadence: Cadence,
-    /// Paths of v2 read endpoints, in the order of the payload.
-    #[schema(example = json!(["/odometer", "/battery"]))]
-    endpoints: Vec<&'static str>,
-    units: Units,
-    event_name: EventName,
+    /// Where errors of vehicles go, if not to the callback URI; of a `unified` webhook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_callback_uri: Option<String>,
+    #[serde(flatten)]
+    settings: Settings,
+    /// What owners have to grant for all that it sends and waits for.
+    #[schema(example = json!(["read_battery"]))]
+    permissions: Vec<&'static str>,
+    /// All vehicles of the application are put on it, present and coming ones.
+    auto_subscribe: bool,
     user_agent: UserAgent,
-    vehicles_per_request: u16,
     /// The callback URI has answered a challenge since it was last changed.
     verified: bool,
     enabled: bool,
@@ -49,69 +52,115 @@ pub(crate) struct Webhook {
     created_at: Moment,
 }
 
-/// A webhook to be made.
-#[derive(Debug, Deserialize, ToSchema)]
+/// Both bodies that say what a webhook is to be: their own members first, then those that they share.
+macro_rules! bodies {
+    ($($(#[$doc:meta])* $body:ident { $($own:tt)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Deserialize, ToSchema)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        pub(crate) struct $body {
+            $($own)*
+            /// Put all vehicles of the application on it, present and coming ones; `false` by default.
+            auto_subscribe: Option<bool>,
+            user_agent: Option<UserAgent>,
+            /// With `unified`: where errors of vehicles go, if not to the callback URI. Null sends them there again.
+            #[serde(default, deserialize_with = "some")]
+            #[schema(value_type = Option<String>)]
+            error_callback_uri: Option<Option<String>>,
+            /// With `scheduled`: when it is due.
+            cadence: Option<Cadence>,
+            /// With `scheduled`: paths of v2 read endpoints, in the order of the payload.
+            #[schema(example = json!(["/odometer", "/battery"]))]
+            endpoints: Option<Vec<String>>,
+            /// With `scheduled`: `metric` by default.
+            units: Option<Units>,
+            /// With `scheduled`: `schedule` by default.
+            event_name: Option<EventName>,
+            /// With `scheduled`: 1 by default, 100 at most.
+            #[schema(minimum = 1, maximum = 100)]
+            vehicles_per_request: Option<u16>,
+            /// With `eventBased`: which events it reports.
+            events: Option<Vec<Charging>>,
+            /// With `dynamic`: `halfHourly` by default.
+            pace: Option<Pace>,
+            /// With `unified`: what makes it fire, each a code or an object.
+            triggers: Option<Vec<Trigger>>,
+            /// With `unified`: the signals that it sends, by code; the triggers by default.
+            #[schema(example = json!(["tractionbattery-stateofcharge"]))]
+            data: Option<Vec<String>>,
+            /// With `unified`: triggers are data too, unless this is `false`.
+            include_triggers: Option<bool>,
+            /// With `unified`: `union` by default.
+            profile: Option<Profile>,
+            /// With `unified`: `simulated` by default.
+            simulated_mode: Option<SimulatedMode>,
+            /// With `unified`: a challenge may be answered with any 2xx, not only with 200; `false` by default.
+            lenient_verification: Option<bool>,
+        }
+
+        impl $body {
+            fn given(&mut self) -> Given {
+                Given {
+                    cadence: self.cadence.take(),
+                    endpoints: self.endpoints.take(),
+                    units: self.units,
+                    event_name: self.event_name,
+                    vehicles_per_request: self.vehicles_per_request,
+                    events: self.events.take(),
+                    pace: self.pace,
+                    triggers: self.triggers.take(),
+                    data: self.data.take(),
+                    include_triggers: self.include_triggers,
+                    profile: self.profile,
+                    simulated_mode: self.simulated_mode,
+                    lenient_verification: self.lenient_verification,
+                }
+            }
+        }
+    )*};
+}
+
+bodies! {
+    /// A webhook to be made; `kind` says which of the other members go with it.
+    NewWebhook {
+        kind: Kind,
+        name: String,
+        callback_uri: String,
+        /// Send a challenge at once.
+        #[serde(default)]
+        pub(super) verify: bool,
+    }
+
+    /// What to change about a webhook; what is left out stays as it is.
+    WebhookEdit {
+        /// Cannot be changed.
+        kind: Option<Kind>,
+        name: Option<String>,
+        callback_uri: Option<String>,
+    }
+}
+
+/// A member that was given, be it null.
+fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Which test to send.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct NewWebhook {
-    #[serde(rename = "kind")]
-    _kind: Kind,
-    name: String,
-    callback_uri: String,
-    cadence: Cadence,
-    #[schema(example = json!(["/odometer", "/battery"]))]
-    endpoints: Vec<String>,
+pub(crate) struct TestRequest {
+    /// `VEHICLE_STATE` by default; `VEHICLE_ERROR` with `unified` only.
     #[serde(default)]
-    units: Units,
-    #[serde(default)]
-    event_name: EventName,
-    #[serde(default)]
-    user_agent: UserAgent,
-    /// 1 by default, 100 at most.
-    #[schema(minimum = 1, maximum = 100)]
-    vehicles_per_request: Option<u16>,
-    /// Send a challenge at once.
-    #[serde(default)]
-    pub(super) verify: bool,
+    pub(super) event_type: TestEvent,
 }
 
-/// What to change about a webhook.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct WebhookEdit {
-    name: Option<String>,
-    callback_uri: Option<String>,
-    cadence: Option<Cadence>,
-    endpoints: Option<Vec<String>>,
-    units: Option<Units>,
-    event_name: Option<EventName>,
-    user_agent: Option<UserAgent>,
-    #[schema(minimum = 1, maximum = 100)]
-    vehicles_per_request: Option<u16>,
-}
-
-/// The generation of a webhook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum Kind {
-    Scheduled,
-}
-
-/// The units of payloads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Units {
+/// What a test is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum TestEvent {
     #[default]
-    Metric,
-    Imperial,
-}
-
-/// The `eventName` of payloads, which documents of the format spell in two ways.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum EventName {
-    #[default]
-    Schedule,
-    Scheduled,
+    VehicleState,
+    VehicleError,
 }
 
 /// The name in `User-Agent`; `smartcar` is for receivers that look at it.
@@ -153,79 +202,53 @@ pub(crate) struct Probe {
 }
 
 impl NewWebhook {
-    pub(super) fn into_request(self, application: ApplicationId) -> Result<NewWebhookRequest, ApiError> {
-        let settings = Scheduled {
-            cadence: self.cadence.to_domain()?,
-            endpoints: endpoints(&self.endpoints)?.into(),
-            units: self.units.into(),
-            event_name: self.event_name.into(),
-            vehicles_per_request: self.vehicles_per_request.unwrap_or(1),
-        };
-        let Self { name, callback_uri, user_agent, .. } = self;
+    pub(super) fn into_request(mut self, application: ApplicationId) -> Result<NewWebhookRequest, ApiError> {
         Ok(NewWebhookRequest {
             application,
-            name,
-            callback_uri,
-            error_uri: None,
-            plan: Plan::Scheduled(settings),
-            auto_subscribe: false,
-            agent: user_agent.into(),
+            plan: self.given().fresh(self.kind)?,
+            name: self.name,
+            callback_uri: self.callback_uri,
+            error_uri: self.error_callback_uri.flatten(),
+            auto_subscribe: self.auto_subscribe.unwrap_or_default(),
+            agent: self.user_agent.unwrap_or_default().into(),
         })
     }
 }
 
 impl WebhookEdit {
     /// The edit, given the settings of now.
-    pub(super) fn into_edit(self, current: Option<&Scheduled>) -> Result<EditWebhook, ApiError> {
-        let settings = current.map(|current| self.settings(current)).transpose()?;
+    pub(super) fn into_edit(mut self, now: &webhook::Plan) -> Result<EditWebhook, ApiError> {
+        if self.kind.is_some_and(|kind| now.kind() != kind.into()) {
+            let now = now.kind().as_str();
+            let message = format!("a webhook stays {now}; make another one for another kind");
+            return Err(ApiError::invalid("kind", message));
+        }
         Ok(EditWebhook {
-            plan: settings.filter(|settings| Some(settings) != current).map(Plan::Scheduled),
-            error_uri: None,
-            auto_subscribe: None,
+            plan: Some(self.given().over(now)?).filter(|plan| plan != now),
             name: self.name,
             callback_uri: self.callback_uri,
+            error_uri: self.error_callback_uri,
+            auto_subscribe: self.auto_subscribe,
             agent: self.user_agent.map(Into::into),
         })
     }
-
-    fn settings(&self, current: &Scheduled) -> Result<Scheduled, ApiError> {
-        let mut settings = current.clone();
-        if let Some(cadence) = &self.cadence {
-            settings.cadence = cadence.to_domain()?;
-        }
-        if let Some(paths) = &self.endpoints {
-            settings.endpoints = endpoints(paths)?.into();
-        }
-        settings.units = self.units.map_or(settings.units, Into::into);
-        settings.event_name = self.event_name.map_or(settings.event_name, Into::into);
-        settings.vehicles_per_request = self.vehicles_per_request.unwrap_or(settings.vehicles_per_request);
-        Ok(settings)
-    }
-}
-
-fn endpoints(paths: &[String]) -> Result<Vec<Endpoint>, ApiError> {
-    let endpoint = |(at, path): (usize, &String)| {
-        Endpoint::from_path(path).map_err(|error| ApiError::invalid(format!("endpoints[{at}]"), error))
-    };
-    paths.iter().enumerate().map(endpoint).collect()
 }
 
 impl From<&WebhookView> for Webhook {
     fn from(view: &WebhookView) -> Self {
         let webhook = view.entry.webhook();
-        let settings = webhook.scheduled().expect("a scheduled webhook");
+        let revision = &webhook.revision;
         Self {
             id: Id::of(webhook.id),
             application_id: Id::of(view.entry.application.application.id),
-            kind: Kind::Scheduled,
+            kind: revision.plan.kind().into(),
             name: webhook.name.clone(),
-            callback_uri: webhook.revision.callback_uri.clone(),
-            cadence: (&settings.cadence).into(),
-            endpoints: settings.endpoints.iter().map(|endpoint| endpoint.path()).collect(),
-            units: settings.units.into(),
-            event_name: settings.event_name.into(),
-            user_agent: webhook.revision.agent.into(),
-            vehicles_per_request: settings.vehicles_per_request,
+            callback_uri: revision.callback_uri.clone(),
+            error_callback_uri: revision.error_uri.clone(),
+            settings: (&revision.plan).into(),
+            permissions: revision.plan.permissions().iter().map(|needed| needed.as_str()).collect(),
+            auto_subscribe: view.entry.stored.auto_subscribe,
+            user_agent: revision.agent.into(),
             verified: webhook.status.verified,
             enabled: webhook.status.disabled.is_none(),
             disabled_reason: webhook.status.disabled.map(Into::into),
@@ -254,26 +277,7 @@ impl From<&ProbeResult> for Probe {
     }
 }
 
-/// Both directions of words that mean the same on the wire and inside.
-macro_rules! same {
-    ($($wire:ident = $inside:ty { $($word:ident = $same:ident),* })*) => {$(
-        impl From<$wire> for $inside {
-            fn from(word: $wire) -> Self {
-                match word { $($wire::$word => Self::$same),* }
-            }
-        }
-
-        impl From<$inside> for $wire {
-            fn from(word: $inside) -> Self {
-                match word { $(<$inside>::$same => Self::$word),* }
-            }
-        }
-    )*};
-}
-
 same! {
-    Units = UnitSystem { Metric = Metric, Imperial = Imperial }
-    EventName = ScheduledName { Schedule = Schedule, Scheduled = Scheduled }
     UserAgent = webhook::Agent { Milepost = Milepost, Smartcar = Compatible }
     DisabledReason = webhook::Disabled { Operator = Operator, RetriesUsedUp = RetriesUsedUp }
 }
@@ -282,7 +286,13 @@ same! {
 mod tests {
     use super::*;
     use crate::testing::told;
-    use domain::{cadence, ids::ApplicationId, time::Timestamp};
+    use domain::{
+        cadence,
+        signal::Endpoint,
+        time::Timestamp,
+        units::UnitSystem,
+        webhook::{Plan, Scheduled, ScheduledName},
+    };
 
     const NEW: &str = r#"{"kind":"scheduled","name":"Fleet","callbackUri":"https://example.com/hooks",
         "cadence":{"every":"hours","hours":1},"endpoints":["/odometer","/battery"]}"#;
@@ -306,7 +316,7 @@ mod tests {
 
     fn edited(json: &str) -> Option<Scheduled> {
         let edit: WebhookEdit = serde_json::from_str(json).unwrap();
-        edit.into_edit(Some(&settings())).unwrap().plan.map(scheduled)
+        edit.into_edit(&Plan::Scheduled(settings())).unwrap().plan.map(scheduled)
     }
 
     #[test]
@@ -342,7 +352,7 @@ mod tests {
     #[test]
     fn other_kinds_and_misspelt_members_are_refused() {
         let refused = new(&NEW.replace("\"scheduled\"", "\"hourly\"")).unwrap_err();
-        assert!(refused.contains("expected `scheduled`"), "{refused}");
+        assert!(refused.contains("`scheduled`, `eventBased`, `dynamic`, `unified`"), "{refused}");
         let refused = new(&NEW.replace("callbackUri", "callbackUrl")).unwrap_err();
         assert!(refused.contains("callbackUrl"), "{refused}");
     }
