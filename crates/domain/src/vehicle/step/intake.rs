@@ -1,0 +1,247 @@
+//! Taking in what was learned: answers, failures, readings, and changes of subscriptions and permissions.
+
+use std::time::Duration;
+
+use super::{
+    super::{
+        Answer, Fault, Judged, Order, Reading, SignalState, Subscription, Told, Verdict, readings,
+        readings::is_reported, slots::Rhythm,
+    },
+    Input, RowChange, Step,
+};
+use crate::{
+    connect::PermissionSet,
+    errors::ErrorCode,
+    ids::{SubscriptionId, WebhookNo},
+    signal::{SignalId, Value, plausible},
+    time::Timestamp,
+};
+
+impl Step<'_> {
+    /// Takes in what was learned; answers with how long the source wants to be left alone.
+    pub(super) fn take_in(&mut self, input: Input) -> Option<Duration> {
+        let mut leave_alone = None;
+        match input {
+            Input::Answers(answers) => {
+                self.seen.read = true;
+                let mut changed = Vec::new();
+                for Answer { signal, outcome } in answers {
+                    leave_alone = leave_alone.max(self.answer(signal, outcome, &mut changed));
+                }
+                self.source_works();
+                self.look(&changed);
+            }
+            Input::SourceFailed(signals, fault) => {
+                self.seen.read = true;
+                self.seen.faults |= self.document.watching.source_fault != Some(fault.code);
+                self.document.watching.source_fault = Some(fault.code);
+                for signal in signals {
+                    leave_alone = leave_alone.max(self.answer(signal, Err(fault), &mut Vec::new()));
+                }
+            }
+            Input::Readings(readings) => self.push(readings),
+            Input::Subscribe { webhook, id } => self.subscribe(webhook, id),
+            Input::Unsubscribe { webhook } => self.unsubscribe(webhook),
+            Input::Permissions(granted) => self.grant(granted),
+            Input::Approve => {
+                self.outcome.unchanged &= self.document.watching.approved;
+                self.document.watching.approved = true;
+            }
+            Input::Disconnect => {
+                self.document.subscriptions.clear();
+                self.document.signals.clear();
+                self.document.pushes.held.clear();
+                self.forget_owed(|_| true);
+                self.row(RowChange::Disconnect);
+            }
+            Input::Tick if self.document.pushes.held.is_empty() => {}
+            Input::Tick => self.release(Vec::new()),
+        }
+        leave_alone
+    }
+
+    /// The source answers again: what its failure meant for signals that it was not asked about now is not true any more.
+    fn source_works(&mut self) {
+        let Some(failed) = self.document.watching.source_fault.take() else { return };
+        self.seen.faults = true;
+        let now = self.now;
+        let stale = |state: &&mut SignalState| state.fault == Some(failed) && state.answered_at < now;
+        for state in self.document.signals.iter_mut().filter(stale) {
+            state.fault = None;
+            state.answered_at =
+                state.value.as_ref().map_or(Timestamp::from_micros(i64::MIN), |value| value.2);
+        }
+    }
+
+    /// Takes in one answer of a read; a signal with another value than before joins the changed ones.
+    fn answer(
+        &mut self,
+        signal: SignalId,
+        outcome: Result<(Value, Option<Timestamp>), Fault>,
+        changed: &mut Vec<SignalId>,
+    ) -> Option<Duration> {
+        let now = self.now;
+        self.outcome.unchanged = false;
+        let state = self.document.signal_mut(signal);
+        state.answered_at = now;
+        let outcome = outcome.and_then(|(value, captured_at)| match plausible(signal, &value) {
+            false => Err(Fault::from(ErrorCode::UPSTREAM_INVALID_DATA)),
+            true => Ok((value, captured_at)),
+        });
+        match outcome {
+            Ok((value, captured_at)) => {
+                if self.take(signal, value, captured_at, None) {
+                    changed.push(signal);
+                }
+                None
+            }
+            Err(fault) => {
+                self.seen.faults |= state.fault != Some(fault.code);
+                state.fault = Some(fault.code);
+                fault.retry_after
+            }
+        }
+    }
+
+    /// Takes in pushed readings, moment by moment: what was measured together makes one event.
+    fn push(&mut self, readings: Vec<Reading>) {
+        self.seen.push = true;
+        self.document.pushes.last_at = Some(self.now);
+        self.outcome.unchanged = false;
+        self.release(readings);
+    }
+
+    fn release(&mut self, readings: Vec<Reading>) {
+        let ready = readings::admit(self.document, readings, self.now);
+        self.outcome.unchanged &= ready.is_empty();
+        for moment in ready.chunk_by(|one, next| one.moment() == next.moment()) {
+            let mut changed = Vec::new();
+            for reading in moment {
+                if self.take_reading(reading) && !changed.contains(&reading.signal) {
+                    changed.push(reading.signal);
+                }
+            }
+            self.look(&changed);
+            if !self.owed.is_empty() {
+                self.report_errors();
+                self.observe();
+            }
+        }
+    }
+
+    /// Judges a reading and takes its value if it is the newest; true when that is a change.
+    fn take_reading(&mut self, reading: &Reading) -> bool {
+        let verdict = reading.judge(self.document.signal(reading.signal));
+        if verdict.is_taken() {
+            let moment = Some(reading.moment());
+            let changed = self.take(reading.signal, reading.value.clone(), moment, Some(reading));
+            let state = self.document.signal_mut(reading.signal);
+            state.answered_at = self.now;
+            if let Order::Sequence(number) = reading.order {
+                state.sequence = Some(number);
+            }
+            return changed;
+        }
+        let (observed_at, received_at) = (reading.moment(), reading.received_at);
+        let state = self.document.signal_mut(reading.signal);
+        let before = state.judged.take().and_then(|judged| judged.before);
+        let refused = Some(reading.value.clone());
+        state.judged = Some(Judged { verdict, observed_at, received_at, pushed: true, refused, before });
+        false
+    }
+
+    /// Takes a value; true when it is a change: another one than before, or the first after an error that was told.
+    fn take(
+        &mut self,
+        signal: SignalId,
+        value: Value,
+        captured_at: Option<Timestamp>,
+        pushed: Option<&Reading>,
+    ) -> bool {
+        let now = self.now;
+        let received_at = pushed.map_or(now, |reading| reading.received_at);
+        let state = self.document.signal_mut(signal);
+        let failed = state.fault.take();
+        let overtaken = pushed.is_none()
+            && state.judged.as_ref().is_some_and(|judged| judged.pushed)
+            && state.value.as_ref().is_some_and(|(_, newest, _)| captured_at < *newest);
+        let mut before = state.judged.take().and_then(|judged| judged.before);
+        let verdict = match &state.value {
+            Some(_) if overtaken => Verdict::Late,
+            Some((old, ..)) if *old == value => Verdict::Same,
+            Some((old, ..)) => {
+                before = Some((old.clone(), received_at));
+                Verdict::Changed
+            }
+            None => Verdict::First,
+        };
+        let observed_at = captured_at.unwrap_or(received_at);
+        let (refused, pushed) = (overtaken.then(|| value.clone()), pushed.is_some() || overtaken);
+        if pushed || self.watched {
+            state.judged = Some(Judged { verdict, observed_at, received_at, pushed, refused, before });
+        }
+        if !overtaken {
+            state.value = Some((value, captured_at, received_at));
+        }
+        self.seen.faults |= failed.is_some() || verdict == Verdict::First;
+        let changed =
+            verdict == Verdict::Changed || (verdict == Verdict::First && failed.is_some_and(is_reported));
+        if changed {
+            self.seen.change = true;
+            self.document.watching.quiet = 0;
+        }
+        changed
+    }
+
+    fn subscribe(&mut self, webhook: WebhookNo, id: SubscriptionId) {
+        let known = self.webhooks.iter().find(|candidate| candidate.no == webhook);
+        let (Some(known), None) = (known, self.document.subscription(webhook)) else { return };
+        let rhythm = Rhythm::of(&known.revision.plan, self.now, self.document, self.info);
+        self.document.subscriptions.push(Subscription {
+            webhook,
+            id,
+            since: self.now,
+            next_slot: rhythm.map_or(Timestamp::NEVER, |rhythm| rhythm.next_after(self.now)),
+            cadence_epoch: known.revision.cadence_epoch,
+            gathering: None,
+            sequence: 0,
+            missed: 0,
+            told: Told::default(),
+        });
+        self.row(RowChange::Subscribe { webhook, id });
+        if known.revision.plan.endpoints().is_none() {
+            self.open_watch(self.document.subscriptions.len() - 1, known);
+        }
+    }
+
+    fn unsubscribe(&mut self, webhook: WebhookNo) {
+        if self.document.subscription(webhook).is_some() {
+            self.document.subscriptions.retain(|subscription| subscription.webhook != webhook);
+            self.forget_owed(|no| no == webhook);
+            self.row(RowChange::Unsubscribe { webhook });
+        }
+    }
+
+    fn grant(&mut self, granted: PermissionSet) {
+        let had = std::mem::replace(&mut self.document.permissions, granted);
+        if had != granted {
+            let narrowed = had.bits() & !granted.bits() != 0;
+            self.document.signals.retain(|state| granted.contains(state.signal.entry().permission));
+            self.seen.faults = true;
+            if self.document.watching.read_at.is_some() {
+                self.document.watching.read_at = Some(self.now);
+            }
+            self.row(RowChange::Permissions { granted, narrowed });
+        }
+    }
+
+    pub(super) fn row(&mut self, change: RowChange) {
+        self.outcome.rows.push(change);
+        self.outcome.unchanged = false;
+    }
+
+    /// Events that this very step made for a subscription that it ends are not owed any more.
+    pub(super) fn forget_owed(&mut self, gone: impl Fn(WebhookNo) -> bool) {
+        self.owed.retain(|owed| !gone(owed.event.webhook));
+    }
+}

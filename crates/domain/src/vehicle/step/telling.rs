@@ -1,0 +1,165 @@
+//! Telling webhooks: what has fired, what has failed, and what their events carry.
+
+use super::{
+    super::{Document, Event, Observation, Observed, Occasion, Sample, Told, charging, watch},
+    Owed, Step, live, owes_first,
+};
+use crate::{
+    errors::ErrorCode,
+    ids::EventId,
+    signal::SignalId,
+    time::Timestamp,
+    webhook::{Coverage, Plan, Unified, Webhook, charging_coverage},
+};
+
+impl Step<'_> {
+    /// Tells webhooks that watch the vehicle what has changed.
+    pub(super) fn look(&mut self, changed: &[SignalId]) {
+        let before = self.document.watching.charging;
+        let after = charging::is_charging(self.document);
+        self.document.watching.charging = after.or(before);
+        let charging = charging::event(before, after, self.document);
+        if changed.is_empty() && charging.is_none() {
+            return;
+        }
+        for at in 0..self.document.subscriptions.len() {
+            let subscription = &self.document.subscriptions[at];
+            let Some(webhook) = live(self.webhooks, subscription.webhook) else { continue };
+            if subscription.told.epoch != webhook.status.epoch {
+                continue;
+            }
+            match &webhook.revision.plan {
+                Plan::Unified(unified) => {
+                    let fired = watch::fired(self.document, &subscription.told, unified, changed);
+                    if !fired.is_empty() {
+                        self.tell(at, webhook, unified, Some(fired));
+                    }
+                }
+                Plan::EventBased(settings) => {
+                    if let Some(event) = charging.filter(|&event| settings.events.contains(event))
+                        && self.is_approved()
+                    {
+                        self.owe(at, webhook, Occasion::Charging(event));
+                    }
+                }
+                Plan::Scheduled(_) | Plan::Dynamic(_) => {}
+            }
+        }
+    }
+
+    /// Whether charging events of the vehicle may be reported.
+    fn is_approved(&self) -> bool {
+        self.document.watching.approved || charging_coverage(self.info) != Coverage::NeedsApproval
+    }
+
+    /// Owes a unified webhook what these triggers have fired, or the first delivery.
+    pub(super) fn tell(
+        &mut self,
+        at: usize,
+        webhook: &Webhook,
+        unified: &Unified,
+        fired: Option<Vec<SignalId>>,
+    ) {
+        let told = std::mem::take(&mut self.document.subscriptions[at].told);
+        let mut told = Told { epoch: webhook.status.epoch, ..told };
+        watch::remember(self.document, &mut told, unified, fired.as_deref());
+        self.document.subscriptions[at].told = told;
+        self.owe(at, webhook, fired.map_or(Occasion::FirstDelivery, Occasion::Changed));
+    }
+
+    /// Owes a webhook an event that has no slot.
+    pub(super) fn owe(&mut self, at: usize, webhook: &Webhook, occasion: Occasion) {
+        let subscription = &mut self.document.subscriptions[at];
+        let moment = u64::try_from(self.now.as_millis()).unwrap_or(0);
+        subscription.sequence = moment.max(subscription.sequence + 1);
+        self.outcome.unchanged = false;
+        let event = Event {
+            webhook: webhook.no,
+            revision: webhook.revision.number,
+            id: EventId::of_number(subscription.id, subscription.sequence),
+            at: self.now,
+            sequence: subscription.sequence,
+            occasion,
+            observation: 0,
+        };
+        self.owed.push(Owed { event, fresh_from: None });
+    }
+
+    /// Owes unified webhooks the errors that have appeared or cleared.
+    pub(super) fn report_errors(&mut self) {
+        if !std::mem::take(&mut self.seen.faults) {
+            return;
+        }
+        for at in 0..self.document.subscriptions.len() {
+            let Some(webhook) = live(self.webhooks, self.document.subscriptions[at].webhook) else {
+                continue;
+            };
+            let Some(unified) = webhook.unified() else { continue };
+            if owes_first(webhook, &self.document.subscriptions[at]) {
+                continue;
+            }
+            let mut subscription = self.document.subscriptions[at].clone();
+            let changes = watch::error_changes(self.document, &mut subscription, unified);
+            self.document.subscriptions[at] = subscription;
+            if !changes.is_empty() {
+                self.owe(at, webhook, Occasion::Errors(changes));
+            }
+        }
+    }
+
+    /// Makes the observation that the owed events carry: the signals of all of them, once each.
+    pub(super) fn observe(&mut self) {
+        if self.owed.is_empty() {
+            return;
+        }
+        let mut signals: Vec<(SignalId, Option<Timestamp>)> = Vec::new();
+        for Owed { event, fresh_from } in &self.owed {
+            let Some(webhook) = live(self.webhooks, event.webhook) else { continue };
+            match (&webhook.revision.plan, webhook.revision.plan.endpoints()) {
+                (_, Some(endpoints)) => {
+                    let of_endpoint = endpoints.iter().flat_map(|endpoint| endpoint.signals());
+                    signals.extend(of_endpoint.map(|&signal| (signal, *fresh_from)));
+                }
+                (Plan::Unified(unified), _) => {
+                    signals.extend(watch::signals(unified).map(|signal| (signal, None)));
+                }
+                _ => {}
+            }
+        }
+        // Where a slot asks for fresh values, its limit counts; of two slots, the earlier one's.
+        signals.sort_unstable_by_key(|&(signal, fresh_from)| (signal, fresh_from.is_none(), fresh_from));
+        signals.dedup_by_key(|(signal, _)| *signal);
+        let document = &*self.document;
+        let signals = signals
+            .into_iter()
+            .map(|(signal, fresh_from)| {
+                observed(document, signal, fresh_from.unwrap_or(Timestamp::from_micros(i64::MIN)))
+            })
+            .collect();
+        let observation = self.outcome.observations.len();
+        self.outcome.observations.push(Observation { taken_at: self.now, signals });
+        let events = self.owed.drain(..).map(|owed| Event { observation, ..owed.event });
+        self.outcome.events.extend(events);
+    }
+}
+
+/// What an event says of a signal: its value if it is fresh enough, else why it is missing and what was known before.
+fn observed(document: &Document, signal: SignalId, fresh_from: Timestamp) -> Observed {
+    if !document.permissions.contains(signal.entry().permission) {
+        return Observed { signal, outcome: Err(ErrorCode::PERMISSION), older: None };
+    }
+    let state = document.signal(signal);
+    let sample = state.and_then(|state| state.value.as_ref()).map(|(value, captured_at, retrieved_at)| {
+        Sample { value: value.clone(), captured_at: *captured_at, retrieved_at: *retrieved_at }
+    });
+    let fault = match state.filter(|state| state.answered_at >= fresh_from) {
+        None => Some(ErrorCode::UPSTREAM_NO_RESPONSE),
+        Some(state) => state.fault,
+    };
+    match (fault, sample) {
+        (None, Some(sample)) => Observed { signal, outcome: Ok(sample), older: None },
+        (fault, older) => {
+            Observed { signal, outcome: Err(fault.unwrap_or(ErrorCode::UPSTREAM_NO_RESPONSE)), older }
+        }
+    }
+}
