@@ -56,8 +56,8 @@ fn of_v2(body: &Value) -> Vec<Part> {
         let entries: usize = blocks.iter().map(|block| list(&block["data"]).len()).sum();
         vec![Part::new(PLAIN, format!("{entries} entries"))]
     };
-    // Errors come first, because the end of a line may be cut off; else the order stays.
-    parts.sort_by_key(|part| part.style != BAD);
+    // The end of a line may be cut off: errors come first, and places, which are long and say little, last.
+    parts.sort_by_key(|part| (part.style != BAD, part.text.starts_with("location ")));
     parts
 }
 

@@ -430,19 +430,19 @@ mod tests {
         check(
             80,
             expect![[r#"
-            TIME      EVENT          SIG  HTTP  VEHICLE             DATA
-            16:01:13  VERIFY         ✓    200   -                   challenge abcdefgh12345…
-            16:01:13  schedule       ✓    200   TESLA Model 3 bbbb  odometer 501 COMPATIBIL…
-            16:01:13  schedule       ✓    200   TESLA Model 3 bbbb  location 52.5200,13.4050
-            16:01:13  dynamic        ✓    200   TESLA Model 3 bbbb  odometer 501 COMPATIBIL…
-            16:01:13  schedule       ✓    200   TESLA Model 3 bbbb  test …
-            16:01:13  eventBased     ✓    200   TESLA Model 3 bbbb  CHARGING_STARTED
-            16:01:13  eventBased     ✓    200   TESLA Model 3 bbbb  CHARGING_STOPPED
-            16:01:13  eventBased     ✓    200   TESLA Model 3 bbbb  CHARGING_COMPLETED
-            16:01:13  VEHICLE_STATE  ✓    200   BYD Seal bbbb       StateOfCharge 78% …
-            16:01:13  schedule       ✗    500   TESLA Model 3 bbbb  odometer 501 COMPATIBIL…
-            16:01:13  ?              no   none  -                   POST /hook: no event
-            16:01:13  VEHICLE_STATE  ✓    200…  BYD Seal bbbb       StateOfCharge 78% …"#]],
+                TIME      EVENT          SIG  HTTP  VEHICLE             DATA
+                16:01:13  VERIFY         ✓    200   -                   challenge abcdefgh12345…
+                16:01:13  schedule       ✓    200   TESLA Model 3 bbbb  odometer 501 COMPATIBIL…
+                16:01:13  schedule       ✓    200   TESLA Model 3 bbbb  charge CHARGING …
+                16:01:13  dynamic        ✓    200   TESLA Model 3 bbbb  odometer 501 COMPATIBIL…
+                16:01:13  schedule       ✓    200   TESLA Model 3 bbbb  test …
+                16:01:13  eventBased     ✓    200   TESLA Model 3 bbbb  CHARGING_STARTED
+                16:01:13  eventBased     ✓    200   TESLA Model 3 bbbb  CHARGING_STOPPED
+                16:01:13  eventBased     ✓    200   TESLA Model 3 bbbb  CHARGING_COMPLETED
+                16:01:13  VEHICLE_STATE  ✓    200   BYD Seal bbbb       StateOfCharge 78% …
+                16:01:13  schedule       ✗    500   TESLA Model 3 bbbb  odometer 501 COMPATIBIL…
+                16:01:13  ?              no   none  -                   POST /hook: no event
+                16:01:13  VEHICLE_STATE  ✓    200…  BYD Seal bbbb       StateOfCharge 78% …"#]],
         );
     }
 
@@ -451,19 +451,19 @@ mod tests {
         check(
             120,
             expect![[r#"
-            TIME      WEBHOOK   EVENT          SIG  HTTP  VEHICLE             DATA
-            16:01:13  Home      VERIFY         ✓    200   -                   challenge abcdefgh12345678
-            16:01:13  Home      schedule       ✓    200   TESLA Model 3 bbbb  odometer 501 COMPATIBILITY · battery 78% 312.4 km
-            16:01:13  Home      schedule       ✓    200   TESLA Model 3 bbbb  location 52.5200,13.4050 · charge CHARGING …
-            16:01:13  Home      dynamic        ✓    200   TESLA Model 3 bbbb  odometer 501 COMPATIBILITY · battery 78% 312.4 km
-            16:01:13  Home      schedule       ✓    200   TESLA Model 3 bbbb  test · odometer 501 COMPATIBILITY …
-            16:01:13  Home      eventBased     ✓    200   TESLA Model 3 bbbb  CHARGING_STARTED
-            16:01:13  Home      eventBased     ✓    200   TESLA Model 3 bbbb  CHARGING_STOPPED
-            16:01:13  Home      eventBased     ✓    200   TESLA Model 3 bbbb  CHARGING_COMPLETED
-            16:01:13  Home      VEHICLE_STATE  ✓    200   BYD Seal bbbb       StateOfCharge 78% · 1 with errors
-            16:01:13  Home      schedule       ✗    500   TESLA Model 3 bbbb  odometer 501 COMPATIBILITY · battery 78% 312.4 km
-            16:01:13  -         ?              no   none  -                   POST /hook: no event
-            16:01:13  Home      VEHICLE_STATE  ✓    200…  BYD Seal bbbb       StateOfCharge 78% · 1 with errors"#]],
+                TIME      WEBHOOK   EVENT          SIG  HTTP  VEHICLE             DATA
+                16:01:13  Home      VERIFY         ✓    200   -                   challenge abcdefgh12345678
+                16:01:13  Home      schedule       ✓    200   TESLA Model 3 bbbb  odometer 501 COMPATIBILITY · battery 78% 312.4 km
+                16:01:13  Home      schedule       ✓    200   TESLA Model 3 bbbb  charge CHARGING · odometer 20 123.5 mi …
+                16:01:13  Home      dynamic        ✓    200   TESLA Model 3 bbbb  odometer 501 COMPATIBILITY · battery 78% 312.4 km
+                16:01:13  Home      schedule       ✓    200   TESLA Model 3 bbbb  test · odometer 501 COMPATIBILITY …
+                16:01:13  Home      eventBased     ✓    200   TESLA Model 3 bbbb  CHARGING_STARTED
+                16:01:13  Home      eventBased     ✓    200   TESLA Model 3 bbbb  CHARGING_STOPPED
+                16:01:13  Home      eventBased     ✓    200   TESLA Model 3 bbbb  CHARGING_COMPLETED
+                16:01:13  Home      VEHICLE_STATE  ✓    200   BYD Seal bbbb       StateOfCharge 78% · 1 with errors
+                16:01:13  Home      schedule       ✗    500   TESLA Model 3 bbbb  odometer 501 COMPATIBILITY · battery 78% 312.4 km
+                16:01:13  -         ?              no   none  -                   POST /hook: no event
+                16:01:13  Home      VEHICLE_STATE  ✓    200…  BYD Seal bbbb       StateOfCharge 78% · 1 with errors"#]],
         );
     }
 
