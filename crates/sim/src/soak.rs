@@ -139,12 +139,17 @@ pub fn live_with(seed: u64, weeks: u32, crashes: bool, prepare: impl FnOnce(&mut
 pub fn varied_weeks(seeds: Range<u64>, weeks_per_seed: u32, crashes: bool) -> Report {
     let mut report = Report::default();
     for seed in seeds {
-        let mut soak = Soak::new(seed, crashes);
-        soak.settle_in();
-        soak.add_variety();
-        report.add(seed, &soak.live(weeks_per_seed));
+        report.add(seed, &live_varied(seed, weeks_per_seed, crashes));
     }
     report
+}
+
+/// Lets a world live for weeks whose scheduled webhooks have a dynamic and a unified one beside them.
+pub fn live_varied(seed: u64, weeks: u32, crashes: bool) -> Life {
+    let mut soak = Soak::new(seed, crashes);
+    soak.settle_in();
+    soak.add_variety();
+    soak.live(weeks)
 }
 
 const CADENCES: &[&str] = &[
