@@ -7,6 +7,7 @@ use domain::{
     cadence::{Cadence, Repeats, Weekday},
     ids::{VehicleId, WebhookId},
     time::Timestamp,
+    webhook::Kind,
 };
 use lab::{
     checker::{self, End, FaultMark, LoggedEnd, Rules, Subscription, Until, Verdict},
@@ -18,6 +19,16 @@ use crate::{
     receivers::Answered,
     world::{Car, Hook, World},
 };
+
+/// A car on a webhook that watches it, while that delivers.
+#[derive(Clone, Debug)]
+pub(crate) struct Watch {
+    pub(crate) hook: Hook,
+    pub(crate) car: Car,
+    pub(crate) from: Timestamp,
+    /// Until when; open while there is none.
+    pub(crate) until: Option<Timestamp>,
+}
 
 /// A car on a webhook that delivers, under one cadence.
 #[derive(Clone, Debug)]
@@ -36,17 +47,27 @@ pub(crate) type SlotOf = (WebhookId, VehicleId, Timestamp);
 /// How far the wall clock of a world may jump back.
 pub(crate) const JUMP_MOST: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// Judges a world. `unread` are slots whose data was still being gathered when their period ended: nothing is owed.
-pub(crate) fn judge(world: &mut World, periods: &[Period], unread: &BTreeSet<SlotOf>) -> Verdict {
+/// Judges a world. `unread` are slots whose data was still being gathered when their period ended: nothing is owed. What
+/// webhooks got that watch vehicles has no calendar; of it, all but that is judged.
+pub(crate) fn judge(
+    world: &mut World,
+    periods: &[Period],
+    unread: &BTreeSet<SlotOf>,
+    watching: &[Hook],
+) -> Verdict {
     let end = world.now();
     let expected: Vec<_> = periods.iter().map(|period| subscription(period, end)).collect();
     let received = world.with_received(|all| all.iter().flat_map(|post| post.arrivals()).collect::<Vec<_>>());
-    let ended: Vec<_> = world.log().iter().filter_map(|row| logged_end(row, world)).collect();
+    let mut log = world.log();
+    log.retain(|row| watching.iter().all(|hook| hook.no != row.logged.webhook));
+    let ended: Vec<_> = log.iter().filter_map(|row| logged_end(row, world)).collect();
     // A jump back may let a repeat look older than the fault that explains it.
     let shifted = |fault: &FaultMark| FaultMark { at: fault.at - JUMP_MOST, ..fault.clone() };
     let faults: Vec<_> = world.faults().iter().map(shifted).collect();
     let rules = Rules { skew: Some(JUMP_MOST), settle: 2 * JUMP_MOST, ..Rules::default() };
     let mut verdict = checker::check(&expected, &received, &ended, &faults, &rules);
+    let watches = |hook: Id| watching.iter().any(|watching| id(watching.id.0) == hook);
+    verdict.unexpected.retain(|found| !found.webhook.is_some_and(watches));
     let unread: BTreeSet<_> =
         unread.iter().map(|&(hook, car, at)| (id(hook.0), id(car.0), moment(at))).collect();
     verdict.lost.retain(|lost| match (lost.webhook, lost.vehicle, lost.slot) {
@@ -56,8 +77,73 @@ pub(crate) fn judge(world: &mut World, periods: &[Period], unread: &BTreeSet<Slo
     verdict
 }
 
+/// Judges what webhooks got that watch vehicles: nothing came while a car was not on one, the first state of a car is a
+/// first delivery, and what came stands in the log, once.
+pub(crate) fn watched(world: &mut World, hook: Hook, watches: &[Watch]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut log: Vec<Id> = Vec::new();
+    for row in world.log().iter().filter(|row| row.logged.webhook == hook.no) {
+        log.push(wire_id(row, world));
+    }
+    log.sort_unstable();
+    found.extend(
+        log.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| format!("{} ended twice", pair[0])),
+    );
+    let mut first: BTreeMap<Id, (i64, bool)> = BTreeMap::new();
+    for post in world.posts(hook) {
+        let body = post.json();
+        let Some(arrival) = post.arrivals().pop() else { continue };
+        let Some(vehicle) = arrival.vehicle else { continue };
+        let held = watches.iter().any(|watch| {
+            id(watch.car.id().0) == vehicle
+                && watch.from <= post.at + JUMP_MOST
+                && watch.until.is_none_or(|until| post.at <= until + FAREWELL)
+        });
+        if !held {
+            found.push(format!("{} came at {} though its car was not on the webhook", arrival.id, post.at));
+        }
+        if log.binary_search(&arrival.id).is_err() {
+            found.push(format!("{} came, and the log has no end of it", arrival.id));
+        }
+        if body["eventType"] == "VEHICLE_STATE" {
+            let sequence = body["meta"]["sequence"].as_i64().unwrap_or_default();
+            let is_first = body["triggers"][0]["type"] == "FIRST_DELIVERY";
+            let earliest = first.entry(vehicle).or_insert((sequence, is_first));
+            if sequence < earliest.0 {
+                *earliest = (sequence, is_first);
+            }
+        }
+    }
+    let second = first.iter().filter(|(_, (_, is_first))| !is_first);
+    found.extend(second.map(|(vehicle, _)| format!("{vehicle} was told of a change first")));
+    let waited = world.now() - LONG;
+    for watch in watches.iter().filter(|watch| watch.until.is_none() && watch.from < waited) {
+        if !first.contains_key(&id(watch.car.id().0)) {
+            found.push(format!("car {} had no first delivery", watch.car.number));
+        }
+    }
+    found
+}
+
+/// How long after it was unsubscribed something may still arrive.
+const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
+/// Within this time a first delivery has come, or was given up.
+const LONG: std::time::Duration = std::time::Duration::from_secs(30 * 60);
+
+/// The id under which receivers know an event of the log.
+fn wire_id(row: &DeliverySummary, world: &World) -> Id {
+    match kind_of(row, world) {
+        Some(Kind::Unified | Kind::EventBased) => id(row.logged.id.0),
+        _ => id(row.logged.id.request().0),
+    }
+}
+
+fn kind_of(row: &DeliverySummary, world: &World) -> Option<Kind> {
+    Some(world.app().webhook_by_no(row.logged.webhook)?.webhook().revision.plan.kind())
+}
+
 /// Compares the attempts that receivers saw with those of the log. Each that was answered stands there, but for those
-/// that were under way when the process ended; and no occurrence has more than six.
+/// that were under way when the process ended; and no occurrence has more than its generation has.
 pub(crate) fn attempts(world: &mut World) -> Vec<String> {
     let mut answered: BTreeMap<Id, Vec<Timestamp>> = BTreeMap::new();
     world.with_received(|all| {
@@ -73,10 +159,15 @@ pub(crate) fn attempts(world: &mut World) -> Vec<String> {
     };
     let mut found = Vec::new();
     for row in world.log() {
-        let Some(seen) = answered.get(&id(row.logged.id.request().0)) else { continue };
+        let Some(seen) = answered.get(&wire_id(&row, world)) else { continue };
+        let most = match kind_of(&row, world) {
+            Some(Kind::Unified) => 4,
+            Some(Kind::Dynamic | Kind::EventBased) => 7,
+            Some(Kind::Scheduled) | None => 6,
+        };
         let known = match row.logged.status {
-            LogStatus::Delivered | LogStatus::Failed => row.attempts.len().min(MOST_ATTEMPTS),
-            _ => MOST_ATTEMPTS,
+            LogStatus::Delivered | LogStatus::Failed => row.attempts.len().min(most),
+            _ => most,
         };
         if seen.len() > known && seen.len() > known + excused(seen, world) {
             found.push(format!("{} attempts of {} were seen, {known} are known", seen.len(), row.logged.id));
@@ -84,9 +175,6 @@ pub(crate) fn attempts(world: &mut World) -> Vec<String> {
     }
     found
 }
-
-/// One and five retries.
-const MOST_ATTEMPTS: usize = 6;
 
 fn subscription(period: &Period, end: Timestamp) -> Subscription {
     Subscription {
@@ -108,7 +196,7 @@ fn logged_end(row: &DeliverySummary, world: &World) -> Option<LoggedEnd> {
         webhook: id(hook.0),
         vehicle: id(car.0),
         slots: moment(logged.missed_from.unwrap_or(logged.slot))..=moment(logged.slot),
-        id: Some(id(logged.id.request().0)),
+        id: Some(wire_id(row, world)),
         end: match logged.status {
             LogStatus::Delivered => End::Delivered,
             LogStatus::Failed => End::Failed,

@@ -9,26 +9,28 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
+    sync::Arc,
     time::Duration,
 };
 
-use app::{App, EditWebhook, Settings};
+use app::{App, EditWebhook, PushedReading, Settings};
 use domain::{
     connect::{Permission, PermissionSet},
     delivery::Failure,
     errors::ErrorCode,
-    signal,
+    signal::{self, Value},
     time::Timestamp,
     vehicle::Mode,
-    webhook::{Plan, Scheduled},
+    webhook::{Kind, Plan, Scheduled},
 };
 use lab::checker::Verdict;
+use store::{Feed, Newer};
 
 use crate::{
     cars::{self, Mood},
     chance::Chance,
     crash::Strike,
-    judge::{self, Period, SlotOf},
+    judge::{self, Period, SlotOf, Watch},
     receivers::{Reaction, answers, hangs, resets, unreached},
     words,
     world::{Car, Hook, World},
@@ -47,6 +49,8 @@ pub struct Report {
     pub ended: u64,
     /// Repeats that ends of the process explain.
     pub repeats: u64,
+    /// Events that webhooks were told which watch cars.
+    pub told: u64,
     /// How often the process ended.
     pub crashes: u64,
     /// Seeds whose world was found guilty, and of what.
@@ -56,10 +60,11 @@ pub struct Report {
 impl Report {
     /// One line.
     pub fn summary(&self) -> String {
-        let Self { weeks, expected, delivered, ended, repeats, crashes, failures } = self;
+        let Self { weeks, expected, delivered, ended, repeats, told, crashes, failures } = self;
+        let told = if *told > 0 { format!("{told} events of watched cars, ") } else { String::new() };
         format!(
-            "{weeks} weeks, {expected} slots: {delivered} delivered, {ended} ended otherwise, {repeats} repeats after \
-             {crashes} crashes; {} worlds guilty",
+            "{weeks} weeks, {expected} slots: {delivered} delivered, {ended} ended otherwise, {told}{repeats} repeats \
+             after {crashes} crashes; {} worlds guilty",
             failures.len()
         )
     }
@@ -72,6 +77,7 @@ impl Report {
         self.delivered += count(life.verdict.delivered);
         self.ended += count(life.verdict.ended);
         self.repeats += count(life.verdict.excused);
+        self.told += life.told;
         self.crashes += life.crashes;
         if let Some(guilt) = life.guilt() {
             self.failures.push((seed, guilt));
@@ -85,6 +91,8 @@ pub struct Life {
     pub weeks: u32,
     /// The checker's.
     pub verdict: Verdict,
+    /// Events that webhooks were told which watch cars.
+    pub told: u64,
     /// What else is wrong: work that is left over, loops that ended, data that does not agree.
     pub left_over: Vec<String>,
     /// How often the process ended.
@@ -124,21 +132,24 @@ pub fn live_with(seed: u64, weeks: u32, crashes: bool, prepare: impl FnOnce(&mut
     let mut soak = Soak::new(seed, crashes);
     prepare(&mut soak.world);
     soak.settle_in();
-    let until = soak.world.monotonic() + Duration::from_secs(7 * 86_400) * weeks;
-    while soak.world.monotonic() < until {
-        soak.pause();
-        soak.act();
+    soak.live(weeks)
+}
+
+/// Lets one world after the other live for weeks whose scheduled webhooks have a dynamic and a unified one beside them.
+pub fn varied_weeks(seeds: Range<u64>, weeks_per_seed: u32, crashes: bool) -> Report {
+    let mut report = Report::default();
+    for seed in seeds {
+        report.add(seed, &live_varied(seed, weeks_per_seed, crashes));
     }
-    soak.come_to_rest();
-    let verdict = judge::judge(&mut soak.world, &soak.periods, &soak.unread);
-    Life {
-        weeks,
-        verdict,
-        left_over: soak.left_over(),
-        crashes: soak.world.lives() - 1,
-        trace_hash: soak.world.trace_hash(),
-        trace: soak.world.trace(),
-    }
+    report
+}
+
+/// Lets a world live for weeks whose scheduled webhooks have a dynamic and a unified one beside them.
+pub fn live_varied(seed: u64, weeks: u32, crashes: bool) -> Life {
+    let mut soak = Soak::new(seed, crashes);
+    soak.settle_in();
+    soak.add_variety();
+    soak.live(weeks)
 }
 
 const CADENCES: &[&str] = &[
@@ -212,6 +223,10 @@ struct Soak {
     crashes: bool,
     hooks: Vec<Hook>,
     cars: Vec<Car>,
+    /// Webhooks that watch cars, and a feed that tells of them.
+    watching: Vec<Hook>,
+    feed: Option<Arc<Feed>>,
+    watches: Vec<Watch>,
     periods: Vec<Period>,
     unread: BTreeSet<SlotOf>,
     /// Slots whose data is being gathered, as of the last look.
@@ -232,6 +247,26 @@ fn settings() -> Settings {
 }
 
 impl Soak {
+    /// Lives for weeks, comes to rest, and is judged.
+    fn live(mut self, weeks: u32) -> Life {
+        let until = self.world.monotonic() + Duration::from_secs(7 * 86_400) * weeks;
+        while self.world.monotonic() < until {
+            self.pause();
+            self.act();
+        }
+        self.come_to_rest();
+        let verdict = judge::judge(&mut self.world, &self.periods, &self.unread, &self.watching);
+        Life {
+            weeks,
+            verdict,
+            told: self.watching.iter().map(|&hook| self.world.posts(hook).len() as u64).sum(),
+            left_over: self.left_over(),
+            crashes: self.world.lives() - 1,
+            trace_hash: self.world.trace_hash(),
+            trace: self.world.trace(),
+        }
+    }
+
     fn new(seed: u64, crashes: bool) -> Self {
         Self {
             world: World::with(seed, settings()),
@@ -239,6 +274,9 @@ impl Soak {
             crashes,
             hooks: Vec::new(),
             cars: Vec::new(),
+            watching: Vec::new(),
+            feed: None,
+            watches: Vec::new(),
             periods: Vec::new(),
             unread: BTreeSet::new(),
             gathering: BTreeSet::new(),
@@ -259,6 +297,21 @@ impl Soak {
             self.cars.push(car);
         }
         self.look();
+    }
+
+    /// A dynamic webhook among the others, a unified one beside them, and a feed.
+    fn add_variety(&mut self) {
+        let dynamic = self.world.dynamic_webhook();
+        self.hooks.push(dynamic);
+        let unified = self.world.unified_webhook(&[signal::STATE_OF_CHARGE, signal::ODOMETER]);
+        self.watching.push(unified);
+        self.feed = Some(self.world.feed(Newer::Observed, Duration::ZERO));
+        self.world.advance_to("16:00");
+        for hook in [dynamic, unified] {
+            self.world.subscribe_all(hook, &self.cars);
+        }
+        let at = self.world.now();
+        self.note(at);
     }
 
     /// Lets time pass until the next act: minutes or hours, often until exactly the next hour.
@@ -298,6 +351,13 @@ impl Soak {
 
     fn act(&mut self) {
         let mut at = self.world.now();
+        if !self.watching.is_empty() && self.chance.once_in(2) {
+            self.act_on_watching();
+            self.world.start();
+            self.world.settle();
+            self.note(at);
+            return;
+        }
         let act = self.chance.pick(ACTS);
         self.look();
         self.world.tell(format_args!("{act:?}"));
@@ -305,6 +365,9 @@ impl Soak {
             Act::Subscribe => {
                 let (hook, car) = self.some_pair();
                 self.world.tell(format_args!("{} car {}", hook.id, car.number));
+                if self.is_dynamic(hook) && !self.is_full_hour() {
+                    return;
+                }
                 let done = self.world.ask(|app| async move { app.subscribe(hook.id, &[car.id()]).await });
                 self.expect_subscribed(done.is_some_and(|done| done.is_ok()), hook, car);
             }
@@ -366,6 +429,56 @@ impl Soak {
         self.note(at);
     }
 
+    /// Something about the webhooks that watch cars, or a push.
+    fn act_on_watching(&mut self) {
+        let (hook, car) = (self.chance.pick(&self.watching), self.chance.pick(&self.cars));
+        match self.chance.below(12) {
+            0 | 1 => {
+                self.world.ask(|app| async move { app.subscribe(hook.id, &[car.id()]).await.map(drop) });
+            }
+            2 => {
+                self.world.ask(|app| async move { app.unsubscribe(hook.id, car.id()).await.map(drop) });
+            }
+            3 => {
+                self.world.ask(|app| async move { app.disable_webhook(hook.id).await.map(drop) });
+            }
+            4 | 5 => {
+                self.world.ask(|app| async move { app.enable_webhook(hook.id).await.map(drop) });
+            }
+            6 => {
+                let reactions = [answers(200), answers(500), resets(), hangs()];
+                let script: Vec<_> =
+                    (0..self.chance.below(8)).map(|_| self.chance.pick(&reactions)).collect();
+                self.world.receiver_will(hook, &script, answers(200));
+            }
+            _ => {
+                let charge = self.chance.from_to(20, 90) as f64;
+                let reading = PushedReading {
+                    vehicle: car.id(),
+                    signal: signal::STATE_OF_CHARGE,
+                    value: Value::Number(charge),
+                    observed_at: None,
+                    id: None,
+                    sequence: None,
+                };
+                let feed = self.feed.clone().expect("a feed where cars are watched");
+                // A car that is gone is refused, and a process that ends does not answer.
+                self.world.push(&feed, vec![reading]);
+            }
+        }
+    }
+
+    /// A dynamic webhook counts its hours from the subscription; only from a full hour on they are those of a calendar.
+    fn is_full_hour(&self) -> bool {
+        self.world.is_up() && self.world.now().as_micros() % 3_600_000_000 == 0
+    }
+
+    fn is_dynamic(&mut self, hook: Hook) -> bool {
+        self.world.start();
+        let entry = self.world.app().webhook_entry(hook.id).expect("nobody deletes webhooks here");
+        entry.webhook().revision.plan.kind() == Kind::Dynamic
+    }
+
     /// A subscription that was answered is there, whatever happens next.
     fn expect_subscribed(&mut self, answered: bool, hook: Hook, car: Car) {
         if !answered {
@@ -389,7 +502,8 @@ impl Soak {
         self.world.start();
         let app = self.world.app();
         let entry = app.webhook_entry(hook.id).expect("nobody deletes webhooks here");
-        let mut settings = entry.webhook().scheduled().expect("a scheduled webhook").clone();
+        let Some(settings) = entry.webhook().scheduled() else { return };
+        let mut settings = settings.clone();
         change(&mut settings);
         let edit = EditWebhook { plan: Some(Plan::Scheduled(settings)), ..EditWebhook::default() };
         self.world.ask(|app| async move { app.edit_webhook(hook.id, edit).await.map(drop) });
@@ -470,7 +584,8 @@ impl Soak {
 
     /// Compares what is subscribed and delivers now with the periods so far; what has changed did so at `at`.
     fn note(&mut self, at: Timestamp) {
-        let now = self.subscribed();
+        let (now, watched) = self.subscribed();
+        self.note_watched(at, watched);
         for period in self.periods.iter_mut().filter(|period| period.until.is_none()) {
             let key = (period.hook, period.car.number);
             if now.get(&key).is_none_or(|(_, cadence, _)| *cadence != period.cadence) {
@@ -496,9 +611,26 @@ impl Soak {
         }
     }
 
-    /// Every car that is on a webhook that delivers, with its cadence and since when it is on it.
-    fn subscribed(&mut self) -> BTreeMap<(Hook, u32), (Car, domain::cadence::Cadence, Timestamp)> {
-        let mut subscribed = BTreeMap::new();
+    /// The same of the webhooks that watch cars.
+    fn note_watched(&mut self, at: Timestamp, now: Vec<Watch>) {
+        let same = |one: &Watch, other: &Watch| {
+            one.hook == other.hook && one.car == other.car && one.until.is_none() && other.until.is_none()
+        };
+        for watch in self.watches.iter_mut().filter(|watch| watch.until.is_none()) {
+            if !now.iter().any(|now| same(now, watch)) {
+                watch.until = Some(at);
+            }
+        }
+        for watch in now {
+            if !self.watches.iter().any(|known| same(known, &watch)) {
+                self.watches.push(Watch { from: watch.from.max(at), ..watch });
+            }
+        }
+    }
+
+    /// Every car that is on a webhook that delivers, with its cadence and since when it is on it; and those that are watched.
+    fn subscribed(&mut self) -> (Subscribed, Vec<Watch>) {
+        let (mut subscribed, mut watched) = (BTreeMap::new(), Vec::new());
         for car in self.cars.clone() {
             let rows = loop {
                 self.world.start();
@@ -511,6 +643,13 @@ impl Soak {
             self.world.start();
             let app = self.world.app();
             for row in rows {
+                let watching = self.watching.iter().find(|hook| hook.no == row.webhook);
+                if let Some(&hook) = watching {
+                    if delivers(&app, hook) {
+                        watched.push(Watch { hook, car, from: row.since, until: None });
+                    }
+                    continue;
+                }
                 let hook =
                     *self.hooks.iter().find(|hook| hook.no == row.webhook).expect("a webhook of this world");
                 if let Some(cadence) = cadence_of(&app, hook) {
@@ -518,14 +657,14 @@ impl Soak {
                 }
             }
         }
-        subscribed
+        (subscribed, watched)
     }
 
     /// Puts everything right and waits until nothing is left to do.
     fn come_to_rest(&mut self) {
         self.world.foresee(None);
         self.world.foresee_next(None);
-        for hook in self.hooks.clone() {
+        for &hook in self.hooks.iter().chain(&self.watching) {
             self.world.receiver_is(hook, answers(200));
         }
         for car in self.cars.clone() {
@@ -540,8 +679,11 @@ impl Soak {
     fn left_over(&mut self) -> Vec<String> {
         let mut found = std::mem::take(&mut self.broken);
         found.extend(judge::attempts(&mut self.world));
+        for &hook in &self.watching {
+            found.extend(judge::watched(&mut self.world, hook, &self.watches));
+        }
         found.extend(self.world.app().health().problems());
-        for hook in self.hooks.clone() {
+        for &hook in self.hooks.iter().chain(&self.watching) {
             let queued = self.world.view(hook).queued;
             if queued > 0 {
                 found.push(format!("{queued} events wait in a lane for ever"));
@@ -572,5 +714,15 @@ fn begin(since: Timestamp, at: Timestamp) -> Timestamp {
 fn cadence_of(app: &App, hook: Hook) -> Option<domain::cadence::Cadence> {
     let entry = app.webhook_entry(hook.id).ok()?;
     let webhook = entry.webhook();
-    webhook.status.delivers().then(|| webhook.scheduled().expect("a scheduled webhook").cadence.clone())
+    webhook.status.delivers().then(|| match &webhook.revision.plan {
+        Plan::Scheduled(settings) => settings.cadence.clone(),
+        _ => words::cadence("every hour"),
+    })
 }
+
+fn delivers(app: &App, hook: Hook) -> bool {
+    app.webhook_entry(hook.id).is_ok_and(|entry| entry.webhook().status.delivers())
+}
+
+/// Cars on webhooks with a calendar: with the cadence, and since when.
+type Subscribed = BTreeMap<(Hook, u32), (Car, domain::cadence::Cadence, Timestamp)>;

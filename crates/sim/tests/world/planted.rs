@@ -9,10 +9,10 @@ use super::{errors, pushes, seconds, unified};
 const WORLDS: u64 = 200;
 
 /// Plants a fault and lets worlds live until one is found guilty.
-fn find(fault: Planted) {
+fn find(fault: Planted, live: impl Fn(u64, u32, bool) -> soak::Life + std::panic::RefUnwindSafe) {
     plant(Some(fault));
     let guilty = (1..=WORLDS).find_map(|seed| {
-        let lived = std::panic::catch_unwind(|| soak::live(seed, 1, true));
+        let lived = std::panic::catch_unwind(|| live(seed, 1, true));
         let guilt = lived.map_or_else(|_| Some("panicked".to_owned()), |life| life.guilt());
         guilt.map(|guilt| (seed, guilt))
     });
@@ -96,6 +96,11 @@ fn a_first_delivery_that_is_not_repeated_is_found() {
     });
 }
 
+#[test]
+fn a_first_delivery_that_is_not_repeated_is_found_in_weeks_of_all_generations() {
+    find(Planted::FirstDeliveryOnlyOnce, soak::live_varied);
+}
+
 /// Plants a fault and lets cars push until one is told of wrongly.
 fn find_among_pushes(fault: Planted) {
     plant(Some(fault));
@@ -123,7 +128,7 @@ macro_rules! found {
     ($($name:ident: $fault:ident;)*) => {$(
         #[test]
         fn $name() {
-            find(Planted::$fault);
+            find(Planted::$fault, soak::live);
         }
     )*};
 }

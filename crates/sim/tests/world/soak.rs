@@ -19,6 +19,16 @@ fn weeks_without_crashes_repeat_nothing() {
 }
 
 #[test]
+fn weeks_with_other_generations_beside_lose_nothing_and_repeat_only_what_they_must() {
+    for (seeds, crashes) in [(1..11, true), (11..17, false)] {
+        let report = soak::varied_weeks(seeds, 1, crashes);
+        println!("{}", report.summary());
+        assert!(report.failures.is_empty(), "{:#?}", report.failures);
+        assert!(report.expected > 1_000 && report.told > 50, "{}", report.summary());
+    }
+}
+
+#[test]
 fn a_seed_lives_the_same_life_each_time() {
     let (first, second) = (soak::live(31, 1, true), soak::live(31, 1, true));
     assert_eq!(first.trace_hash, second.trace_hash);
