@@ -158,6 +158,9 @@ pub(crate) enum AppCommand {
         /// A redirect URI for the consent flow; may be repeated
         #[arg(long = "redirect-uri")]
         redirect_uris: Vec<String>,
+        /// The plan that says what it may use, as the server's configuration has it; "unlimited" by default
+        #[arg(long)]
+        plan: Option<String>,
     },
     /// List applications
     List,
@@ -283,8 +286,8 @@ pub(crate) struct WebhookSettings {
     #[arg(long, value_delimiter = ',', value_name = "SIGNAL[=DEAD_BAND]", help_heading = "Unified webhooks")]
     pub triggers: Vec<String>,
     /// Signals to send, separated by commas; the triggers are among them
-    #[arg(long, value_delimiter = ',', value_name = "SIGNAL", help_heading = "Unified webhooks")]
-    pub data: Vec<String>,
+    #[arg(long = "data", value_delimiter = ',', value_name = "SIGNAL", help_heading = "Unified webhooks")]
+    pub carried: Vec<String>,
     /// Do not send triggers that --data does not name
     #[arg(long, help_heading = "Unified webhooks")]
     pub without_triggers: bool,
