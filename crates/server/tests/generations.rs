@@ -50,7 +50,7 @@ async fn a_webhook_of_each_kind_is_made_shown_and_changed_from_the_command_line(
     let triggers = "charge-ischarging,tractionbattery-stateofcharge=5";
     let unified = create(
         "unified",
-        &["--triggers", triggers, "--data", "odometer-traveleddistance", "--profile", "captured"],
+        &["--triggers", triggers, "--signals", "odometer-traveleddistance", "--profile", "captured"],
     )
     .await;
     assert_eq!(

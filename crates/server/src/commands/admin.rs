@@ -136,7 +136,7 @@ fn settings_body(settings: &WebhookSettings) -> Result<Map<String, Value>> {
         let triggers = settings.triggers.iter().map(|text| trigger(text)).collect::<Result<Vec<_>>>()?;
         body.insert("triggers".into(), json!(triggers));
     }
-    let lists = [("events", &settings.events), ("data", &settings.carried)];
+    let lists = [("events", &settings.events), ("data", &settings.signals)];
     let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
     body.extend(lists.map(|(name, list)| (name.into(), json!(list))));
     let words = [
