@@ -158,6 +158,9 @@ pub(crate) enum AppCommand {
         /// A redirect URI for the consent flow; may be repeated
         #[arg(long = "redirect-uri")]
         redirect_uris: Vec<String>,
+        /// The plan that says what it may use, as the server's configuration has it; "unlimited" by default
+        #[arg(long)]
+        plan: Option<String>,
     },
     /// List applications
     List,
@@ -245,7 +248,7 @@ Examples:
   milepost webhook create --app APP --kind eventBased --name Charging --callback-uri https://example.com/hooks \\
       --events CHARGING_STARTED,CHARGING_COMPLETED
   milepost webhook create --app APP --kind unified --name Low --callback-uri https://example.com/hooks \\
-      --triggers charge-ischarging,tractionbattery-stateofcharge=5 --data location-preciselocation";
+      --triggers charge-ischarging,tractionbattery-stateofcharge=5 --signals location-preciselocation";
 
 #[derive(Debug, Args)]
 pub(crate) struct WebhookSettings {
@@ -284,8 +287,8 @@ pub(crate) struct WebhookSettings {
     pub triggers: Vec<String>,
     /// Signals to send, separated by commas; the triggers are among them
     #[arg(long, value_delimiter = ',', value_name = "SIGNAL", help_heading = "Unified webhooks")]
-    pub data: Vec<String>,
-    /// Do not send triggers that --data does not name
+    pub signals: Vec<String>,
+    /// Do not send triggers that --signals does not name
     #[arg(long, help_heading = "Unified webhooks")]
     pub without_triggers: bool,
     /// The documented shape of events: union, captured or docs-2026
@@ -528,4 +531,15 @@ pub(crate) struct Restore {
     /// Replace the database that is there
     #[arg(long)]
     pub force: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_option_of_a_command_is_in_the_way_of_one_that_all_have() {
+        Cli::command().debug_assert();
+    }
 }

@@ -50,7 +50,7 @@ async fn a_webhook_of_each_kind_is_made_shown_and_changed_from_the_command_line(
     let triggers = "charge-ischarging,tractionbattery-stateofcharge=5";
     let unified = create(
         "unified",
-        &["--triggers", triggers, "--data", "odometer-traveleddistance", "--profile", "captured"],
+        &["--triggers", triggers, "--signals", "odometer-traveleddistance", "--profile", "captured"],
     )
     .await;
     assert_eq!(
@@ -122,5 +122,33 @@ async fn a_vehicle_that_pushes_is_added_approved_and_explained_from_the_command_
     assert!(explained.contains("dead band     2"), "{explained}");
     let explained = told(&server, &["vehicle", "explain", id, "--webhook", unified]).await;
     assert_eq!(items(&explained)[0]["finding"], "notSubscribed");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_of_the_configuration_says_which_webhooks_and_how_many_vehicles_there_may_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = ("MILEPOST_PLANS_SMALL", r#"{ webhooks = ["scheduled"], vehicles = 1 }"#);
+    let server = Server::serve(folder.path(), &[ALLOWED[0], plan]).await;
+    let made = told(&server, &["app", "create", "Fleet", "--plan", "small"]).await;
+    let app = text(&made, "id");
+    let create = [
+        "webhook",
+        "create",
+        "--app",
+        app,
+        "--name",
+        "A",
+        "--callback-uri",
+        "https://127.0.0.1/hooks",
+        "--kind",
+    ];
+    let refused = server.cli(&[&create[..], &["dynamic"]].concat()).await;
+    assert!(refused.errors.contains("dynamic webhooks are not in the plan \"small\""), "{refused:?}");
+    shown(&server, &[&create[..], &["scheduled", "--endpoints", "/odometer"]].concat()).await;
+    let add = ["vehicle", "add", "--app", app, "--make", "BMW", "--model", "i4", "--year", "2024"];
+    shown(&server, &add).await;
+    let refused = server.cli(&add).await;
+    assert!(refused.errors.contains("has room for 1 vehicles"), "{refused:?}");
     server.stop().await;
 }

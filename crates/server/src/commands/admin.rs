@@ -17,8 +17,8 @@ const DELIVERY_COLUMNS: &[&str] =
 pub(crate) async fn application(with: WithServer<AppCommand>) -> Result<()> {
     let (client, json) = (Client::of(&with.server)?, with.server.json);
     match with.command {
-        AppCommand::Create { name, redirect_uris } => {
-            let body = json!({ "name": name, "redirectUris": redirect_uris });
+        AppCommand::Create { name, redirect_uris, plan } => {
+            let body = json!({ "name": name, "redirectUris": redirect_uris, "plan": plan });
             show::object(&client.post("/applications", body).await?, json);
         }
         AppCommand::List => {
@@ -136,7 +136,7 @@ fn settings_body(settings: &WebhookSettings) -> Result<Map<String, Value>> {
         let triggers = settings.triggers.iter().map(|text| trigger(text)).collect::<Result<Vec<_>>>()?;
         body.insert("triggers".into(), json!(triggers));
     }
-    let lists = [("events", &settings.events), ("data", &settings.data)];
+    let lists = [("events", &settings.events), ("data", &settings.signals)];
     let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
     body.extend(lists.map(|(name, list)| (name.into(), json!(list))));
     let words = [

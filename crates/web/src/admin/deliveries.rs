@@ -515,7 +515,8 @@ mod tests {
             "VEHICLE_ERROR" 1772452920001 null
             "VEHICLE_STATE" 1772452800000 ["FIRST_DELIVERY"]
             "VEHICLE_STATE" 1772452860000 ["tractionbattery-stateofcharge"]
-            "VEHICLE_STATE" 1772452920000 ["FIRST_DELIVERY"]"#]].assert_eq(&rows.join("\n"));
+            "VEHICLE_STATE" 1772452920000 ["FIRST_DELIVERY"]
+            "schedule" 1 null"#]].assert_eq(&rows.join("\n"));
 
         let path = format!("/deliveries?webhookId={webhook}&vehicleId={vehicle}");
         let newest = server.admin(Method::GET, &path, Value::Null).await.json()["items"][0].clone();

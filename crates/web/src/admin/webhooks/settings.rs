@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use super::{cadence::Cadence, signals};
 use crate::problem::ApiError;
 
-/// The generation of a webhook.
+/// The generation of a webhook; `dynamic` is superseded by `unified`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Kind {
