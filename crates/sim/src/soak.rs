@@ -5,6 +5,9 @@
 //! hold is the checker's to say: every slot arrives or stands in the log as ended, repeats come only where the process
 //! ended, under the same id with the same data, nothing comes early, and nothing later than a second after it was
 //! unsubscribed.
+//!
+//! Where other generations are beside, a dynamic webhook is subscribed at full hours alone, so that its slots are those of a
+//! calendar; a unified one has none, and is judged by what has to hold of any order of events.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

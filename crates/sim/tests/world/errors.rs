@@ -1,8 +1,8 @@
 //! Errors of vehicles, as unified webhooks are told of them.
 
-use domain::delivery::Failure;
 use domain::{
     connect::{Permission, PermissionSet},
+    delivery::Failure,
     errors::ErrorCode,
     signal::{DOORS, ODOMETER, STATE_OF_CHARGE, SUNROOF, SignalId},
 };
@@ -84,7 +84,7 @@ fn row_e02_without_a_uri_for_errors_they_go_where_data_goes() {
 }
 
 #[test]
-fn row_e03_to_e05_an_error_is_told_when_it_appears_and_when_it_clears_and_not_between() {
+fn row_e03_row_e04_row_e05_an_error_is_told_when_it_appears_and_when_it_clears_and_not_between() {
     let (mut world, hook, car, _) = told_once();
     change(&mut world, car, with(80.0, Err(INCAPABLE)));
     world.advance(hours(12));

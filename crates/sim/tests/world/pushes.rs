@@ -215,6 +215,25 @@ fn lives_of_pushing_cars_with_crashes_lose_nothing_and_tell_nothing_twice() {
 }
 
 #[test]
+fn row_s04_a_webhook_that_is_switched_on_again_is_told_what_was_pushed_meanwhile_once() {
+    let mut feeder = Feeder::new(54, 1, Duration::ZERO);
+    let hook = feeder.webhook(&[STATE_OF_CHARGE]);
+    feeder.first();
+    feeder.world.disable(hook);
+    feeder.push(0, &[(79.0, 0.0, "PARK")]);
+    feeder.push(0, &[(78.0, 0.0, "PARK")]);
+    feeder.world.forget_received();
+    feeder.world.enable(hook);
+    feeder.world.advance(minutes(10));
+    feeder.push(0, &[(77.0, 0.0, "PARK")]);
+    feeder.world.advance(minutes(10));
+    let told = reference::read(&accepted(&feeder.world, hook));
+    let fired: Vec<_> = told.iter().map(|told| told.fired.join(" ")).collect();
+    assert_eq!(fired, ["FIRST_DELIVERY", CHARGE]);
+    assert_eq!(told[0].values[0]["value"], 78.0);
+}
+
+#[test]
 fn a_car_that_only_pushes_is_never_read() {
     let mut feeder = Feeder::new(51, 1, Duration::ZERO);
     feeder.webhook(&[STATE_OF_CHARGE]);

@@ -4,7 +4,6 @@ use app::{EditWebhook, PushedReading};
 use domain::{
     errors::ErrorCode,
     signal::{DOORS, GEAR, LOCATION, ODOMETER, SPEED, STATE_OF_CHARGE, SUNROOF, SignalId, VIN, Value},
-    time::Timestamp,
     vehicle::Answer,
     webhook::{Plan, Profile},
 };
@@ -77,7 +76,7 @@ fn row_v02_a_unified_challenge_has_the_envelope_of_the_format_and_no_more() {
 }
 
 #[test]
-fn row_v06_and_v07_a_unified_challenge_is_answered_with_200() {
+fn row_v06_row_v07_a_unified_challenge_is_answered_with_200() {
     for (status, lenient, verified) in [
         (200, false, true),
         (201, false, false),
@@ -508,7 +507,7 @@ fn profiled(profile: Profile, live: bool) -> Vec<Json> {
 }
 
 #[test]
-fn row_t06_to_t09_entries_say_how_they_stand() {
+fn row_t06_row_t07_row_t08_row_t09_entries_say_how_they_stand() {
     for profile in Profile::ALL {
         for body in profiled(*profile, true) {
             let signals = body["data"]["signals"].as_array().unwrap();
@@ -555,7 +554,7 @@ fn row_t11_the_captured_profile_has_the_captured_keys_in_their_order() {
 }
 
 #[test]
-fn row_t12_t13_and_t15_an_event_says_whose_car_it_is_and_whether_it_is_real() {
+fn row_t12_row_t13_row_t15_an_event_says_whose_car_it_is_and_whether_it_is_real() {
     for (live, meta_mode, mode) in [(true, "LIVE", "live"), (false, "SIMULATED", "simulated")] {
         for body in profiled(Profile::Union, live) {
             assert_eq!((&body["meta"]["mode"], &body["meta"]["version"]), (&json!(meta_mode), &json!("4.0")));
@@ -693,5 +692,4 @@ fn a_position_fires_when_it_moves() {
     assert_eq!(posts.len(), 2);
     assert_eq!(posts[1].answered, Answered::Status(200));
     assert_eq!(posts[1].json()["data"]["signals"][0]["body"]["latitude"], 52.001);
-    assert!(posts[1].at > Timestamp::default());
 }
