@@ -190,7 +190,7 @@ pub(crate) enum WebhookCommand {
         #[arg(long)]
         callback_uri: String,
         #[command(flatten)]
-        settings: WebhookSettings,
+        settings: Box<WebhookSettings>,
         /// Send a challenge to the callback URI at once
         #[arg(long)]
         verify: bool,
@@ -203,7 +203,7 @@ pub(crate) enum WebhookCommand {
         #[arg(long)]
         callback_uri: Option<String>,
         #[command(flatten)]
-        settings: WebhookSettings,
+        settings: Box<WebhookSettings>,
     },
     /// List the webhooks of an application
     List {
