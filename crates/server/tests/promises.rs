@@ -625,10 +625,47 @@ async fn bad_input_is_refused_with_a_problem_and_changes_nothing() {
         table.push(post(&new, &body, 400, ""));
         table.push(bad(Method::PATCH, format!("/webhooks/{hook}"), &json!({ member: value }), 400, ""));
     }
-    for missing in ["kind", "name", "callbackUri", "cadence", "endpoints"] {
+    for (missing, code) in [
+        ("kind", "malformed"),
+        ("name", "malformed"),
+        ("callbackUri", "malformed"),
+        ("cadence", "invalid_value"),
+        ("endpoints", "invalid_value"),
+    ] {
         let mut body = hourly("Bad", &receiver.url("/bad"), true);
         body.as_object_mut().unwrap().remove(missing);
-        table.push(post(&new, &body, 400, "malformed"));
+        table.push(post(&new, &body, 400, code));
+    }
+    // Webhooks of the other generations.
+    let charge = "tractionbattery-stateofcharge";
+    for (kind, member, value) in [
+        ("unified", "triggers", json!([])),
+        ("unified", "triggers", json!(["no-such-signal"])),
+        ("unified", "triggers", json!([charge, charge])),
+        ("unified", "triggers", json!(["vehicleidentification-vin"])),
+        ("unified", "triggers", json!([{ "signal": charge, "deadBand": 0 }])),
+        ("unified", "triggers", json!([{ "signal": charge, "deadband": 1 }])),
+        ("unified", "data", json!(["no-such-signal"])),
+        ("unified", "profile", json!("newest")),
+        ("unified", "errorCallbackUri", json!("http://10.0.0.1/")),
+        ("unified", "endpoints", json!(["/odometer"])),
+        ("unified", "cadence", json!({ "every": "hours", "hours": 1 })),
+        ("eventBased", "events", json!([])),
+        ("eventBased", "events", json!(["CHARGING"])),
+        ("eventBased", "triggers", json!([charge])),
+        ("dynamic", "pace", json!("fast")),
+        ("dynamic", "endpoints", json!(["/odometer"])),
+        ("dynamic", "errorCallbackUri", json!("https://93.184.216.34/")),
+        ("diagnostic", "events", json!(["DTC"])),
+    ] {
+        let mut body = json!({ "kind": kind, "name": "Bad", "callbackUri": receiver.url("/bad") });
+        match kind {
+            "unified" => body["triggers"] = json!([charge]),
+            "eventBased" => body["events"] = json!(["CHARGING_STARTED"]),
+            _ => {}
+        }
+        body[member] = value;
+        table.push(post(&new, &body, 400, ""));
     }
     // Subscriptions, simulator, queries.
     let subscriptions = format!("/webhooks/{hook}/subscriptions");
