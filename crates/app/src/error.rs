@@ -28,6 +28,9 @@ pub enum AppError {
     /// The plan of the application does not contain it.
     #[error("{0}")]
     Plan(String),
+    /// The plan of the application has no more requests about the vehicle this month.
+    #[error("{0}")]
+    PlanRequests(String),
     /// The vehicle does not offer it.
     #[error("{message}")]
     Incompatible {

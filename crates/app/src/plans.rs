@@ -17,6 +17,8 @@ pub struct Plan {
     pub webhooks: Vec<Kind>,
     /// How many vehicles may be connected.
     pub vehicles: Option<u64>,
+    /// How many requests an application may make about one vehicle in a calendar month (UTC).
+    pub requests: Option<u64>,
 }
 
 impl Plans {
@@ -30,6 +32,11 @@ impl Plans {
         Err(AppError::Plan(format!(
             "{kind} webhooks are not in the plan {plan:?}; the operator can change the application's plan"
         )))
+    }
+
+    /// How many requests about one vehicle are in a plan each month.
+    pub fn requests(&self, plan: &str) -> Option<u64> {
+        self.0.get(plan)?.requests
     }
 
     /// Whether so many more vehicles are in a plan.
@@ -50,13 +57,18 @@ mod tests {
 
     #[test]
     fn a_plan_allows_what_it_names_and_an_unknown_plan_everything() {
-        let paid = Plan { webhooks: vec![Kind::Unified, Kind::Scheduled], vehicles: Some(10) };
-        let free = Plan { webhooks: vec![Kind::Unified], vehicles: Some(1) };
+        let paid =
+            Plan { webhooks: vec![Kind::Unified, Kind::Scheduled], vehicles: Some(10), requests: None };
+        let free = Plan { webhooks: vec![Kind::Unified], vehicles: Some(1), requests: Some(500) };
         let plans = Plans([("free".into(), free), ("paid".into(), paid)].into_iter().collect());
         assert!(plans.allow_webhook("paid", Kind::Scheduled).is_ok());
         assert!(plans.allow_webhook("free", Kind::Scheduled).is_err());
         assert!(plans.allow_webhook("paid", Kind::EventBased).is_err());
         assert!(plans.allow_webhook("open", Kind::EventBased).is_ok());
+        assert_eq!(
+            (plans.requests("free"), plans.requests("paid"), plans.requests("open")),
+            (Some(500), None, None)
+        );
         assert!(plans.allow_vehicles("free", 0, 1).is_ok());
         assert!(plans.allow_vehicles("free", 1, 1).is_err());
         assert!(plans.allow_vehicles("open", 1 << 40, 1).is_ok());

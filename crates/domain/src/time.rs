@@ -58,6 +58,12 @@ impl Timestamp {
         })
     }
 
+    /// The calendar month in UTC, counted from January of year 0.
+    pub fn month(self) -> u32 {
+        let date = jiff::tz::Offset::UTC.to_datetime(self.to_jiff());
+        u32::try_from(i32::from(date.year()) * 12 + i32::from(date.month()) - 1).unwrap_or(0)
+    }
+
     /// From the calendar's form.
     pub fn from_jiff(at: jiff::Timestamp) -> Self {
         Self(at.as_microsecond())

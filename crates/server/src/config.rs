@@ -91,6 +91,7 @@ pub(crate) struct EgressSection {
 pub(crate) struct PlanSection {
     pub webhooks: Option<Vec<String>>,
     pub vehicles: Option<u64>,
+    pub requests: Option<u64>,
 }
 
 /// The section whose tables are named by the operator.
@@ -159,7 +160,9 @@ impl Config {
                     format!("plans.{name}.webhooks: {word:?} is not one of {}", known.join(", "))
                 })
             });
-            Ok((name.clone(), Plan { webhooks: kinds.collect::<Result<_>>()?, vehicles: section.vehicles }))
+            let webhooks = kinds.collect::<Result<_>>()?;
+            let PlanSection { vehicles, requests, .. } = *section;
+            Ok((name.clone(), Plan { webhooks, vehicles, requests }))
         };
         Ok(Plans(self.plans.iter().map(plan).collect::<Result<_>>()?))
     }
@@ -271,13 +274,14 @@ mod tests {
     fn plans_come_from_file_and_environment_and_are_checked() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("milepost.toml");
-        let text = "[plans.small]\nwebhooks = [\"scheduled\", \"unified\"]\nvehicles = 100\n[plans.free]\n";
+        let text = "[plans.small]\nwebhooks = [\"scheduled\", \"unified\"]\nvehicles = 100\nrequests = 500\n[plans.free]\n";
         std::fs::write(&file, text).unwrap();
         let env = ("MILEPOST_PLANS_FREE".to_owned(), "{ vehicles = 1 }".to_owned());
         let Plans(plans) = Config::load(Some(&file), [env].into_iter()).unwrap().settings().plans;
-        let small = Plan { webhooks: vec![Kind::Scheduled, Kind::Unified], vehicles: Some(100) };
+        let small =
+            Plan { webhooks: vec![Kind::Scheduled, Kind::Unified], vehicles: Some(100), requests: Some(500) };
         assert_eq!(plans["small"], small);
-        assert_eq!(plans["free"], Plan { webhooks: vec![], vehicles: Some(1) });
+        assert_eq!(plans["free"], Plan { webhooks: vec![], vehicles: Some(1), requests: None });
 
         let error = |value| format!("{:#}", load(&[("MILEPOST_PLANS_FREE", value)]).unwrap_err());
         let said = error(r#"{ webhooks = ["hourly"] }"#);

@@ -232,6 +232,10 @@ impl Vehicles for SqliteStore {
         self.engine.write(move |tx| Ok(vehicles::update_car(tx, id, &spec)?)).await
     }
 
+    async fn count_request(&self, vehicle: VehicleNo, month: u32) -> Result<u64, StoreError> {
+        self.engine.write(move |tx| Ok(vehicles::count_request(tx, vehicle, month)?)).await
+    }
+
     async fn claim_due(&self, claim: ClaimDue) -> Result<Vec<Due>, StoreError> {
         self.engine.read(move |conn| Ok(vehicles::claim_due(conn, &claim)?)).await
     }

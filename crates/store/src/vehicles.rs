@@ -300,6 +300,9 @@ pub trait Vehicles: Send + Sync + 'static {
     /// Replaces the source's data of a car and of every vehicle that is this car; false when there is no such car.
     async fn update_car(&self, id: Uuid, spec: Vec<u8>) -> Result<bool, StoreError>;
 
+    /// Counts a request about a vehicle; answers with how many there were in this month (months since year 0).
+    async fn count_request(&self, vehicle: VehicleNo, month: u32) -> Result<u64, StoreError>;
+
     /// Vehicles that are due.
     async fn claim_due(&self, claim: ClaimDue) -> Result<Vec<Due>, StoreError>;
     /// The earliest due time of a pool after `after`.

@@ -245,7 +245,7 @@ impl From<AppError> for ApiError {
             AppError::TooOften(wait_ms) => {
                 Self { retry_after_seconds: Some(wait_ms.div_ceil(1_000)), ..Self::new(&TOO_OFTEN, text) }
             }
-            AppError::Plan(message) => Self::new(&PLAN, message),
+            AppError::Plan(message) | AppError::PlanRequests(message) => Self::new(&PLAN, message),
             AppError::Incompatible { message, .. } => Self::new(&INCOMPATIBLE, message),
             AppError::Unavailable(StoreError::Full) => {
                 Self { retry_after_seconds: Some(COME_BACK_SECONDS), ..Self::new(&DISK_FULL, text) }

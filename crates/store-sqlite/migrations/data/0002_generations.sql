@@ -13,6 +13,13 @@ ALTER TABLE car ADD COLUMN region INTEGER NOT NULL DEFAULT 2;
 ALTER TABLE queue ADD COLUMN occasion BLOB NOT NULL DEFAULT x'';
 ALTER TABLE delivery ADD COLUMN occasion BLOB NOT NULL DEFAULT x'';
 
+-- Requests about a vehicle in its newest month, counted where the plan has a limit.
+CREATE TABLE request_count (
+    vehicle INTEGER PRIMARY KEY,
+    month INTEGER NOT NULL, -- since year 0
+    count INTEGER NOT NULL
+) STRICT;
+
 -- Who may push readings.
 CREATE TABLE feed (
     no INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -88,6 +88,7 @@ pub(crate) fn erase_vehicle(tx: &Tx<'_>, vehicle: VehicleNo) -> Result<()> {
     for sql in [
         "DELETE FROM document WHERE vehicle = ?1",
         "DELETE FROM subscription WHERE vehicle = ?1",
+        "DELETE FROM request_count WHERE vehicle = ?1",
         "DELETE FROM vehicle WHERE no = ?1",
     ] {
         tx.prepare_cached(sql)?.execute([vehicle.0])?;

@@ -81,6 +81,17 @@ pub(crate) fn load(conn: &Connection, vehicles: &[VehicleNo]) -> Result<Vec<Opti
     vehicles.iter().map(|vehicle| query.query_row([vehicle.0], loaded).optional()).collect()
 }
 
+pub(crate) fn count_request(tx: &Tx<'_>, vehicle: VehicleNo, month: u32) -> Result<u64> {
+    tx.prepare_cached(
+        "INSERT INTO request_count (vehicle, month, count) VALUES (?1, ?2, 1)
+         ON CONFLICT (vehicle) DO UPDATE SET
+             count = CASE WHEN month = excluded.month THEN count + 1 ELSE 1 END,
+             month = excluded.month
+         RETURNING count",
+    )?
+    .query_row(params![vehicle.0, month], |row| rows::count(row, 0))
+}
+
 pub(crate) fn claim_due(conn: &Connection, claim: &ClaimDue) -> Result<Vec<Due>> {
     let (after, mut found) = match claim.after {
         Some((due, vehicle)) if due <= claim.now => {

@@ -82,6 +82,7 @@ macro_rules! conformance_of_store {
             subscriptions_are_listed_in_pages
             observations_are_read_newest_first_in_pages
             a_disconnected_vehicle_is_gone_and_the_log_still_names_it
+            requests_about_a_vehicle_are_counted_by_month
             cars_are_listed_with_the_vehicles_connected_to_them
             a_car_passes_its_data_on_to_its_vehicles
             // Queue

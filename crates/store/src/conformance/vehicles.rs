@@ -483,3 +483,18 @@ pub async fn the_vehicles_of_an_owner_are_found_until_they_are_erased(store: &dy
     store.erase_vehicle(first).await.expect("erases");
     assert_eq!(found(9).await, [second]);
 }
+
+pub async fn requests_about_a_vehicle_are_counted_by_month(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let (vehicle, other) = (fixture.vehicle().await, fixture.vehicle().await);
+    let story = [
+        (vehicle, 24_312, 1),
+        (vehicle, 24_312, 2),
+        (other, 24_312, 1),
+        (vehicle, 24_313, 1),
+        (vehicle, 24_313, 2),
+    ];
+    for (vehicle, month, expected) in story {
+        assert_eq!(store.count_request(vehicle, month).await.expect("counts"), expected);
+    }
+}

@@ -119,6 +119,7 @@ impl From<AppError> for V2Error {
     fn from(error: AppError) -> Self {
         match error {
             AppError::Incompatible { code, .. } => code.into(),
+            AppError::PlanRequests(_) => ErrorCode::BILLING_VEHICLE_REQUEST_LIMIT.into(),
             other => ApiError::from(other).into(),
         }
     }

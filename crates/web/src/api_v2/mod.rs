@@ -253,5 +253,7 @@ mod tests {
         let answered = server.admin(Method::POST, &path, vehicles).await.expect(403);
         assert_eq!(answered.text("code"), "plan");
         server.request(Method::DELETE, &unified, &tenant.management_token, Value::Null).await.expect(200);
+        let answered = server.request(Method::DELETE, &unified, &tenant.management_token, Value::Null).await;
+        check(&answered, 430, "BILLING", json!("VEHICLE_REQUEST_LIMIT"));
     }
 }

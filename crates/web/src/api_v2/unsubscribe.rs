@@ -27,6 +27,9 @@ pub(super) async fn unsubscribe(
     let application = app.application_of_management_token(token).ok_or(ErrorCode::AUTHENTICATION)?;
     let (vehicle, webhook) = subscription.ids()?;
     webhook_of(&app, webhook, application.application.no)?;
+    if let Ok(row) = app.vehicle(vehicle, Some(application.application.no)).await {
+        app.spend_request(&row).await?;
+    }
     match app.unsubscribe(webhook, vehicle).await {
         Ok(_) => Ok(Json(Done { status: "success" })),
         // A vehicle of another application is answered like one that there is not.
