@@ -40,6 +40,8 @@ pub(crate) struct Options {
 enum Kind {
     /// Simulated worlds live for weeks, with crashes, and a checker with a calendar of its own judges them
     Weeks,
+    /// The same with a dynamic and a unified webhook beside the scheduled ones
+    Varied,
     /// The real server is killed again and again while it works
     Kills,
     /// Hostile callback URIs are tried in a network in which every address answers
@@ -102,12 +104,12 @@ fn soak(kind: Kind, options: &Options) -> Result<Row> {
         summary.read(line);
     })?;
     let counts = summary.counts();
-    let ran = kind == Kind::Weeks || counts.passed + counts.failed > 0 || !status.success();
+    let ran = kind.has_seeds() || counts.passed + counts.failed > 0 || !status.success();
     ensure!(ran, "there is no test of the soak {}: nothing was recorded", kind.name());
     Ok(Row {
         place,
         what: kind.name(),
-        seeds: if kind == Kind::Weeks { options.seeds.to_string() } else { "–".into() },
+        seeds: if kind.has_seeds() { options.seeds.to_string() } else { "–".into() },
         counts: report.counts(counts),
         passed: status.success(),
         minutes: begun.elapsed().as_secs().div_ceil(60),
@@ -118,7 +120,7 @@ fn soak(kind: Kind, options: &Options) -> Result<Row> {
 fn build(kind: Kind) -> Command {
     let mut command = cargo();
     match kind {
-        Kind::Weeks => command.args(["build", "--release", "--package", kind.package(), "--example", "soak"]),
+        Kind::Weeks | Kind::Varied => command.args(["build", "--release", "--package", kind.package(), "--example", "soak"]),
         _ => command.args(["test", "--release", "--package", kind.package(), "--no-run"]),
     };
     command
@@ -127,9 +129,12 @@ fn build(kind: Kind) -> Command {
 /// What is started for a soak.
 fn command(kind: Kind, options: &Options) -> Command {
     let mut command = cargo();
-    if kind == Kind::Weeks {
+    if kind.has_seeds() {
         command.args(["run", "--release", "--package", kind.package(), "--example", "soak", "--"]);
         command.args(["--seeds", &options.seeds.to_string(), "--weeks", &options.weeks.to_string()]);
+        if kind == Kind::Varied {
+            command.arg("--varied");
+        }
     } else {
         let name = format!("soak_{}_", kind.name());
         command.args([
@@ -152,10 +157,15 @@ impl Kind {
         self.to_possible_value().expect("no kind is hidden").get_name().to_owned()
     }
 
+    /// Whether it is made of simulated worlds.
+    fn has_seeds(self) -> bool {
+        matches!(self, Self::Weeks | Self::Varied)
+    }
+
     /// Where it is.
     fn package(self) -> &'static str {
         match self {
-            Self::Weeks => "milepost-sim",
+            Self::Weeks | Self::Varied => "milepost-sim",
             Self::Kills => "milepost",
             Self::Addresses => "milepost-egress",
             Self::Canonical | Self::Slots => "milepost-domain",

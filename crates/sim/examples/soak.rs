@@ -2,7 +2,10 @@
 
 use std::{process::ExitCode, time::Instant};
 
-use milepost_sim::soak::{self, Report};
+use milepost_sim::{
+    World,
+    soak::{self, Report},
+};
 
 /// How often progress is told, in seconds.
 const TOLD_EVERY: u64 = 10;
@@ -22,14 +25,19 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let crashes = !arguments.iter().any(|argument| argument == "--without-crashes");
+    let varied = arguments.iter().any(|argument| argument == "--varied");
     let tell = arguments.iter().any(|argument| argument == "--tell");
     let (begun, mut told, mut report) = (Instant::now(), 0, Report::default());
     for seed in first..end {
-        let life = soak::live_with(seed, weeks, crashes, |world| {
+        let prepare = |world: &mut World| {
             if tell {
                 world.keep_trace()
             }
-        });
+        };
+        let life = match varied {
+            true => soak::live_varied_with(seed, weeks, crashes, prepare),
+            false => soak::live_with(seed, weeks, crashes, prepare),
+        };
         life.trace.iter().for_each(|line| println!("{line}"));
         report.add(seed, &life);
         if let Some(guilt) = life.guilt() {

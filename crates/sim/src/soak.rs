@@ -149,7 +149,13 @@ pub fn varied_weeks(seeds: Range<u64>, weeks_per_seed: u32, crashes: bool) -> Re
 
 /// Lets a world live for weeks whose scheduled webhooks have a dynamic and a unified one beside them.
 pub fn live_varied(seed: u64, weeks: u32, crashes: bool) -> Life {
+    live_varied_with(seed, weeks, crashes, |_| {})
+}
+
+/// The same in a world that was prepared for it.
+pub fn live_varied_with(seed: u64, weeks: u32, crashes: bool, prepare: impl FnOnce(&mut World)) -> Life {
     let mut soak = Soak::new(seed, crashes);
+    prepare(&mut soak.world);
     soak.settle_in();
     soak.add_variety();
     soak.live(weeks)
