@@ -120,7 +120,9 @@ fn soak(kind: Kind, options: &Options) -> Result<Row> {
 fn build(kind: Kind) -> Command {
     let mut command = cargo();
     match kind {
-        Kind::Weeks | Kind::Varied => command.args(["build", "--release", "--package", kind.package(), "--example", "soak"]),
+        Kind::Weeks | Kind::Varied => {
+            command.args(["build", "--release", "--package", kind.package(), "--example", "soak"])
+        }
         _ => command.args(["test", "--release", "--package", kind.package(), "--no-run"]),
     };
     command

@@ -122,6 +122,9 @@ impl Step<'_> {
                 }
             }
             self.look(&changed);
+            if self.document.pushes.only {
+                self.decide_first_deliveries();
+            }
             if !self.owed.is_empty() {
                 self.report_errors();
                 self.observe();

@@ -147,6 +147,18 @@ impl Step<'_> {
         }
     }
 
+    /// Where nobody can be asked, the first moment that is pushed is a first delivery; what follows it in the same step are changes.
+    pub(super) fn decide_first_deliveries(&mut self) {
+        for at in 0..self.document.subscriptions.len() {
+            let subscription = &self.document.subscriptions[at];
+            let Some(gathering) = subscription.gathering else { continue };
+            let Some(webhook) = live(self.webhooks, subscription.webhook) else { continue };
+            if let Some(unified) = webhook.unified() {
+                self.decide_first(at, webhook, unified, gathering, None);
+            }
+        }
+    }
+
     fn gather_on(&mut self, at: usize, gathering: Gathering, read_at: Timestamp) {
         self.outcome.unchanged = false;
         self.document.subscriptions[at].gathering =

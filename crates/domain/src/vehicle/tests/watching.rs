@@ -477,3 +477,14 @@ fn row_y01_and_y02_a_dynamic_webhook_is_hourly_and_half_hourly_while_plugged_in(
     }
     assert_eq!(posts, [60, 120, 150, 180, 210, 240, 300]);
 }
+
+#[test]
+fn the_moments_after_a_first_delivery_are_changes_even_in_one_push() {
+    let mut car = Car::on(unified());
+    car.document.pushes.only = true;
+    let outcome = car
+        .push(&[(STATE_OF_CHARGE, 80.0, 1), (STATE_OF_CHARGE, 79.0, 2), (STATE_OF_CHARGE, 78.0, 3)], at(4));
+    let expected = [Occasion::FirstDelivery, changed(&[STATE_OF_CHARGE]), changed(&[STATE_OF_CHARGE])];
+    assert_eq!(occasions(&outcome), expected);
+    assert_eq!(outcome.observations.len(), 3, "each with what was known then");
+}
