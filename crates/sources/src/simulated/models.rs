@@ -260,7 +260,7 @@ mod tests {
     fn every_region_and_every_powertrain_has_cars() {
         for region in Region::ALL {
             for powertrain in [Powertrain::Ice, Powertrain::Hev, Powertrain::Phev, Powertrain::Bev] {
-                let there = |model: &Model| model.regions.contains(&region) && model.powertrain == powertrain;
+                let there = |model: &Model| model.regions.contains(region) && model.powertrain == powertrain;
                 assert!(models().any(|no| there(no.model())), "{region:?} {powertrain:?}");
             }
         }
