@@ -108,6 +108,8 @@ pub struct App {
     pub(crate) webhooks_change: tokio::sync::RwLock<()>,
     /// Held while a webhook is read, decided upon and changed.
     pub(crate) webhook_edit: tokio::sync::Mutex<()>,
+    /// Held while vehicles are counted against a plan and linked.
+    pub(crate) linking: tokio::sync::Mutex<()>,
 }
 
 impl App {
@@ -142,6 +144,7 @@ impl App {
             probes: usecases::webhooks::ProbeLimits::default(),
             webhooks_change: tokio::sync::RwLock::default(),
             webhook_edit: tokio::sync::Mutex::default(),
+            linking: tokio::sync::Mutex::default(),
         });
         app.lanes.restore(&app).await?;
         janitor::first_heartbeat(&app).await?;

@@ -43,7 +43,7 @@ impl Plans {
     pub fn allow_vehicles(&self, plan: &str, connected: u64, more: u64) -> Result<(), AppError> {
         match self.0.get(plan).and_then(|limits| limits.vehicles) {
             Some(most) if connected + more > most => Err(AppError::Plan(format!(
-                "the plan {plan:?} has room for {most} vehicles, and {connected} are connected; \
+                "the plan {plan:?} ends at {most} vehicles, of which {connected} are connected; \
                  disconnect some or change the application's plan"
             ))),
             _ => Ok(()),

@@ -41,6 +41,8 @@ pub enum Finding {
     Fired,
     /// The vehicle is not on the webhook.
     NotSubscribed,
+    /// Its value changed before the vehicle was on the webhook.
+    BeforeSubscription,
     /// The webhook is not verified, or is switched off.
     NotDelivering,
     /// The first delivery, which carries all signals, is still being gathered.
@@ -71,6 +73,7 @@ impl Finding {
         match self {
             Self::Fired => "fired",
             Self::NotSubscribed => "notSubscribed",
+            Self::BeforeSubscription => "beforeSubscription",
             Self::NotDelivering => "notDelivering",
             Self::FirstDeliveryPending => "firstDeliveryPending",
             Self::NotPermitted => "notPermitted",
@@ -89,6 +92,7 @@ impl Finding {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::Fired => "The last reading changed the value, and an event was made.",
+            Self::BeforeSubscription => "The value last changed before the vehicle was on this webhook.",
             Self::NotSubscribed => "The vehicle is not on this webhook; subscribe it first.",
             Self::NotDelivering => {
                 "The webhook is not verified or is switched off; nothing is evaluated meanwhile."
@@ -172,6 +176,9 @@ fn finding(
     let Some(judged) = &state.judged else { return Finding::NothingYet };
     let baseline = subscription.told.baselines.iter().find(|(of, _)| *of == trigger.signal);
     match judged.verdict {
+        Verdict::Changed if judged.before.as_ref().is_some_and(|(_, at)| *at < subscription.since) => {
+            Finding::BeforeSubscription
+        }
         Verdict::Changed => match (baseline, &state.value) {
             (Some((_, baseline)), Some((value, ..))) if baseline != value => Finding::WithinDeadBand,
             _ => Finding::Fired,

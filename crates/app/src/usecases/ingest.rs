@@ -147,7 +147,8 @@ impl App {
 
     /// The feed that a token belongs to.
     pub fn feed(&self, token: &str) -> Option<Arc<Feed>> {
-        self.intake.feeds.read().get(&token_hash(token)).cloned()
+        let feed = self.intake.feeds.read().get(&token_hash(token)).cloned()?;
+        self.registry.application(feed.application).is_some().then_some(feed)
     }
 
     /// Takes readings in, each with its place in the request. Returns when what was accepted is committed, with those
@@ -265,6 +266,7 @@ fn checked(feed: &Feed, pushed: PushedReading, now: Timestamp) -> Result<Reading
     let hold = Duration::from_millis(feed.hold_ms.into());
     let id = id.map(|id| hash_of(feed.id, &id));
     let observed_at = observed_at.filter(|_| !Planted::MeasuredTimeIgnored.is_here());
+    let value = value.canonical();
     Ok(Reading { signal, value, observed_at, received_at: now, order, id, hold })
 }
 

@@ -64,6 +64,14 @@ pub fn has_body(signal: SignalId, value: &Value) -> bool {
     Body::of(signal, value).is_some()
 }
 
+/// The unit that an event names beside a value, if it names one.
+pub fn unit_of(signal: SignalId, value: &Value) -> Option<String> {
+    let mut w = Writer::with_capacity(128);
+    Body::of(signal, value)?.write(&mut w);
+    let body = w.finish();
+    Some(super::json::member(&body, "unit")?.trim_matches('"').to_owned())
+}
+
 /// The challenge to a callback URI. Here alone the moment of delivery is text.
 pub fn verify(envelope: &Envelope<'_>, challenge: &str) -> String {
     let mut w = Writer::with_capacity(384);

@@ -30,6 +30,16 @@ pub enum Value {
     Json(String),
 }
 
+impl Value {
+    /// The form in which equal values are equal: cells in the order of their places.
+    pub fn canonical(mut self) -> Self {
+        if let Self::Grid(cells) = &mut self {
+            cells.sort_by_key(|cell| (cell.row, cell.column));
+        }
+        self
+    }
+}
+
 /// One door, window or tyre.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct GridCell {

@@ -1,10 +1,11 @@
 //! Charging events, derived from what is known of a vehicle.
 
-use super::Document;
+use super::{Document, Told};
 use crate::{
     signal::{
         CHARGE_LIMITS, CHARGING_STATUS, IS_CABLE_CONNECTED, IS_CHARGING, STATE_OF_CHARGE, SignalId, Value,
     },
+    time::Timestamp,
     webhook::ChargingEvent,
 };
 
@@ -21,6 +22,33 @@ pub(super) fn is_charging(document: &Document) -> Option<bool> {
         (_, Some(Value::Text(status))) => Some(status == "CHARGING"),
         _ => None,
     }
+}
+
+/// When it was last said whether the vehicle charges.
+pub(super) fn seen_at(document: &Document) -> Option<Timestamp> {
+    [IS_CHARGING, CHARGING_STATUS]
+        .into_iter()
+        .find_map(|signal| document.signal(signal))
+        .map(|state| state.answered_at)
+}
+
+/// When the car measured what is known of its charging, if its source says.
+pub(super) fn since(document: &Document) -> Option<Timestamp> {
+    let known = |signal| document.signal(signal)?.value.as_ref()?.1;
+    known(IS_CHARGING).or_else(|| known(CHARGING_STATUS))
+}
+
+/// Whether the vehicle charged when a webhook was last told, or first looked.
+pub(super) fn known_to(told: &Told) -> Option<bool> {
+    match told.baselines.as_slice() {
+        [(IS_CHARGING, Value::Flag(charging))] => Some(*charging),
+        _ => None,
+    }
+}
+
+/// Remembers what a webhook knows.
+pub(super) fn remember(told: &mut Told, charging: bool) {
+    told.baselines = vec![(IS_CHARGING, Value::Flag(charging))];
 }
 
 /// Whether the vehicle is plugged in, as far as is known.
@@ -56,7 +84,6 @@ fn is_full(document: &Document) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Timestamp;
 
     fn car(values: &[(SignalId, Value)]) -> Document {
         let mut document = Document::default();

@@ -269,7 +269,7 @@ impl Out {
     }
 
     fn pushes(&mut self, pushes: &Pushes) {
-        self.array(4).flag(Some(pushes.only)).optional(pushes.last_at.map(Timestamp::as_micros));
+        self.array(3).flag(Some(pushes.only));
         let seen: Vec<u8> = pushes.seen.iter().flat_map(|id| id.to_le_bytes()).collect();
         self.put(|e| e.bytes(&seen)?.ok());
         self.array(pushes.held.len());
@@ -467,14 +467,14 @@ fn watching(d: &mut Decoder<'_>) -> Result<Watching, Error> {
 
 fn pushes(d: &mut Decoder<'_>) -> Result<Pushes, Error> {
     let len = array(d)?;
-    let (only, last_at) = (d.bool()?, optional(d, micros)?);
+    let only = d.bool()?;
     let seen = d.bytes()?.as_chunks::<8>().0.iter().map(|id| u64::from_le_bytes(*id)).collect();
     let mut held = Vec::new();
     for _ in 0..array(d)? {
         held.extend(reading(d)?);
     }
-    skip(d, len, 4)?;
-    Ok(Pushes { only, last_at, seen, held })
+    skip(d, len, 3)?;
+    Ok(Pushes { only, seen, held })
 }
 
 /// A held reading; `None` for one that only a newer program understands.
@@ -652,8 +652,7 @@ mod tests {
         });
         let (seen, held) =
             (proptest::collection::vec(any::<u64>(), 0..9), proptest::collection::vec(held, 0..4));
-        (any::<bool>(), proptest::option::of(times()), seen, held)
-            .prop_map(|(only, last_at, seen, held)| Pushes { only, last_at, seen, held })
+        (any::<bool>(), seen, held).prop_map(|(only, seen, held)| Pushes { only, seen, held })
     }
 
     fn tolds() -> impl Strategy<Value = Told> {

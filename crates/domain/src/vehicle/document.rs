@@ -86,7 +86,7 @@ pub struct Subscription {
 pub struct Told {
     /// Up to which epoch of the webhook: an older one owes a first delivery.
     pub epoch: u32,
-    /// What the last event carried of triggers with a dead band.
+    /// What the last event carried of triggers with a dead band; whether the vehicle charges, for charging events.
     pub baselines: Vec<(SignalId, Value)>,
     /// Errors that were reported and have not cleared: of one signal, or of the whole vehicle.
     pub open_errors: Vec<(ErrorCode, Option<SignalId>)>,
@@ -125,8 +125,6 @@ pub struct Watching {
 pub struct Pushes {
     /// There is nobody to ask: all that is known of the vehicle is pushed.
     pub only: bool,
-    /// When something was last pushed.
-    pub last_at: Option<Timestamp>,
     /// Ids of the newest readings, hashed; the newest last.
     pub seen: Vec<u64>,
     /// Readings that wait for earlier ones.

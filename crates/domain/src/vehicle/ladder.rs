@@ -7,14 +7,13 @@ use super::Document;
 use crate::{
     errors::ErrorCode,
     signal::{GEAR, IS_ASLEEP, IS_CABLE_CONNECTED, SPEED, Value},
-    time::Timestamp,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// No watched vehicle is read less often.
 pub(super) const SLOWEST: Duration = Duration::from_secs(3_600);
 /// After so many intervals without a push, a stream counts as silent.
-const SILENCE: u32 = 2;
+pub(super) const SILENCE: u32 = 2;
 
 /// What a vehicle seems to be doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,11 +79,6 @@ pub(super) fn interval(make: &str, activity: Activity, quiet: u8) -> Duration {
         Activity::Parked => doubled(long, 3).min(SLOWEST),
         Activity::Asleep => SLOWEST,
     }
-}
-
-/// Until when a stream of pushes makes reads needless.
-pub(super) fn suspended_until(document: &Document, interval: Duration) -> Option<Timestamp> {
-    document.pushes.last_at.map(|at| at + interval * SILENCE)
 }
 
 /// Spreads reads of many vehicles over an eighth of the interval, the same for a vehicle each time.

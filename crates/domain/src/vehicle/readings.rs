@@ -24,8 +24,8 @@ use crate::{
 
 /// How far in the future a moment may lie before it is not believed.
 const SKEW: Duration = Duration::from_secs(60);
-/// Ids that are remembered per vehicle; older readings are told apart by their moments.
-const REMEMBERED: usize = 32;
+/// Ids that are remembered per vehicle, of readings that neither a moment nor a number tells from earlier ones.
+const REMEMBERED: usize = 1_024;
 /// Readings of one vehicle that may wait for earlier ones; the oldest goes on when there are more.
 pub const MOST_HELD: usize = 256;
 
@@ -99,6 +99,11 @@ impl Verdict {
         }
     }
 
+    /// Whether the reading says what the signal is now, be it known or new.
+    pub const fn is_news(self) -> bool {
+        matches!(self, Self::First | Self::Changed | Self::Same | Self::Duplicate)
+    }
+
     /// Whether the reading's value becomes the signal's.
     pub const fn is_taken(self) -> bool {
         matches!(self, Self::First | Self::Changed | Self::Same)
@@ -111,6 +116,15 @@ impl Reading {
     pub fn moment(&self) -> Timestamp {
         let believed = self.observed_at.filter(|&at| at <= self.received_at + SKEW);
         Timestamp::from_millis(believed.unwrap_or(self.received_at).as_millis())
+    }
+
+    /// Whether its moment or its number tells it from earlier readings.
+    const fn is_placed(&self) -> bool {
+        match self.order {
+            Order::Observed => self.observed_at.is_some(),
+            Order::Delivery => false,
+            Order::Sequence(_) => true,
+        }
     }
 
     /// Judges the reading by what is known of its signal.
@@ -164,7 +178,7 @@ pub(super) fn admit(document: &mut Document, readings: Vec<Reading>, now: Timest
     let pushes = &mut document.pushes;
     let mut ready = Vec::with_capacity(readings.len());
     for reading in readings {
-        if let Some(id) = reading.id {
+        if let Some(id) = reading.id.filter(|_| !reading.is_placed()) {
             if pushes.seen.contains(&id) {
                 continue;
             }
@@ -298,7 +312,7 @@ mod tests {
         let one = |value, id| Reading { id: Some(id), ..reading(value, Some(50), Order::Delivery) };
         assert_eq!(admit(&mut document, vec![one(1.0, 7), one(2.0, 7), one(3.0, 8)], at(100)).len(), 2);
         assert_eq!(admit(&mut document, vec![one(9.0, 8)], at(101)).len(), 0);
-        for id in 100..200 {
+        for id in 100..1_200 {
             admit(&mut document, vec![one(1.0, id)], at(102));
         }
         assert_eq!(document.pushes.seen.len(), REMEMBERED);

@@ -50,15 +50,34 @@ pub(super) fn fired(
     settings.triggers.iter().filter(fires).map(|trigger| trigger.signal).collect()
 }
 
+/// Gives triggers with a dead band that have no baseline yet the value from which they drift: the one before this change, or
+/// the first one.
+pub(super) fn seed(document: &Document, told: &mut Told, settings: &Unified, changed: &[SignalId]) {
+    for trigger in settings.triggers.iter().filter(|trigger| trigger.dead_band.is_some()) {
+        let signal = trigger.signal;
+        if told.baselines.iter().any(|(of, _)| *of == signal) {
+            continue;
+        }
+        let Some((value, ..)) = document.signal(signal).and_then(|state| state.value.as_ref()) else {
+            continue;
+        };
+        let judged = document.signal(signal).and_then(|state| state.judged.as_ref());
+        let before = judged.and_then(|judged| judged.before.as_ref()).map(|(value, _)| value);
+        let from = match (changed.contains(&signal), before) {
+            (false, _) => value,
+            (true, Some(before)) => before,
+            // The first value after an error is told whatever it is.
+            (true, None) => continue,
+        };
+        told.baselines.push((signal, from.clone()));
+    }
+}
+
 /// Whether a signal has moved far enough from what was last told of it.
 fn left_band(document: &Document, told: &Told, signal: SignalId, band: f64) -> bool {
     let Some(value) = document.value(signal) else { return false };
     let baseline = told.baselines.iter().find(|(of, _)| *of == signal).map(|(_, value)| value);
-    let before = || {
-        let judged = document.signal(signal)?.judged.as_ref()?;
-        judged.before.as_ref().map(|(value, _)| value)
-    };
-    baseline.or_else(before).is_none_or(|baseline| !within(baseline, value, band))
+    baseline.is_none_or(|baseline| !within(baseline, value, band))
 }
 
 /// Whether two values are nearer to each other than a dead band.

@@ -12,7 +12,7 @@
 //! | `signal` | a code of the catalogue |
 //! | `value` | in the signal's canonical unit: a number, text or flag, or the body of the signal as an object |
 //! | `observedAt` | when the car measured it: text, or milliseconds since 1970; without it, the moment of arrival counts |
-//! | `id` | the reading's id at its source: one that comes again is left out |
+//! | `id` | the reading's id at its source: one that comes again is left out, among the newest 1,024 of a vehicle, where neither its moment nor its number tells it from earlier ones |
 //! | `sequence` | the reading's number, for feeds that are ordered by it |
 //!
 //! A reading that cannot be taken is reported by its place, and the others are taken. The answer comes when those are
@@ -97,7 +97,7 @@ fn unpacked(headers: &HeaderMap, body: Bytes) -> Result<Bytes, ApiError> {
         None | Some(b"identity") => Ok(body),
         Some(b"gzip") => {
             let mut unpacked = Vec::with_capacity(body.len().saturating_mul(4).min(MOST_UNPACKED as usize));
-            let mut unpacking = flate2::read::GzDecoder::new(&body[..]).take(MOST_UNPACKED + 1);
+            let mut unpacking = flate2::read::MultiGzDecoder::new(&body[..]).take(MOST_UNPACKED + 1);
             unpacking
                 .read_to_end(&mut unpacked)
                 .map_err(|error| ApiError::malformed(format!("the body is not gzip: {error}")))?;
@@ -117,19 +117,20 @@ fn of_array(body: &[u8]) -> Result<Sorted, ApiError> {
     // As a whole first: only a body with a mistake in it is read item by item.
     if let Ok(items) = serde_json::from_slice::<Vec<Item<'_>>>(body) {
         bounded(items.len())?;
-        return Ok(sorted(items.into_iter().map(Ok)));
+        return Ok(sorted(items.into_iter().map(Ok).enumerate()));
     }
     let items: Vec<&serde_json::value::RawValue> = serde_json::from_slice(body)
         .map_err(|error| ApiError::malformed(format!("the body is not an array of readings: {error}")))?;
     bounded(items.len())?;
-    Ok(sorted(items.into_iter().map(|item| serde_json::from_str(item.get()))))
+    Ok(sorted(items.into_iter().map(|item| serde_json::from_str(item.get())).enumerate()))
 }
 
 fn of_lines(body: &[u8]) -> Result<Sorted, ApiError> {
     let body = std::str::from_utf8(body).map_err(|_| ApiError::malformed("the body is not UTF-8"))?;
-    let lines: Vec<&str> = body.lines().filter(|line| !line.trim().is_empty()).collect();
-    bounded(lines.len())?;
-    Ok(sorted(lines.into_iter().map(serde_json::from_str)))
+    // A reading's place is that of its line; empty ones count, too.
+    let lines = || body.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    bounded(lines().count())?;
+    Ok(sorted(lines().map(|(place, line)| (place, serde_json::from_str(line)))))
 }
 
 fn bounded(count: usize) -> Result<(), ApiError> {
@@ -139,9 +140,9 @@ fn bounded(count: usize) -> Result<(), ApiError> {
     }
 }
 
-fn sorted<'b>(items: impl Iterator<Item = serde_json::Result<Item<'b>>>) -> Sorted {
+fn sorted<'b>(items: impl Iterator<Item = (usize, serde_json::Result<Item<'b>>)>) -> Sorted {
     let (mut readings, mut rejected) = (Vec::with_capacity(items.size_hint().0), Vec::new());
-    for (index, item) in items.enumerate() {
+    for (index, item) in items {
         match item.map_err(|error| error.to_string()).and_then(Item::into_reading) {
             Ok(reading) => readings.push((index, reading)),
             Err(reason) => rejected.push(Rejected { index, reason }),
@@ -206,6 +207,21 @@ mod tests {
         let document = server.app.document(vehicle).await.unwrap();
         let charge = document.value(domain::signal::STATE_OF_CHARGE);
         assert_eq!(charge, Some(&domain::signal::Value::Number(78.0)));
+    }
+
+    #[tokio::test]
+    async fn every_part_of_a_gzip_body_counts() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let token = feed(&server, &tenant).await;
+        let part = || {
+            let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            writeln!(packed, "{}", reading(&tenant.vehicle, json!(78))).unwrap();
+            packed.finish().unwrap()
+        };
+        let body = [part(), part()].concat();
+        let answered = push(&server, &token, "application/x-ndjson", Some("gzip"), body).await.expect(200);
+        assert_eq!(answered.json()["accepted"], 2);
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use app::PushedReading;
 use domain::{
     ids::VehicleId,
-    payload::json::canonical,
+    payload::{json::canonical, unified::unit_of},
     signal::{GridCell, SignalId, Value},
     time::Timestamp,
 };
@@ -16,7 +16,7 @@ const MOST_ID: usize = 256;
 
 /// One reading on the wire.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a reading")]
 pub(super) struct Item<'b> {
     #[serde(borrow)]
     id: Option<Cow<'b, str>>,
@@ -50,7 +50,7 @@ impl Item<'_> {
         Ok(PushedReading {
             vehicle,
             signal,
-            value: value(self.value)?,
+            value: value(signal, self.value)?,
             observed_at: self.observed_at.map(moment).transpose()?,
             id,
             sequence: self.sequence,
@@ -67,9 +67,29 @@ fn moment(moment: Moment) -> Result<Timestamp, String> {
     }
 }
 
-/// A value of the wire: a scalar as it is, and an object in the shape of its signal's body.
-fn value(json: serde_json::Value) -> Result<Value, String> {
+/// A value of the wire: a scalar as it is, and an object in the shape of its signal's body. Where a body names a unit, it
+/// has to be the one that the signal has here.
+fn value(signal: SignalId, json: serde_json::Value) -> Result<Value, String> {
     use serde_json::Value as Json;
+    let unit = json.get("unit").and_then(Json::as_str).map(str::to_owned);
+    let value = form(json)?;
+    let own = unit_of(signal, &value);
+    match unit {
+        Some(unit) if own.as_ref().is_some_and(|own| *own != unit) => {
+            Err(format!("{} is taken in {}, not in {unit}", signal.entry().code, own.unwrap_or_default()))
+        }
+        _ => Ok(value),
+    }
+}
+
+fn form(json: serde_json::Value) -> Result<Value, String> {
+    use serde_json::Value as Json;
+    if let Json::Object(members) = &json
+        && let Some(scalar @ (Json::Bool(_) | Json::Number(_) | Json::String(_))) = members.get("value")
+        && members.keys().all(|key| key == "value" || key == "unit")
+    {
+        return form(scalar.clone());
+    }
     match json {
         Json::Bool(flag) => Ok(Value::Flag(flag)),
         Json::Number(number) => Ok(Value::Number(number.as_f64().unwrap_or(f64::NAN))),
@@ -104,7 +124,8 @@ fn grid(json: &serde_json::Value) -> Option<Value> {
             pressure: cell.get("tirePressure").and_then(serde_json::Value::as_f64),
         })
     };
-    json.get("values")?.as_array()?.iter().map(cell).collect::<Option<Vec<_>>>().map(Value::Grid)
+    let cells = json.get("values")?.as_array().filter(|cells| !cells.is_empty())?;
+    cells.iter().map(cell).collect::<Option<Vec<_>>>().map(Value::Grid)
 }
 
 #[cfg(test)]
@@ -113,7 +134,7 @@ mod tests {
 
     #[test]
     fn values_take_the_form_of_their_signals() {
-        let read = |json: &str| value(serde_json::from_str(json).unwrap());
+        let read = |json: &str| form(serde_json::from_str(json).unwrap());
         assert_eq!(read("78.5"), Ok(Value::Number(78.5)));
         assert_eq!(read("true"), Ok(Value::Flag(true)));
         assert_eq!(read(r#""DRIVE""#), Ok(Value::Text("DRIVE".into())));
@@ -122,6 +143,14 @@ mod tests {
         let door = GridCell { row: 1, column: 0, is_open: Some(true), ..GridCell::default() };
         assert_eq!(read(r#"{"values":[{"row":1,"column":0,"isOpen":true}]}"#), Ok(Value::Grid(vec![door])));
         assert_eq!(read(r#"{"activeLimit":80}"#), Ok(Value::Json(r#"{"activeLimit":80}"#.into())));
+        assert_eq!(read(r#"{"value":78,"unit":"percent"}"#), Ok(Value::Number(78.0)));
+        let limits = r#"{"values":[],"activeLimit":80,"unit":"percent"}"#;
+        assert_eq!(read(limits), Ok(Value::Json(limits.into())));
+        let of_charge =
+            |json: &str| value(domain::signal::STATE_OF_CHARGE, serde_json::from_str(json).unwrap());
+        assert!(of_charge(r#"{"value":78,"unit":"percent"}"#).is_ok());
+        let refused = of_charge(r#"{"value":0.78,"unit":"fraction"}"#).unwrap_err();
+        assert_eq!(refused, "tractionbattery-stateofcharge is taken in percent, not in fraction");
         assert!(read("null").is_err());
         assert!(read("[1]").is_err());
     }

@@ -90,7 +90,7 @@ impl Step<'_> {
         });
         match outcome {
             Ok((value, captured_at)) => {
-                if self.take(signal, value, captured_at, None) {
+                if self.take(signal, value.canonical(), captured_at, None) {
                     changed.push(signal);
                 }
                 None
@@ -106,21 +106,28 @@ impl Step<'_> {
     /// Takes in pushed readings, moment by moment: what was measured together makes one event.
     fn push(&mut self, readings: Vec<Reading>) {
         self.seen.push = true;
-        self.document.pushes.last_at = Some(self.now);
         self.outcome.unchanged = false;
         self.release(readings);
     }
 
     fn release(&mut self, readings: Vec<Reading>) {
-        let ready = readings::admit(self.document, readings, self.now);
+        let mut ready = readings::admit(self.document, readings, self.now);
         self.outcome.unchanged &= ready.is_empty();
+        // What the owner has not granted is not taken in.
+        let granted = self.document.permissions;
+        ready.retain(|reading| granted.contains(reading.signal.entry().permission));
         for moment in ready.chunk_by(|one, next| one.moment() == next.moment()) {
-            let mut changed = Vec::new();
+            let mut changed: Vec<(SignalId, Option<Value>)> = Vec::new();
             for reading in moment {
-                if self.take_reading(reading) && !changed.contains(&reading.signal) {
-                    changed.push(reading.signal);
+                let before = self.document.value(reading.signal).cloned();
+                if self.take_reading(reading) && !changed.iter().any(|(signal, _)| *signal == reading.signal)
+                {
+                    changed.push((reading.signal, before));
                 }
             }
+            // Several values of one moment are a change only if the last one is.
+            changed.retain(|(signal, before)| self.document.value(*signal) != before.as_ref());
+            let changed: Vec<SignalId> = changed.into_iter().map(|(signal, _)| signal).collect();
             self.look(&changed);
             if self.document.pushes.only {
                 self.decide_first_deliveries();
@@ -189,7 +196,7 @@ impl Step<'_> {
         self.seen.faults |= failed.is_some() || verdict == Verdict::First;
         let changed =
             verdict == Verdict::Changed || (verdict == Verdict::First && failed.is_some_and(is_reported));
-        if changed {
+        if changed || verdict == Verdict::First {
             self.seen.change = true;
             self.document.watching.quiet = 0;
         }
@@ -230,6 +237,7 @@ impl Step<'_> {
         if had != granted {
             let narrowed = had.bits() & !granted.bits() != 0;
             self.document.signals.retain(|state| granted.contains(state.signal.entry().permission));
+            self.document.pushes.held.retain(|held| granted.contains(held.signal.entry().permission));
             self.seen.faults = true;
             if self.document.watching.read_at.is_some() {
                 self.document.watching.read_at = Some(self.now);

@@ -191,22 +191,32 @@ fn watched_signals(plan: &Plan) -> Vec<SignalId> {
     }
 }
 
-/// Whether a stream of pushes makes reads needless: all that can make a webhook fire has lately come by push.
-fn suspended(document: &Document, info: &VehicleInfo, webhooks: &[&Webhook], now: Timestamp) -> bool {
+/// Until when pushes make reads needless: all that can make a webhook fire has lately come by push.
+fn suspended_until(document: &Document, info: &VehicleInfo, webhooks: &[&Webhook]) -> Option<Timestamp> {
     let interval = ladder::interval(&info.make, ladder::activity(document), document.watching.quiet);
-    if ladder::suspended_until(document, interval).is_none_or(|until| until <= now) {
-        return false;
-    }
-    let pushed = |signal: SignalId| {
-        document.signal(signal).and_then(|state| state.judged.as_ref()).is_some_and(|judged| judged.pushed)
+    let fresh_until = |signal: SignalId| {
+        let judged = document.signal(signal).and_then(|state| state.judged.as_ref());
+        let pushed = judged.filter(|judged| judged.pushed && judged.verdict.is_news());
+        pushed.map(|judged| judged.received_at + interval * ladder::SILENCE)
     };
-    document.subscriptions.iter().filter_map(|on| live(webhooks, on.webhook)).all(|webhook| {
+    let mut until = Timestamp::NEVER;
+    for webhook in document.subscriptions.iter().filter_map(|on| live(webhooks, on.webhook)) {
         match &webhook.revision.plan {
-            Plan::Unified(unified) => unified.triggers.iter().all(|trigger| pushed(trigger.signal)),
-            Plan::EventBased(_) => pushed(crate::signal::IS_CHARGING),
-            Plan::Scheduled(_) | Plan::Dynamic(_) => true,
+            Plan::Unified(unified) => {
+                for trigger in &unified.triggers {
+                    until = until.min(fresh_until(trigger.signal)?);
+                }
+            }
+            Plan::EventBased(_) => until = until.min(fresh_until(crate::signal::IS_CHARGING)?),
+            Plan::Scheduled(_) | Plan::Dynamic(_) => {}
         }
-    })
+    }
+    Some(until)
+}
+
+/// Whether pushes make reads needless now.
+fn suspended(document: &Document, info: &VehicleInfo, webhooks: &[&Webhook], now: Timestamp) -> bool {
+    suspended_until(document, info, webhooks).is_some_and(|until| until > now)
 }
 
 struct Step<'a> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Event, Gathering, Occasion,
+        Event, Gathering, Occasion, charging,
         slots::{self, Decision, Rhythm},
         watch,
     },
@@ -113,7 +113,12 @@ impl Step<'_> {
         }
         if webhook.unified().is_none() {
             subscription.told.epoch = webhook.status.epoch;
-            self.document.watching.charging = None;
+            subscription.told.baselines.clear();
+            // What was seen long ago may have changed while nobody looked.
+            let fresh = charging::seen_at(self.document).is_some_and(|at| at >= self.now - slots::WINDOW);
+            if let Some(charging) = charging::is_charging(self.document).filter(|_| fresh) {
+                charging::remember(&mut self.document.subscriptions[at].told, charging);
+            }
         } else if subscription.gathering.is_none() {
             let fresh_from = self.now - slots::WINDOW;
             subscription.gathering =

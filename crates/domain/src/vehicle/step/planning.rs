@@ -9,7 +9,7 @@ use super::{
         readings,
         slots::Rhythm,
     },
-    Step, live, suspended,
+    Step, live, suspended, suspended_until,
 };
 use crate::{time::Timestamp, webhook::Plan};
 
@@ -65,6 +65,8 @@ impl Step<'_> {
         let next = match planned {
             _ if !watched => None,
             None => Some(self.now),
+            // A car that begins to do something is read sooner.
+            Some(at) if at > self.now && self.seen.push && self.seen.change => Some(at.min(self.soon())),
             Some(at) if at > self.now => Some(at),
             Some(_) if self.seen.read => Some(self.next_watch(leave_alone)),
             Some(_) if suspended(self.document, self.info, self.webhooks, self.now) => {
@@ -78,16 +80,21 @@ impl Step<'_> {
         }
     }
 
+    fn soon(&self) -> Timestamp {
+        let activity = ladder::activity(self.document);
+        let interval = ladder::interval(&self.info.make, activity, self.document.watching.quiet);
+        self.now + ladder::spread(interval, self.info.id.0)
+    }
+
     fn next_watch(&mut self, leave_alone: Option<Duration>) -> Timestamp {
         if self.seen.read && !self.seen.change {
             self.document.watching.quiet = self.document.watching.quiet.saturating_add(1);
         }
-        let interval =
-            ladder::interval(&self.info.make, ladder::activity(self.document), self.document.watching.quiet);
-        let next = self.now + ladder::spread(interval, self.info.id.0);
-        let next = next.max(self.now + leave_alone.unwrap_or(Duration::ZERO).min(SLOWEST));
+        let next = self.soon().max(self.now + leave_alone.unwrap_or(Duration::ZERO).min(SLOWEST));
         match suspended(self.document, self.info, self.webhooks, self.now) {
-            true => ladder::suspended_until(self.document, interval).map_or(next, |until| until.max(next)),
+            true => {
+                suspended_until(self.document, self.info, self.webhooks).map_or(next, |until| until.max(next))
+            }
             false => next,
         }
     }

@@ -15,13 +15,8 @@ use crate::{
 impl Step<'_> {
     /// Tells webhooks that watch the vehicle what has changed.
     pub(super) fn look(&mut self, changed: &[SignalId]) {
-        let before = self.document.watching.charging;
-        let after = charging::is_charging(self.document);
-        self.document.watching.charging = after.or(before);
-        let charging = charging::event(before, after, self.document);
-        if changed.is_empty() && charging.is_none() {
-            return;
-        }
+        let charging = charging::is_charging(self.document);
+        self.document.watching.charging = charging.or(self.document.watching.charging);
         for at in 0..self.document.subscriptions.len() {
             let subscription = &self.document.subscriptions[at];
             let Some(webhook) = live(self.webhooks, subscription.webhook) else { continue };
@@ -30,13 +25,23 @@ impl Step<'_> {
             }
             match &webhook.revision.plan {
                 Plan::Unified(unified) => {
+                    let mut told = std::mem::take(&mut self.document.subscriptions[at].told);
+                    watch::seed(self.document, &mut told, unified, changed);
+                    self.document.subscriptions[at].told = told;
+                    let subscription = &self.document.subscriptions[at];
                     let fired = watch::fired(self.document, &subscription.told, unified, changed);
                     if !fired.is_empty() {
                         self.tell(at, webhook, unified, Some(fired));
                     }
                 }
                 Plan::EventBased(settings) => {
-                    if let Some(event) = charging.filter(|&event| settings.events.contains(event))
+                    let before = charging::known_to(&subscription.told);
+                    let event = charging::event(before, charging, self.document);
+                    if let Some(charging) = charging.filter(|_| charging != before) {
+                        charging::remember(&mut self.document.subscriptions[at].told, charging);
+                        self.outcome.unchanged = false;
+                    }
+                    if let Some(event) = event.filter(|&event| settings.events.contains(event))
                         && self.is_approved()
                     {
                         self.owe(at, webhook, Occasion::Charging(event));
@@ -69,6 +74,10 @@ impl Step<'_> {
 
     /// Owes a webhook an event that has no slot.
     pub(super) fn owe(&mut self, at: usize, webhook: &Webhook, occasion: Occasion) {
+        let happened = match occasion {
+            Occasion::Charging(_) => charging::since(self.document).unwrap_or(self.now).min(self.now),
+            _ => self.now,
+        };
         let subscription = &mut self.document.subscriptions[at];
         let moment = u64::try_from(self.now.as_millis()).unwrap_or(0);
         subscription.sequence = moment.max(subscription.sequence + 1);
@@ -77,7 +86,7 @@ impl Step<'_> {
             webhook: webhook.no,
             revision: webhook.revision.number,
             id: EventId::of_number(subscription.id, subscription.sequence),
-            at: self.now,
+            at: happened,
             sequence: subscription.sequence,
             occasion,
             observation: 0,

@@ -488,3 +488,95 @@ fn the_moments_after_a_first_delivery_are_changes_even_in_one_push() {
     assert_eq!(occasions(&outcome), expected);
     assert_eq!(outcome.observations.len(), 3, "each with what was known then");
 }
+
+#[test]
+fn a_dead_band_without_an_event_before_it_is_left_by_drifting_too() {
+    let mut car = Car::on(unified());
+    car.document.pushes.only = true;
+    car.push(&[(STATE_OF_CHARGE, 80.0, 0)], at(0));
+    let story: Vec<_> = [100.0, 104.0, 108.0, 111.0, 115.0]
+        .into_iter()
+        .enumerate()
+        .map(|(step, km)| occasions(&car.push(&[(ODOMETER, km, 1 + step as i64)], at(1 + step as i64))).len())
+        .collect();
+    assert_eq!(story, [0, 0, 0, 1, 0]);
+}
+
+#[test]
+fn a_second_webhook_about_charging_takes_nothing_from_the_first() {
+    let charging = |charging| [(IS_CHARGING, Ok(Value::Flag(charging)))];
+    let mut car = Car::on(charging_events());
+    car.read(&charging(false), at(0));
+    assert_eq!(car.read(&charging(true), at(5)), [Occasion::Charging(ChargingEvent::Started)]);
+    let second = WebhookNo(2);
+    car.webhooks.push(Webhook { no: second, ..webhook(charging_events()) });
+    car.step(Input::Subscribe { webhook: second, id: SubscriptionId(Uuid::from_u128(78)) }, at(6));
+    let stopped = Occasion::Charging(ChargingEvent::Stopped);
+    assert_eq!(car.read(&charging(false), at(10)), [stopped.clone(), stopped]);
+}
+
+#[test]
+fn a_charging_event_happened_when_the_car_measured_it() {
+    let mut car = Car::on(charging_events());
+    let flag = |charging, minute, now| Reading {
+        signal: IS_CHARGING,
+        value: Value::Flag(charging),
+        observed_at: Some(at(minute)),
+        received_at: now,
+        order: Order::Observed,
+        id: None,
+        hold: Duration::ZERO,
+    };
+    let batch = vec![flag(false, 1, at(60)), flag(true, 20, at(60)), flag(false, 40, at(60))];
+    let outcome = car.step(Input::Readings(batch), at(60));
+    assert_eq!(outcome.events.iter().map(|event| event.at).collect::<Vec<_>>(), [at(20), at(40)]);
+}
+
+#[test]
+fn what_the_owner_has_not_granted_is_not_taken_in() {
+    let mut car = Car::on(unified());
+    car.document.pushes.only = true;
+    car.push(&[(STATE_OF_CHARGE, 80.0, 0), (ODOMETER, 100.0, 0)], at(0));
+    let less: PermissionSet =
+        Permission::ALL.iter().copied().filter(|&one| one != Permission::ReadBattery).collect();
+    car.step(Input::Permissions(less), at(1));
+    for minute in 2..5 {
+        let outcome = car.push(&[(STATE_OF_CHARGE, 80.0 - minute as f64, minute)], at(minute));
+        assert_eq!(occasions(&outcome), []);
+    }
+    assert_eq!(car.document.value(STATE_OF_CHARGE), None);
+}
+
+#[test]
+fn pushes_of_other_signals_do_not_suspend_reads() {
+    let mut car = Car::on(unified());
+    car.read(&full(80.0, 100.0), at(0));
+    car.push(&[(STATE_OF_CHARGE, 79.0, 1), (ODOMETER, 100.0, 1)], at(1));
+    let due = (2..60).find(|&minute| {
+        car.push(&[(ODOMETER, 100.0 + minute as f64, minute)], at(minute));
+        !car.wanted(at(minute)).is_empty()
+    });
+    assert!(due.is_some_and(|minute| minute <= 20), "{due:?}");
+}
+
+#[test]
+fn several_values_of_one_moment_are_a_change_only_if_the_last_one_is() {
+    let mut car = Car::on(unified());
+    car.document.pushes.only = true;
+    car.push(&[(STATE_OF_CHARGE, 80.0, 0)], at(0));
+    let both = [(STATE_OF_CHARGE, 50.0, 1), (STATE_OF_CHARGE, 51.0, 1)];
+    assert_eq!(occasions(&car.push(&both, at(1))), [changed(&[STATE_OF_CHARGE])]);
+    assert_eq!(occasions(&car.push(&both, at(2))), [], "the same again");
+}
+
+#[test]
+fn a_car_that_begins_to_drive_is_read_sooner() {
+    let mut car = Car::on(unified());
+    for minute in [0, 10, 30, 60, 100, 140] {
+        car.read(&full(80.0, 100.0), at(minute));
+    }
+    let planned = car.document.watching.read_at.unwrap();
+    assert!(planned > at(170), "{planned:?}");
+    car.push(&[(SPEED, 50.0, 141)], at(141));
+    assert!(car.document.watching.read_at.unwrap() <= at(142));
+}
