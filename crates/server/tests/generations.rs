@@ -149,6 +149,6 @@ async fn a_plan_of_the_configuration_says_which_webhooks_and_how_many_vehicles_t
     let add = ["vehicle", "add", "--app", app, "--make", "BMW", "--model", "i4", "--year", "2024"];
     shown(&server, &add).await;
     let refused = server.cli(&add).await;
-    assert!(refused.errors.contains("has room for 1 vehicles"), "{refused:?}");
+    assert!(refused.errors.contains("ends at 1 vehicles, of which 1 are connected"), "{refused:?}");
     server.stop().await;
 }
