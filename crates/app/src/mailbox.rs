@@ -17,11 +17,13 @@ use domain::{
     delivery::History,
     ids::VehicleNo,
     time::Timestamp,
-    vehicle::{self, Document, Input, Occasion, Outcome},
+    vehicle::{self, Document, Input, Lapse, Occasion, Outcome},
     webhook::{Revision, Webhook},
 };
 use hashbrown::HashMap;
-use store::{LoadedVehicle, NewEvent, NewMissed, NewObservation, StepCommit, StepResult, StoreError};
+use store::{
+    LoadedVehicle, LogStatus, NewEvent, NewLapse, NewObservation, StepCommit, StepResult, StoreError,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -276,7 +278,7 @@ fn spoil(outcome: &mut Outcome, tries: u8, webhooks: &[&Webhook]) {
         outcome.events.push(outcome.events[0].clone());
     }
     if Planted::MissedSlotsPosted.is_here()
-        && let (Some(missed), Some(event)) = (outcome.missed.first(), outcome.events.last())
+        && let (Some(missed), Some(event)) = (outcome.lapsed.first(), outcome.events.last())
     {
         let late = vehicle::Event { id: missed.id, at: missed.until, ..event.clone() };
         outcome.events.push(late);
@@ -383,15 +385,20 @@ fn commit_of(
                 observation: event.observation,
             })
             .collect(),
-        missed: outcome
-            .missed
+        lapsed: outcome
+            .lapsed
             .iter()
-            .map(|missed| NewMissed {
-                webhook: missed.webhook,
-                id: missed.id,
-                from: missed.from,
-                until: missed.until,
-                count: missed.count,
+            .map(|lapsed| NewLapse {
+                webhook: lapsed.webhook,
+                id: lapsed.id,
+                from: lapsed.from,
+                until: lapsed.until,
+                count: lapsed.count,
+                status: match lapsed.why {
+                    Lapse::Missed => LogStatus::Missed,
+                    Lapse::SwitchedOff => LogStatus::Dropped,
+                    Lapse::Left => LogStatus::Cancelled,
+                },
             })
             .collect(),
         rows: outcome.rows.clone(),
@@ -485,7 +492,7 @@ fn report(outcome: &Outcome, now: Timestamp) {
     for event in outcome.events.iter().filter(|event| event.occasion == Occasion::Slot) {
         metrics::slot_posted(now.since(event.at));
     }
-    for missed in &outcome.missed {
+    for missed in outcome.lapsed.iter().filter(|lapsed| lapsed.why == Lapse::Missed) {
         metrics::missed(missed.count);
     }
 }

@@ -259,7 +259,7 @@ impl<'a> Scene<'a> {
                     occasion: Vec::new(),
                     observation: 0,
                 }],
-                missed: Vec::new(),
+                lapsed: Vec::new(),
                 rows: Vec::new(),
                 now,
             });

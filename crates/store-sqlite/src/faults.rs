@@ -75,7 +75,7 @@ fn full_step(vehicle: VehicleNo, webhook: WebhookNo, version: u64) -> StepCommit
             occasion: Vec::new(),
             observation: 0,
         }],
-        missed: Vec::new(),
+        lapsed: Vec::new(),
         rows: Vec::new(),
         now,
     }

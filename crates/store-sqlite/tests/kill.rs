@@ -150,7 +150,7 @@ async fn step(store: &SqliteStore, vehicle: VehicleNo, webhook: WebhookNo, versi
             occasion: Vec::new(),
             observation: 0,
         }],
-        missed: Vec::new(),
+        lapsed: Vec::new(),
         rows: Vec::new(),
         now: at(10),
     };

@@ -25,7 +25,7 @@ pub use registry::{
 };
 pub use upkeep::{Backup, Retention, Retired, Size, Upkeep};
 pub use vehicles::{
-    Car, ClaimDue, Connection, ConnectionFilter, Due, LoadedVehicle, NewEvent, NewLink, NewMissed,
+    Car, ClaimDue, Connection, ConnectionFilter, Due, LoadedVehicle, NewEvent, NewLapse, NewLink,
     NewObservation, SourceRef, StepCommit, StepResult, SubscriptionRow, VehicleFilter, VehicleRow, Vehicles,
     Version,
 };

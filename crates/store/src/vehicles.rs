@@ -14,7 +14,7 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::{LaneKey, StoreError, Tombstone};
+use crate::{LaneKey, LogStatus, StoreError, Tombstone};
 
 /// The version of a document: 1 when it is linked, one more with each commit.
 pub type Version = u64;
@@ -110,7 +110,7 @@ pub struct StepCommit {
     /// Events that refer to these observations.
     pub events: Vec<NewEvent>,
     /// Slots that passed while we were down, for the log.
-    pub missed: Vec<NewMissed>,
+    pub lapsed: Vec<NewLapse>,
     /// Changes of the relational rows.
     pub rows: Vec<RowChange>,
     /// Now.
@@ -145,19 +145,21 @@ pub struct NewEvent {
     pub observation: usize,
 }
 
-/// Slots that were missed, for the log.
+/// Slots that ended without an event, for the log.
 #[derive(Clone, Debug)]
-pub struct NewMissed {
+pub struct NewLapse {
     /// Whose slots.
     pub webhook: WebhookNo,
-    /// The id of the last missed occurrence.
+    /// The id of the last of these occurrences.
     pub id: EventId,
-    /// The first missed slot.
+    /// The first slot.
     pub from: Timestamp,
-    /// The last missed slot.
+    /// The last slot.
     pub until: Timestamp,
     /// How many.
     pub count: u64,
+    /// How they ended.
+    pub status: LogStatus,
 }
 
 /// What became of a commit.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   wanted(document, webhooks, now)      which signals a read should ask for, if any
-//!   step(document, webhooks, input, now) -> Outcome { observation, events, missed, rows, next_due }
+//!   step(document, webhooks, input, now) -> Outcome { observation, events, lapsed, rows, next_due }
 //! ```
 //!
 //! What the step returns is committed in one transaction, so a crash neither loses an edge nor fires it twice, and one
@@ -27,7 +27,7 @@ pub use document::{Document, Gathering, Judged, Pushes, SignalState, Subscriptio
 pub use event::{ErrorChange, Event, Occasion};
 pub use observation::{Observation, Observed, Sample};
 pub use readings::{MOST_HELD, Order, Reading, Verdict};
-pub use step::{Input, Missed, Outcome, RowChange, step, wanted};
+pub use step::{Input, Lapse, Lapsed, Outcome, RowChange, step, wanted};
 
 use crate::{
     errors::ErrorCode,

@@ -6,7 +6,7 @@ use domain::{
     vehicle::RowChange,
 };
 use rusqlite::{OptionalExtension, Result, params};
-use store::{LogStatus, NewEvent, NewMissed, NewObservation, Scope, StepCommit, StepResult, Tombstone};
+use store::{LogStatus, NewEvent, NewLapse, NewObservation, Scope, StepCommit, StepResult, Tombstone};
 
 use super::{
     queue::{Counted, Enqueue, RollUp, enqueue},
@@ -49,7 +49,7 @@ fn commit_step(tx: &Tx<'_>, commit: &StepCommit) -> Result<StepResult> {
     for event in &commit.events {
         events.push(queue_event(tx, commit, event, observations[event.observation])?);
     }
-    log_missed(tx, commit)?;
+    log_lapsed(tx, commit)?;
     Ok(StepResult::Committed {
         version: stored.version + 1,
         observations: observations.into_iter().map(ObservationNo).collect(),
@@ -124,17 +124,18 @@ fn queue_event(tx: &Tx<'_>, commit: &StepCommit, event: &NewEvent, observation: 
     Ok(EventNo(no))
 }
 
-fn log_missed(tx: &Tx<'_>, commit: &StepCommit) -> Result<()> {
+fn log_lapsed(tx: &Tx<'_>, commit: &StepCommit) -> Result<()> {
     let mut roll_up = RollUp::default();
-    for missed in &commit.missed {
-        log_one_missed(tx, commit, missed)?;
-        let counted = Counted { count: missed.count, ..Counted::default() };
-        roll_up.add(missed.webhook.0, LogStatus::Missed, commit.now, counted);
+    for lapse in &commit.lapsed {
+        log_lapse(tx, commit, lapse)?;
+        let counted = Counted { count: lapse.count, ..Counted::default() };
+        roll_up.add(lapse.webhook.0, lapse.status, commit.now, counted);
     }
     roll_up.write(tx)
 }
 
-fn log_one_missed(tx: &Tx<'_>, commit: &StepCommit, missed: &NewMissed) -> Result<()> {
+fn log_lapse(tx: &Tx<'_>, commit: &StepCommit, lapse: &NewLapse) -> Result<()> {
+    let missed = lapse.status == LogStatus::Missed;
     tx.prepare_cached(
         "INSERT INTO delivery (event, webhook, vehicle, stripe, status, http_status, took_ms, attempt_count, revision,
              sequence, redelivery, missed, missed_from, observation, slot, created_at, ended_at, id, attempts)
@@ -142,14 +143,14 @@ fn log_one_missed(tx: &Tx<'_>, commit: &StepCommit, missed: &NewMissed) -> Resul
     )?
     .execute(params![
         tx.events.next(tx)?,
-        missed.webhook.0,
+        lapse.webhook.0,
         commit.vehicle.0,
-        LogStatus::Missed as u8,
-        rows::from_count(missed.count),
-        missed.from.as_micros(),
-        missed.until.as_micros(),
+        lapse.status as u8,
+        rows::from_count(if missed { lapse.count } else { 0 }),
+        missed.then(|| lapse.from.as_micros()),
+        lapse.until.as_micros(),
         commit.now.as_micros(),
-        missed.id.0.as_bytes(),
+        lapse.id.0.as_bytes(),
     ])
     .map(drop)
 }

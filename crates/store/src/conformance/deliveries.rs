@@ -8,7 +8,7 @@ use domain::{
 };
 
 use super::fixture::{Fixture, at, later};
-use crate::{Bucket, DeliveryFilter, LogStatus, LoggedDelivery, NewMissed, StepCommit, Store};
+use crate::{Bucket, DeliveryFilter, LogStatus, LoggedDelivery, NewLapse, StepCommit, Store};
 
 /// A log with two webhooks, two vehicles and several ends.
 struct Logged {
@@ -173,8 +173,8 @@ pub async fn roll_ups_agree_with_the_log(store: &dyn Store) {
 /// Notes slots of a webhook as missed.
 async fn miss(fixture: &Fixture<'_>, vehicle: VehicleNo, webhook: WebhookNo, count: u64) {
     let id = domain::ids::EventId(fixture.uuid());
-    let missed = NewMissed { webhook, id, from: at(20), until: at(80), count };
-    fixture.commit(StepCommit { missed: vec![missed], ..fixture.step(vehicle, at(200)).await }).await;
+    let missed = NewLapse { webhook, id, from: at(20), until: at(80), count, status: LogStatus::Missed };
+    fixture.commit(StepCommit { lapsed: vec![missed], ..fixture.step(vehicle, at(200)).await }).await;
 }
 
 pub async fn missed_slots_are_logged_and_counted(store: &dyn Store) {

@@ -140,7 +140,7 @@ impl<'a> Fixture<'a> {
             due: None,
             observations: Vec::new(),
             events: Vec::new(),
-            missed: Vec::new(),
+            lapsed: Vec::new(),
             rows: Vec::new(),
             now,
         }

@@ -9,7 +9,7 @@ use domain::{
 
 use super::fixture::{Fixture, at, lane};
 use crate::{
-    Car, ClaimDue, LogStatus, NewEvent, NewMissed, NewObservation, Scope, SourceRef, StepCommit, StepResult,
+    Car, ClaimDue, LogStatus, NewEvent, NewLapse, NewObservation, Scope, SourceRef, StepCommit, StepResult,
     Store, VehicleFilter,
 };
 use std::time::Duration;
@@ -177,12 +177,13 @@ pub async fn a_step_that_conflicts_fails_alone_and_writes_nothing(store: &dyn St
         due: Some(at(60)),
         observations: vec![NewObservation { taken_at: at(10), body: b"seen".to_vec() }],
         events: vec![fixture.event(lane(webhook), 1)],
-        missed: vec![NewMissed {
+        lapsed: vec![NewLapse {
             webhook,
             id: fixture.event(lane(webhook), 0).id,
             from: at(1),
             until: at(2),
             count: 2,
+            status: LogStatus::Missed,
         }],
         rows: vec![RowChange::Subscribe { webhook, id: SubscriptionId(fixture.uuid()) }],
         now: at(10),
@@ -382,7 +383,7 @@ fn late_step(vehicle: VehicleNo) -> StepCommit {
         due: Some(at(60)),
         observations: Vec::new(),
         events: Vec::new(),
-        missed: Vec::new(),
+        lapsed: Vec::new(),
         rows: Vec::new(),
         now: at(14),
     }

@@ -7,7 +7,7 @@ use super::{
         Answer, Fault, Judged, Order, Reading, SignalState, Subscription, Told, Verdict, readings,
         readings::is_reported, slots::Rhythm,
     },
-    Input, RowChange, Step,
+    Input, Lapse, Owed, RowChange, Step,
 };
 use crate::{
     connect::PermissionSet,
@@ -48,10 +48,9 @@ impl Step<'_> {
                 self.document.watching.approved = true;
             }
             Input::Disconnect => {
-                self.document.subscriptions.clear();
+                self.leave(|_| true);
                 self.document.signals.clear();
                 self.document.pushes.held.clear();
-                self.forget_owed(|_| true);
                 self.row(RowChange::Disconnect);
             }
             Input::Tick if self.document.pushes.held.is_empty() => {}
@@ -226,8 +225,7 @@ impl Step<'_> {
 
     fn unsubscribe(&mut self, webhook: WebhookNo) {
         if self.document.subscription(webhook).is_some() {
-            self.document.subscriptions.retain(|subscription| subscription.webhook != webhook);
-            self.forget_owed(|no| no == webhook);
+            self.leave(|no| no == webhook);
             self.row(RowChange::Unsubscribe { webhook });
         }
     }
@@ -251,8 +249,23 @@ impl Step<'_> {
         self.outcome.unchanged = false;
     }
 
-    /// Events that this very step made for a subscription that it ends are not owed any more.
-    pub(super) fn forget_owed(&mut self, gone: impl Fn(WebhookNo) -> bool) {
-        self.owed.retain(|owed| !gone(owed.event.webhook));
+    /// Ends subscriptions. What this very step has made for them is not owed any more, and neither is a slot that they were
+    /// gathering.
+    fn leave(&mut self, gone: impl Fn(WebhookNo) -> bool) {
+        let all = std::mem::take(&mut self.document.subscriptions);
+        let (left, stay) = all.into_iter().partition::<Vec<_>, _>(|subscription| gone(subscription.webhook));
+        self.document.subscriptions = stay;
+        for subscription in left {
+            if let Some(gathering) = subscription.gathering {
+                self.lapse(subscription.webhook, gathering.slot, Lapse::Left);
+            }
+        }
+        let (forgotten, owed) = std::mem::take(&mut self.owed)
+            .into_iter()
+            .partition::<Vec<_>, _>(|owed| gone(owed.event.webhook));
+        self.owed = owed;
+        for Owed { event, .. } in forgotten {
+            self.lapse(event.webhook, event.at, Lapse::Left);
+        }
     }
 }

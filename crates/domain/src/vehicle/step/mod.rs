@@ -57,8 +57,8 @@ pub struct Outcome {
     pub observations: Vec<Observation>,
     /// Webhooks that are owed a POST.
     pub events: Vec<Event>,
-    /// Slots that passed while nobody looked.
-    pub missed: Vec<Missed>,
+    /// Slots that ended without an event.
+    pub lapsed: Vec<Lapsed>,
     /// Changes of the relational rows.
     pub rows: Vec<RowChange>,
     /// When something has to happen next.
@@ -67,9 +67,9 @@ pub struct Outcome {
     pub unchanged: bool,
 }
 
-/// Slots that passed while nobody looked.
+/// Slots that ended without an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Missed {
+pub struct Lapsed {
     /// Whose slots.
     pub webhook: WebhookNo,
     /// The id that the last of them would have had.
@@ -80,6 +80,19 @@ pub struct Missed {
     pub until: Timestamp,
     /// How many.
     pub count: u64,
+    /// Why there is no event.
+    pub why: Lapse,
+}
+
+/// Why a slot ended without an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lapse {
+    /// It passed while nobody looked.
+    Missed,
+    /// Its webhook was switched off while it was gathered.
+    SwitchedOff,
+    /// The vehicle left the webhook, or its connection ended, while it was gathered.
+    Left,
 }
 
 /// A change of the relational rows that go with the document.

@@ -8,10 +8,10 @@ use super::{
         slots::{self, Decision, Rhythm},
         watch,
     },
-    Missed, Owed, Step, live,
+    Lapse, Lapsed, Owed, Step, live,
 };
 use crate::{
-    ids::EventId,
+    ids::{EventId, WebhookNo},
     time::Timestamp,
     webhook::{Unified, Webhook},
 };
@@ -21,6 +21,7 @@ impl Step<'_> {
     /// of the old cadence that has come is still owed.
     pub(super) fn reconcile(&mut self) {
         let (webhooks, now, info) = (self.webhooks, self.now, self.info);
+        let mut lapsed = Vec::new();
         let mut subscriptions = std::mem::take(&mut self.document.subscriptions);
         let unchanged = &mut self.outcome.unchanged;
         subscriptions.retain_mut(|subscription| {
@@ -39,12 +40,18 @@ impl Step<'_> {
                 }
                 *unchanged = false;
             }
-            if !webhook.status.delivers() && subscription.gathering.take().is_some() {
+            if !webhook.status.delivers()
+                && let Some(gathering) = subscription.gathering.take()
+            {
+                lapsed.push((webhook.no, gathering));
                 *unchanged = false;
             }
             true
         });
         self.document.subscriptions = subscriptions;
+        for (webhook, gathering) in lapsed {
+            self.lapse(webhook, gathering.slot, Lapse::SwitchedOff);
+        }
     }
 
     /// Gives up slots whose time is over, before new answers come in: they belong to the next slot.
@@ -94,12 +101,13 @@ impl Step<'_> {
         });
         if let Some(until) = reached.last_missed {
             subscription.missed += reached.missed;
-            self.outcome.missed.push(Missed {
+            self.outcome.lapsed.push(Lapsed {
                 webhook: webhook.no,
                 id: EventId::of_slot(webhook.id, self.info.id, until),
                 from: first,
                 until,
                 count: reached.missed,
+                why: Lapse::Missed,
             });
         }
     }
@@ -205,12 +213,23 @@ impl Step<'_> {
         }
     }
 
+    /// Ends a slot without an event. First deliveries have no slot, and a webhook that was deleted has no log to stand in.
+    pub(super) fn lapse(&mut self, webhook: WebhookNo, slot: Timestamp, why: Lapse) {
+        let known = self.webhooks.iter().find(|candidate| candidate.no == webhook);
+        let Some(known) = known.filter(|known| known.revision.plan.endpoints().is_some()) else { return };
+        let id = EventId::of_slot(known.id, self.info.id, slot);
+        self.outcome.lapsed.push(Lapsed { webhook, id, from: slot, until: slot, count: 1, why });
+    }
+
     /// Ends a slot with an event.
     pub(super) fn post(&mut self, at: usize, gathering: Gathering) {
         let subscription = &mut self.document.subscriptions[at];
         subscription.gathering = None;
         self.outcome.unchanged = false;
-        let Some(webhook) = live(self.webhooks, subscription.webhook) else { return };
+        let no = subscription.webhook;
+        let Some(webhook) = live(self.webhooks, no) else {
+            return self.lapse(no, gathering.slot, Lapse::SwitchedOff);
+        };
         subscription.sequence += 1;
         let event = Event {
             webhook: webhook.no,

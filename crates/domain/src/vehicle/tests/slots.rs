@@ -147,7 +147,7 @@ fn a_slot_that_brought_nothing_ends_with_the_next_one_as_error_entries() {
     car.fail(ErrorCode::VEHICLE_STATE_ASLEEP, at(1, 0));
     let outcome = car.answer(Ok(7.0), at(2, 0));
     assert_eq!(slots(&outcome), [(HOURLY, at(1, 0)), (HOURLY, at(2, 0))]);
-    assert_eq!(outcome.missed, [], "somebody looked");
+    assert_eq!(outcome.lapsed, [], "somebody looked");
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn fault_d11_after_an_outage_there_is_one_catch_up_and_the_rest_is_counted() {
     let mut car = Car::on(vec![webhook(HOURLY, 1)], at(0, 30));
     let outcome = car.answer(Ok(1.0), at(25, 20));
     assert_eq!(slots(&outcome), [(HOURLY, at(25, 0))]);
-    let [missed] = outcome.missed[..] else { panic!("{:?}", outcome.missed) };
+    let [missed] = outcome.lapsed[..] else { panic!("{:?}", outcome.lapsed) };
     assert_eq!((missed.from, missed.until, missed.count), (at(1, 0), at(24, 0), 24));
     assert_eq!(outcome.next_due, Some(at(26, 0)));
 }
@@ -223,7 +223,7 @@ fn slots_of_a_webhook_that_does_not_deliver_pass_silently() {
         let mut car = Car::on(vec![Webhook { status, ..webhook(HOURLY, 1) }], at(0, 30));
         assert_eq!(car.wanted(at(1, 0)), [], "nothing is read for it");
         let outcome = car.step(Input::Tick, at(3, 10));
-        assert_eq!((slots(&outcome), outcome.missed.len(), outcome.next_due), (vec![], 0, Some(at(4, 0))));
+        assert_eq!((slots(&outcome), outcome.lapsed.len(), outcome.next_due), (vec![], 0, Some(at(4, 0))));
     }
 }
 

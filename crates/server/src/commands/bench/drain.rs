@@ -86,7 +86,7 @@ async fn fill(stage: &Stage, events: usize, run: usize, quiet: bool) -> Result<u
                     occasion: Vec::new(),
                     observation: 0,
                 }],
-                missed: vec![],
+                lapsed: vec![],
                 rows: vec![],
                 now: FIRST_HOUR - HOUR,
             });
