@@ -109,7 +109,7 @@ pub struct StepCommit {
     pub observations: Vec<NewObservation>,
     /// Events that refer to these observations.
     pub events: Vec<NewEvent>,
-    /// Slots that passed while we were down, for the log.
+    /// Slots that ended without an event, for the log.
     pub lapsed: Vec<NewLapse>,
     /// Changes of the relational rows.
     pub rows: Vec<RowChange>,
