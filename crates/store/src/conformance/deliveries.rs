@@ -175,13 +175,7 @@ async fn miss(fixture: &Fixture<'_>, vehicle: VehicleNo, webhook: WebhookNo, cou
     lapse(fixture, vehicle, webhook, count, LogStatus::Missed).await;
 }
 
-async fn lapse(
-    fixture: &Fixture<'_>,
-    vehicle: VehicleNo,
-    webhook: WebhookNo,
-    count: u64,
-    status: LogStatus,
-) {
+async fn lapse(fixture: &Fixture<'_>, vehicle: VehicleNo, webhook: WebhookNo, count: u64, status: LogStatus) {
     let id = domain::ids::EventId(fixture.uuid());
     let lapsed = NewLapse { webhook, id, from: at(20), until: at(80), count, status };
     fixture.commit(StepCommit { lapsed: vec![lapsed], ..fixture.step(vehicle, at(200)).await }).await;
