@@ -40,7 +40,7 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 use zeroize::Zeroizing;
 
-use crate::{Limits, WebConfig, problem::ApiError, router};
+use crate::{Limits, TrustedProxies, WebConfig, problem::ApiError, router};
 
 pub(crate) const ADMIN_TOKEN: &str = "an admin token";
 /// A host name that leads to a private address.
@@ -283,6 +283,7 @@ impl Server {
             admin_token_hashes: vec![Sha256::digest(ADMIN_TOKEN).into()],
             version: "1.2.3".into(),
             limits,
+            trusted: TrustedProxies::default(),
         };
         Self { router: router(app.clone(), config), app, clock, outbound, keyring }
     }
