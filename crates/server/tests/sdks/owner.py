@@ -53,7 +53,7 @@ def redeemed(code):
     assert access.token_type == "Bearer" and access.expires_in == 7200, access
     again = refused(lambda: client().exchange_code("nonsense"), 400, "invalid_request")
     assert again.message == "Invalid code: nonsense.", again.message
-    again = refused(lambda: client().exchange_refresh_token("nonsense"), 400, "invalid_request")
+    again = refused(lambda: client().exchange_refresh_token("nonsense"), 400, "invalid_grant")
     assert again.message == "Invalid refresh_token: nonsense.", again.message
     access = client().exchange_refresh_token(access.refresh_token)
     assert len(access.access_token) == 36, access
