@@ -39,6 +39,7 @@ pub use usecases::{
     ingest::{CreatedFeed, MOST_IN_FLIGHT, PushedReading, Rejected},
     operations::Finding,
     simulator::CarState,
+    tokens::NewCode,
     vehicles::{LinkRequest, Linked, PUSHED},
     webhooks::{EditWebhook, NewWebhookRequest, ProbeResult, WebhookView},
 };

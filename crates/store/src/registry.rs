@@ -1,8 +1,8 @@
-//! Applications, their secrets, webhooks and tokens: few rows, read into memory at start.
+//! Applications, their secrets, webhooks and feeds: few rows, read into memory at start.
 
 use async_trait::async_trait;
 use domain::{
-    ids::{ApplicationId, ApplicationNo, FeedId, UserId, VehicleNo, WebhookId, WebhookNo},
+    ids::{ApplicationId, ApplicationNo, FeedId, VehicleNo, WebhookId, WebhookNo},
     time::Timestamp,
     webhook::{Disabled, Revision, Webhook},
 };
@@ -207,17 +207,6 @@ impl Newer {
     }
 }
 
-/// What an access token opens.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TokenGrant {
-    /// The application it was given to.
-    pub application: ApplicationNo,
-    /// The owner whose vehicles it covers.
-    pub user: UserId,
-    /// When it stops working.
-    pub expires_at: Timestamp,
-}
-
 /// The kept answer of an idempotent request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kept {
@@ -229,7 +218,7 @@ pub struct Kept {
     pub body: Vec<u8>,
 }
 
-/// Applications, webhooks, tokens, kept answers.
+/// Applications, webhooks, kept answers.
 #[async_trait]
 pub trait Registry: Send + Sync + 'static {
     /// Makes an application.
@@ -285,11 +274,6 @@ pub trait Registry: Send + Sync + 'static {
     async fn advance_sweep(&self, sweep: Sweep) -> Result<(), StoreError>;
     /// Ends a sweep, unless a newer revision has begun it anew since.
     async fn end_sweep(&self, sweep: Sweep) -> Result<(), StoreError>;
-
-    /// Keeps the hash of an access token.
-    async fn grant_token(&self, hash: SecretHash, grant: TokenGrant) -> Result<(), StoreError>;
-    /// What the token opens, expired or not.
-    async fn token(&self, hash: SecretHash) -> Result<Option<TokenGrant>, StoreError>;
 
     /// The kept answer under an idempotency key.
     async fn kept(&self, key: String) -> Result<Option<Kept>, StoreError>;

@@ -1,17 +1,17 @@
-//! Applications, secrets, webhooks, sweeps, tokens and kept answers.
+//! Applications, secrets, webhooks, sweeps and kept answers.
 
 use domain::{
-    ids::{ApplicationId, ApplicationNo, FeedId, UserId, VehicleNo, WebhookId, WebhookNo},
+    ids::{ApplicationId, ApplicationNo, FeedId, VehicleNo, WebhookId, WebhookNo},
     time::Timestamp,
     webhook::{Revision, Status, Webhook},
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use store::{
-    Application, Feed, Kept, NewApplication, NewWebhook, Newer, Scope, Secret, SecretHash, StoredWebhook,
-    Sweep, TokenGrant, Tombstone, WebhookChange,
+    Application, Feed, Kept, NewApplication, NewWebhook, Newer, Scope, Secret, StoredWebhook, Sweep,
+    Tombstone, WebhookChange,
 };
 
-use super::tombstones;
+use super::{grants, tombstones};
 use crate::{engine::Tx, error::damaged, rows};
 
 pub(crate) fn create_application(tx: &Tx<'_>, new: &NewApplication) -> Result<Application> {
@@ -70,7 +70,7 @@ pub(crate) fn delete_application(tx: &Tx<'_>, no: ApplicationNo) -> Result<bool>
         return Ok(false);
     }
     tx.prepare_cached("DELETE FROM secret WHERE application = ?1")?.execute([no.0])?;
-    tx.prepare_cached("DELETE FROM token WHERE application = ?1")?.execute([no.0])?;
+    grants::remove_of_application(tx, no)?;
     tx.prepare_cached("DELETE FROM feed WHERE application = ?1")?.execute([no.0])?;
     Ok(tx.prepare_cached("DELETE FROM application WHERE no = ?1")?.execute([no.0])? > 0)
 }
@@ -308,26 +308,6 @@ pub(crate) fn end_sweep(tx: &Tx<'_>, sweep: Sweep) -> Result<()> {
     tx.prepare_cached("DELETE FROM sweep WHERE webhook = ?1 AND revision = ?2")?
         .execute(params![sweep.webhook.0, sweep.revision])
         .map(drop)
-}
-
-pub(crate) fn grant_token(tx: &Tx<'_>, hash: &SecretHash, grant: &TokenGrant) -> Result<()> {
-    tx.prepare_cached(
-        "INSERT OR REPLACE INTO token (hash, application, user, expires_at) VALUES (?1, ?2, ?3, ?4)",
-    )?
-    .execute(params![hash, grant.application.0, grant.user.0.as_bytes(), grant.expires_at.as_micros()])
-    .map(drop)
-}
-
-pub(crate) fn token(conn: &Connection, hash: &SecretHash) -> Result<Option<TokenGrant>> {
-    conn.prepare_cached("SELECT application, user, expires_at FROM token WHERE hash = ?1")?
-        .query_row([hash], |row| {
-            Ok(TokenGrant {
-                application: ApplicationNo(row.get(0)?),
-                user: UserId(rows::uuid(row, 1)?),
-                expires_at: rows::moment(row, 2)?,
-            })
-        })
-        .optional()
 }
 
 pub(crate) fn kept(conn: &Connection, key: &str) -> Result<Option<Kept>> {

@@ -1,15 +1,14 @@
-//! Promises about applications, webhooks, sweeps, tokens and kept answers.
+//! Promises about applications, webhooks, sweeps and kept answers.
 
 use domain::{
-    ids::{ApplicationNo, FeedId, UserId, VehicleNo, WebhookId, WebhookNo},
+    ids::{ApplicationNo, FeedId, VehicleNo, WebhookId, WebhookNo},
     vehicle::RowChange,
     webhook::{ChargingEvent, Disabled, EventBased, Plan, Revision, Status},
 };
 
 use super::fixture::{Fixture, at, revision, secret};
 use crate::{
-    Feed, Kept, LogStatus, NewWebhook, Newer, Scope, Store, StoredWebhook, Sweep, TokenGrant, Tombstone,
-    WebhookChange,
+    Feed, Kept, LogStatus, NewWebhook, Newer, Scope, Store, StoredWebhook, Sweep, Tombstone, WebhookChange,
 };
 
 const NOBODY: ApplicationNo = ApplicationNo(999);
@@ -186,15 +185,6 @@ pub async fn progress_of_an_older_sweep_does_not_touch_a_newer_one(store: &dyn S
     store.end_sweep(older).await.expect("answers");
     let newer = Sweep { webhook: no, revision: 3, after: None, done: 0 };
     assert_eq!(store.sweeps().await.expect("lists"), [newer]);
-}
-
-pub async fn a_token_opens_what_it_was_granted(store: &dyn Store) {
-    let fixture = Fixture::new(store).await;
-    let grant =
-        TokenGrant { application: fixture.application, user: UserId(fixture.uuid()), expires_at: at(7_200) };
-    store.grant_token([7; 32], grant.clone()).await.expect("keeps");
-    assert_eq!(store.token([7; 32]).await.expect("reads"), Some(grant));
-    assert_eq!(store.token([8; 32]).await.expect("reads"), None);
 }
 
 pub async fn the_first_answer_under_an_idempotency_key_stays(store: &dyn Store) {
