@@ -13,9 +13,10 @@ use domain::{
 use store::{
     Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, Due, Feed, Grants, Kept,
     LaneKey, LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewPair, NewWebhook, NodeId,
-    Page, Queue, QueuedEvent, Record, Recorded, Redeemed, Refreshed, Registry, Retention, Retired, Secret,
-    SecretHash, Size, StepCommit, StepResult, Store, StoreError, StoredWebhook, SubscriptionRow, Sweep,
-    TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow, Vehicles, WebhookChange,
+    Page, Queue, QueuedEvent, Record, Recorded, Redeemed, Refreshed, Registry, Retention, Retired,
+    RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, Store, StoreError, StoredWebhook,
+    SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow, Vehicles,
+    WebhookChange,
 };
 use uuid::Uuid;
 
@@ -66,7 +67,7 @@ passes_on! {
         writes fn update_application(no: ApplicationNo, name: String, uris: Vec<String>, plan: String)
             -> Option<Application>;
         writes fn delete_application(no: ApplicationNo) -> bool;
-        writes fn set_management_token(no: ApplicationNo, sealed: Vec<u8>) -> ();
+        writes fn set_management_token(no: ApplicationNo, sealed: Vec<u8>, retiring: Option<RetiringToken>) -> ();
         writes fn add_secret(no: ApplicationNo, secret: Secret, most: usize) -> bool;
         writes fn remove_secret(no: ApplicationNo, hint: String) -> bool;
         writes fn create_webhook(new: NewWebhook) -> StoredWebhook;

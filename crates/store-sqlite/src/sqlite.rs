@@ -12,9 +12,10 @@ use domain::{
 use store::{
     Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, Due, Feed, Grants, Kept,
     LaneKey, LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewPair, NewWebhook, NodeId,
-    Page, Queue, QueuedEvent, Record, Recorded, Redeemed, Refreshed, Registry, Retention, Retired, Secret,
-    SecretHash, Size, StepCommit, StepResult, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant,
-    Tombstone, Upkeep, VehicleFilter, VehicleRow, Vehicles, WebhookChange,
+    Page, Queue, QueuedEvent, Record, Recorded, Redeemed, Refreshed, Registry, Retention, Retired,
+    RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, StoreError, StoredWebhook,
+    SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow, Vehicles,
+    WebhookChange,
 };
 use uuid::Uuid;
 
@@ -90,8 +91,15 @@ impl Registry for SqliteStore {
         self.engine.write(move |tx| Ok(registry::delete_application(tx, no)?)).await
     }
 
-    async fn set_management_token(&self, no: ApplicationNo, sealed: Vec<u8>) -> Result<(), StoreError> {
-        self.engine.write(move |tx| Ok(registry::set_management_token(tx, no, &sealed)?)).await
+    async fn set_management_token(
+        &self,
+        no: ApplicationNo,
+        sealed: Vec<u8>,
+        retiring: Option<RetiringToken>,
+    ) -> Result<(), StoreError> {
+        self.engine
+            .write(move |tx| Ok(registry::set_management_token(tx, no, &sealed, retiring.as_ref())?))
+            .await
     }
 
     async fn secrets(&self, no: ApplicationNo) -> Result<Vec<Secret>, StoreError> {

@@ -22,8 +22,8 @@ pub use queue::{
     LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuedEvent, Record, Recorded, Scope, Tombstone,
 };
 pub use registry::{
-    Application, Feed, Kept, NewApplication, NewWebhook, Newer, Registry, Secret, SecretHash, StoredWebhook,
-    Sweep, WebhookChange,
+    Application, Feed, Kept, NewApplication, NewWebhook, Newer, Registry, RetiringToken, Secret, SecretHash,
+    StoredWebhook, Sweep, WebhookChange,
 };
 pub use upkeep::{Backup, Retention, Retired, Size, Upkeep};
 pub use vehicles::{

@@ -27,8 +27,19 @@ pub struct Application {
     pub plan: String,
     /// The management token, sealed.
     pub management_token: Vec<u8>,
+    /// The management token before, while it still counts.
+    pub retiring: Option<RetiringToken>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// A management token that was replaced and still counts beside its successor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetiringToken {
+    /// The token, sealed.
+    pub sealed: Vec<u8>,
+    /// How long it counts.
+    pub until: Timestamp,
 }
 
 /// An application to be made, with its first secret.
@@ -235,8 +246,13 @@ pub trait Registry: Send + Sync + 'static {
     ) -> Result<Option<Application>, StoreError>;
     /// Deletes an application that has no connections and no webhooks left; false when it has.
     async fn delete_application(&self, no: ApplicationNo) -> Result<bool, StoreError>;
-    /// Replaces the sealed management token.
-    async fn set_management_token(&self, no: ApplicationNo, sealed: Vec<u8>) -> Result<(), StoreError>;
+    /// Replaces the sealed management token, and the one before it.
+    async fn set_management_token(
+        &self,
+        no: ApplicationNo,
+        sealed: Vec<u8>,
+        retiring: Option<RetiringToken>,
+    ) -> Result<(), StoreError>;
     /// The client secrets of an application, oldest first.
     async fn secrets(&self, no: ApplicationNo) -> Result<Vec<Secret>, StoreError>;
     /// Adds a secret unless there are `most` already; false then.

@@ -180,6 +180,7 @@ impl App {
     /// Disconnects and erases every vehicle of a user, also those that were disconnected before, forgets codes and tokens,
     /// and destroys the user's data key, which erases backups too.
     pub async fn erase_user(&self, user: UserId) -> Result<usize, AppError> {
+        self.store.forget_grants(user).await?;
         let mut erased = 0;
         loop {
             let vehicles = self.store.vehicles_of_user(user, ERASED_AT_ONCE).await?;
@@ -199,7 +200,6 @@ impl App {
         if erased == 0 {
             return Err(AppError::NotFound("user"));
         }
-        self.store.forget_grants(user).await?;
         self.sealer.erase(user.0, self.now()).await?;
         Ok(erased)
     }

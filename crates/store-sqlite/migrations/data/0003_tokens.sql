@@ -38,6 +38,10 @@ CREATE TABLE refresh_token (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX refresh_token_by_expiry ON refresh_token (expires_at);
 
+-- The management token before, sealed, as long as it still counts.
+ALTER TABLE application ADD COLUMN retiring_token BLOB;
+ALTER TABLE application ADD COLUMN retiring_until INTEGER;
+
 -- A token without a grant covers all vehicles of its owner.
 ALTER TABLE token ADD COLUMN grant_no INTEGER;
 CREATE INDEX token_of_user ON token (user);

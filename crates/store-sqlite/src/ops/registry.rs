@@ -7,8 +7,8 @@ use domain::{
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use store::{
-    Application, Feed, Kept, NewApplication, NewWebhook, Newer, Scope, Secret, StoredWebhook, Sweep,
-    Tombstone, WebhookChange,
+    Application, Feed, Kept, NewApplication, NewWebhook, Newer, RetiringToken, Scope, Secret, StoredWebhook,
+    Sweep, Tombstone, WebhookChange,
 };
 
 use super::{grants, tombstones};
@@ -36,12 +36,15 @@ pub(crate) fn create_application(tx: &Tx<'_>, new: &NewApplication) -> Result<Ap
         redirect_uris: new.redirect_uris.clone(),
         plan: new.plan.clone(),
         management_token: new.management_token.clone(),
+        retiring: None,
         created_at: new.created_at,
     })
 }
 
 const APPLICATION: &str =
-    "SELECT no, id, name, redirect_uris, plan, management_token, created_at FROM application";
+    "SELECT no, id, name, redirect_uris, plan, management_token, created_at, retiring_token,
+         retiring_until
+     FROM application";
 
 pub(crate) fn applications(conn: &Connection) -> Result<Vec<Application>> {
     conn.prepare_cached(&format!("{APPLICATION} ORDER BY no"))?.query_map([], application)?.collect()
@@ -75,10 +78,22 @@ pub(crate) fn delete_application(tx: &Tx<'_>, no: ApplicationNo) -> Result<bool>
     Ok(tx.prepare_cached("DELETE FROM application WHERE no = ?1")?.execute([no.0])? > 0)
 }
 
-pub(crate) fn set_management_token(tx: &Tx<'_>, no: ApplicationNo, sealed: &[u8]) -> Result<()> {
-    tx.prepare_cached("UPDATE application SET management_token = ?2 WHERE no = ?1")?
-        .execute(params![no.0, sealed])
-        .map(drop)
+pub(crate) fn set_management_token(
+    tx: &Tx<'_>,
+    no: ApplicationNo,
+    sealed: &[u8],
+    retiring: Option<&RetiringToken>,
+) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE application SET management_token = ?2, retiring_token = ?3, retiring_until = ?4 WHERE no = ?1",
+    )?
+    .execute(params![
+        no.0,
+        sealed,
+        retiring.map(|retiring| &retiring.sealed),
+        retiring.map(|retiring| retiring.until.as_micros()),
+    ])
+    .map(drop)
 }
 
 pub(crate) fn secrets(conn: &Connection, no: ApplicationNo) -> Result<Vec<Secret>> {
@@ -360,6 +375,10 @@ fn application(row: &Row<'_>) -> Result<Application> {
         redirect_uris: decode(row, 3)?,
         plan: row.get(4)?,
         management_token: row.get(5)?,
+        retiring: match (row.get(7)?, rows::moment_if_any(row, 8)?) {
+            (Some(sealed), Some(until)) => Some(RetiringToken { sealed, until }),
+            _ => None,
+        },
         created_at: rows::moment(row, 6)?,
     })
 }

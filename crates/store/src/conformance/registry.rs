@@ -8,7 +8,8 @@ use domain::{
 
 use super::fixture::{Fixture, at, revision, secret};
 use crate::{
-    Feed, Kept, LogStatus, NewWebhook, Newer, Scope, Store, StoredWebhook, Sweep, Tombstone, WebhookChange,
+    Feed, Kept, LogStatus, NewWebhook, Newer, RetiringToken, Scope, Store, StoredWebhook, Sweep, Tombstone,
+    WebhookChange,
 };
 
 const NOBODY: ApplicationNo = ApplicationNo(999);
@@ -47,8 +48,13 @@ pub async fn an_application_is_listed_with_what_it_was_made_with(store: &dyn Sto
     assert_eq!((changed.name.as_str(), changed.plan.as_str()), ("renamed", "large"));
     assert_eq!(changed.redirect_uris, ["https://new.example"]);
     assert_eq!(changed.id, second.id);
-    store.set_management_token(second.no, b"another".to_vec()).await.expect("replaces");
-    assert_eq!(store.applications().await.expect("lists")[1].management_token, b"another");
+    let retiring = RetiringToken { sealed: changed.management_token, until: at(9) };
+    for retiring in [Some(retiring), None] {
+        let replaced = store.set_management_token(second.no, b"another".to_vec(), retiring.clone()).await;
+        replaced.expect("replaces");
+        let listed = store.applications().await.expect("lists").remove(1);
+        assert_eq!((listed.management_token.as_slice(), listed.retiring), (b"another".as_slice(), retiring));
+    }
     assert_eq!(
         store.update_application(NOBODY, String::new(), vec![], String::new()).await.expect("updates"),
         None
