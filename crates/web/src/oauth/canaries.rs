@@ -54,7 +54,6 @@ impl Scene {
             tenant.management_token.clone(),
             tenant.access_token.clone(),
             VERIFIER.into(),
-            ADMIN_TOKEN.into(),
         ];
         Self { server, tenant, secrets, errors: String::new() }
     }
