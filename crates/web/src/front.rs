@@ -25,6 +25,7 @@ use crate::{
     Limits, TrustedProxies,
     api_v2::error::V2Error,
     client::{Peer, Shares, client_of},
+    oauth::{self, error::OAuthError},
     path,
     problem::ApiError,
 };
@@ -135,6 +136,9 @@ fn written_out(mut response: Response, origin: &str, id: &str, path: &str) -> Re
     let v2 = v2.or_else(|| error.clone().filter(|_| path::is_v2(path)).map(V2Error::from));
     let (cause, mut rendered) = match (v2, error) {
         (Some(error), _) => (error.cause.clone(), error.render(origin, id)),
+        (None, Some(error)) if oauth::is_here(path) => {
+            (error.cause.clone(), OAuthError::from(error).into_response())
+        }
         (None, Some(error)) => (error.cause.clone(), error.render(id)),
         (None, None) => return response,
     };
