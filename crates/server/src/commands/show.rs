@@ -154,7 +154,11 @@ mod tests {
         let item = json!({
             "signal": "tractionbattery-stateofcharge", "finding": "withinDeadBand",
             "sentence": "The value has not moved by the dead band since the last event.",
-            "value": { "value": 52.0, "retrievedAt": "2026-03-02T12:03:00.000Z" },
+            "values": [{ "signal": "x", "value": 52.0, "retrievedAt": "2026-03-02T12:03:00.000Z" }],
+            "lastFired": {
+                "eventId": "0190a8c8", "at": "2026-03-02T12:01:00.000Z", "before": 44.5,
+                "seen": [{ "signal": "x", "value": 50.0, "retrievedAt": "2026-03-02T12:01:00.000Z" }],
+            },
             "lastReading": {
                 "verdict": "changed", "observedAt": "2026-03-02T12:02:59.000Z",
                 "receivedAt": "2026-03-02T12:03:00.000Z", "pushed": true,
@@ -171,6 +175,9 @@ tractionbattery-stateofcharge  withinDeadBand
   measured      2026-03-02T12:02:59.000Z
   dead band     5.0
   moves from    50.0
+  last fired    0190a8c8 at 2026-03-02T12:01:00.000Z
+    by          50.0 at 2026-03-02T12:01:00.000Z
+    against     44.5
 ";
         assert_eq!(explanation(&item), expected);
     }
