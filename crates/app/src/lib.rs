@@ -38,6 +38,7 @@ pub use usecases::{
     explain::{Explanation, Finding as TriggerFinding},
     ingest::{CreatedFeed, MOST_IN_FLIGHT, PushedReading, Rejected},
     operations::Finding,
+    reads::{Look, wait_seconds},
     simulator::CarState,
     vehicles::{LinkRequest, Linked, PUSHED},
     webhooks::{EditWebhook, NewWebhookRequest, ProbeResult, WebhookView},
@@ -104,6 +105,7 @@ pub struct App {
     pub(crate) stop: Arc<Stop>,
     pub(crate) intake: usecases::ingest::Intake,
     pub(crate) probes: usecases::webhooks::ProbeLimits,
+    pub(crate) limits: usecases::limits::Limits,
     /// Held for reading while vehicles are stepped, and for writing while a webhook changes.
     pub(crate) webhooks_change: tokio::sync::RwLock<()>,
     /// Held while a webhook is read, decided upon and changed.
@@ -142,6 +144,7 @@ impl App {
             stop,
             intake,
             probes: usecases::webhooks::ProbeLimits::default(),
+            limits: usecases::limits::Limits::default(),
             webhooks_change: tokio::sync::RwLock::default(),
             webhook_edit: tokio::sync::Mutex::default(),
             linking: tokio::sync::Mutex::default(),

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use domain::{
     delivery::Failure,
     errors::ErrorCode,
-    signal::{Powertrain, SignalId},
+    signal::{BrandRead, Details, Powertrain, SignalId},
     time::Timestamp,
-    vehicle::{Answer, Fault, Region},
+    vehicle::{Answer, Command, Fault, Region},
 };
 use futures::future::BoxFuture;
 use store::SourceRef;
@@ -140,6 +140,38 @@ pub trait VehicleSource: Send + Sync + 'static {
     ///
     /// A [`Fault`] when the car or its cloud as a whole could not be asked.
     async fn read(&self, car: &SourceRef, wanted: &[SignalId]) -> Result<Answers, Fault>;
+
+    /// Whether a car can tell a signal, as far as that is known without asking it.
+    fn offers(&self, _car: &SourceRef, _signal: SignalId) -> bool {
+        true
+    }
+
+    /// What a car tells for a read of its brand, beside its signals; `None` when the source has nothing to add.
+    ///
+    /// # Errors
+    ///
+    /// As [`VehicleSource::read`].
+    async fn details(&self, _car: &SourceRef, _read: BrandRead) -> Result<Option<Details>, Fault> {
+        Ok(None)
+    }
+
+    /// Whether a car can do something, as far as that is known without asking it.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    fn can(&self, _car: &SourceRef, _command: Command) -> Result<(), ErrorCode> {
+        Err(ErrorCode::COMPATIBILITY_SMARTCAR_NOT_CAPABLE)
+    }
+
+    /// Has a car do something. Answers with what the source needs to find the car from now on, where that changes.
+    ///
+    /// # Errors
+    ///
+    /// Why the car did not do it.
+    async fn command(&self, _car: &SourceRef, _command: Command) -> Result<Option<Vec<u8>>, Fault> {
+        Err(ErrorCode::COMPATIBILITY_SMARTCAR_NOT_CAPABLE.into())
+    }
 }
 
 /// The fault of a car whose source this server does not have.

@@ -9,6 +9,7 @@ pub mod connect;
 pub mod delivery;
 pub mod errors;
 pub mod ids;
+pub mod limits;
 pub mod payload;
 pub mod signal;
 pub mod signature;

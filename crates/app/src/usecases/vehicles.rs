@@ -123,19 +123,6 @@ impl App {
         row.filter(|row| of.is_none_or(|no| row.application == no)).ok_or(AppError::NotFound("vehicle"))
     }
 
-    /// Counts a request about a vehicle where the plan of its application has a limit.
-    pub async fn spend_request(&self, row: &VehicleRow) -> Result<(), AppError> {
-        let Some(entry) = self.registry.application(row.application) else { return Ok(()) };
-        let plan = &entry.application.plan;
-        let Some(most) = self.settings.plans.requests(plan) else { return Ok(()) };
-        match self.store.count_request(row.no, self.now().month()).await? > most {
-            true => Err(AppError::PlanRequests(format!(
-                "the plan {plan:?} has {most} requests about a vehicle in a month, and they are spent"
-            ))),
-            false => Ok(()),
-        }
-    }
-
     /// Vehicles in the order of linking.
     pub async fn list_vehicles(
         &self,

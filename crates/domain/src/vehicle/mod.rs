@@ -10,6 +10,7 @@
 
 mod charging;
 mod codec;
+mod command;
 mod document;
 mod event;
 mod ladder;
@@ -23,11 +24,12 @@ mod watch;
 
 pub(crate) use charging::SIGNALS as CHARGING_SIGNALS;
 pub use codec::Malformed;
+pub use command::Command;
 pub use document::{Document, Gathering, Judged, Pushes, SignalState, Subscription, Told, Watching};
 pub use event::{ErrorChange, Event, Occasion};
 pub use observation::{Observation, Observed, Sample};
 pub use readings::{MOST_HELD, Order, Reading, Verdict};
-pub use step::{Input, Lapse, Lapsed, Outcome, RowChange, step, wanted};
+pub use step::{Input, Lapse, Lapsed, Outcome, RowChange, observe, step, wanted};
 
 use crate::{
     errors::ErrorCode,

@@ -8,7 +8,7 @@ use super::{
     charger::{Charger, charge_limit},
     journey::{Activity, Moment},
     mishap::{self, Defect, weather},
-    spec::CarSpec,
+    spec::{CarSpec, Lock},
 };
 
 // Signals that have no name of their own in the catalogue of the domain.
@@ -50,7 +50,7 @@ pub(super) fn value(spec: &CarSpec, moment: &Moment, signal: SignalId) -> Option
         signal::IS_CABLE_CONNECTED | signal::IS_CHARGING_PORT_OPEN => Value::Flag(plugged),
         signal::IS_CHARGING => Value::Flag(moment.activity == Activity::Charging),
         signal::CHARGING_STATUS => word(charging_status(moment.activity)),
-        signal::CHARGE_LIMITS => Value::Number(charge_limit(spec.seed)),
+        signal::CHARGE_LIMITS => Value::Number(charge_limit(spec)),
         signal::TIRES => tires(spec, moment),
         signal::IS_LOCKED => Value::Flag(is_locked(spec, moment)),
         signal::DOORS => doors(spec, moment),
@@ -126,12 +126,16 @@ fn gear(moment: &Moment) -> &'static str {
     }
 }
 
-fn drivers_door_is_open(spec: &CarSpec, moment: &Moment) -> bool {
+pub(super) fn drivers_door_is_open(spec: &CarSpec, moment: &Moment) -> bool {
     moment.activity.is_attended() || spec.live.door_open && moment.activity != Activity::Moving
 }
 
 fn is_locked(spec: &CarSpec, moment: &Moment) -> bool {
-    !drivers_door_is_open(spec, moment)
+    match spec.live.lock {
+        _ if drivers_door_is_open(spec, moment) => false,
+        Some(Lock { locked, stage }) if stage == moment.stage => locked,
+        _ => true,
+    }
 }
 
 /// The driver sits on the left.

@@ -28,7 +28,7 @@ pub(super) async fn unsubscribe(
     let (vehicle, webhook) = subscription.ids()?;
     webhook_of(&app, webhook, application.application.no)?;
     if let Ok(row) = app.vehicle(vehicle, Some(application.application.no)).await {
-        app.spend_request(&row).await?;
+        app.spend_requests(&row, 1).await?;
     }
     match app.unsubscribe(webhook, vehicle).await {
         Ok(_) => Ok(Json(Done { status: "success" })),
