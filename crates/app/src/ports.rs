@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
+    compatibility::Model,
     delivery::Failure,
     errors::ErrorCode,
     signal::{BrandRead, Details, Powertrain, SignalId},
@@ -282,4 +283,8 @@ pub trait Simulator: Send + Sync + 'static {
     fn record(&self, recording: &NewRecording, now: Timestamp) -> Result<(MadeCar, String), String>;
     /// Brands and models that can be made: make, model, first and last year, powertrain, regions.
     fn models(&self) -> Vec<(String, String, u16, u16, Powertrain, String)>;
+    /// The models that can be made, with what they can tell.
+    fn catalogue(&self) -> Vec<Model>;
+    /// The model of a simulated car by its vehicle number, as its place in the catalogue, with its year.
+    fn model_of_vin(&self, vin: &str) -> Option<(usize, u16)>;
 }

@@ -5,6 +5,7 @@
 //! every rule of the product can be tested as a table. The central decision is [`vehicle::step`].
 
 pub mod cadence;
+pub mod compatibility;
 pub mod connect;
 pub mod delivery;
 pub mod errors;

@@ -23,6 +23,7 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use domain::{
+    compatibility::Model,
     delivery::Failure,
     errors::ErrorCode,
     signal::{self, Powertrain, SignalId},
@@ -203,6 +204,21 @@ impl Simulator for Cars {
 
     fn models(&self) -> Vec<(String, String, u16, u16, Powertrain, String)> {
         vec![("TESLA".into(), "Model 3".into(), 2018, 2026, Powertrain::Bev, "US".into())]
+    }
+
+    fn catalogue(&self) -> Vec<Model> {
+        vec![Model {
+            make: "TESLA".into(),
+            model: "Model 3".into(),
+            years: (2018, 2026),
+            powertrain: Powertrain::Bev,
+            regions: vec![Region::UnitedStates],
+            signals: vec![signal::ODOMETER, signal::STATE_OF_CHARGE],
+        }]
+    }
+
+    fn model_of_vin(&self, _: &str) -> Option<(usize, u16)> {
+        None
     }
 }
 

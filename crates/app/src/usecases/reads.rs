@@ -12,7 +12,7 @@ use domain::{
     signal::{BrandRead, Details, SignalId},
     time::Timestamp,
     units::UnitSystem,
-    vehicle::{self, Document, Fault, Input, Observation},
+    vehicle::{self, Fault, Input, Observation},
 };
 use store::{TokenGrant, VehicleFilter, VehicleRow};
 
@@ -135,7 +135,7 @@ impl App {
             (true, None) => self.details(row, reads).await,
             _ => Vec::new(),
         };
-        let document = self.document_of(row).await?;
+        let document = self.document(row.info.id).await?;
         let fresh_from = if only_pushes { Timestamp::from_micros(i64::MIN) } else { begun };
         let observation = vehicle::observe(&document, &wanted, fresh_from, self.now());
         Ok(Look { row: row.clone(), observation, details, failed, throttled })
@@ -153,11 +153,6 @@ impl App {
             }
         }
         details
-    }
-
-    /// The document of a vehicle that was found before.
-    async fn document_of(&self, row: &VehicleRow) -> Result<Document, AppError> {
-        self.document(row.info.id).await
     }
 }
 

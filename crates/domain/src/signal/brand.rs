@@ -117,7 +117,7 @@ impl BrandRead {
     }
 
     /// What the owner has to grant.
-    pub fn permission(self) -> Permission {
+    pub const fn permission(self) -> Permission {
         self.row().permission
     }
 
@@ -150,8 +150,8 @@ impl BrandRead {
         self.fields().iter().any(|field| matches!(field.form, Form::Distance | Form::Temperature))
     }
 
-    fn row(self) -> &'static Row {
-        &ROWS[usize::from(self.0)]
+    const fn row(self) -> &'static Row {
+        &ROWS[self.0 as usize]
     }
 }
 
@@ -408,7 +408,41 @@ mod tests {
                 .collect();
             writeln!(table, "{}{units} {}: {}", read.path(), read.permission(), fields.join(" ")).unwrap();
         }
-        expect![].assert_eq(&table);
+        expect![[r#"
+            /audi/charge (units) read_charge: chargingStatus isPluggedIn wattage chargeRate chargeType chargePortColor chargePortLatch completionTime? chargeMode socLimit externalPowerStatus
+            /bmw/charge/records read_charge_records: records
+            /mini/charge/records read_charge_records: records
+            /ford/charge/schedule_by_location read_charge_locations: chargingLocations
+            /lincoln/charge/schedule_by_location read_charge_locations: chargingLocations
+            /cadillac/charge/completion read_charge: time
+            /cadillac/charge/voltmeter read_charge: voltage
+            /chevrolet/charge/completion read_charge: time
+            /chevrolet/charge/voltmeter read_charge: voltage
+            /nissan/charge/schedule read_charge: chargeSchedules
+            /tesla/alerts read_alerts: alerts
+            /tesla/battery (units) read_battery: percentRemaining range heaterOn rangeEstimated? rangeIdeal? percentRemainingUsable? maxRangeChargeCounter? notEnoughPowerToHeat?
+            /tesla/climate/cabin (units) read_climate: status temperature
+            /tesla/climate/defroster read_climate: frontStatus rearStatus
+            /tesla/climate/steering_wheel read_climate: status
+            /tesla/charge (units) read_charge: amperage completionTime? wattage voltage isPluggedIn state socLimit amperageMaxVehicle socLimitMax socLimitMin socLimitDefault amperageRequested energyAdded rangeAddedRated rangeAddedIdeal chargeRate connector? fastChargerPresent fastChargerType? fastChargerBrand? amperageMaxCharger chargePortColor? chargePortOpen chargePortLatch? chargerPhases?
+            /tesla/charge/completion read_charge: time
+            /tesla/charge/voltmeter read_charge: voltage
+            /tesla/charge/wattmeter read_charge: wattage
+            /tesla/charge/ammeter read_charge: amperage
+            /tesla/charge/records read_charge_records: records hasMoreData
+            /tesla/charge/records/billing read_charge_records: records hasMoreData
+            /tesla/charge/schedule read_charge: departureTime startTime
+            /tesla/compass read_compass: direction heading
+            /tesla/attributes read_extended_vehicle_info: id make model year firmwareVersion? trimBadging? efficiencyPackage? performancePackage? nickname? driverAssistVersion? atHome? sentryMode style wheel driveUnit
+            /tesla/thermometer/exterior (units) read_thermometer: temperature
+            /tesla/thermometer/interior (units) read_thermometer: temperature
+            /tesla/migration read_vehicle_info: requiresMigration
+            /tesla/speedometer (units) read_speedometer: speed
+            /tesla/user/access read_user_profile: accessType permissions
+            /tesla/user/info read_user_profile: email
+            /tesla/status read_extended_vehicle_info: status inService gear?
+            /tesla/virtual_key read_vehicle_info: isPaired
+        "#]].assert_eq(&table);
     }
 
     #[test]

@@ -42,6 +42,9 @@ pub enum Powertrain {
 }
 
 impl Powertrain {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Ice, Self::Hev, Self::Phev, Self::Bev];
+
     /// The word of the wire.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -90,6 +90,14 @@ pub fn details(spec: &CarSpec, read: BrandRead, now: Timestamp) -> Result<Detail
     Ok(details::details(spec, &moment, read, captured_at))
 }
 
+/// The model and the year of a simulated car, by its vehicle number.
+pub fn model_of_vin(vin: &str) -> Option<(ModelNo, u16)> {
+    let (model, year) = vin::read(vin)?;
+    let model = ModelNo::from_number(model)?;
+    let (first, last) = model.model().years;
+    (first..=last).contains(&year).then_some((model, year))
+}
+
 /// How many reads ended in which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadCounts {
