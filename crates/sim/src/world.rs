@@ -437,7 +437,14 @@ impl World {
     /// Gives the application another management token, and tells no receiver.
     pub fn rotate_token(&mut self) -> String {
         let id = self.application();
-        self.must(|app| async move { app.rotate_management_token(id).await });
+        self.must(|app| async move { app.rotate_management_token(id, Duration::ZERO).await });
+        self.token()
+    }
+
+    /// Gives the application another management token beside the one that it has, which still signs for so long.
+    pub fn rotate_token_over(&mut self, overlap: Duration) -> String {
+        let id = self.application();
+        self.must(move |app| async move { app.rotate_management_token(id, overlap).await });
         self.token()
     }
 

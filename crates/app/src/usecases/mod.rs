@@ -12,6 +12,7 @@ pub(crate) mod operations;
 pub(crate) mod reads;
 pub(crate) mod simulator;
 pub(crate) mod subscriptions;
+pub(crate) mod tokens;
 pub(crate) mod vehicles;
 pub(crate) mod webhooks;
 

@@ -81,7 +81,7 @@ impl App {
         let mut found = Vec::new();
         loop {
             let rows = self.store.list_vehicles(filter.clone(), AT_ONCE).await?;
-            found.extend(rows.iter().map(|row| row.info.id));
+            found.extend(rows.iter().map(|row| row.info.id).filter(|&vehicle| grant.covers(vehicle)));
             match rows.last() {
                 Some(last) if rows.len() == AT_ONCE => filter.after = Some(last.no),
                 _ => return Ok(found),

@@ -1,4 +1,8 @@
-//! What an owner grants: permissions, and sets of them.
+//! What an owner grants: permissions, and sets of them; how long what was granted lives, and who may redeem it.
+
+pub mod exchange;
+pub mod lives;
+pub mod pkce;
 
 use std::{fmt, str::FromStr};
 

@@ -1,6 +1,6 @@
 //! `/api/v1/applications`: tenants, their client secrets and their management token.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use app::{App, ApplicationEntry, EditApplication};
 use axum::{
@@ -8,13 +8,13 @@ use axum::{
     extract::{Path, State},
     http::{Method, StatusCode},
 };
-use domain::ids::ApplicationId;
+use domain::{ids::ApplicationId, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Answer, With};
 use crate::{
-    extract::{Ids, Json, Query},
+    extract::{Ids, Json, MaybeJson, Query},
     paging::{self, Cursor, List, Page, PageQuery},
     problem::ApiError,
     route::{Operation, operation},
@@ -76,7 +76,15 @@ pub(super) fn operations() -> Vec<Operation> {
             rotate,
             "Replaces the management token, which signs payloads and opens management calls",
         )
+        .may_take::<Rotation>()
         .answers::<ManagementToken>(StatusCode::OK),
+        operation(
+            Method::POST,
+            "/applications/{id}/management-token/end-overlap",
+            end_overlap,
+            "Ends the overlap after a rotation: only the new management token counts",
+        )
+        .answers::<Application>(StatusCode::OK),
     ]
 }
 
@@ -90,6 +98,8 @@ pub(crate) struct Application {
     name: String,
     redirect_uris: Vec<String>,
     plan: String,
+    /// While the management token before still counts, and signs: until when that is.
+    management_token_overlap_until: Option<Moment>,
     created_at: Moment,
 }
 
@@ -142,15 +152,27 @@ pub(crate) struct CreatedSecret {
     client_secret: String,
 }
 
+/// How to replace a management token.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Rotation {
+    /// For so long management calls may present either token, and the old one signs; 30 days at most. 0 by default: the
+    /// old one does nothing any more.
+    #[serde(default)]
+    overlap_seconds: u64,
+}
+
 /// The management token of an application.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ManagementToken {
     management_token: String,
+    /// From then on only this token counts, and signs; null when that is so already.
+    management_token_overlap_until: Option<Moment>,
 }
 
-impl From<&ApplicationEntry> for Application {
-    fn from(entry: &ApplicationEntry) -> Self {
+impl Application {
+    fn of(entry: &ApplicationEntry, now: Timestamp) -> Self {
         let application = &entry.application;
         Self {
             id: Id::of(application.id),
@@ -158,6 +180,7 @@ impl From<&ApplicationEntry> for Application {
             name: application.name.clone(),
             redirect_uris: application.redirect_uris.clone(),
             plan: application.plan.clone(),
+            management_token_overlap_until: entry.overlap_until(now).map(Moment),
             created_at: Moment(application.created_at),
         }
     }
@@ -178,7 +201,8 @@ async fn list(State(app): State<Arc<App>>, Query(page): Query<PageQuery>) -> Ans
     let next = paging::cut(&mut entries, limit, |entry| {
         Cursor::after_row(List::Applications, entry.application.no.0)
     });
-    Ok(Out(Page::new(entries.iter().map(|entry| Application::from(&**entry)).collect(), next)))
+    let now = app.now();
+    Ok(Out(Page::new(entries.iter().map(|entry| Application::of(entry, now)).collect(), next)))
 }
 
 /// `POST /api/v1/applications`
@@ -189,7 +213,7 @@ async fn create(
     let plan = new.plan.as_deref().unwrap_or(UNLIMITED);
     let created = app.create_application(&new.name, new.redirect_uris, plan).await?;
     let answer = CreatedApplication {
-        application: Application::from(&*created.entry),
+        application: Application::of(&created.entry, app.now()),
         client_secret: created.client_secret.to_string(),
         management_token: created.entry.management_token.to_string(),
     };
@@ -198,7 +222,7 @@ async fn create(
 
 /// `GET /api/v1/applications/{id}`
 async fn get(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Answer<Application> {
-    Ok(Out(Application::from(&*app.application(id)?)))
+    Ok(Out(Application::of(&*app.application(id)?, app.now())))
 }
 
 /// `PATCH /api/v1/applications/{id}`
@@ -209,7 +233,7 @@ async fn edit(
 ) -> Answer<Application> {
     let ApplicationEdit { name, redirect_uris, plan } = edit;
     let entry = app.edit_application(id, EditApplication { name, redirect_uris, plan }).await?;
-    Ok(Out(Application::from(&*entry)))
+    Ok(Out(Application::of(&entry, app.now())))
 }
 
 /// `DELETE /api/v1/applications/{id}`
@@ -243,15 +267,32 @@ async fn remove_secret(
 }
 
 /// `POST /api/v1/applications/{id}/management-token/rotate`
-async fn rotate(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Answer<ManagementToken> {
-    let entry = app.rotate_management_token(id).await?;
-    Ok(Out(ManagementToken { management_token: entry.management_token.to_string() }))
+async fn rotate(
+    State(app): State<Arc<App>>,
+    Ids(id): Ids<ApplicationId>,
+    MaybeJson(rotation): MaybeJson<Rotation>,
+) -> Answer<ManagementToken> {
+    let overlap = Duration::from_secs(rotation.overlap_seconds);
+    let entry = app.rotate_management_token(id, overlap).await?;
+    Ok(Out(ManagementToken {
+        management_token: entry.management_token.to_string(),
+        management_token_overlap_until: entry.overlap_until(app.now()).map(Moment),
+    }))
+}
+
+/// `POST /api/v1/applications/{id}/management-token/end-overlap`
+async fn end_overlap(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Answer<Application> {
+    let entry = app.end_overlap(id).await?;
+    Ok(Out(Application::of(&entry, app.now())))
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Server;
-    use axum::http::Method;
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use crate::testing::{Answered, Server, Tenant, receiver};
+    use domain::signature;
     use serde_json::{Value, json};
 
     #[tokio::test]
@@ -300,6 +341,109 @@ mod tests {
         };
         try_with(tenant.management_token.clone()).await.expect(401);
         try_with(token).await.expect(200);
+    }
+
+    /// A server with an application whose management token is replaced with an overlap of an hour.
+    struct Overlap {
+        server: Server,
+        tenant: Tenant,
+        old: String,
+        new: String,
+        until: String,
+    }
+
+    impl Overlap {
+        async fn new() -> Self {
+            let server = Server::new().await;
+            let tenant = server.tenant("A").await;
+            let path = format!("/applications/{}/management-token/rotate", tenant.application);
+            let body = json!({"overlapSeconds": 3_600});
+            let rotated = server.admin(Method::POST, &path, body).await.expect(200);
+            let (old, new) = (tenant.management_token.clone(), rotated.text("managementToken"));
+            Self { old, new, until: rotated.text("managementTokenOverlapUntil"), server, tenant }
+        }
+
+        async fn ask(&self, method: Method, path: &str, body: Value) -> Answered {
+            self.server.admin(method, &format!("/applications/{}{path}", self.tenant.application), body).await
+        }
+
+        /// Until when the view says that the old token counts.
+        async fn shown(&self) -> Value {
+            self.ask(Method::GET, "", Value::Null).await.expect(200).json()["managementTokenOverlapUntil"]
+                .take()
+        }
+
+        /// Whether management calls may present a token.
+        async fn opens(&self, token: &str) -> bool {
+            let path = format!("/v2.0/vehicles/{}/webhooks/{}", self.tenant.vehicle, self.tenant.webhook);
+            let answered = self.server.request(Method::DELETE, &path, token, Value::Null).await;
+            [200, 401].into_iter().find(|&status| answered.status == status).expect("one of both") == 200
+        }
+
+        /// Whether a receiver that knows only this token passes a verification, and sees good signatures.
+        async fn is_signed_with(&self, token: &str) -> bool {
+            self.server.clock.pass(Duration::from_secs(1));
+            let (answer, token) = (receiver(token.to_owned(), 200), token.to_owned());
+            let good = Arc::new(AtomicBool::new(false));
+            let is_good = good.clone();
+            self.server.outbound.answer(move |post| {
+                let expected = signature::sign(&token, &post.body);
+                is_good.store(post.signature.as_deref() == Some(&expected), Ordering::Relaxed);
+                answer(post)
+            });
+            let path = format!("/webhooks/{}/verify", self.tenant.webhook);
+            let verified = self.server.admin(Method::POST, &path, Value::Null).await.expect(200).json();
+            let passed = verified["lastVerification"]["passed"] == true;
+            assert_eq!(good.load(Ordering::Relaxed), passed, "signature and challenge go together");
+            passed
+        }
+    }
+
+    #[tokio::test]
+    async fn while_two_management_tokens_count_either_opens_and_the_old_one_signs() {
+        let overlap = Overlap::new().await;
+        assert_eq!(overlap.shown().await, overlap.until);
+        assert!(overlap.opens(&overlap.old).await && overlap.opens(&overlap.new).await);
+        assert!(overlap.is_signed_with(&overlap.old).await && !overlap.is_signed_with(&overlap.new).await);
+    }
+
+    #[tokio::test]
+    async fn after_an_overlap_or_its_early_end_only_the_new_management_token_counts() {
+        for early in [true, false] {
+            let overlap = Overlap::new().await;
+            if early {
+                let ended = overlap.ask(Method::POST, "/management-token/end-overlap", Value::Null).await;
+                assert_eq!(ended.expect(200).json()["managementTokenOverlapUntil"], Value::Null);
+            } else {
+                overlap.server.clock.pass(Duration::from_secs(3_600));
+            }
+            assert_eq!(overlap.shown().await, Value::Null);
+            assert!(!overlap.opens(&overlap.old).await && overlap.opens(&overlap.new).await);
+            assert!(
+                !overlap.is_signed_with(&overlap.old).await && overlap.is_signed_with(&overlap.new).await
+            );
+            overlap.server.settle().await;
+            let id = overlap.tenant.application.parse().unwrap();
+            let entry = overlap.server.app.application(id).unwrap();
+            assert_eq!(entry.application.retiring, None, "the old one is forgotten");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_overlap_has_bounds_and_there_is_one_at_a_time() {
+        let overlap = Overlap::new().await;
+        let rotate = async |seconds: u64| {
+            overlap.ask(Method::POST, "/management-token/rotate", json!({"overlapSeconds": seconds})).await
+        };
+        let refused = rotate(30 * 24 * 3_600 + 1).await.expect(400);
+        assert_eq!(refused.text("field"), "overlapSeconds");
+        rotate(60).await.expect(409);
+        assert!(overlap.opens(&overlap.old).await && overlap.opens(&overlap.new).await);
+        let newest = rotate(0).await.expect(200);
+        assert_eq!(newest.json()["managementTokenOverlapUntil"], Value::Null);
+        assert!(!overlap.opens(&overlap.old).await && !overlap.opens(&overlap.new).await);
+        assert!(overlap.opens(&newest.text("managementToken")).await);
+        rotate(30 * 24 * 3_600).await.expect(200);
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use app::{App, AppError, ApplicationEntry, token_hash};
+use app::{App, AppError, ApplicationEntry};
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts},
@@ -12,12 +12,8 @@ use base64::{
     alphabet::STANDARD,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use domain::{
-    errors::ErrorCode,
-    ids::{ApplicationId, VehicleId},
-};
+use domain::{errors::ErrorCode, ids::VehicleId};
 use store::{TokenGrant, VehicleRow};
-use subtle::ConstantTimeEq;
 
 use super::error::V2Error;
 use crate::extract::bearer;
@@ -99,7 +95,7 @@ pub(super) async fn covered(
     vehicle: VehicleId,
 ) -> Result<VehicleRow, V2Error> {
     match app.vehicle(vehicle, Some(grant.application)).await {
-        Ok(row) if row.user == grant.user => Ok(row),
+        Ok(row) if row.user == grant.user && grant.covers(vehicle) => Ok(row),
         Ok(_) | Err(AppError::NotFound(_)) => Err(ErrorCode::PERMISSION.into()),
         Err(error) => Err(error.into()),
     }
@@ -118,13 +114,10 @@ fn manager(app: &App, headers: &HeaderMap) -> Option<Arc<ApplicationEntry>> {
 }
 
 async fn client(app: &App, headers: &HeaderMap) -> Result<Option<Arc<ApplicationEntry>>, V2Error> {
-    let Some((id, secret)) = basic(headers) else { return Ok(None) };
-    let Ok(id) = id.parse::<ApplicationId>() else { return Ok(None) };
-    let Ok(entry) = app.application(id) else { return Ok(None) };
-    let hash = token_hash(&secret);
-    let secrets = app.secrets(id).await?;
-    let fits = secrets.iter().fold(false, |fits, known| fits | bool::from(known.hash.ct_eq(&hash)));
-    Ok(fits.then_some(entry))
+    match basic(headers) {
+        Some((id, secret)) => Ok(app.authenticate_client(&id, &secret).await?),
+        None => Ok(None),
+    }
 }
 
 /// Name and password of `Authorization: Basic …`. None when the header is missing, repeated or of another kind.
