@@ -35,8 +35,9 @@ pub use usecases::token_hash;
 pub use usecases::{
     applications::{CreatedApplication, EditApplication},
     deliveries::{DeliveryDetail, DeliveryQuery, DeliverySummary},
-    explain::{Explanation, Finding as TriggerFinding},
-    ingest::{CreatedFeed, MOST_IN_FLIGHT, PushedReading, Rejected},
+    explain::{Explanation, Finding as TriggerFinding, LastFired},
+    feeds::{CreatedFeed, FeedWatch},
+    ingest::{MOST_IN_FLIGHT, PushedReading, Rejected},
     operations::Finding,
     reads::{Look, wait_seconds},
     simulator::CarState,
@@ -105,6 +106,7 @@ pub struct App {
     pub(crate) health: Arc<Health>,
     pub(crate) stop: Arc<Stop>,
     pub(crate) intake: usecases::ingest::Intake,
+    pub(crate) feeds: usecases::feeds::Feeds,
     pub(crate) probes: usecases::webhooks::ProbeLimits,
     pub(crate) limits: usecases::limits::Limits,
     /// Held for reading while vehicles are stepped, and for writing while a webhook changes.
@@ -124,7 +126,7 @@ impl App {
         let sealer = Arc::new(Sealer::open(master_key, keyring, dice.clone()).await?);
         let registry =
             Registry::load(store.clone(), sealer.clone(), outbound.clone(), settings.origin.clone()).await?;
-        let intake = usecases::ingest::Intake::new(store.feeds().await?);
+        let feeds = usecases::feeds::Feeds::new(store.feeds().await?);
         let (mailbox, letters) = Mailbox::new();
         let health = Arc::new(Health::new(clock.now()));
         let stop = Arc::new(Stop::default());
@@ -145,7 +147,8 @@ impl App {
             mailbox,
             health,
             stop,
-            intake,
+            intake: usecases::ingest::Intake::default(),
+            feeds,
             probes: usecases::webhooks::ProbeLimits::default(),
             limits: usecases::limits::Limits::default(),
             webhooks_change: tokio::sync::RwLock::default(),

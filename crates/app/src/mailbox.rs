@@ -421,7 +421,7 @@ async fn commit(app: &Arc<App>, made: Vec<Made>, commits: Vec<StepCommit>, now: 
         }
     };
     let count = results.len();
-    let (mut again, mut events) = (Vec::new(), Vec::new());
+    let (mut again, mut events, mut pushed) = (Vec::new(), Vec::new(), Vec::new());
     let mut revisions = HashMap::new();
     for (mut made, result) in made.into_iter().zip(results) {
         match result {
@@ -430,6 +430,7 @@ async fn commit(app: &Arc<App>, made: Vec<Made>, commits: Vec<StepCommit>, now: 
                     app.lanes.bury(tombstone);
                 }
                 report(&made.outcome, now);
+                pushed.append(&mut made.outcome.pushed);
                 app.notice_due(made.loaded.source.pool, made.outcome.next_due);
                 answer(&mut made.letter, Ok(()));
                 events.extend(entries_of(made, numbers, &mut revisions, now));
@@ -444,6 +445,7 @@ async fn commit(app: &Arc<App>, made: Vec<Made>, commits: Vec<StepCommit>, now: 
             StepResult::Gone => answer(&mut made.letter, Err(GONE)),
         }
     }
+    app.feeds.note(&pushed);
     metrics::stepped(count, again.len(), app.clock.monotonic().saturating_sub(begun));
     if !events.is_empty() {
         events.sort_by_key(|(_, entry): &(_, Entry)| entry.no);

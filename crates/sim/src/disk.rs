@@ -97,6 +97,7 @@ passes_on! {
         reads fn pools() -> Vec<(PoolNo, String)>;
         reads fn load(vehicles: Vec<VehicleNo>) -> Vec<Option<LoadedVehicle>>;
         reads fn find_vehicle(id: VehicleId) -> Option<VehicleRow>;
+        reads fn vehicle_numbers(ids: Vec<VehicleId>) -> Vec<Option<(VehicleNo, ApplicationNo)>>;
         reads fn list_vehicles(filter: VehicleFilter, limit: usize) -> Vec<VehicleRow>;
         reads fn vehicles_of_user(user: UserId, limit: usize) -> Vec<VehicleNo>;
         reads fn count_vehicles(application: Option<ApplicationNo>) -> u64;

@@ -371,6 +371,23 @@ impl Server {
 
     /// Lets the tenant's feed push a state of charge of a vehicle, measured now.
     pub(crate) async fn push_charge(&self, tenant: &Tenant, vehicle: &str, percent: f64) {
+        self.push(tenant, vehicle, signal::STATE_OF_CHARGE, signal::Value::Number(percent)).await;
+    }
+
+    /// A feed of the application says something about a vehicle, measured now.
+    pub(crate) async fn push(&self, tenant: &Tenant, vehicle: &str, signal: SignalId, value: signal::Value) {
+        self.push_measured(tenant, vehicle, signal, value, self.clock.now()).await;
+    }
+
+    /// The same, measured at some other time.
+    pub(crate) async fn push_measured(
+        &self,
+        tenant: &Tenant,
+        vehicle: &str,
+        signal: SignalId,
+        value: signal::Value,
+        at: Timestamp,
+    ) {
         let application = tenant.application.parse().unwrap();
         let feed = match self.app.feeds(application).unwrap().pop() {
             Some(feed) => feed,
@@ -378,9 +395,9 @@ impl Server {
         };
         let reading = PushedReading {
             vehicle: vehicle.parse().unwrap(),
-            signal: signal::STATE_OF_CHARGE,
-            value: signal::Value::Number(percent),
-            observed_at: Some(self.clock.now()),
+            signal,
+            value,
+            observed_at: Some(at),
             id: None,
             sequence: None,
         };

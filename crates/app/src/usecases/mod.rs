@@ -5,6 +5,7 @@ pub(crate) mod commands;
 pub(crate) mod compatibility;
 pub(crate) mod deliveries;
 pub(crate) mod explain;
+pub(crate) mod feeds;
 pub(crate) mod idempotency;
 pub(crate) mod ingest;
 pub(crate) mod limits;
