@@ -109,7 +109,8 @@ impl App {
 
     /// Looks at a vehicle for these reads, with one read of its source at most.
     pub async fn look(&self, row: &VehicleRow, reads: &[Read]) -> Result<Look, AppError> {
-        let begun = self.now();
+        // Documents keep milliseconds.
+        let begun = Timestamp::from_millis(self.now().as_millis());
         let mut wanted: Vec<SignalId> = reads.iter().flat_map(|read| read.signals()).collect();
         wanted.retain(|signal| row.permissions.contains(signal.entry().permission));
         wanted.sort_unstable();

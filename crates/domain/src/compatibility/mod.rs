@@ -238,8 +238,12 @@ pub fn table<'a>(wish: &Wish, models: &'a [Model]) -> Vec<(&'a str, Row<'a>)> {
     };
     let row = |model: &'a Model| {
         let can: Vec<Doing> = Doing::all(&model.make).filter(|doing| doing.fits(model)).collect();
-        let mut features: Vec<_> = can.iter().filter_map(|doing| doing.feature()).collect();
-        features.dedup();
+        let mut features: Vec<&'static str> = Vec::new();
+        for feature in can.iter().filter_map(|doing| doing.feature()) {
+            if !features.contains(&feature) {
+                features.push(feature);
+            }
+        }
         let mut permissions: Vec<_> = can.iter().map(|doing| doing.permission()).collect();
         permissions.sort();
         permissions.dedup();
