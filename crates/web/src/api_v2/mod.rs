@@ -28,6 +28,8 @@ pub(crate) mod error;
 mod listing;
 mod read;
 mod subscribe;
+#[cfg(test)]
+mod tests;
 mod unsubscribe;
 
 use std::sync::Arc;
@@ -148,7 +150,7 @@ fn webhook_of(app: &App, id: WebhookId, application: ApplicationNo) -> Result<()
 }
 
 #[cfg(test)]
-mod tests {
+mod webhooks {
     use crate::testing::{Answered, Server, new_webhook_of};
     use axum::http::Method;
     use domain::webhook::Kind;
@@ -284,11 +286,11 @@ mod tests {
     async fn paths_and_versions_that_there_are_not_are_told_apart() {
         let server = Server::new().await;
         let tenant = server.tenant("A").await;
-        for path in ["/v2.0/teapots", "/v2.0", "/v2.0/vehicles/"] {
+        for path in ["/v2.0/teapots", "/v2.0", "/v2.0/vehicles/x/y/z"] {
             let answered = server.request(Method::GET, path, &tenant.access_token, Value::Null).await;
             check(&answered, 404, "RESOURCE_NOT_FOUND", json!("PATH"));
         }
-        for path in ["/vfoo/vehicles", "/v1.0/vehicles", "/vehicles"] {
+        for path in ["/vfoo/vehicles", "/v1.1/vehicles", "/vehicles"] {
             let answered = server.request(Method::GET, path, &tenant.access_token, Value::Null).await;
             check(&answered, 404, "RESOURCE_NOT_FOUND", json!("VERSION"));
         }
