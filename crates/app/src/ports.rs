@@ -195,6 +195,8 @@ pub struct CarRequest {
     pub profile: String,
     /// What is drawn about the car is drawn from this; the same number makes the same car. Drawn by default.
     pub seed: Option<u32>,
+    /// Whether its time begins to pass at once.
+    pub started: bool,
 }
 
 /// A recorded trip.

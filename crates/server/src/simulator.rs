@@ -87,7 +87,7 @@ impl Simulator for Controls {
             powertrain: model.powertrain,
             region,
             kind: SIMULATED,
-            spec: spec.start(now).encode(),
+            spec: if request.started { spec.start(now) } else { spec }.encode(),
         })
     }
 

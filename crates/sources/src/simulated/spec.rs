@@ -422,7 +422,7 @@ impl CarSpec {
         Ok(self.change(Profile::Charging, now)?.with_session(Session::Whole))
     }
 
-    /// Charges up to so many percent from now on. Where the car is on a day of its profile whose course depends on that,
+    /// Charges up to so many whole percent from now on. Where the car is on a day of its profile whose course depends on that,
     /// the day begins anew.
     pub(super) fn with_charge_limit(self, percent: f64, now: Timestamp) -> Result<Self, SpecRefused> {
         let moment = Moment::at(&self, self.elapsed_us(now));
@@ -436,7 +436,7 @@ impl CarSpec {
             (_, Profile::Day) => self.change(Profile::Day, now)?,
             (_, Profile::Driving | Profile::Parked) => self,
         };
-        after.live.limit = Some(hundredths(percent));
+        after.live.limit = Some(hundredths(percent.round()));
         Ok(after)
     }
 

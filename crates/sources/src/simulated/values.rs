@@ -177,7 +177,7 @@ fn health(spec: &CarSpec, moment: &Moment, system: u8) -> &'static str {
 }
 
 fn is_low(spec: &CarSpec, moment: &Moment, (row, column): (u8, u8)) -> bool {
-    mishap::pressure(spec, moment, row, column).round() < mishap::LOW_KPA
+    quarter_psi(mishap::pressure(spec, moment, row, column)) < mishap::LOW_KPA
 }
 
 fn oil_life(spec: &CarSpec, moment: &Moment) -> f64 {
@@ -186,9 +186,14 @@ fn oil_life(spec: &CarSpec, moment: &Moment) -> f64 {
     (begun - moment.driven_km / KM_PER_CHANGE * 100.0).max(0.0).round()
 }
 
-/// Whole kilopascals.
+/// In steps of a quarter psi, as many cars measure: hardly ever a whole number of kilopascals.
 fn tires(spec: &CarSpec, moment: &Moment) -> Value {
-    four(|cell| cell.pressure = Some(mishap::pressure(spec, moment, cell.row, cell.column).round()))
+    four(|cell| cell.pressure = Some(quarter_psi(mishap::pressure(spec, moment, cell.row, cell.column))))
+}
+
+fn quarter_psi(kpa: f64) -> f64 {
+    const STEP_KPA: f64 = 6.894_757_293_168 / 4.0;
+    ((kpa / STEP_KPA).round() * STEP_KPA * 100.0).round() / 100.0
 }
 
 fn cabin(spec: &CarSpec, moment: &Moment) -> f64 {
