@@ -42,7 +42,7 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 use zeroize::Zeroizing;
 
-use crate::{Limits, WebConfig, problem::ApiError, router};
+use crate::{Limits, TrustedProxies, WebConfig, problem::ApiError, router};
 
 pub(crate) const ADMIN_TOKEN: &str = "an admin token";
 /// A host name that leads to a private address.
@@ -324,9 +324,10 @@ impl Server {
         Self::start(Limits::default(), Plans(plans.collect())).await
     }
 
-    /// One where the plan of this name has these webhooks only, and two requests a month.
+    /// One where the plan of this name has these webhooks only, two requests a month, and three vehicles.
     pub(crate) async fn with_plan(name: &str, webhooks: &[Kind]) -> Self {
-        let plan = Plan { webhooks: webhooks.to_vec(), requests: Some(2), ..Plan::default() };
+        let plan =
+            Plan { webhooks: webhooks.to_vec(), requests: Some(2), vehicles: Some(3), ..Plan::default() };
         Self::start(Limits::default(), Plans([(name.to_owned(), plan)].into())).await
     }
 
@@ -363,6 +364,7 @@ impl Server {
             admin_token_hashes: vec![Sha256::digest(ADMIN_TOKEN).into()],
             version: "1.2.3".into(),
             limits,
+            trusted: TrustedProxies::default(),
         };
         Self { router: router(app.clone(), config), app, clock, outbound, keyring, cars }
     }

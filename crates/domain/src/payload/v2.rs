@@ -17,9 +17,7 @@ pub mod rest;
 
 use bodies::Ages;
 
-pub use super::Links;
-
-use super::{json::Writer, sample};
+use super::{Links, json::Writer, sample};
 use crate::{
     errors::ErrorCode,
     ids::{EventId, RequestId, VehicleId, WebhookId},

@@ -13,6 +13,8 @@ mod revoke;
 mod token;
 
 #[cfg(test)]
+mod canaries;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod tests;

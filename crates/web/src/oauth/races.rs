@@ -43,7 +43,7 @@ impl Scene {
 
     async fn tokens(&self) -> GivenTokens {
         let code = self.code().await;
-        self.app.redeem_code(&self.client, &code, None, None).await.ok().expect("a fresh code")
+        self.app.redeem_code(&self.client, &code, None, None).await.expect("a fresh code")
     }
 
     async fn refresh(&self, token: &str) -> Result<GivenTokens, TokenRefused> {
@@ -122,12 +122,12 @@ async fn of_a_thousand_replays_after_the_grace_all_are_noticed() {
     let mut families = Vec::new();
     for number in 0..1_000_u32 {
         let first = scene.tokens().await;
-        let mut family = vec![scene.refresh(&first.refresh_token).await.ok().expect("is fresh")];
+        let mut family = vec![scene.refresh(&first.refresh_token).await.expect("is fresh")];
         // Some have grown since, by successors and by requests that crossed.
         for _ in 0..number % 3 {
             let newest = family.last().expect("has one").refresh_token.clone();
-            family.push(scene.refresh(&newest).await.ok().expect("is fresh"));
-            family.push(scene.refresh(&newest).await.ok().expect("is within the grace"));
+            family.push(scene.refresh(&newest).await.expect("is fresh"));
+            family.push(scene.refresh(&newest).await.expect("is within the grace"));
         }
         families.push((first, family));
         if number % 100 == 0 {
