@@ -34,13 +34,13 @@ struct Answers {
     responses: Vec<AnsweredPart>,
 }
 
-/// The answer to one path, as a request for it alone would have got it.
+/// The answer to one path, as a request for it alone would have got it. The headers are there even if there are none:
+/// SDKs add to them.
 #[derive(Serialize)]
 struct AnsweredPart {
     path: String,
     code: u16,
     body: Box<RawValue>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     headers: BTreeMap<&'static str, String>,
 }
 

@@ -265,15 +265,15 @@ async fn a_batch_is_answered_in_its_order_with_one_look_at_the_car() {
     expect![[r#"
         "/odometer/" 200 {"sc-data-age":"2026-03-02T12:00:00.000Z","sc-fetched-at":"2026-03-02T12:00:00.000Z","sc-unit-system":"metric"}
           {"distance":100.5}
-        "/location" 403 null
+        "/location" 403 {}
           {"type":"PERMISSION","code":null,"description":"The owner has not granted the permission that this needs, or the vehicle is no longer connected.","docURL":"https://milepost.example/docs/errors/permission-errors#null","statusCode":403,"requestId":"ID","resolution":{"type":"REAUTHENTICATE"},"suggestedUserMessage":"Please connect your car again and allow access to the data that this app asks for."}
-        "/" 200 null
+        "/" 200 {}
           {"id":"VEHICLE","make":"TESLA","model":"Model 3","year":2026}
-        "/fuel" 501 null
+        "/fuel" 501 {}
           {"type":"COMPATIBILITY","code":"VEHICLE_NOT_CAPABLE","description":"The vehicle does not have this feature; asking again will not help.","docURL":"https://milepost.example/docs/errors/compatibility-errors#vehicle-not-capable","statusCode":501,"requestId":"ID","resolution":{"type":null},"suggestedUserMessage":"Your car does not have this feature."}
         "/odometer" 200 {"sc-data-age":"2026-03-02T12:00:00.000Z","sc-fetched-at":"2026-03-02T12:00:00.000Z","sc-unit-system":"metric"}
           {"distance":100.5}
-        "/permissions" 200 null
+        "/permissions" 200 {}
           {"permissions":["read_vehicle_info","read_odometer","read_fuel"],"paging":{"count":3,"offset":0}}
     "#]]
     .assert_eq(&summary);
