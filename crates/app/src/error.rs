@@ -1,6 +1,8 @@
 //! Why a use-case did not do what it was asked, as cases that an answer can be made of. Nothing was changed.
 
-use domain::errors::ErrorCode;
+use std::time::Duration;
+
+use domain::{errors::ErrorCode, vehicle::Fault};
 use store::StoreError;
 
 use crate::{ports::UriRefused, sealing::SealError};
@@ -39,6 +41,12 @@ pub enum AppError {
         /// What cannot be had of which vehicle.
         message: String,
     },
+    /// The vehicle, or its brand's cloud, refuses or fails.
+    #[error("the vehicle cannot be used now: {}", .0.code)]
+    Vehicle(Fault),
+    /// The application has made more requests than its plan has in so short a time.
+    #[error("the application has made too many requests; try again in {} s", .0.as_secs())]
+    TooManyRequests(Duration),
     /// New work cannot be stored now.
     #[error("{0}")]
     Unavailable(StoreError),
@@ -51,6 +59,12 @@ impl AppError {
     /// A value that is not acceptable.
     pub fn invalid(field: &'static str, message: impl ToString) -> Self {
         Self::Invalid { field, message: message.to_string() }
+    }
+}
+
+impl From<Fault> for AppError {
+    fn from(fault: Fault) -> Self {
+        Self::Vehicle(fault)
     }
 }
 

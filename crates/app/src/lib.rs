@@ -39,6 +39,7 @@ pub use usecases::{
     feeds::{CreatedFeed, FeedWatch},
     ingest::{MOST_IN_FLIGHT, PushedReading, Rejected},
     operations::Finding,
+    reads::{Look, wait_seconds},
     simulator::CarState,
     tokens::{GivenTokens, NewCode, TokenRefused},
     vehicles::{LinkRequest, Linked, PUSHED},
@@ -107,6 +108,7 @@ pub struct App {
     pub(crate) intake: usecases::ingest::Intake,
     pub(crate) feeds: usecases::feeds::Feeds,
     pub(crate) probes: usecases::webhooks::ProbeLimits,
+    pub(crate) limits: usecases::limits::Limits,
     /// Held for reading while vehicles are stepped, and for writing while a webhook changes.
     pub(crate) webhooks_change: tokio::sync::RwLock<()>,
     /// Held while a webhook is read, decided upon and changed.
@@ -148,6 +150,7 @@ impl App {
             intake: usecases::ingest::Intake::default(),
             feeds,
             probes: usecases::webhooks::ProbeLimits::default(),
+            limits: usecases::limits::Limits::default(),
             webhooks_change: tokio::sync::RwLock::default(),
             webhook_edit: tokio::sync::Mutex::default(),
             application_edit: tokio::sync::Mutex::default(),

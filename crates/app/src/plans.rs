@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::webhook::Kind;
+use domain::{limits::Limit, webhook::Kind};
 
 use crate::AppError;
 
@@ -19,6 +19,10 @@ pub struct Plan {
     pub vehicles: Option<u64>,
     /// How many requests an application may make about one vehicle in a calendar month (UTC).
     pub requests: Option<u64>,
+    /// How fast an application may make requests.
+    pub rate: Option<Limit>,
+    /// How fast requests about one vehicle may be made.
+    pub vehicle_rate: Option<Limit>,
 }
 
 impl Plans {
@@ -37,6 +41,16 @@ impl Plans {
     /// How many requests about one vehicle are in a plan each month.
     pub fn requests(&self, plan: &str) -> Option<u64> {
         self.0.get(plan)?.requests
+    }
+
+    /// How fast applications of a plan may make requests.
+    pub fn rate(&self, plan: &str) -> Option<Limit> {
+        self.0.get(plan)?.rate
+    }
+
+    /// How fast requests about one vehicle may be made under a plan.
+    pub fn vehicle_rate(&self, plan: &str) -> Option<Limit> {
+        self.0.get(plan)?.vehicle_rate
     }
 
     /// Whether so many more vehicles are in a plan.
@@ -58,8 +72,9 @@ mod tests {
     #[test]
     fn a_plan_allows_what_it_names_and_an_unknown_plan_everything() {
         let paid =
-            Plan { webhooks: vec![Kind::Unified, Kind::Scheduled], vehicles: Some(10), requests: None };
-        let free = Plan { webhooks: vec![Kind::Unified], vehicles: Some(1), requests: Some(500) };
+            Plan { webhooks: vec![Kind::Unified, Kind::Scheduled], vehicles: Some(10), ..Plan::default() };
+        let free =
+            Plan { webhooks: vec![Kind::Unified], vehicles: Some(1), requests: Some(500), ..Plan::default() };
         let plans = Plans([("free".into(), free), ("paid".into(), paid)].into_iter().collect());
         assert!(plans.allow_webhook("paid", Kind::Scheduled).is_ok());
         assert!(plans.allow_webhook("free", Kind::Scheduled).is_err());

@@ -8,11 +8,12 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
+    compatibility::Model,
     delivery::Failure,
     errors::ErrorCode,
-    signal::{Powertrain, SignalId},
+    signal::{BrandRead, Details, Powertrain, SignalId},
     time::Timestamp,
-    vehicle::{Answer, Fault, Region},
+    vehicle::{Answer, Command, Fault, Region},
 };
 use futures::future::BoxFuture;
 use store::SourceRef;
@@ -140,6 +141,38 @@ pub trait VehicleSource: Send + Sync + 'static {
     ///
     /// A [`Fault`] when the car or its cloud as a whole could not be asked.
     async fn read(&self, car: &SourceRef, wanted: &[SignalId]) -> Result<Answers, Fault>;
+
+    /// Whether a car can tell a signal, as far as that is known without asking it.
+    fn offers(&self, _car: &SourceRef, _signal: SignalId) -> bool {
+        true
+    }
+
+    /// What a car tells for a read of its brand, beside its signals; `None` when the source has nothing to add.
+    ///
+    /// # Errors
+    ///
+    /// As [`VehicleSource::read`].
+    async fn details(&self, _car: &SourceRef, _read: BrandRead) -> Result<Option<Details>, Fault> {
+        Ok(None)
+    }
+
+    /// Whether a car can do something, as far as that is known without asking it.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    fn can(&self, _car: &SourceRef, _command: Command) -> Result<(), ErrorCode> {
+        Err(ErrorCode::COMPATIBILITY_SMARTCAR_NOT_CAPABLE)
+    }
+
+    /// Has a car do something. Answers with what the source needs to find the car from now on, where that changes.
+    ///
+    /// # Errors
+    ///
+    /// Why the car did not do it.
+    async fn command(&self, _car: &SourceRef, _command: Command) -> Result<Option<Vec<u8>>, Fault> {
+        Err(ErrorCode::COMPATIBILITY_SMARTCAR_NOT_CAPABLE.into())
+    }
 }
 
 /// The fault of a car whose source this server does not have.
@@ -162,6 +195,8 @@ pub struct CarRequest {
     pub profile: String,
     /// What is drawn about the car is drawn from this; the same number makes the same car. Drawn by default.
     pub seed: Option<u32>,
+    /// Whether its time begins to pass at once.
+    pub started: bool,
 }
 
 /// A recorded trip.
@@ -250,4 +285,8 @@ pub trait Simulator: Send + Sync + 'static {
     fn record(&self, recording: &NewRecording, now: Timestamp) -> Result<(MadeCar, String), String>;
     /// Brands and models that can be made: make, model, first and last year, powertrain, regions.
     fn models(&self) -> Vec<(String, String, u16, u16, Powertrain, String)>;
+    /// The models that can be made, with what they can tell.
+    fn catalogue(&self) -> Vec<Model>;
+    /// The model of a simulated car by its vehicle number, as its place in the catalogue, with its year.
+    fn model_of_vin(&self, vin: &str) -> Option<(usize, u16)>;
 }

@@ -25,7 +25,6 @@ use crate::{
     budget::Budget,
     mailbox::{self, Letter, Opened},
     metrics,
-    ports::Answers,
 };
 
 /// A claim is another node's when its holder has not stepped the vehicle by then.
@@ -42,6 +41,8 @@ pub(crate) struct PoolState {
 
 struct PoolInner {
     claimed: HashSet<VehicleNo>,
+    /// Reads in flight that somebody waits for.
+    asked: usize,
     budget: Budget,
     /// While the loop sleeps: until when.
     sleeps_until: Timestamp,
@@ -53,6 +54,20 @@ struct PoolInner {
     let_down: bool,
     /// The loop waits for a claimed vehicle to be let go of.
     full: bool,
+}
+
+/// Of the reads that may be in flight in a pool, one in so many is kept for those that somebody waits for.
+const KEPT: usize = 10;
+
+/// A read that somebody waits for, in flight.
+pub(crate) struct Asking(Option<Arc<PoolState>>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if let Some(pool) = &self.0 {
+            pool.inner.lock().asked -= 1;
+        }
+    }
 }
 
 /// A claimed vehicle; letting go of it allows the next claim.
@@ -97,6 +112,7 @@ pub(crate) fn start_pool(app: &Arc<App>, pool: PoolNo, name: String) {
         }
         let inner = PoolInner {
             claimed: HashSet::new(),
+            asked: 0,
             budget: Budget::new(app.settings.reads.per_second),
             sleeps_until: Timestamp::NEVER,
             earliest_set: Timestamp::NEVER,
@@ -125,6 +141,31 @@ impl App {
             drop(inner);
             state.wake.notify_one();
         }
+    }
+}
+
+impl App {
+    /// Takes budget of a pool for a read that somebody waits for.
+    ///
+    /// # Errors
+    ///
+    /// How long until there may be some.
+    pub(crate) fn ask(&self, pool: PoolNo) -> Result<Asking, Duration> {
+        let Some(state) = self.pools.read().get(&pool).cloned() else { return Ok(Asking(None)) };
+        {
+            let mut inner = state.inner.lock();
+            if inner.claimed.len() + inner.asked >= self.settings.reads.in_flight {
+                return Err(PAUSE);
+            }
+            inner.budget.take_one(self.clock.monotonic())?;
+            inner.asked += 1;
+        }
+        Ok(Asking(Some(state)))
+    }
+
+    /// The name of a pool, for what is measured.
+    pub(crate) fn pool_name(&self, pool: PoolNo) -> Option<String> {
+        self.pools.read().get(&pool).map(|state| state.name.clone())
     }
 }
 
@@ -200,7 +241,8 @@ impl PoolState {
     /// How many vehicles may be claimed now.
     fn take_budget(&self, app: &App) -> usize {
         let mut inner = self.inner.lock();
-        let room = app.settings.reads.in_flight.saturating_sub(inner.claimed.len());
+        let most = app.settings.reads.in_flight;
+        let room = (most - most / KEPT).saturating_sub(inner.claimed.len());
         inner.budget.take(room.min(app.settings.reads.claim), app.clock.monotonic())
     }
 
@@ -287,8 +329,8 @@ async fn read(app: Arc<App>, opened: Opened, wanted: Vec<SignalId>, ticket: Tick
     }
 }
 
-/// The answers of a read, or a fault when they take too long, whatever the wall clock does meanwhile.
-async fn in_time(app: &App, mut read: BoxFuture<'_, Result<Answers, Fault>>) -> Result<Answers, Fault> {
+/// What a source answers, or a fault when that takes too long, whatever the wall clock does meanwhile.
+pub(crate) async fn in_time<T>(app: &App, mut read: BoxFuture<'_, Result<T, Fault>>) -> Result<T, Fault> {
     let until = app.clock.monotonic() + app.settings.reads.deadline;
     loop {
         let left = until.saturating_sub(app.clock.monotonic());

@@ -5,10 +5,12 @@
 //! every rule of the product can be tested as a table. The central decision is [`vehicle::step`].
 
 pub mod cadence;
+pub mod compatibility;
 pub mod connect;
 pub mod delivery;
 pub mod errors;
 pub mod ids;
+pub mod limits;
 pub mod payload;
 pub mod signal;
 pub mod signature;

@@ -45,6 +45,14 @@ impl UnitSystem {
         self.convert(kpa, KPA_PER_PSI)
     }
 
+    /// Degrees Celsius in this system: °C or °F.
+    pub fn temperature(self, celsius: f64) -> f64 {
+        match self {
+            Self::Metric => celsius,
+            Self::Imperial => rounded(celsius * 1.8 + 32.0, 100.0),
+        }
+    }
+
     fn convert(self, metric: f64, per_imperial: f64) -> f64 {
         match self {
             Self::Metric => metric,
@@ -77,6 +85,8 @@ mod tests {
         assert_eq!(UnitSystem::Imperial.distance(1.609_344), 1.0);
         assert_eq!(UnitSystem::Imperial.volume(50.0), 13.21);
         assert_eq!(UnitSystem::Imperial.pressure(240.0), 34.81);
+        assert_eq!(UnitSystem::Imperial.temperature(21.5), 70.7);
+        assert_eq!(UnitSystem::Metric.temperature(21.5), 21.5);
         assert_eq!(UnitSystem::Metric.distance(0.1 + 0.2), 0.1 + 0.2);
     }
 

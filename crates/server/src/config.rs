@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use app::{DeliverySettings, Plan, Plans, ReadSettings, RetentionSettings, Settings};
-use domain::webhook::Kind;
+use domain::{limits::Limit, webhook::Kind};
 use serde::Deserialize;
 use toml::{Table, Value};
 use web::{Limits, TrustedProxies};
@@ -128,6 +128,9 @@ pub(crate) struct PlanSection {
     pub webhooks: Option<Vec<String>>,
     pub vehicles: Option<u64>,
     pub requests: Option<u64>,
+    pub burst: Option<f64>,
+    pub per_minute: Option<f64>,
+    pub vehicle_per_minute: Option<f64>,
 }
 
 /// The section whose tables are named by the operator.
@@ -210,8 +213,22 @@ impl Config {
                 })
             });
             let webhooks = kinds.collect::<Result<_>>()?;
-            let PlanSection { vehicles, requests, .. } = *section;
-            Ok((name.clone(), Plan { webhooks, vehicles, requests }))
+            let PlanSection { vehicles, requests, burst, per_minute, vehicle_per_minute, .. } = *section;
+            let positive = |name: &str, number: Option<f64>| {
+                let ok = number.is_none_or(|number| (0.1..=1e9).contains(&number));
+                ensure!(ok, "plans.{name} must be a number from 0.1 on; leave it out for no limit");
+                Ok(number)
+            };
+            let burst = positive(&format!("{name}.burst"), burst)?;
+            let per_minute = positive(&format!("{name}.per_minute"), per_minute)?;
+            let vehicle_per_minute = positive(&format!("{name}.vehicle_per_minute"), vehicle_per_minute)?;
+            ensure!(
+                burst.is_some() == per_minute.is_some(),
+                "plans.{name} needs both burst and per_minute, or neither"
+            );
+            let rate = burst.zip(per_minute).map(|(burst, per_minute)| Limit { burst, per_minute });
+            let vehicle_rate = vehicle_per_minute.map(Limit::each_minute);
+            Ok((name.clone(), Plan { webhooks, vehicles, requests, rate, vehicle_rate }))
         };
         Ok(Plans(self.plans.iter().map(plan).collect::<Result<_>>()?))
     }
@@ -327,10 +344,18 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         let env = ("MILEPOST_PLANS_FREE".to_owned(), "{ vehicles = 1 }".to_owned());
         let Plans(plans) = Config::load(Some(&file), [env].into_iter()).unwrap().settings().plans;
-        let small =
-            Plan { webhooks: vec![Kind::Scheduled, Kind::Unified], vehicles: Some(100), requests: Some(500) };
+        let small = Plan {
+            webhooks: vec![Kind::Scheduled, Kind::Unified],
+            vehicles: Some(100),
+            requests: Some(500),
+            ..Plan::default()
+        };
         assert_eq!(plans["small"], small);
-        assert_eq!(plans["free"], Plan { webhooks: vec![], vehicles: Some(1), requests: None });
+        assert_eq!(plans["free"], Plan { vehicles: Some(1), ..Plan::default() });
+        let limited = [("MILEPOST_PLANS_FREE", "{ burst = 120, per_minute = 2, vehicle_per_minute = 10 }")];
+        let Plans(plans) = load(&limited).unwrap().settings().plans;
+        assert_eq!(plans["free"].rate, Some(Limit { burst: 120.0, per_minute: 2.0 }));
+        assert_eq!(plans["free"].vehicle_rate, Some(Limit::each_minute(10.0)));
 
         let error = |value| format!("{:#}", load(&[("MILEPOST_PLANS_FREE", value)]).unwrap_err());
         let said = error(r#"{ webhooks = ["hourly"] }"#);
@@ -339,6 +364,8 @@ mod tests {
             "{said}"
         );
         assert!(error("{ webhooks = [] }").contains("plans.free.webhooks names none"));
+        assert!(error("{ burst = 120 }").contains("needs both burst and per_minute"));
+        assert!(error("{ vehicle_per_minute = 0 }").contains("plans.free.vehicle_per_minute must be"));
         assert!(error("unified").contains("must be written like"));
         assert!(error("{ cars = 1 }").contains("unknown field `cars`"));
     }

@@ -4,11 +4,16 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use app::ports::{CarCommand, CarRequest, MadeCar, NewRecording, Simulator};
-use domain::{errors::ErrorCode, signal::Powertrain, time::Timestamp};
+use domain::{
+    compatibility::Model as CatalogueModel,
+    errors::ErrorCode,
+    signal::{Powertrain, SignalId},
+    time::Timestamp,
+};
 use sources::{
     RECORDED, SIMULATED,
     recorded::{ColumnMap, Quirks, RecordedTrips, Recording, Skipped, TripSpec},
-    simulated::{Account, CarSpec, Latency, Profile, Region, Run, Trouble, find, models},
+    simulated::{Account, CarSpec, Latency, Profile, Region, Run, Trouble, find, model_of_vin, models},
 };
 
 /// The controls of cars that are not there.
@@ -82,7 +87,7 @@ impl Simulator for Controls {
             powertrain: model.powertrain,
             region,
             kind: SIMULATED,
-            spec: spec.start(now).encode(),
+            spec: if request.started { spec.start(now) } else { spec }.encode(),
         })
     }
 
@@ -194,6 +199,27 @@ impl Simulator for Controls {
                 (model.make.into(), model.name.into(), first, last, model.powertrain, regions.join(", "))
             })
             .collect()
+    }
+
+    fn catalogue(&self) -> Vec<CatalogueModel> {
+        models()
+            .map(|no| {
+                let model = no.model();
+                CatalogueModel {
+                    make: model.make.into(),
+                    model: model.name.into(),
+                    years: model.years,
+                    powertrain: model.powertrain,
+                    regions: model.regions.into(),
+                    signals: SignalId::all().filter(|&signal| model.has(signal)).collect(),
+                }
+            })
+            .collect()
+    }
+
+    fn model_of_vin(&self, vin: &str) -> Option<(usize, u16)> {
+        let (model, year) = model_of_vin(vin)?;
+        Some((model.number().into(), year))
     }
 }
 

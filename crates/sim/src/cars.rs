@@ -10,6 +10,7 @@ use std::{
 use app::ports::{Answers, CarCommand, CarRequest, Clock, MadeCar, NewRecording, Simulator, VehicleSource};
 use async_trait::async_trait;
 use domain::{
+    compatibility::Model,
     errors::ErrorCode,
     signal::{Powertrain, SignalId},
     time::Timestamp,
@@ -192,5 +193,13 @@ impl Simulator for NoControls {
 
     fn models(&self) -> Vec<(String, String, u16, u16, Powertrain, String)> {
         Vec::new()
+    }
+
+    fn catalogue(&self) -> Vec<Model> {
+        Vec::new()
+    }
+
+    fn model_of_vin(&self, _: &str) -> Option<(usize, u16)> {
+        None
     }
 }

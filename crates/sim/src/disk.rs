@@ -112,7 +112,8 @@ passes_on! {
         reads fn observations(vehicle: VehicleNo, before: Option<ObservationNo>, limit: usize)
             -> Vec<(ObservationNo, Timestamp, Vec<u8>)>;
         writes fn pool(name: String) -> PoolNo;
-        writes fn count_request(vehicle: VehicleNo, month: u32) -> u64;
+        writes fn count_requests(vehicle: VehicleNo, month: u32, by: i32) -> u64;
+        writes fn replace_spec(vehicle: VehicleNo, was: Vec<u8>, spec: Vec<u8>) -> bool;
         writes fn link(links: Vec<NewLink>) -> Vec<VehicleNo>;
         writes fn add_car(car: Car) -> ();
         writes fn attach_car(id: Uuid, vehicle: VehicleNo) -> ();

@@ -15,7 +15,11 @@ use std::sync::Arc;
 
 use app::ports::{Answers, VehicleSource, no_such_source};
 use async_trait::async_trait;
-use domain::{signal::SignalId, vehicle::Fault};
+use domain::{
+    errors::ErrorCode,
+    signal::{BrandRead, Details, SignalId},
+    vehicle::{Command, Fault},
+};
 use store::SourceRef;
 
 /// The kind of a car of the simulated fleet. Stored.
@@ -53,6 +57,25 @@ impl Sources {
 impl VehicleSource for Sources {
     async fn read(&self, car: &SourceRef, wanted: &[SignalId]) -> Result<Answers, Fault> {
         self.of(car.kind)?.read(car, wanted).await
+    }
+
+    fn offers(&self, car: &SourceRef, signal: SignalId) -> bool {
+        self.of(car.kind).map_or(true, |source| source.offers(car, signal))
+    }
+
+    async fn details(&self, car: &SourceRef, read: BrandRead) -> Result<Option<Details>, Fault> {
+        self.of(car.kind)?.details(car, read).await
+    }
+
+    fn can(&self, car: &SourceRef, command: Command) -> Result<(), ErrorCode> {
+        match self.of(car.kind) {
+            Ok(source) => source.can(car, command),
+            Err(_) => Err(ErrorCode::COMPATIBILITY_SMARTCAR_NOT_CAPABLE),
+        }
+    }
+
+    async fn command(&self, car: &SourceRef, command: Command) -> Result<Option<Vec<u8>>, Fault> {
+        self.of(car.kind)?.command(car, command).await
     }
 }
 

@@ -303,8 +303,17 @@ impl Vehicles for SqliteStore {
         self.engine.write(move |tx| Ok(vehicles::update_car(tx, id, &spec)?)).await
     }
 
-    async fn count_request(&self, vehicle: VehicleNo, month: u32) -> Result<u64, StoreError> {
-        self.engine.write(move |tx| Ok(vehicles::count_request(tx, vehicle, month)?)).await
+    async fn replace_spec(
+        &self,
+        vehicle: VehicleNo,
+        was: Vec<u8>,
+        spec: Vec<u8>,
+    ) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(vehicles::replace_spec(tx, vehicle, &was, &spec)?)).await
+    }
+
+    async fn count_requests(&self, vehicle: VehicleNo, month: u32, by: i32) -> Result<u64, StoreError> {
+        self.engine.write(move |tx| Ok(vehicles::count_requests(tx, vehicle, month, by)?)).await
     }
 
     async fn claim_due(&self, claim: ClaimDue) -> Result<Vec<Due>, StoreError> {

@@ -10,7 +10,7 @@ use domain::{
         VehicleId, VehicleNo, WebhookNo,
     },
     time::Timestamp,
-    vehicle::{RowChange, VehicleInfo},
+    vehicle::{Mode, RowChange, VehicleInfo},
 };
 use uuid::Uuid;
 
@@ -214,8 +214,12 @@ pub struct VehicleFilter {
     pub user: Option<UserId>,
     /// Of one source.
     pub source: Option<u8>,
-    /// After this one.
+    /// With or without a real car.
+    pub mode: Option<Mode>,
+    /// After this one, in the order of the list.
     pub after: Option<VehicleNo>,
+    /// Newest first; oldest first otherwise.
+    pub newest_first: bool,
 }
 
 /// Which connections to list. All conditions hold.
@@ -285,7 +289,7 @@ pub trait Vehicles: Send + Sync + 'static {
         &self,
         ids: Vec<VehicleId>,
     ) -> Result<Vec<Option<(VehicleNo, ApplicationNo)>>, StoreError>;
-    /// Vehicles in the order of their numbers.
+    /// Vehicles in the order of their numbers, or the other way round.
     async fn list_vehicles(&self, filter: VehicleFilter, limit: usize)
     -> Result<Vec<VehicleRow>, StoreError>;
     /// The vehicles of an owner that are not erased, connected or not, in the order of linking.
@@ -307,8 +311,14 @@ pub trait Vehicles: Send + Sync + 'static {
     /// Replaces the source's data of a car and of every vehicle that is this car; false when there is no such car.
     async fn update_car(&self, id: Uuid, spec: Vec<u8>) -> Result<bool, StoreError>;
 
-    /// Counts a request about a vehicle; answers with how many there were in this month (months since year 0).
-    async fn count_request(&self, vehicle: VehicleNo, month: u32) -> Result<u64, StoreError>;
+    /// Replaces the source's data of a vehicle, and of its car with every vehicle that is that car, if the vehicle's is
+    /// still what it was; false otherwise.
+    async fn replace_spec(&self, vehicle: VehicleNo, was: Vec<u8>, spec: Vec<u8>)
+    -> Result<bool, StoreError>;
+
+    /// Counts requests about a vehicle, or takes back what was counted; answers with how many there were in this month
+    /// (months since year 0).
+    async fn count_requests(&self, vehicle: VehicleNo, month: u32, by: i32) -> Result<u64, StoreError>;
 
     /// Vehicles that are due.
     async fn claim_due(&self, claim: ClaimDue) -> Result<Vec<Due>, StoreError>;

@@ -26,7 +26,7 @@ use crate::{
     api_v2::error::V2Error,
     client::{Peer, Shares, client_of},
     oauth::{self, error::OAuthError},
-    path,
+    path::{self, FirstVersion},
     problem::ApiError,
 };
 
@@ -34,6 +34,10 @@ use crate::{
 pub(crate) const SC_REQUEST_ID: HeaderName = HeaderName::from_static("sc-request-id");
 /// The id of a request, in all others.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of a request, for handlers that write it into their answers.
+#[derive(Clone)]
+pub(crate) struct RequestName(pub(crate) String);
 
 /// What the front needs.
 #[derive(Clone)]
@@ -65,15 +69,22 @@ impl Front {
 }
 
 /// Answers a request within its bounds, with its id.
-pub(crate) async fn answer(State(front): State<Front>, request: Request, next: Next) -> Response {
+pub(crate) async fn answer(State(front): State<Front>, mut request: Request, next: Next) -> Response {
     let id = front.app.request_id().to_string();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let first = request.extensions().get::<FirstVersion>().is_some();
+    request.extensions_mut().insert(RequestName(id.clone()));
     let client = front.client(&request);
     let response = match known(&method) {
         true => within_bounds(&front, client, request, next).await.unwrap_or_else(ApiError::into_response),
         false => return named(ApiError::method_not_allowed().render(&id), X_REQUEST_ID, &id),
     };
-    let response = written_out(response, &front.app.settings().origin, &id, &path);
+    let form = match (path::is_v2(&path), first) {
+        (_, true) => Form::First,
+        (true, false) => Form::Second,
+        (false, false) => Form::Problem,
+    };
+    let response = written_out(response, &front.app.settings().origin, &id, form, &path);
     tracing::debug!(
         request.id = id,
         http.method = %method,
@@ -129,12 +140,24 @@ async fn whole(body: Body, limit: usize) -> Result<Bytes, ApiError> {
     }
 }
 
+/// The form of errors behind a door.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Problem details.
+    Problem,
+    /// That of the first version of the v2 API.
+    First,
+    /// That of the v2 API.
+    Second,
+}
+
 /// Writes out the error that a response carries, in the form of its door.
-fn written_out(mut response: Response, origin: &str, id: &str, path: &str) -> Response {
+fn written_out(mut response: Response, origin: &str, id: &str, form: Form, path: &str) -> Response {
     let extensions = response.extensions_mut();
     let (error, v2) = (extensions.remove::<ApiError>(), extensions.remove::<V2Error>());
-    let v2 = v2.or_else(|| error.clone().filter(|_| path::is_v2(path)).map(V2Error::from));
+    let v2 = v2.or_else(|| error.clone().filter(|_| form != Form::Problem).map(V2Error::from));
     let (cause, mut rendered) = match (v2, error) {
+        (Some(error), _) if form == Form::First => (error.cause.clone(), error.render_first(id)),
         (Some(error), _) => (error.cause.clone(), error.render(origin, id)),
         (None, Some(error)) if oauth::is_here(path) => {
             (error.cause.clone(), OAuthError::from(error).into_response())

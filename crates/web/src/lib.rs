@@ -5,7 +5,7 @@
 //! | path | what | who may |
 //! | --- | --- | --- |
 //! | `/api/v1/…` | the admin API, described by `/api/openapi.json` | holders of an admin token |
-//! | `/v2.0/…` | subscribe and unsubscribe, in the form that the SDKs of the format expect | an owner's access token; an application's management token |
+//! | `/v2.0/…` | reads, commands, connections and webhooks of vehicles, in the form that the SDKs of the format expect | an owner's access token; an application's management token or client secret |
 //! | `/oauth/token`, `/oauth/revoke` | codes become tokens, tokens are refreshed and revoked | an application with its client secret |
 //! | `/.well-known/oauth-authorization-server` | what the authorization server offers | everybody |
 //! | `/ingest/v1/readings` | readings pushed in | holders of a feed's token |
@@ -42,7 +42,8 @@ use std::{sync::Arc, time::Duration};
 use app::App;
 use axum::{
     Router,
-    http::Uri,
+    extract::State,
+    http::{HeaderMap, Uri},
     middleware,
     response::{IntoResponse, Response},
 };
@@ -118,16 +119,17 @@ pub fn router(app: Arc<App>, config: WebConfig) -> Router {
         .merge(api_v2::router(app.clone()))
         .merge(oauth::router(app.clone()))
         .merge(ingest::router(app.clone()))
-        .merge(admin::router(app, &config))
-        .fallback(|uri: Uri| async move { nothing_at(uri.path()) })
+        .merge(admin::router(app.clone(), &config))
+        .fallback(move |uri: Uri, headers: HeaderMap| nothing_at(app, uri, headers))
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(middleware::from_fn_with_state(front, front::answer));
     // Paths are normalised before anything is matched against them.
     Router::new().fallback_service(ServiceBuilder::new().map_request(path::normalise).service(doors))
 }
 
-fn nothing_at(path: &str) -> Response {
-    match path::is_v2(path) && !path::is_newest(path) {
+async fn nothing_at(app: Arc<App>, uri: Uri, headers: HeaderMap) -> Response {
+    match path::is_v2(uri.path()) {
+        true if path::is_newest(uri.path()) => api_v2::nowhere(State(app), headers).await,
         true => V2Error::from(ErrorCode::RESOURCE_NOT_FOUND_VERSION).into_response(),
         false => ApiError::no_such_path().into_response(),
     }

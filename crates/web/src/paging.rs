@@ -59,6 +59,7 @@ pub(crate) enum List {
     Deliveries,
     Vehicles,
     Connections,
+    NewestConnections,
     Cars,
 }
 
@@ -71,6 +72,7 @@ impl List {
             Self::Deliveries => 'd',
             Self::Vehicles => 'v',
             Self::Connections => 'c',
+            Self::NewestConnections => 'n',
             Self::Cars => 'k',
         }
     }

@@ -8,8 +8,18 @@ use axum::{
 /// The version of the v2 API that this server speaks, as the first segment of a path.
 const NEWEST: &str = "v2.0";
 
+/// The first version, which was switched off at the brand of the format. Old clients still ask for it and read its errors.
+const FIRST: &str = "v1.0";
+
+/// Marks a request that came for the first version: its errors have the form of that one.
+#[derive(Clone, Copy)]
+pub(crate) struct FirstVersion;
+
 /// Cuts slashes off the end, and leads every number of a version that is not another API to the newest one.
 pub(crate) fn normalise(mut request: Request) -> Request {
+    if first_segment(request.uri().path()) == FIRST {
+        request.extensions_mut().insert(FirstVersion);
+    }
     if let Some(path) = normalised(request.uri().path()) {
         *request.uri_mut() = with_path(request.uri(), &path);
     }
@@ -44,8 +54,11 @@ fn first_segment(path: &str) -> &str {
     path.trim_start_matches('/').split('/').next().unwrap_or_default()
 }
 
-/// `v2`, `v2.0` and any made-up number do. Version 1 was switched off, and version 3 is another API.
+/// `v1.0`, `v2`, `v2.0` and any made-up number do. Version 3 is another API.
 fn leads_to_newest(segment: &str) -> bool {
+    if segment == FIRST {
+        return true;
+    }
     let Some(version) = segment.strip_prefix('v') else { return false };
     let (major, minor) = version.split_once('.').unwrap_or((version, "0"));
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -87,12 +100,13 @@ mod tests {
         check("/v2/vehicles?a=b", "/v2.0/vehicles?a=b");
         check("/v99999999999999999999/vehicles", "/v2.0/vehicles");
         check("/v4.1", "/v2.0");
+        check("/v1.0/vehicles/", "/v2.0/vehicles");
     }
 
     #[test]
     fn words_and_other_apis_are_no_versions_of_this_one() {
         for path in
-            ["/vfoo/vehicles", "/v1.0/vehicles", "/v3/vehicles", "/v2.x/vehicles", "/v/vehicles", "/v2.0.1"]
+            ["/vfoo/vehicles", "/v1/vehicles", "/v3/vehicles", "/v2.x/vehicles", "/v/vehicles", "/v2.0.1"]
         {
             check(path, path);
             assert!(is_v2(path));

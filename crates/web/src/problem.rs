@@ -246,6 +246,10 @@ impl From<AppError> for ApiError {
                 Self { retry_after_seconds: Some(wait_ms.div_ceil(1_000)), ..Self::new(&TOO_OFTEN, text) }
             }
             AppError::Plan(message) | AppError::PlanRequests(message) => Self::new(&PLAN, message),
+            AppError::TooManyRequests(wait) => {
+                Self { retry_after_seconds: Some(wait.as_secs().max(1)), ..Self::new(&TOO_OFTEN, text) }
+            }
+            AppError::Vehicle(_) => Self::new(&CONFLICT, text),
             AppError::Incompatible { message, .. } => Self::new(&INCOMPATIBLE, message),
             AppError::Unavailable(StoreError::Full) => {
                 Self { retry_after_seconds: Some(COME_BACK_SECONDS), ..Self::new(&DISK_FULL, text) }

@@ -24,12 +24,13 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use domain::{
+    compatibility::Model,
     delivery::Failure,
     errors::ErrorCode,
-    signal::{self, Powertrain, SignalId},
+    signal::{self, BrandRead, Details, Powertrain, SignalId},
     signature,
     time::Timestamp,
-    vehicle::{Answer, Fault, Region},
+    vehicle::{Answer, Command, Fault, Region},
     webhook::Kind,
 };
 use futures::future::BoxFuture;
@@ -157,12 +158,40 @@ impl Outbound for WayOut {
     }
 }
 
-/// Cars that have always gone 100.5 km, and say nothing else.
-struct Cars;
+/// Cars that have always gone 100.5 km, and say nothing else. They do all that they are told.
+#[derive(Default)]
+pub(crate) struct Cars {
+    failing: Mutex<Option<Fault>>,
+    reads: AtomicU64,
+    told: Mutex<Vec<Command>>,
+}
+
+impl Cars {
+    /// How all of them fail from now on, if they do.
+    pub(crate) fn fail(&self, fault: Option<Fault>) {
+        *self.failing.lock().unwrap() = fault;
+    }
+
+    /// How many reads there were.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    /// What they were told to do.
+    pub(crate) fn told(&self) -> Vec<Command> {
+        self.told.lock().unwrap().clone()
+    }
+
+    fn refusal(&self) -> Result<(), Fault> {
+        self.failing.lock().unwrap().map_or(Ok(()), Err)
+    }
+}
 
 #[async_trait]
 impl VehicleSource for Cars {
     async fn read(&self, _: &SourceRef, wanted: &[SignalId]) -> Result<Answers, Fault> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.refusal()?;
         let answer = |&signal| Answer {
             signal,
             outcome: match signal {
@@ -171,6 +200,22 @@ impl VehicleSource for Cars {
             },
         };
         Ok(wanted.iter().map(answer).collect())
+    }
+
+    async fn details(&self, _: &SourceRef, read: BrandRead) -> Result<Option<Details>, Fault> {
+        self.refusal()?;
+        let values = read.fields().iter().map(|field| (field.name, signal::Value::Json("[]".into())));
+        Ok(Some(Details { captured_at: NOON, values: values.collect() }))
+    }
+
+    fn can(&self, _: &SourceRef, _: Command) -> Result<(), ErrorCode> {
+        Ok(())
+    }
+
+    async fn command(&self, car: &SourceRef, command: Command) -> Result<Option<Vec<u8>>, Fault> {
+        self.refusal()?;
+        self.told.lock().unwrap().push(command);
+        Ok(Some([&car.spec[..], b"!"].concat()))
     }
 }
 
@@ -205,6 +250,21 @@ impl Simulator for Cars {
     fn models(&self) -> Vec<(String, String, u16, u16, Powertrain, String)> {
         vec![("TESLA".into(), "Model 3".into(), 2018, 2026, Powertrain::Bev, "US".into())]
     }
+
+    fn catalogue(&self) -> Vec<Model> {
+        vec![Model {
+            make: "TESLA".into(),
+            model: "Model 3".into(),
+            years: (2018, 2026),
+            powertrain: Powertrain::Bev,
+            regions: vec![Region::UnitedStates],
+            signals: vec![signal::ODOMETER, signal::STATE_OF_CHARGE],
+        }]
+    }
+
+    fn model_of_vin(&self, _: &str) -> Option<(usize, u16)> {
+        None
+    }
 }
 
 struct Tasks;
@@ -222,6 +282,7 @@ pub(crate) struct Server {
     pub(crate) clock: StandingClock,
     pub(crate) outbound: WayOut,
     pub(crate) keyring: Arc<SqliteKeyring>,
+    pub(crate) cars: Arc<Cars>,
 }
 
 /// What came back.
@@ -257,6 +318,12 @@ impl Server {
         Self::start(limits, Plans::default()).await
     }
 
+    /// One with these plans.
+    pub(crate) async fn with_plans(plans: &[(&str, Plan)]) -> Self {
+        let plans = plans.iter().map(|(name, plan)| ((*name).to_owned(), plan.clone()));
+        Self::start(Limits::default(), Plans(plans.collect())).await
+    }
+
     /// One where the plan of this name has these webhooks only, two requests a month, and three vehicles.
     pub(crate) async fn with_plan(name: &str, webhooks: &[Kind]) -> Self {
         let plan =
@@ -279,6 +346,7 @@ impl Server {
     async fn start_on(store: SqliteStore, keyring: Arc<SqliteKeyring>, limits: Limits, plans: Plans) -> Self {
         let clock = StandingClock(watch::Sender::new(Duration::ZERO));
         let outbound = WayOut::new();
+        let cars = Arc::new(Cars::default());
         let parts = Parts {
             store: Arc::new(store),
             keyring: keyring.clone(),
@@ -286,8 +354,8 @@ impl Server {
             clock: Arc::new(clock.clone()),
             dice: Arc::new(CountingDice::default()),
             outbound: Arc::new(outbound.clone()),
-            source: Arc::new(Cars),
-            simulator: Arc::new(Cars),
+            source: cars.clone(),
+            simulator: cars.clone(),
             spawn: Arc::new(Tasks),
         };
         let settings = Settings { origin: "https://milepost.example".into(), plans, ..Settings::default() };
@@ -298,7 +366,7 @@ impl Server {
             limits,
             trusted: TrustedProxies::default(),
         };
-        Self { router: router(app.clone(), config), app, clock, outbound, keyring }
+        Self { router: router(app.clone(), config), app, clock, outbound, keyring, cars }
     }
 
     /// Any request.

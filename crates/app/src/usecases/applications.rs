@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    ids::{ApplicationId, WebhookId},
+    ids::{ApplicationId, ApplicationNo, WebhookId},
     time::Timestamp,
 };
 use store::{Application, NewApplication, RetiringToken, Secret};
@@ -81,6 +81,11 @@ impl App {
     /// One application.
     pub fn application(&self, id: ApplicationId) -> Result<Arc<ApplicationEntry>, AppError> {
         self.registry.application_by_id(id).ok_or(AppError::NotFound("application"))
+    }
+
+    /// The application with a row number, as long as it is there.
+    pub fn application_of_no(&self, no: ApplicationNo) -> Result<Arc<ApplicationEntry>, AppError> {
+        self.registry.application(no).ok_or(AppError::NotFound("application"))
     }
 
     /// The application whose management token this is. Looks at all of them, so that time tells nothing.

@@ -1,12 +1,16 @@
 //! What can be asked of the application, one file per noun. Each use-case checks, writes, and only then tells memory.
 
 pub(crate) mod applications;
+pub(crate) mod commands;
+pub(crate) mod compatibility;
 pub(crate) mod deliveries;
 pub(crate) mod explain;
 pub(crate) mod feeds;
 pub(crate) mod idempotency;
 pub(crate) mod ingest;
+pub(crate) mod limits;
 pub(crate) mod operations;
+pub(crate) mod reads;
 pub(crate) mod simulator;
 pub(crate) mod subscriptions;
 pub(crate) mod tokens;

@@ -17,6 +17,8 @@ pub const PUSHED: u8 = 3;
 /// The pool of those vehicles.
 const PUSHED_POOL: &str = "pushed";
 
+/// Connections that are looked up at once while they are ended.
+const ENDED_AT_ONCE: usize = 100;
 /// Vehicles of an owner that are looked up at once while they are erased.
 const ERASED_AT_ONCE: usize = 100;
 
@@ -120,19 +122,6 @@ impl App {
         row.filter(|row| of.is_none_or(|no| row.application == no)).ok_or(AppError::NotFound("vehicle"))
     }
 
-    /// Counts a request about a vehicle where the plan of its application has a limit.
-    pub async fn spend_request(&self, row: &VehicleRow) -> Result<(), AppError> {
-        let Some(entry) = self.registry.application(row.application) else { return Ok(()) };
-        let plan = &entry.application.plan;
-        let Some(most) = self.settings.plans.requests(plan) else { return Ok(()) };
-        match self.store.count_request(row.no, self.now().month()).await? > most {
-            true => Err(AppError::PlanRequests(format!(
-                "the plan {plan:?} has {most} requests about a vehicle in a month, and they are spent"
-            ))),
-            false => Ok(()),
-        }
-    }
-
     /// Vehicles in the order of linking.
     pub async fn list_vehicles(
         &self,
@@ -162,6 +151,56 @@ impl App {
     pub async fn set_permissions(&self, id: VehicleId, granted: PermissionSet) -> Result<(), AppError> {
         let no = self.vehicle(id, None).await?.no;
         self.deliver_letter(no, Input::Permissions(granted)).await
+    }
+
+    /// A page of connections, with where the next one begins; of one vehicle only, when one is named.
+    pub async fn connections(
+        &self,
+        filter: VehicleFilter,
+        vehicle: Option<VehicleId>,
+        limit: usize,
+    ) -> Result<(Vec<VehicleRow>, Option<VehicleNo>), AppError> {
+        if let Some(id) = vehicle {
+            let found = self.store.find_vehicle(id).await?.filter(|row| {
+                filter.application.is_none_or(|no| no == row.application)
+                    && filter.user.is_none_or(|user| user == row.user)
+                    && filter.mode.is_none_or(|mode| mode == row.info.mode)
+                    && filter.after.is_none()
+            });
+            return Ok((found.into_iter().collect(), None));
+        }
+        let mut rows = self.store.list_vehicles(filter, limit + 1).await?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| more).map(|row| row.no);
+        Ok((rows, next))
+    }
+
+    /// Ends the connections of an application to an owner's vehicles, to one vehicle, or to that vehicle if it is the
+    /// owner's. Answers with those that have ended.
+    pub async fn delete_connections(
+        &self,
+        application: ApplicationNo,
+        user: Option<UserId>,
+        vehicle: Option<VehicleId>,
+    ) -> Result<Vec<(VehicleId, UserId)>, AppError> {
+        let mut filter = VehicleFilter { application: Some(application), user, ..VehicleFilter::default() };
+        let mut ended = Vec::new();
+        loop {
+            let (rows, next) = self.connections(filter.clone(), vehicle, ENDED_AT_ONCE).await?;
+            for row in rows {
+                match self.deliver_letter(row.no, Input::Disconnect).await {
+                    Ok(()) => ended.push((row.info.id, row.user)),
+                    // Somebody else was faster.
+                    Err(AppError::NotFound(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            match next {
+                Some(last) => filter.after = Some(last),
+                None => return Ok(ended),
+            }
+        }
     }
 
     /// Ends a connection: subscriptions are gone, and nothing of the vehicle leaves later than a second from now.

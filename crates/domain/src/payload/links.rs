@@ -14,7 +14,7 @@ pub struct Links {
 
 impl Links {
     /// Where an error is explained.
-    pub(super) fn docs(&self, error: ErrorCode) -> String {
+    pub fn docs(&self, error: ErrorCode) -> String {
         format!("{}{}", self.origin, error.doc_path())
     }
 
@@ -29,7 +29,7 @@ impl Links {
     }
 
     /// Where the owner can do what the resolution asks for, if there is one place for it.
-    fn resolution_url(&self, error: ErrorCode, vehicle: VehicleId) -> Option<String> {
+    pub fn resolution_url(&self, error: ErrorCode, vehicle: VehicleId) -> Option<String> {
         let Self { origin, client_id } = self;
         match error {
             ErrorCode::CONNECTED_SERVICES_ACCOUNT_AUTHENTICATION_FAILED => Some(format!(

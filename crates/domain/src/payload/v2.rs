@@ -13,6 +13,9 @@
 //! `sc-fetched-at` is not written: no scheduled payload has been seen with it.
 
 mod bodies;
+pub mod rest;
+
+use bodies::Ages;
 
 use super::{Links, json::Writer, sample};
 use crate::{
@@ -189,7 +192,7 @@ fn entry(w: &mut Writer, endpoint: Endpoint, units: UnitSystem, block: &VehicleB
     w.object(|w| {
         w.key("path").plain(endpoint.path());
         match read {
-            Ok(age) => {
+            Ok(Ages { measured: age, .. }) => {
                 w.key("code").integer(200);
                 w.key("body").raw(&body.finish());
                 w.key("headers").object(|w| headers(w, endpoint, units, age));

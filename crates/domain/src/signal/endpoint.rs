@@ -1,10 +1,10 @@
 //! The v2 read endpoints that a webhook may carry, and the signals that each is made of.
 
 use super::{
-    BATTERY_RANGE, CHARGE_LIMITS, CHARGING_STATUS, DOORS, DTC_LIST, FRONT_TRUNK, FUEL_AMOUNT, FUEL_LEVEL,
-    FUEL_RANGE, IS_CABLE_CONNECTED, IS_CHARGING_PORT_OPEN, IS_LOCKED, LOCATION, NOMINAL_CAPACITY, ODOMETER,
-    OIL_LIFE, Powertrain, REAR_TRUNK, SERVICE_RECORDS, STATE_OF_CHARGE, SUNROOF, SignalId, TIRES, VIN,
-    WINDOWS,
+    BATTERY_RANGE, BrandRead, CHARGE_LIMITS, CHARGING_STATUS, DOORS, DTC_LIST, FRONT_TRUNK, FUEL_AMOUNT,
+    FUEL_LEVEL, FUEL_RANGE, IS_CABLE_CONNECTED, IS_CHARGING_PORT_OPEN, IS_LOCKED, LOCATION, NOMINAL_CAPACITY,
+    ODOMETER, OIL_LIFE, Powertrain, REAR_TRUNK, SERVICE_RECORDS, STATE_OF_CHARGE, SUNROOF, SignalId, TIRES,
+    VIN, WINDOWS,
 };
 use crate::connect::Permission::{self, *};
 
@@ -73,10 +73,6 @@ endpoints! {
     15 ServiceHistory "/service/history" ReadServiceHistory Same [SERVICE_RECORDS];
 }
 
-/// The first segments of paths that belong to one brand.
-const BRANDS: &[&str] =
-    &["audi", "bmw", "cadillac", "chevrolet", "ford", "lincoln", "mini", "nissan", "tesla"];
-
 impl Endpoint {
     /// The endpoint with a stored number, if this program knows it.
     pub fn from_number(number: u8) -> Option<Self> {
@@ -93,7 +89,7 @@ impl Endpoint {
             return Ok(endpoint);
         }
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-        match BRANDS.iter().any(|brand| brand.eq_ignore_ascii_case(first)) {
+        match BrandRead::all().any(|read| read.brand().eq_ignore_ascii_case(first)) {
             true => Err(EndpointRefused::Brand(path.into())),
             false => Err(EndpointRefused::Unknown(path.into())),
         }

@@ -3,11 +3,13 @@
 //! A signal is a code of the catalogue (`tractionbattery-stateofcharge`). Inside, its value has one canonical metric
 //! unit: percent 0 to 100, km, kWh, litres, kPa, °C, km/h, minutes; the v2 endpoints turn percent into fractions.
 
+mod brand;
 mod catalogue;
 mod endpoint;
 mod plausible;
 mod value;
 
+pub use brand::{BrandRead, Details, Field, Form, Origin};
 pub use endpoint::{Endpoint, EndpointRefused};
 pub use plausible::plausible;
 pub use value::{GridCell, Value};
@@ -40,6 +42,9 @@ pub enum Powertrain {
 }
 
 impl Powertrain {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Ice, Self::Hev, Self::Phev, Self::Bev];
+
     /// The word of the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -62,6 +67,8 @@ impl Powertrains {
     pub const PLUG_IN: Self = Self(0b1100);
     /// What burns fuel.
     pub const COMBUSTION: Self = Self(0b0111);
+    /// What has a traction battery and nothing else.
+    pub const BEV_ONLY: Self = Self(0b1000);
     /// What burns fuel and nothing else.
     pub const ICE_ONLY: Self = Self(0b0001);
 

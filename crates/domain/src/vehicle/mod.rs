@@ -10,6 +10,7 @@
 
 mod charging;
 mod codec;
+mod command;
 mod document;
 mod event;
 mod ladder;
@@ -23,11 +24,12 @@ mod watch;
 
 pub use charging::{SIGNALS as CHARGING_SIGNALS, is_charging, known_to as charging_known_to};
 pub use codec::Malformed;
+pub use command::Command;
 pub use document::{Document, Gathering, Judged, Pushes, SignalState, Subscription, Told, Watching};
 pub use event::{ErrorChange, Event, Occasion};
 pub use observation::{Cause, Fired, Observation, Observed, Sample};
 pub use readings::{FeedKey, MOST_HELD, Order, Reading, Tally, Verdict};
-pub use step::{Input, Lapse, Lapsed, Outcome, RowChange, step, wanted};
+pub use step::{Input, Lapse, Lapsed, Outcome, RowChange, observe, step, wanted};
 
 use crate::{
     errors::ErrorCode,

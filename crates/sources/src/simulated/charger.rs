@@ -4,6 +4,7 @@ use super::{
     chance::Draw,
     journey::{Activity, hours, micros},
     models::{Model, Region},
+    spec::CarSpec,
 };
 
 /// What a charger does; all zero where there is none.
@@ -71,8 +72,12 @@ impl Charger {
     }
 }
 
-/// Up to which percent the owner of a car lets it charge.
-pub(super) fn charge_limit(seed: u32) -> f64 {
+/// Up to which percent the owner of a car lets it charge: as somebody chose, else as drawn.
+pub(super) fn charge_limit(spec: &CarSpec) -> f64 {
+    if let Some(limit) = spec.live.limit {
+        return f64::from(limit) / 100.0;
+    }
+    let seed = spec.seed;
     Draw::ChargeLimit.pick(seed, &[70.0, 80.0, 80.0, 80.0, 90.0, 100.0])
 }
 

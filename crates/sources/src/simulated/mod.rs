@@ -10,6 +10,8 @@
 
 mod chance;
 mod charger;
+mod commands;
+mod details;
 mod journey;
 mod latency;
 mod mishap;
@@ -20,6 +22,7 @@ mod trouble;
 mod values;
 mod vin;
 
+pub use commands::{can, command};
 pub use latency::Latency;
 pub use models::{Model, ModelNo, NoSuchCar, Region, SignalSet, find, models};
 pub use spec::{Account, CarSpec, MalformedSpec, Profile, Run, SpecRefused};
@@ -37,9 +40,9 @@ use app::ports::{Answers, Clock, VehicleSource};
 use async_trait::async_trait;
 use domain::{
     errors::ErrorCode,
-    signal::SignalId,
+    signal::{BrandRead, Details, SignalId},
     time::Timestamp,
-    vehicle::{Answer, Fault},
+    vehicle::{Answer, Command, Fault},
 };
 use parking_lot::Mutex;
 use store::SourceRef;
@@ -52,16 +55,10 @@ use journey::Moment;
 ///
 /// What the owner's account refuses, the trouble of the car, or `CONNECTED_SERVICES_ACCOUNT:ACCOUNT_ISSUE` when it was never started.
 pub fn answer(spec: &CarSpec, wanted: &[SignalId], now: Timestamp) -> Result<Answers, Fault> {
-    if let Some(error) = spec.account().error() {
-        return Err(error.into());
-    }
-    let trouble = spec.trouble();
-    if let Some(fault) = trouble.and_then(|trouble| trouble.of_read(now)) {
+    if let Some(fault) = spec.refusal(now) {
         return Err(fault);
     }
-    if spec.run() == Run::NotStarted {
-        return Err(ErrorCode::CONNECTED_SERVICES_ACCOUNT_ACCOUNT_ISSUE.into());
-    }
+    let trouble = spec.trouble();
     let moment = Moment::reported(spec, spec.elapsed_us(now));
     let captured_at = spec.clock_at(moment.at_us).min(now);
     let outcome = |signal| {
@@ -77,6 +74,28 @@ pub fn answer(spec: &CarSpec, wanted: &[SignalId], now: Timestamp) -> Result<Ans
             .ok_or(ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE.into())
     };
     Ok(wanted.iter().map(|&signal| Answer { signal, outcome: outcome(signal) }).collect())
+}
+
+/// What a car tells for a read of its brand, beside its signals.
+///
+/// # Errors
+///
+/// As [`answer`].
+pub fn details(spec: &CarSpec, read: BrandRead, now: Timestamp) -> Result<Details, Fault> {
+    if let Some(fault) = spec.refusal(now) {
+        return Err(fault);
+    }
+    let moment = Moment::reported(spec, spec.elapsed_us(now));
+    let captured_at = spec.clock_at(moment.at_us).min(now);
+    Ok(details::details(spec, &moment, read, captured_at))
+}
+
+/// The model and the year of a simulated car, by its vehicle number.
+pub fn model_of_vin(vin: &str) -> Option<(ModelNo, u16)> {
+    let (model, year) = vin::read(vin)?;
+    let model = ModelNo::from_number(model)?;
+    let (first, last) = model.model().years;
+    (first..=last).contains(&year).then_some((model, year))
 }
 
 /// How many reads ended in which way.
@@ -186,10 +205,7 @@ impl SimulatedFleet {
 #[async_trait]
 impl VehicleSource for SimulatedFleet {
     async fn read(&self, car: &SourceRef, wanted: &[SignalId]) -> Result<Answers, Fault> {
-        let spec = CarSpec::decode(&car.spec).map_err(|error| {
-            tracing::error!(error = &error as &dyn std::error::Error, "A simulated car cannot be read.");
-            Fault::from(ErrorCode::SERVER_INTERNAL)
-        })?;
+        let spec = decoded(car)?;
         let asked_at = self.clock.now();
         let latency = spec.latency.of_read(self.seed ^ u64::from(spec.seed), asked_at);
         if !latency.is_zero() {
@@ -202,6 +218,35 @@ impl VehicleSource for SimulatedFleet {
         }
         result
     }
+
+    fn offers(&self, car: &SourceRef, signal: SignalId) -> bool {
+        CarSpec::decode(&car.spec).map_or(true, |spec| spec.model().has(signal))
+    }
+
+    async fn details(&self, car: &SourceRef, read: BrandRead) -> Result<Option<Details>, Fault> {
+        details(&decoded(car)?, read, self.clock.now()).map(Some)
+    }
+
+    fn can(&self, car: &SourceRef, command: Command) -> Result<(), ErrorCode> {
+        CarSpec::decode(&car.spec).map_or(Ok(()), |spec| can(&spec, command))
+    }
+
+    async fn command(&self, car: &SourceRef, wish: Command) -> Result<Option<Vec<u8>>, Fault> {
+        let spec = decoded(car)?;
+        let latency = spec.latency.of_read(self.seed ^ u64::from(spec.seed), self.clock.now());
+        if !latency.is_zero() {
+            self.clock.sleep(latency).await;
+        }
+        let after = command(spec, wish, self.clock.now())?.encode();
+        Ok((after != car.spec).then_some(after))
+    }
+}
+
+fn decoded(car: &SourceRef) -> Result<CarSpec, Fault> {
+    CarSpec::decode(&car.spec).map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "A simulated car cannot be read.");
+        Fault::from(ErrorCode::SERVER_INTERNAL)
+    })
 }
 
 #[cfg(test)]

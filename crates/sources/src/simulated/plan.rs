@@ -355,7 +355,7 @@ impl Plan {
     fn charge_in_the_morning(&self, spec: &CarSpec, day: u64) -> f64 {
         let legs = (day * LEGS_A_DAY).saturating_sub(self.legs_skipped) as f64;
         let left = begun(spec) - self.used(spec, legs);
-        if day == 0 { left } else { left.max(charge_limit(spec.seed)) }
+        if day == 0 { left } else { left.max(charge_limit(spec)) }
     }
 
     /// Percent of the battery.
@@ -411,7 +411,7 @@ impl Pace {
 fn wall_box_stay(spec: &CarSpec) -> Stay {
     let seed = spec.seed;
     let charger = Charger::at_home(spec.model(), seed);
-    let mut stay = Stay::new(0, Curve::new(spec.model(), charger, begun(spec), charge_limit(seed)));
+    let mut stay = Stay::new(0, Curve::new(spec.model(), charger, begun(spec), charge_limit(spec)));
     match spec.live.session {
         Session::Drawn => {
             let breaks_off = Draw::BreaksOff.between(seed, 0.0, 1.0) >= 1.0 - WALL_BOX_BREAKS_OFF;
@@ -434,7 +434,7 @@ fn broken_off(stay: &Stay, draw: f64) -> u64 {
 
 /// At a charger that is large enough for the time that the car is there.
 fn stay_curve(spec: &CarSpec, charge: f64, within_us: u64) -> Curve {
-    let (model, limit) = (spec.model(), charge_limit(spec.seed));
+    let (model, limit) = (spec.model(), charge_limit(spec));
     let charge = charge.max(0.0);
     Curve::new(model, Charger::for_stay(model, charge, limit, within_us), charge, limit)
 }

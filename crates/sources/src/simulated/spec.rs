@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use domain::{errors::ErrorCode, signal::SignalId, time::Timestamp};
+use domain::{errors::ErrorCode, signal::SignalId, time::Timestamp, vehicle::Fault};
 use minicbor::{Decoder, Encoder, data::Type, decode::Error};
 
 use super::{
@@ -101,6 +101,18 @@ pub(super) struct Live {
     /// The driver's door stands open whenever the car stands.
     pub(super) door_open: bool,
     pub(super) account: Account,
+    /// Whether somebody locked or unlocked it from afar; that holds until the car does something else.
+    pub(super) lock: Option<Lock>,
+    /// Up to where it is charged, in hundredths of a percent, where somebody chose it.
+    pub(super) limit: Option<u16>,
+}
+
+/// A lock that was worked from afar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lock {
+    pub(super) locked: bool,
+    /// The stage of the profile in which that was.
+    pub(super) stage: u64,
 }
 
 /// How charging goes.
@@ -399,7 +411,51 @@ impl CarSpec {
         self
     }
 
-    fn activity(&self, now: Timestamp) -> Activity {
+    /// Locks the car or unlocks it, until it does something else.
+    pub(super) fn with_lock(self, locked: bool, now: Timestamp) -> Self {
+        let stage = Moment::at(&self, self.elapsed_us(now)).stage;
+        self.with_live(now, |live| live.lock = Some(Lock { locked, stage }))
+    }
+
+    /// Goes on charging where that was interrupted.
+    pub(super) fn charge_on(self, now: Timestamp) -> Result<Self, SpecRefused> {
+        Ok(self.change(Profile::Charging, now)?.with_session(Session::Whole))
+    }
+
+    /// Charges up to so many whole percent from now on. Where the car is on a day of its profile whose course depends on that,
+    /// the day begins anew.
+    pub(super) fn with_charge_limit(self, percent: f64, now: Timestamp) -> Result<Self, SpecRefused> {
+        let moment = Moment::at(&self, self.elapsed_us(now));
+        let plugged_in_with = hundredths(moment.charge);
+        let mut after = match (moment.activity, self.profile) {
+            (Activity::Charging | Activity::Charged, _) => self.charge_on(now)?,
+            (Activity::Interrupted, _) => self
+                .change(Profile::Charging, now)?
+                .with_session(Session::Interrupted { at_us: 0, plugged_in_with }),
+            (_, Profile::Charging) => self.change(Profile::Driving, now)?,
+            (_, Profile::Day) => self.change(Profile::Day, now)?,
+            (_, Profile::Driving | Profile::Parked) => self,
+        };
+        after.live.limit = Some(hundredths(percent.round()));
+        Ok(after)
+    }
+
+    /// Why the car answers nobody: its owner's account, its trouble, or that it was never started.
+    pub(super) fn refusal(&self, now: Timestamp) -> Option<Fault> {
+        let of_account = self.account().error().map(Fault::from);
+        let of_trouble = || self.trouble.and_then(|trouble| trouble.of_read(now));
+        let not_started = || {
+            (self.run == Run::NotStarted).then(|| ErrorCode::CONNECTED_SERVICES_ACCOUNT_ACCOUNT_ISSUE.into())
+        };
+        of_account.or_else(of_trouble).or_else(not_started)
+    }
+
+    /// Whether nothing goes on in its profile any more.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        self.profile != Profile::Day && self.elapsed_us(now) >= journey::length_us(self)
+    }
+
+    pub(super) fn activity(&self, now: Timestamp) -> Activity {
         Moment::at(self, self.elapsed_us(now)).activity
     }
 
@@ -595,15 +651,29 @@ impl Live {
             Session::Interrupted { at_us, plugged_in_with } => (2, at_us, plugged_in_with),
         };
         let (system, since) = self.fault.unwrap_or((0, Timestamp::from_micros(0)));
-        e.array(9)?.u64(self.before_us)?.u8(session)?.u64(at_us)?.u16(plugged_in_with)?;
+        let (lock, stage) = match self.lock {
+            None => (0, 0),
+            Some(Lock { locked: true, stage }) => (1, stage),
+            Some(Lock { locked: false, stage }) => (2, stage),
+        };
+        let commanded = self.lock.is_some() || self.limit.is_some();
+        e.array(if commanded { 12 } else { 9 })?
+            .u64(self.before_us)?
+            .u8(session)?
+            .u64(at_us)?
+            .u16(plugged_in_with)?;
         e.u8(system)?.i64(since.as_micros())?.u64(self.cleared_us)?;
-        e.bool(self.door_open)?.u8(self.account as u8)?.ok()
+        e.bool(self.door_open)?.u8(self.account as u8)?;
+        if commanded {
+            e.u8(lock)?.u64(stage)?.u16(self.limit.unwrap_or(0))?;
+        }
+        Ok(())
     }
 
     fn decode(d: &mut Decoder<'_>) -> Result<Self, Error> {
-        if d.array()?.is_none_or(|fields| fields < 9) {
+        let Some(fields @ 9..) = d.array()? else {
             return Err(Error::message("fields are missing"));
-        }
+        };
         let before_us = d.u64()?;
         let session = match (d.u8()?, d.u64()?, d.u16()?) {
             (0, ..) => Session::Drawn,
@@ -619,14 +689,25 @@ impl Live {
             }
         };
         let accounts = [Account::Open, Account::Revoked, Account::PasswordChanged];
-        Ok(Self {
+        let mut live = Self {
             before_us,
             session,
             fault,
             cleared_us: d.u64()?,
             door_open: d.bool()?,
             account: known(accounts.get(usize::from(d.u8()?)).copied())?,
-        })
+            ..Self::default()
+        };
+        if fields >= 12 {
+            live.lock = match (d.u8()?, d.u64()?) {
+                (0, _) => None,
+                (1, stage) => Some(Lock { locked: true, stage }),
+                (2, stage) => Some(Lock { locked: false, stage }),
+                _ => return Err(Error::message("a word that this program does not know")),
+            };
+            live.limit = Some(d.u16()?.min(FULL)).filter(|&limit| limit > 0);
+        }
+        Ok(live)
     }
 }
 

@@ -11,6 +11,7 @@ use futures::executor::block_on;
 use proptest::prelude::*;
 use std::time::Duration;
 
+mod commands;
 mod life;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use super::{
     charger::{Charger, charge_limit},
     journey::{Activity, Moment},
     mishap::{self, Defect, weather},
-    spec::CarSpec,
+    spec::{CarSpec, Lock},
 };
 
 // Signals that have no name of their own in the catalogue of the domain.
@@ -50,7 +50,7 @@ pub(super) fn value(spec: &CarSpec, moment: &Moment, signal: SignalId) -> Option
         signal::IS_CABLE_CONNECTED | signal::IS_CHARGING_PORT_OPEN => Value::Flag(plugged),
         signal::IS_CHARGING => Value::Flag(moment.activity == Activity::Charging),
         signal::CHARGING_STATUS => word(charging_status(moment.activity)),
-        signal::CHARGE_LIMITS => Value::Number(charge_limit(spec.seed)),
+        signal::CHARGE_LIMITS => Value::Number(charge_limit(spec)),
         signal::TIRES => tires(spec, moment),
         signal::IS_LOCKED => Value::Flag(is_locked(spec, moment)),
         signal::DOORS => doors(spec, moment),
@@ -126,12 +126,16 @@ fn gear(moment: &Moment) -> &'static str {
     }
 }
 
-fn drivers_door_is_open(spec: &CarSpec, moment: &Moment) -> bool {
+pub(super) fn drivers_door_is_open(spec: &CarSpec, moment: &Moment) -> bool {
     moment.activity.is_attended() || spec.live.door_open && moment.activity != Activity::Moving
 }
 
 fn is_locked(spec: &CarSpec, moment: &Moment) -> bool {
-    !drivers_door_is_open(spec, moment)
+    match spec.live.lock {
+        _ if drivers_door_is_open(spec, moment) => false,
+        Some(Lock { locked, stage }) if stage == moment.stage => locked,
+        _ => true,
+    }
 }
 
 /// The driver sits on the left.
@@ -173,7 +177,7 @@ fn health(spec: &CarSpec, moment: &Moment, system: u8) -> &'static str {
 }
 
 fn is_low(spec: &CarSpec, moment: &Moment, (row, column): (u8, u8)) -> bool {
-    mishap::pressure(spec, moment, row, column).round() < mishap::LOW_KPA
+    quarter_psi(mishap::pressure(spec, moment, row, column)) < mishap::LOW_KPA
 }
 
 fn oil_life(spec: &CarSpec, moment: &Moment) -> f64 {
@@ -182,9 +186,14 @@ fn oil_life(spec: &CarSpec, moment: &Moment) -> f64 {
     (begun - moment.driven_km / KM_PER_CHANGE * 100.0).max(0.0).round()
 }
 
-/// Whole kilopascals.
+/// In steps of a quarter psi, as many cars measure: hardly ever a whole number of kilopascals.
 fn tires(spec: &CarSpec, moment: &Moment) -> Value {
-    four(|cell| cell.pressure = Some(mishap::pressure(spec, moment, cell.row, cell.column).round()))
+    four(|cell| cell.pressure = Some(quarter_psi(mishap::pressure(spec, moment, cell.row, cell.column))))
+}
+
+fn quarter_psi(kpa: f64) -> f64 {
+    const STEP_KPA: f64 = 6.894_757_293_168 / 4.0;
+    ((kpa / STEP_KPA).round() * STEP_KPA * 100.0).round() / 100.0
 }
 
 fn cabin(spec: &CarSpec, moment: &Moment) -> f64 {

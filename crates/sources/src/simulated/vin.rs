@@ -24,6 +24,18 @@ pub(super) fn vin(seed: u32, model: u8, year: u16) -> String {
     vin.iter().map(|&byte| char::from(byte)).collect()
 }
 
+/// The number of the model and the model year (from 2010 on) of a simulated car, by its vehicle number.
+pub(super) fn read(vin: &str) -> Option<(u8, u16)> {
+    let vin: &[u8; 17] = vin.as_bytes().try_into().ok()?;
+    if !vin.starts_with(b"0MP") || check_digit(vin) != vin[8] {
+        return None;
+    }
+    let digit = |byte: u8| ALPHABET.iter().position(|&known| known == byte);
+    let model = digit(vin[3])? * ALPHABET.len() + digit(vin[4])?;
+    let year = YEARS.iter().position(|&known| known == vin[9])?;
+    Some((u8::try_from(model).ok()?, 2010 + year as u16))
+}
+
 fn base33<const N: usize>(mut number: u32) -> [u8; N] {
     let mut digits = [b'0'; N];
     for digit in digits.iter_mut().rev() {
@@ -71,6 +83,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_number_leads_back_to_its_model_and_its_year(seed: u32, model: u8, year in 2010..2040_u16) {
+            prop_assert_eq!(read(&vin(seed, model, year)), Some((model, year)));
+        }
+
         #[test]
         fn a_number_has_seventeen_allowed_characters_and_belongs_to_no_country(
             seed: u32, model: u8, year in 1980..2040_u16,

@@ -81,15 +81,15 @@ pub(crate) fn load(conn: &Connection, vehicles: &[VehicleNo]) -> Result<Vec<Opti
     vehicles.iter().map(|vehicle| query.query_row([vehicle.0], loaded).optional()).collect()
 }
 
-pub(crate) fn count_request(tx: &Tx<'_>, vehicle: VehicleNo, month: u32) -> Result<u64> {
+pub(crate) fn count_requests(tx: &Tx<'_>, vehicle: VehicleNo, month: u32, by: i32) -> Result<u64> {
     tx.prepare_cached(
-        "INSERT INTO request_count (vehicle, month, count) VALUES (?1, ?2, 1)
+        "INSERT INTO request_count (vehicle, month, count) VALUES (?1, ?2, max(?3, 0))
          ON CONFLICT (vehicle) DO UPDATE SET
-             count = CASE WHEN month = excluded.month THEN count + 1 ELSE 1 END,
+             count = max(CASE WHEN month = excluded.month THEN count ELSE 0 END + ?3, 0),
              month = excluded.month
          RETURNING count",
     )?
-    .query_row(params![vehicle.0, month], |row| rows::count(row, 0))
+    .query_row(params![vehicle.0, month, by], |row| rows::count(row, 0))
 }
 
 pub(crate) fn claim_due(conn: &Connection, claim: &ClaimDue) -> Result<Vec<Due>> {
@@ -164,11 +164,16 @@ pub(crate) fn list_vehicles(
     filter: &VehicleFilter,
     limit: usize,
 ) -> Result<Vec<VehicleRow>> {
-    let after = filter.after.map_or(i64::MIN, |vehicle| vehicle.0);
+    let (comes_after, order, first) = match filter.newest_first {
+        true => ("<", "DESC", i64::MAX),
+        false => (">", "ASC", i64::MIN),
+    };
+    let after = filter.after.map_or(first, |vehicle| vehicle.0);
     let limit = rows::limit(limit);
+    let mode = filter.mode.map(rows::mode);
     let application = filter.application.map(|no| no.0);
     let user = filter.user.map(|user| *user.0.as_bytes());
-    let mut sql = format!("{LISTED} WHERE c.vehicle > :after");
+    let mut sql = format!("{LISTED} WHERE c.vehicle {comes_after} :after");
     let mut values: Vec<(&str, &dyn ToSql)> = vec![(":after", &after), (":limit", &limit)];
     if let Some(application) = &application {
         sql += " AND c.application = :application";
@@ -182,7 +187,11 @@ pub(crate) fn list_vehicles(
         sql += " AND v.source = :source";
         values.push((":source", source));
     }
-    sql += " ORDER BY c.vehicle LIMIT :limit";
+    if let Some(mode) = &mode {
+        sql += " AND v.mode = :mode";
+        values.push((":mode", mode));
+    }
+    sql += &format!(" ORDER BY c.vehicle {order} LIMIT :limit");
     conn.prepare_cached(&sql)?.query_map(values.as_slice(), listed)?.collect()
 }
 
@@ -267,6 +276,20 @@ pub(crate) fn update_car(tx: &Tx<'_>, id: Uuid, spec: &[u8]) -> Result<bool> {
     let cars =
         tx.prepare_cached("UPDATE car SET spec = ?2 WHERE id = ?1")?.execute(params![id.as_bytes(), spec])?;
     Ok(cars > 0)
+}
+
+pub(crate) fn replace_spec(tx: &Tx<'_>, vehicle: VehicleNo, was: &[u8], spec: &[u8]) -> Result<bool> {
+    let replaced = tx
+        .prepare_cached("UPDATE vehicle SET spec = ?3 WHERE no = ?1 AND spec = ?2")?
+        .execute(params![vehicle.0, was, spec])?;
+    if replaced == 0 {
+        return Ok(false);
+    }
+    tx.prepare_cached("UPDATE vehicle SET spec = ?2 WHERE car = (SELECT car FROM vehicle WHERE no = ?1)")?
+        .execute(params![vehicle.0, spec])?;
+    tx.prepare_cached("UPDATE car SET spec = ?2 WHERE no = (SELECT car FROM vehicle WHERE no = ?1)")?
+        .execute(params![vehicle.0, spec])?;
+    Ok(true)
 }
 
 fn vehicles_of_car(conn: &Connection, car: i64) -> Result<Vec<VehicleId>> {

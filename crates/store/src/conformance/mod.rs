@@ -99,6 +99,7 @@ macro_rules! conformance_of_store {
             observations_are_read_newest_first_in_pages
             a_disconnected_vehicle_is_gone_and_the_log_still_names_it
             requests_about_a_vehicle_are_counted_by_month
+            data_of_a_source_is_replaced_only_where_it_is_still_what_it_was
             cars_are_listed_with_the_vehicles_connected_to_them
             a_car_passes_its_data_on_to_its_vehicles
             // Queue

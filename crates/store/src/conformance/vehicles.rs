@@ -4,7 +4,7 @@ use domain::{
     connect::{Permission, PermissionSet},
     ids::{EventNo, ObservationNo, PoolNo, SubscriptionId, UserId, VehicleId, VehicleNo},
     time::Timestamp,
-    vehicle::RowChange,
+    vehicle::{Mode, RowChange},
 };
 
 use super::fixture::{Fixture, at, lane};
@@ -105,6 +105,18 @@ pub async fn vehicles_are_listed_by_application_owner_and_source(store: &dyn Sto
         (VehicleFilter { after: Some(other_owner), ..all.clone() }, 9, vec![recorded, other_application]),
         (of_application.clone(), 9, vec![first, other_owner, recorded]),
         (VehicleFilter { user: Some(owner), ..all.clone() }, 9, vec![first, recorded, other_application]),
+        (
+            VehicleFilter { newest_first: true, ..all.clone() },
+            3,
+            vec![other_application, recorded, other_owner],
+        ),
+        (
+            VehicleFilter { newest_first: true, after: Some(recorded), ..all.clone() },
+            9,
+            vec![other_owner, first],
+        ),
+        (VehicleFilter { mode: Some(Mode::Simulated), ..all.clone() }, 1, vec![first]),
+        (VehicleFilter { mode: Some(Mode::Live), ..all.clone() }, 9, vec![]),
         (VehicleFilter { source: Some(2), ..all.clone() }, 9, vec![recorded]),
         (
             VehicleFilter { user: Some(owner), after: Some(first), ..of_application.clone() },
@@ -440,6 +452,27 @@ pub async fn a_car_passes_its_data_on_to_its_vehicles(store: &dyn Store) {
     assert!(!store.update_car(fixture.uuid(), b"nobody".to_vec()).await.expect("answers"));
 }
 
+pub async fn data_of_a_source_is_replaced_only_where_it_is_still_what_it_was(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let car = car(&fixture, 1).await;
+    let (attached, twin, alone) = (fixture.vehicle().await, fixture.vehicle().await, fixture.vehicle().await);
+    for vehicle in [attached, twin] {
+        store.attach_car(car.id, vehicle).await.expect("attaches");
+    }
+    let replace = async |vehicle, was: &[u8], spec: &[u8]| {
+        store.replace_spec(vehicle, was.to_vec(), spec.to_vec()).await.expect("answers")
+    };
+    assert!(!replace(attached, b"another", b"locked").await);
+    assert!(replace(attached, b"car", b"locked").await);
+    assert!(!replace(attached, b"car", b"unlocked").await, "it is locked meanwhile");
+    let loaded = store.load(vec![attached, twin, alone]).await.expect("loads");
+    let specs: Vec<_> = loaded.into_iter().flatten().map(|vehicle| vehicle.source.spec).collect();
+    assert_eq!(specs, [&b"locked"[..], b"locked", b"car"]);
+    assert_eq!(store.car(car.id).await.expect("reads").expect("is there").0.source.spec, b"locked");
+    assert!(replace(alone, b"car", b"opened").await);
+    assert_eq!(store.car(car.id).await.expect("reads").expect("is there").0.source.spec, b"locked");
+}
+
 /// The promise about permissions that lists show; what they do to the queue is with the tombstones.
 pub(super) async fn grant(
     fixture: &Fixture<'_>,
@@ -493,13 +526,15 @@ pub async fn requests_about_a_vehicle_are_counted_by_month(store: &dyn Store) {
     let fixture = Fixture::new(store).await;
     let (vehicle, other) = (fixture.vehicle().await, fixture.vehicle().await);
     let story = [
-        (vehicle, 24_312, 1),
-        (vehicle, 24_312, 2),
-        (other, 24_312, 1),
-        (vehicle, 24_313, 1),
-        (vehicle, 24_313, 2),
+        (vehicle, 24_312, 1, 1),
+        (vehicle, 24_312, 5, 6),
+        (vehicle, 24_312, -2, 4),
+        (other, 24_312, 1, 1),
+        (vehicle, 24_313, 1, 1),
+        (vehicle, 24_313, -3, 0),
+        (vehicle, 24_313, 2, 2),
     ];
-    for (vehicle, month, expected) in story {
-        assert_eq!(store.count_request(vehicle, month).await.expect("counts"), expected);
+    for (vehicle, month, by, expected) in story {
+        assert_eq!(store.count_requests(vehicle, month, by).await.expect("counts"), expected);
     }
 }

@@ -140,6 +140,8 @@ pub(crate) struct NewSimulatedVehicle {
     profile: Option<String>,
     /// The same number makes the same car, with the same vehicle number and the same fate; drawn by default.
     seed: Option<u32>,
+    /// False makes a car that answers nobody until it is started; true by default.
+    started: Option<bool>,
 }
 
 /// How many times faster than time.
@@ -305,6 +307,7 @@ async fn create(
         region: new.region.unwrap_or_else(|| USUAL_REGION.into()),
         profile: new.profile.unwrap_or_else(|| USUAL_PROFILE.into()),
         seed: new.seed,
+        started: new.started.unwrap_or(true),
     };
     Ok(With(StatusCode::CREATED, app.make_car(&request).await?.into()))
 }

@@ -1,11 +1,13 @@
 //! Errors of the v2 API, in the form that its SDKs read.
 
-use app::AppError;
+use std::{borrow::Cow, collections::BTreeMap};
+
+use app::{AppError, wait_seconds};
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use domain::errors::ErrorCode;
+use domain::{errors::ErrorCode, vehicle::Fault};
 use serde::Serialize;
 
 use crate::problem::{self, ApiError};
@@ -16,15 +18,19 @@ pub(crate) struct V2Error {
     code: ErrorCode,
     detail: Vec<Detail>,
     retry_after_seconds: Option<u64>,
+    /// Where the owner can do what the resolution asks for.
+    url: Option<String>,
     /// For the log only.
     pub(crate) cause: Option<String>,
 }
 
-/// A value that is not acceptable.
 #[derive(Clone, Debug, Serialize)]
-struct Detail {
-    field: &'static str,
-    message: &'static str,
+#[serde(untagged)]
+enum Detail {
+    /// A value that is not acceptable.
+    Field { field: &'static str, message: Cow<'static, str> },
+    /// Capacities that a battery may have.
+    Capacities { capacities: Vec<f64> },
 }
 
 /// The body, complete: SDKs take missing members, and null where they expect none, for a broken server.
@@ -40,28 +46,69 @@ struct Body<'a> {
     status_code: u16,
     #[serde(rename = "requestId")]
     request_id: &'a str,
-    resolution: Resolution,
+    resolution: Resolution<'a>,
     #[serde(rename = "suggestedUserMessage", skip_serializing_if = "Option::is_none")]
     suggested_user_message: Option<&'static str>,
     #[serde(skip_serializing_if = "<[Detail]>::is_empty")]
     detail: &'a [Detail],
 }
 
+/// Always an object. A client that expects a text breaks on a `url` that is null, so it is left out then.
 #[derive(Serialize)]
-struct Resolution {
+struct Resolution<'a> {
     #[serde(rename = "type")]
     kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+}
+
+/// The body of the first version.
+#[derive(Serialize)]
+struct FirstBody<'a> {
+    #[serde(rename = "statusCode")]
+    status_code: u16,
+    error: String,
+    message: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(rename = "requestId")]
+    request_id: &'a str,
 }
 
 impl V2Error {
     /// The request is malformed in one of its values.
-    pub(super) fn invalid(field: &'static str, message: &'static str) -> Self {
-        Self { detail: vec![Detail { field, message }], ..ErrorCode::VALIDATION.into() }
+    pub(super) fn invalid(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            detail: vec![Detail::Field { field, message: message.into() }],
+            ..ErrorCode::VALIDATION.into()
+        }
     }
 
-    /// The answer in full.
-    pub(crate) fn render(self, origin: &str, request_id: &str) -> Response {
-        let status = StatusCode::from_u16(self.code.status()).expect("the catalogue has statuses of HTTP");
+    /// A value is well formed, and not one that will do.
+    pub(super) fn unacceptable(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code: ErrorCode::VALIDATION_PARAMETER, ..Self::invalid(field, message) }
+    }
+
+    /// With where the owner can do what the resolution asks for.
+    pub(super) fn with_url(self, url: Option<String>) -> Self {
+        Self { url, ..self }
+    }
+
+    /// With the capacities among which no choice could be made, where that is the error.
+    pub(super) fn with_capacities(self, capacities: Vec<f64>) -> Self {
+        if self.code != ErrorCode::SERVER_MULTIPLE_RECORDS_FOUND || capacities.is_empty() {
+            return self;
+        }
+        Self { detail: vec![Detail::Capacities { capacities }], ..self }
+    }
+
+    /// The status of an answer with it.
+    pub(super) const fn status(&self) -> u16 {
+        self.code.status()
+    }
+
+    /// The body of an answer with it.
+    pub(super) fn body(&self, origin: &str, request_id: &str) -> String {
         let body = Body {
             kind: self.code.kind(),
             code: self.code.code(),
@@ -69,24 +116,74 @@ impl V2Error {
             doc_url: format!("{origin}{}", self.code.doc_path()),
             status_code: self.code.status(),
             request_id,
-            resolution: Resolution { kind: self.code.resolution().as_str() },
+            resolution: Resolution { kind: self.code.resolution().as_str(), url: self.url.as_deref() },
             suggested_user_message: self.code.user_message(),
             detail: &self.detail,
         };
-        let mut response = (status, axum::Json(body)).into_response();
+        serde_json::to_string(&body).expect("texts and finite numbers")
+    }
+
+    /// The headers of a part of a batch with it.
+    pub(super) fn inner_headers(&self) -> BTreeMap<&'static str, String> {
+        self.retry_after_seconds.map(|seconds| ("retry-after", seconds.to_string())).into_iter().collect()
+    }
+
+    /// The answer in full.
+    pub(crate) fn render(self, origin: &str, request_id: &str) -> Response {
+        let body = self.body(origin, request_id);
+        self.answer(body)
+    }
+
+    /// The answer in full, in the form of the first version.
+    pub(crate) fn render_first(self, request_id: &str) -> Response {
+        let body = FirstBody {
+            status_code: self.code.status(),
+            error: first_error(self.code),
+            message: self.code.description(),
+            code: self.code.code(),
+            request_id,
+        };
+        let body = serde_json::to_string(&body).expect("texts and numbers");
+        self.answer(body)
+    }
+
+    fn answer(&self, body: String) -> Response {
+        let status = StatusCode::from_u16(self.code.status()).expect("the catalogue has statuses of HTTP");
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(seconds) = self.retry_after_seconds {
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         if self.code == ErrorCode::AUTHENTICATION {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }
 }
 
+/// The word of the first version: `validation_error`.
+fn first_error(code: ErrorCode) -> String {
+    match code.kind() {
+        "RATE_LIMIT" => "rate_limiting_error".into(),
+        "BILLING" => "monthly_limit_exceeded".into(),
+        "COMPATIBILITY" => "vehicle_not_capable_error".into(),
+        kind => format!("{}_error", kind.to_ascii_lowercase()),
+    }
+}
+
 impl From<ErrorCode> for V2Error {
     fn from(code: ErrorCode) -> Self {
-        Self { code, detail: vec![], retry_after_seconds: None, cause: None }
+        Self { code, detail: vec![], retry_after_seconds: None, url: None, cause: None }
+    }
+}
+
+impl From<Fault> for V2Error {
+    fn from(fault: Fault) -> Self {
+        Self {
+            retry_after_seconds: fault.retry_after.map(|wait| wait_seconds(wait).max(1)),
+            ..fault.code.into()
+        }
     }
 }
 
@@ -119,6 +216,11 @@ impl From<AppError> for V2Error {
     fn from(error: AppError) -> Self {
         match error {
             AppError::Incompatible { code, .. } => code.into(),
+            AppError::Vehicle(fault) => fault.into(),
+            AppError::TooManyRequests(wait) => Self {
+                retry_after_seconds: Some(wait_seconds(wait).max(1)),
+                ..ErrorCode::RATE_LIMIT_SMARTCAR_API.into()
+            },
             AppError::PlanRequests(_) => ErrorCode::BILLING_VEHICLE_REQUEST_LIMIT.into(),
             other => ApiError::from(other).into(),
         }

@@ -1,27 +1,121 @@
-//! The v2 API as far as it is served: putting a vehicle on a webhook and taking it off.
+//! The v2 API: reads, commands, batch, connections, compatibility, and webhooks of vehicles.
+//!
+//! | path | who may |
+//! | --- | --- |
+//! | `GET /user`, `/vehicles`, `/vehicles/{id}` and all that is read below it ([`read`]) | an owner's access token |
+//! | `POST /vehicles/{id}/security`, `…/batch` and so on ([`commands`]) | an owner's access token |
+//! | `DELETE /vehicles/{id}/application` | an owner's access token, or a management token |
+//! | `POST /vehicles/{id}/webhooks/{id}` | an owner's access token |
+//! | `DELETE /vehicles/{id}/webhooks/{id}` | a management token |
+//! | `GET` and `DELETE /management/connections` | a management token (HTTP Basic) |
+//! | `GET /compatibility`, `/compatibility/matrix` | client id and secret (HTTP Basic) |
 //!
 //! SDKs hold its answers against what they know, so every answer is JSON with `sc-request-id`, success is 200, and an
 //! error is complete (see [`error`]). Any number does as the version, see [`path`](crate::path).
+//!
+//! A request is checked in one order: who asks, the path, the form of ids and values, whether the token covers the
+//! vehicle, what the vehicle is capable of, what its owner has granted, and at last the vehicle itself. What there is
+//! not, and what belongs to another application, is answered alike.
 
+mod asking;
+mod auth;
+mod batch;
+mod commands;
+mod compatibility;
+mod connections;
+mod disconnect;
 pub(crate) mod error;
+mod listing;
+mod read;
 mod subscribe;
+#[cfg(test)]
+mod tests;
 mod unsubscribe;
 
 use std::sync::Arc;
 
 use app::App;
-use axum::{Router, extract::FromRequestParts, extract::Path, http::request::Parts, routing::post};
+use axum::{
+    Router,
+    extract::{FromRequestParts, Path, Query, State},
+    http::{HeaderMap, request::Parts},
+    response::{IntoResponse, Response},
+    routing::{delete, get, post},
+};
 use domain::{
     errors::ErrorCode,
     ids::{ApplicationNo, VehicleId, WebhookId},
 };
+use serde::{Serialize, de::DeserializeOwned};
 
 use self::error::V2Error;
 
 /// The v2 API.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let subscription = post(subscribe::subscribe).delete(unsubscribe::unsubscribe);
-    Router::new().route("/v2.0/vehicles/{vehicleId}/webhooks/{webhookId}", subscription).with_state(app)
+    let vehicle = "/v2.0/vehicles/{vehicleId}";
+    Router::new()
+        .route("/v2.0/user", get(listing::user).fallback(nowhere))
+        .route("/v2.0/vehicles", get(listing::vehicles).fallback(nowhere))
+        .route(vehicle, get(read::attributes).fallback(nowhere))
+        .route(&format!("{vehicle}/{{*path}}"), get(read::below).post(commands::below).fallback(nowhere))
+        .route(&format!("{vehicle}/application"), delete(disconnect::disconnect).fallback(nowhere))
+        .route(
+            &format!("{vehicle}/webhooks/{{webhookId}}"),
+            post(subscribe::subscribe).delete(unsubscribe::unsubscribe).fallback(nowhere),
+        )
+        .route(
+            "/v2.0/management/connections",
+            get(connections::list).delete(connections::delete).fallback(nowhere),
+        )
+        .route("/v2.0/compatibility", get(compatibility::by_vin).fallback(nowhere))
+        .route("/v2.0/compatibility/matrix", get(compatibility::by_region).fallback(nowhere))
+        .with_state(app)
+}
+
+/// There is nothing at a path of this API, or not for this method; which is told only to those who may ask.
+pub(crate) async fn nowhere(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    match auth::anybody(&app, &headers).await {
+        Ok(()) => V2Error::from(ErrorCode::RESOURCE_NOT_FOUND_PATH).into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Something is done, and there is nothing more to say.
+#[derive(Serialize)]
+struct Done {
+    status: &'static str,
+}
+
+impl Done {
+    const SUCCESS: Self = Self { status: "success" };
+}
+
+/// The query of a request. Parameters that nobody knows are ignored: SDKs send some.
+struct V2Query<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for V2Query<T> {
+    type Rejection = V2Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, V2Error> {
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(query)) => Ok(Self(query)),
+            Err(_) => Err(ErrorCode::VALIDATION.into()),
+        }
+    }
+}
+
+/// Parts of a path, as they were written.
+struct V2Path<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for V2Path<T> {
+    type Rejection = V2Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, V2Error> {
+        // Fails only where a segment is not UTF-8.
+        let path = Path::<T>::from_request_parts(parts, state).await;
+        let Path(path) = path.map_err(|_| V2Error::from(ErrorCode::RESOURCE_NOT_FOUND_PATH))?;
+        Ok(Self(path))
+    }
 }
 
 /// The vehicle and the webhook of a path, as they were written.
@@ -34,8 +128,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Subscription {
     type Rejection = V2Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, V2Error> {
-        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
-        let Path((vehicle, webhook)) = path.map_err(|_| V2Error::from(ErrorCode::VALIDATION))?;
+        let V2Path((vehicle, webhook)) = V2Path::from_request_parts(parts, state).await?;
         Ok(Self { vehicle, webhook })
     }
 }
@@ -57,7 +150,7 @@ fn webhook_of(app: &App, id: WebhookId, application: ApplicationNo) -> Result<()
 }
 
 #[cfg(test)]
-mod tests {
+mod webhooks {
     use crate::testing::{Answered, Server, new_webhook_of};
     use axum::http::Method;
     use domain::webhook::Kind;
@@ -193,11 +286,11 @@ mod tests {
     async fn paths_and_versions_that_there_are_not_are_told_apart() {
         let server = Server::new().await;
         let tenant = server.tenant("A").await;
-        for path in ["/v2.0/teapots", "/v2.0", "/v2.0/vehicles/"] {
+        for path in ["/v2.0/teapots", "/v2.0", "/v2.0/vehicles/x/y/z"] {
             let answered = server.request(Method::GET, path, &tenant.access_token, Value::Null).await;
             check(&answered, 404, "RESOURCE_NOT_FOUND", json!("PATH"));
         }
-        for path in ["/vfoo/vehicles", "/v1.0/vehicles", "/vehicles"] {
+        for path in ["/vfoo/vehicles", "/v1.1/vehicles", "/vehicles"] {
             let answered = server.request(Method::GET, path, &tenant.access_token, Value::Null).await;
             check(&answered, 404, "RESOURCE_NOT_FOUND", json!("VERSION"));
         }

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use app::{App, AppError};
-use axum::{Json, extract::State, http::HeaderMap};
-use domain::errors::ErrorCode;
+use app::App;
+use axum::{Json, extract::State};
 use serde::Serialize;
 
-use super::{Subscription, error::V2Error, webhook_of};
-use crate::{extract::bearer, wire::Id};
+use super::{
+    Subscription,
+    auth::{Owner, covered},
+    error::V2Error,
+    webhook_of,
+};
+use crate::wire::Id;
 
 /// The vehicle is on the webhook.
 #[derive(Serialize)]
@@ -21,17 +25,12 @@ pub(super) struct Subscribed {
 /// Puts a vehicle of the token's owner on a webhook of the token's application. One that is on it stays.
 pub(super) async fn subscribe(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
+    Owner(grant): Owner,
     subscription: Subscription,
 ) -> Result<Json<Subscribed>, V2Error> {
-    let token = bearer(&headers).ok_or(ErrorCode::AUTHENTICATION)?;
-    let grant = app.access(token).await?.ok_or(ErrorCode::AUTHENTICATION)?;
     let (vehicle, webhook) = subscription.ids()?;
-    match app.vehicle(vehicle, Some(grant.application)).await {
-        Ok(row) if row.user == grant.user && grant.covers(vehicle) => app.spend_request(&row).await?,
-        Ok(_) | Err(AppError::NotFound(_)) => return Err(ErrorCode::PERMISSION.into()),
-        Err(error) => return Err(error.into()),
-    }
+    let row = covered(&app, &grant, vehicle).await?;
+    app.spend_requests(&row, 1).await?;
     webhook_of(&app, webhook, grant.application)?;
     app.subscribe(webhook, &[vehicle]).await?;
     Ok(Json(Subscribed { vehicle_id: Id::of(vehicle), webhook_id: Id::of(webhook) }))

@@ -5,16 +5,9 @@ use std::sync::Arc;
 use app::{App, AppError};
 use axum::{Json, extract::State, http::HeaderMap};
 use domain::errors::ErrorCode;
-use serde::Serialize;
 
-use super::{Subscription, error::V2Error, webhook_of};
+use super::{Done, Subscription, error::V2Error, webhook_of};
 use crate::extract::bearer;
-
-/// The vehicle is not on the webhook.
-#[derive(Serialize)]
-pub(super) struct Done {
-    status: &'static str,
-}
 
 /// Takes a vehicle off a webhook of the management token's application. One that is not on it is no error, and neither
 /// is a body, which some SDKs send.
@@ -28,10 +21,10 @@ pub(super) async fn unsubscribe(
     let (vehicle, webhook) = subscription.ids()?;
     webhook_of(&app, webhook, application.application.no)?;
     if let Ok(row) = app.vehicle(vehicle, Some(application.application.no)).await {
-        app.spend_request(&row).await?;
+        app.spend_requests(&row, 1).await?;
     }
     match app.unsubscribe(webhook, vehicle).await {
-        Ok(_) => Ok(Json(Done { status: "success" })),
+        Ok(_) => Ok(Json(Done::SUCCESS)),
         // A vehicle of another application is answered like one that there is not.
         Err(AppError::NotFound(_)) => Err(ErrorCode::PERMISSION.into()),
         Err(error) => Err(error.into()),

@@ -12,10 +12,27 @@ use crate::{
     signal::{self, Endpoint, GridCell, SignalId, Value},
     time::Timestamp,
     units::{UnitSystem, fraction},
-    vehicle::{Observation, VehicleInfo},
+    vehicle::{Observation, Sample, VehicleInfo},
 };
 
-/// Writes the body of a read. Gives the oldest moment among the values that it shows; `/` shows none.
+/// How old the values of a body are: none of them is older. `/` shows none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ages {
+    /// When the car measured; when we had it, where the source does not say.
+    pub(super) measured: Option<Timestamp>,
+    /// When we had it.
+    pub(super) fetched: Option<Timestamp>,
+}
+
+impl Ages {
+    pub(super) fn add(&mut self, sample: &Sample) {
+        let oldest = |known: Option<Timestamp>, moment| Some(known.map_or(moment, |known| known.min(moment)));
+        self.measured = oldest(self.measured, sample.captured_at.unwrap_or(sample.retrieved_at));
+        self.fetched = oldest(self.fetched, sample.retrieved_at);
+    }
+}
+
+/// Writes the body of a read. Gives the ages of the values that it shows.
 ///
 /// # Errors
 ///
@@ -26,8 +43,8 @@ pub(super) fn read(
     info: &VehicleInfo,
     observation: &Observation,
     units: UnitSystem,
-) -> Result<Option<Timestamp>, ErrorCode> {
-    let mut answers = Answers { observation, oldest: None, failure: None };
+) -> Result<Ages, ErrorCode> {
+    let mut answers = Answers { observation, ages: Ages::default(), failure: None };
     match endpoint {
         Endpoint::Attributes => attributes(body, info),
         Endpoint::Vin => vin(body, &mut answers),
@@ -46,16 +63,16 @@ pub(super) fn read(
         Endpoint::TroubleCodes => trouble_codes(body, &mut answers),
         Endpoint::ServiceHistory => service_history(body, &mut answers, units),
     }
-    match (answers.oldest, answers.failure) {
+    match (answers.ages.measured, answers.failure) {
         (None, Some(failure)) => Err(failure),
-        (oldest, _) => Ok(oldest),
+        _ => Ok(answers.ages),
     }
 }
 
 /// The signals of an observation, as one endpoint takes them.
 struct Answers<'a> {
     observation: &'a Observation,
-    oldest: Option<Timestamp>,
+    ages: Ages,
     failure: Option<ErrorCode>,
 }
 
@@ -71,15 +88,13 @@ impl<'a> Answers<'a> {
         form: impl FnOnce(&'a Value) -> Result<T, ErrorCode>,
     ) -> Option<T> {
         let taken = match self.observation.get(signal) {
-            Some(Ok(sample)) => {
-                form(&sample.value).map(|value| (value, sample.captured_at.unwrap_or(sample.retrieved_at)))
-            }
+            Some(Ok(sample)) => form(&sample.value).map(|value| (value, sample)),
             Some(Err(error)) => Err(*error),
             None => Err(ErrorCode::UPSTREAM_NO_RESPONSE),
         };
         match taken {
-            Ok((value, age)) => {
-                self.oldest = Some(self.oldest.map_or(age, |oldest| oldest.min(age)));
+            Ok((value, sample)) => {
+                self.ages.add(sample);
                 Some(value)
             }
             Err(error) => {
@@ -197,15 +212,20 @@ fn charge(body: &mut Writer, answers: &mut Answers<'_>) {
 
 /// The limit in force; where none is (an unplugged car), the one that holds everywhere.
 fn charge_limit(body: &mut Writer, answers: &mut Answers<'_>) {
-    let limit = answers.take(signal::CHARGE_LIMITS, |value| match value {
+    let limit = answers.take(signal::CHARGE_LIMITS, limit_of);
+    body.object(|w| w.key("limit").optional(limit.map(fraction), Writer::number));
+}
+
+/// The charge limit in percent that a value says.
+pub(super) fn limit_of(value: &Value) -> Option<f64> {
+    match value {
         Value::Json(limits) => json::member(limits, "activeLimit").and_then(json_number).or_else(|| {
             json::elements(json::member(limits, "values")?)?
                 .find(|limit| json::member(limit, "type") == Some("\"GLOBAL\""))
                 .and_then(|limit| json_number(json::member(limit, "limit")?))
         }),
         other => number(other),
-    });
-    body.object(|w| w.key("limit").optional(limit.map(fraction), Writer::number));
+    }
 }
 
 fn engine_oil(body: &mut Writer, answers: &mut Answers<'_>) {

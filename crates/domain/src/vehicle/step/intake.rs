@@ -24,21 +24,14 @@ impl Step<'_> {
         match input {
             Input::Answers(answers) => {
                 self.seen.read = true;
-                let mut changed = Vec::new();
-                for Answer { signal, outcome } in answers {
-                    leave_alone = leave_alone.max(self.answer(signal, outcome, &mut changed));
-                }
-                self.source_works();
-                self.look(&changed);
+                leave_alone = self.answered(answers);
             }
             Input::SourceFailed(signals, fault) => {
                 self.seen.read = true;
-                self.seen.faults |= self.document.watching.source_fault != Some(fault.code);
-                self.document.watching.source_fault = Some(fault.code);
-                for signal in signals {
-                    leave_alone = leave_alone.max(self.answer(signal, Err(fault), &mut Vec::new()));
-                }
+                leave_alone = self.source_failed(signals, fault);
             }
+            Input::Asked(_, Ok(answers)) => leave_alone = self.answered(answers),
+            Input::Asked(signals, Err(fault)) => leave_alone = self.source_failed(signals, fault),
             Input::Readings(readings) => self.push(readings),
             Input::Subscribe { webhook, id } => self.subscribe(webhook, id),
             Input::Unsubscribe { webhook } => self.unsubscribe(webhook),
@@ -57,6 +50,23 @@ impl Step<'_> {
             Input::Tick => self.release(Vec::new()),
         }
         leave_alone
+    }
+
+    fn answered(&mut self, answers: Vec<Answer>) -> Option<Duration> {
+        let (mut leave_alone, mut changed) = (None, Vec::new());
+        for Answer { signal, outcome } in answers {
+            leave_alone = leave_alone.max(self.answer(signal, outcome, &mut changed));
+        }
+        self.source_works();
+        self.look(&changed);
+        leave_alone
+    }
+
+    fn source_failed(&mut self, signals: Vec<SignalId>, fault: Fault) -> Option<Duration> {
+        self.seen.faults |= self.document.watching.source_fault != Some(fault.code);
+        self.document.watching.source_fault = Some(fault.code);
+        let failed = signals.into_iter().map(|signal| self.answer(signal, Err(fault), &mut Vec::new()));
+        failed.max().flatten()
     }
 
     /// The source answers again: what its failure meant for signals that it was not asked about now is not true any more.

@@ -5,6 +5,8 @@ mod opening;
 mod planning;
 mod telling;
 
+pub use telling::observe;
+
 use super::{
     Answer, Document, Event, Fault, FeedKey, Fired, Gathering, Observation, Reading, Subscription, Tally,
     VehicleInfo, charging, ladder,
@@ -26,6 +28,9 @@ pub enum Input {
     Answers(Vec<Answer>),
     /// The source as a whole could not be asked for these signals.
     SourceFailed(Vec<SignalId>, Fault),
+    /// What came of a read of these signals that somebody asked for, beside those that are due: its answers, or how the
+    /// source as a whole failed. It changes what is known, and nothing about when the vehicle is read next.
+    Asked(Vec<SignalId>, Result<Vec<Answer>, Fault>),
     /// Readings that were pushed.
     Readings(Vec<Reading>),
     /// The vehicle is put on a webhook. Nothing happens when it is on it already.
@@ -175,7 +180,9 @@ pub fn step(
     let watched = webhooks.iter().any(|webhook| webhook.revision.plan.endpoints().is_none());
     let (owed, seen) = (Vec::new(), Seen::default());
     let was_plugged_in = charging::is_plugged_in(document);
-    let mut step = Step { document, info, webhooks, now, outcome, owed, seen, watched, was_plugged_in };
+    let asked = matches!(input, Input::Asked(..));
+    let mut step =
+        Step { document, info, webhooks, now, outcome, owed, seen, watched, was_plugged_in, asked };
     step.close_ended();
     step.reconcile();
     step.open_reached();
@@ -247,6 +254,8 @@ struct Step<'a> {
     watched: bool,
     /// Whether the vehicle was plugged in before the step.
     was_plugged_in: bool,
+    /// The step takes in a read that was not due.
+    asked: bool,
 }
 
 /// An event without its observation.
@@ -261,7 +270,7 @@ struct Owed {
 /// What a step has seen so far.
 #[derive(Default)]
 struct Seen {
-    /// A read came back, with answers or with a failure.
+    /// A read that was due came back, with answers or with a failure.
     read: bool,
     /// Readings were pushed.
     push: bool,

@@ -153,6 +153,10 @@ impl Step<'_> {
             }
             let document = &*self.document;
             let standings = endpoints.iter().map(|&one| slots::standing(document, one, gathering.fresh_from));
+            // The read that is due may be on its way: only its answers, or complete ones, decide.
+            if self.asked && standings.clone().any(|standing| standing == slots::Standing::Open) {
+                continue;
+            }
             match gathering.after_read(standings, leave_alone, subscription.next_slot, self.now) {
                 Decision::Post => self.post(at, gathering),
                 Decision::ReadAt(read_at) => self.gather_on(at, gathering, read_at),

@@ -163,6 +163,20 @@ impl Step<'_> {
     }
 }
 
+/// What is known of signals, as an event would carry it: what was answered from a moment on, or why it is missing.
+pub fn observe(
+    document: &Document,
+    signals: &[SignalId],
+    fresh_from: Timestamp,
+    taken_at: Timestamp,
+) -> Observation {
+    let mut signals = signals.to_vec();
+    signals.sort_unstable();
+    signals.dedup();
+    let signals = signals.into_iter().map(|signal| observed(document, signal, fresh_from)).collect();
+    Observation { taken_at, signals, causes: Vec::new() }
+}
+
 /// What an event says of a signal: its value if it is fresh enough, else why it is missing and what was known before.
 fn observed(document: &Document, signal: SignalId, fresh_from: Timestamp) -> Observed {
     if !document.permissions.contains(signal.entry().permission) {

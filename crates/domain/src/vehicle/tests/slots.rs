@@ -289,3 +289,35 @@ fn a_step_that_changes_nothing_says_so() {
     assert!(car.step(Input::Unsubscribe { webhook: SIX_HOURLY }, at(0, 31)).unchanged);
     assert!(!car.answer(Ok(1.0), at(1, 0)).unchanged);
 }
+
+#[test]
+fn a_read_that_somebody_asked_for_is_known_and_leaves_the_slot_to_the_read_that_is_due() {
+    let mut car = Car::on(vec![webhook(HOURLY, 1)], at(0, 30));
+    let asked = |outcome: Result<f64, ErrorCode>, now| {
+        let outcome = outcome.map(|km| (Value::Number(km), Some(now))).map_err(Fault::from);
+        Input::Asked(vec![signal::ODOMETER], Ok(vec![Answer { signal: signal::ODOMETER, outcome }]))
+    };
+    let outcome = car.step(asked(Ok(1.0), at(0, 40)), at(0, 40));
+    assert_eq!((outcome.events.len(), outcome.next_due), (0, Some(at(1, 0))));
+    assert_eq!(car.document.value(signal::ODOMETER), Some(&Value::Number(1.0)));
+    let failed = Err(ErrorCode::VEHICLE_STATE_ASLEEP.into());
+    for input in [asked(Ok(2.0), at(1, 0)), Input::Asked(vec![signal::VIN], failed)] {
+        let outcome = car.step(input, at(1, 0));
+        assert_eq!(
+            (outcome.events.len(), outcome.next_due),
+            (0, Some(at(1, 0))),
+            "the slot waits for its read"
+        );
+    }
+    assert_eq!(slots(&car.answer(Ok(2.0), at(1, 0))), [(HOURLY, at(1, 0))]);
+}
+
+#[test]
+fn a_slot_is_posted_when_somebodys_read_has_brought_all_that_it_needs() {
+    let mut car = Car::on(vec![webhook(HOURLY, 1)], at(0, 30));
+    let wanted = car.wanted(at(1, 0));
+    let value = |_| Ok((Value::Text("1".into()), None));
+    let answers = wanted.iter().map(|&signal| Answer { signal, outcome: value(signal) }).collect();
+    let outcome = car.step(Input::Asked(wanted, Ok(answers)), at(1, 0));
+    assert_eq!(slots(&outcome), [(HOURLY, at(1, 0))]);
+}

@@ -174,6 +174,7 @@ impl<'a> Stage<'a> {
                 region: region.into(),
                 profile: profile.into(),
                 seed: Some(seed),
+                started: true,
             };
             let car = self.app.make_car(&request).await?;
             actors.push(self.connect(application, &car).await?);

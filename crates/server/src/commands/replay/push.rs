@@ -237,6 +237,7 @@ mod tests {
             region: "US".into(),
             profile: "parked".into(),
             seed: Some(1),
+            started: true,
         };
         let car = server.app.make_car(&request).await.unwrap().car.id;
         let linked = server.app.connect_car(car, application, None, PermissionSet::ALL).await.unwrap();

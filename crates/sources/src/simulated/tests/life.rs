@@ -1,6 +1,7 @@
 //! What happens in the life of a car: a day, a charge, doors and tyres, faults, and the controls that make them happen.
 
 use super::*;
+use domain::vehicle::Command;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -449,7 +450,7 @@ fn a_spec_that_an_earlier_program_stored_is_read_and_written_as_it_was() {
 
 /// Any car after some controls.
 fn lived() -> impl Strategy<Value = CarSpec> {
-    let controls = proptest::collection::vec((0..11_u8, 0..900_u64), 0..6);
+    let controls = proptest::collection::vec((0..15_u8, 0..900_u64), 0..6);
     (cars(), controls).prop_map(|(mut car, controls)| {
         let mut now = NOON;
         for (control, more) in controls {
@@ -466,6 +467,10 @@ fn lived() -> impl Strategy<Value = CarSpec> {
                 7 => car.resume(now),
                 8 => car.jump(minutes(more), now),
                 9 => car.at_speed(more as u16, now),
+                10 => command(car, Command::Unlock, now).unwrap_or(was),
+                11 => command(car, Command::Lock, now).unwrap_or(was),
+                12 => command(car, Command::StartCharge, now).unwrap_or(was),
+                13 => command(car, Command::ChargeLimit(50.0 + more as f64 / 18.0), now).unwrap_or(was),
                 _ => car.change(Profile::ALL[more as usize % 4], now).unwrap_or(was),
             };
         }

@@ -1,0 +1,234 @@
+//! Bodies of v2 reads that somebody has asked for: the same as in the entries of webhooks, and those of brands.
+
+use super::{
+    super::value::{flag, json_number, list, number, text},
+    Writer,
+    bodies::{self, Ages},
+};
+use crate::{
+    errors::ErrorCode,
+    payload::json,
+    signal::{BrandRead, Details, Endpoint, Field, Form, IS_CHARGING, Origin, SignalId, Value},
+    time::Timestamp,
+    units::{UnitSystem, fraction},
+    vehicle::{Observation, Sample, VehicleInfo},
+};
+use std::time::Duration;
+
+/// A read that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// One that every brand has.
+    Core(Endpoint),
+    /// One of a brand.
+    Brand(BrandRead),
+}
+
+/// The answer to a read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Canonical JSON.
+    pub body: String,
+    /// When the oldest of its values was measured, where that is told.
+    pub data_age: Option<Timestamp>,
+    /// When we had it.
+    pub fetched_at: Option<Timestamp>,
+    /// The units of its values, where that is told.
+    pub units: Option<UnitSystem>,
+}
+
+impl Read {
+    /// The signals that it asks for.
+    pub fn signals(self) -> Vec<SignalId> {
+        match self {
+            Self::Core(endpoint) => endpoint.signals().to_vec(),
+            Self::Brand(read) => read.signals().collect(),
+        }
+    }
+
+    /// Whether it is told in which units its values are. The capacity of a battery is the same in all of them.
+    pub fn has_units(self) -> bool {
+        match self {
+            Self::Core(endpoint) => endpoint.has_units() && endpoint != Endpoint::BatteryCapacity,
+            Self::Brand(read) => read.has_units(),
+        }
+    }
+
+    /// The answer, from what was seen of the vehicle and what its source has added.
+    ///
+    /// # Errors
+    ///
+    /// Why there is nothing to show.
+    pub fn answer(
+        self,
+        info: &VehicleInfo,
+        observation: &Observation,
+        details: Option<&Details>,
+        units: UnitSystem,
+    ) -> Result<Answer, ErrorCode> {
+        let mut body = Writer::with_capacity(256);
+        let mut ages = match self {
+            Self::Core(endpoint) => bodies::read(&mut body, endpoint, info, observation, units)?,
+            Self::Brand(read) => {
+                let mut brand =
+                    Brand { info, observation, details, units, ages: Ages::default(), failure: None };
+                brand.write(&mut body, read)?;
+                brand.ages
+            }
+        };
+        // What belongs to the car's papers does not age.
+        if self == Self::Core(Endpoint::Vin) {
+            ages.measured = None;
+        }
+        Ok(Answer {
+            body: body.finish(),
+            data_age: ages.measured,
+            fetched_at: ages.fetched,
+            units: self.has_units().then_some(units),
+        })
+    }
+}
+
+/// The capacities that a battery may have, where it is not settled which it has.
+pub fn capacities(observation: &Observation) -> Vec<f64> {
+    let Some(Ok(Sample { value: Value::Json(choice), .. })) =
+        observation.get(crate::signal::NOMINAL_CAPACITY)
+    else {
+        return Vec::new();
+    };
+    let available = json::member(choice, "availableCapacities").and_then(json::elements);
+    let capacity = |one| json_number(json::member(one, "capacity")?);
+    available.into_iter().flatten().filter_map(capacity).collect()
+}
+
+/// The visits of a service history that were within a time; a body of another form stays as it is.
+pub fn visits_within(body: &str, from: Option<Timestamp>, until: Option<Timestamp>) -> String {
+    let Some(visits) = json::elements(body) else { return body.to_owned() };
+    let within = |visit: &&str| {
+        let date = json::member(visit, "serviceDate").map(|date| date.trim_matches('"'));
+        let date = date.and_then(|date| date.parse().ok()).map(Timestamp::from_jiff);
+        date.is_none_or(|date| {
+            from.is_none_or(|from| from <= date) && until.is_none_or(|until| date <= until)
+        })
+    };
+    let mut kept = Writer::with_capacity(body.len());
+    kept.array(|w| visits.filter(within).for_each(|visit| w.raw(visit)));
+    kept.finish()
+}
+
+/// A read of a brand on its way to a body.
+struct Brand<'a> {
+    info: &'a VehicleInfo,
+    observation: &'a Observation,
+    details: Option<&'a Details>,
+    units: UnitSystem,
+    ages: Ages,
+    failure: Option<ErrorCode>,
+}
+
+impl<'a> Brand<'a> {
+    fn write(&mut self, w: &mut Writer, read: BrandRead) -> Result<(), ErrorCode> {
+        if read.only_while_charging() {
+            self.check_charging()?;
+        }
+        w.object(|w| {
+            for field in read.fields() {
+                self.field(w.key(field.name), field);
+            }
+        });
+        self.failure.map_or(Ok(()), Err)
+    }
+
+    fn check_charging(&self) -> Result<(), ErrorCode> {
+        match self.observation.get(IS_CHARGING) {
+            Some(Ok(Sample { value: Value::Flag(true), .. })) => Ok(()),
+            Some(Ok(_)) => Err(ErrorCode::VEHICLE_STATE_NOT_CHARGING),
+            Some(Err(error)) => Err(*error),
+            None => Err(ErrorCode::UPSTREAM_NO_RESPONSE),
+        }
+    }
+
+    fn field(&mut self, w: &mut Writer, field: &Field) {
+        if field.origin == Origin::Record {
+            return self.record(w, field.name);
+        }
+        match self.value(field) {
+            Ok((value, measured)) if put(w, field.form, value, measured, self.units) => {}
+            Ok(_) if field.nullable => w.null(),
+            Err(_) if field.nullable => w.null(),
+            Ok(_) => self.fail(w, ErrorCode::UPSTREAM_INVALID_DATA),
+            Err(error) => self.fail(w, error),
+        }
+    }
+
+    fn fail(&mut self, w: &mut Writer, error: ErrorCode) {
+        self.failure.get_or_insert(error);
+        w.null();
+    }
+
+    fn record(&self, w: &mut Writer, name: &str) {
+        match name {
+            "id" => w.plain(self.info.id),
+            "make" => w.string(&self.info.make),
+            "model" => w.string(&self.info.model),
+            _ => w.integer(self.info.year.into()),
+        }
+    }
+
+    /// The value of a field with the moment of its measurement.
+    fn value(&mut self, field: &Field) -> Result<(&'a Value, Timestamp), ErrorCode> {
+        let error = match field.origin {
+            Origin::Signal(signal) => match self.observation.get(signal) {
+                Some(Ok(sample)) => {
+                    self.ages.add(sample);
+                    return Ok((&sample.value, sample.captured_at.unwrap_or(sample.retrieved_at)));
+                }
+                Some(Err(error)) => *error,
+                None => ErrorCode::UPSTREAM_NO_RESPONSE,
+            },
+            Origin::Record | Origin::Source => ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE,
+        };
+        let details = self.details.ok_or(error)?;
+        let (_, value) = details.values.iter().find(|(name, _)| *name == field.name).ok_or(error)?;
+        self.ages.add(&Sample {
+            value: Value::Flag(true),
+            captured_at: Some(details.captured_at),
+            retrieved_at: self.observation.taken_at,
+        });
+        Ok((value, details.captured_at))
+    }
+}
+
+/// Writes a value in its form; false, and nothing is written, when it is of another form or there is nothing to say.
+fn put(w: &mut Writer, form: Form, value: &Value, measured: Timestamp, units: UnitSystem) -> bool {
+    let word = |on: &'static str, off: &'static str| {
+        flag(value).map(|flag| if flag { on } else { off }).or_else(|| text(value))
+    };
+    let quantity = match form {
+        Form::Text => return text(value).map(|text| w.string(text)).is_some(),
+        Form::Switch => return word("ON", "OFF").map(|word| w.string(word)).is_some(),
+        Form::Latch => return word("ENGAGED", "DISENGAGED").map(|word| w.string(word)).is_some(),
+        Form::Flag => return flag(value).map(|flag| w.flag(flag)).is_some(),
+        Form::List => return list(value).map(|list| w.raw(list)).is_some(),
+        Form::Json => {
+            let Value::Json(json) = value else { return false };
+            w.raw(json);
+            return true;
+        }
+        Form::Ahead => {
+            let minutes = number(value).filter(|&minutes| (0.0..=100_000.0).contains(&minutes));
+            let moment = minutes
+                .filter(|&minutes| minutes > 0.0)
+                .map(|minutes| measured + Duration::from_secs_f64(minutes * 60.0));
+            return moment.map(|moment| w.plain(moment)).is_some();
+        }
+        Form::Limit => bodies::limit_of(value).map(fraction),
+        Form::Number => number(value),
+        Form::Whole => number(value).map(f64::round),
+        Form::Fraction => number(value).map(fraction),
+        Form::Kilowatts => number(value).map(|watts| watts / 1_000.0),
+        Form::Distance => number(value).map(|km| units.distance(km)),
+        Form::Temperature => number(value).map(|celsius| units.temperature(celsius)),
+    };
+    quantity.map(|quantity| w.number(quantity)).is_some()
+}

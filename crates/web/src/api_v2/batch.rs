@@ -1,0 +1,83 @@
+//! `POST /v2.0/vehicles/{vehicleId}/batch`: several reads of one vehicle, with one look at it.
+
+use std::collections::BTreeMap;
+
+use app::App;
+use axum::{Json, response::IntoResponse, response::Response};
+use domain::errors::ErrorCode;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use store::TokenGrant;
+
+use super::{
+    asking::{self, Answered, Target, Wish},
+    auth,
+    error::V2Error,
+    read::vehicle_id,
+};
+
+/// Paths of one batch.
+const MOST: usize = 100;
+
+#[derive(Deserialize)]
+struct Batch {
+    requests: Vec<Part>,
+}
+
+#[derive(Deserialize)]
+struct Part {
+    path: String,
+}
+
+#[derive(Serialize)]
+struct Answers {
+    responses: Vec<AnsweredPart>,
+}
+
+/// The answer to one path, as a request for it alone would have got it. The headers are there even if there are none:
+/// SDKs add to them.
+#[derive(Serialize)]
+struct AnsweredPart {
+    path: String,
+    code: u16,
+    body: Box<RawValue>,
+    headers: BTreeMap<&'static str, String>,
+}
+
+/// Answers in the order of the paths, each under its path as it was sent. A path that there is not fails the whole.
+pub(super) async fn batch(
+    app: &App,
+    grant: &TokenGrant,
+    vehicle: &str,
+    headers: &axum::http::HeaderMap,
+    body: &[u8],
+    request_id: &str,
+) -> Result<Response, V2Error> {
+    let id = vehicle_id(vehicle)?;
+    let batch: Batch = serde_json::from_slice(body)
+        .map_err(|_| V2Error::invalid("requests", r#"write {"requests": [{"path": "/odometer"}]}"#))?;
+    if !(1..=MOST).contains(&batch.requests.len()) {
+        return Err(V2Error::invalid("requests", format!("a batch has 1 to {MOST} paths")));
+    }
+    let target = |part: &Part| {
+        let path = part.path.split('?').next().unwrap_or_default();
+        let known = path.starts_with('/').then(|| Target::of(path)).flatten();
+        known.ok_or_else(|| V2Error::invalid("path", format!("there is no {:?} below a vehicle", part.path)))
+    };
+    let targets = batch.requests.iter().map(target).collect::<Result<Vec<_>, _>>()?;
+    let wish = Wish { units: asking::units(headers)?, ..Wish::default() };
+    let row = auth::covered(app, grant, id).await?;
+    app.admit(grant.application, u32::try_from(targets.len()).unwrap_or(u32::MAX))?;
+    let answers = asking::answers(app, &row, &targets, wish).await?;
+    let origin = &app.settings().origin;
+    let part = |(part, answer): (Part, Result<Answered, V2Error>)| {
+        let (code, body, headers) = match answer {
+            Ok(answered) => (200, answered.body, answered.headers),
+            Err(error) => (error.status(), error.body(origin, request_id), error.inner_headers()),
+        };
+        let body = RawValue::from_string(body).map_err(|_| V2Error::from(ErrorCode::SERVER_INTERNAL))?;
+        Ok(AnsweredPart { path: part.path, code, body, headers })
+    };
+    let responses = batch.requests.into_iter().zip(answers).map(part).collect::<Result<_, V2Error>>()?;
+    Ok(Json(Answers { responses }).into_response())
+}

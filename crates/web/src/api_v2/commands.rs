@@ -1,0 +1,141 @@
+//! `POST` below a vehicle: commands, and the batch.
+//!
+//! | path | body |
+//! | --- | --- |
+//! | `/security` | `{"action": "LOCK"}` or `UNLOCK` |
+//! | `/charge` | `{"action": "START"}` or `STOP` |
+//! | `/charge/limit` | `{"limit": 0.8}`, from 0.5 to 1; a text of a number does, too |
+//! | `/navigation/destination` | `{"latitude": 40.7, "longitude": -74}` |
+//! | `/batch` | see [`batch`](super::batch) |
+
+use std::sync::Arc;
+
+use app::App;
+use axum::{
+    Extension, Json,
+    body::Bytes,
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
+use domain::{errors::ErrorCode, vehicle::Command};
+use serde::Serialize;
+use serde_json::Value;
+use store::TokenGrant;
+
+use super::{
+    V2Path,
+    asking::{error, error_of},
+    auth::{self, Owner},
+    batch,
+    error::V2Error,
+    read::vehicle_id,
+};
+use crate::front::RequestName;
+
+/// The vehicle has done it.
+#[derive(Serialize)]
+struct Done {
+    status: &'static str,
+    message: &'static str,
+}
+
+/// What a path below a vehicle takes.
+#[derive(Clone, Copy)]
+enum Order {
+    Security,
+    Charge,
+    ChargeLimit,
+    Destination,
+    Batch,
+}
+
+impl Order {
+    fn of(path: &str) -> Option<Self> {
+        match path.trim_end_matches('/') {
+            "security" => Some(Self::Security),
+            "charge" => Some(Self::Charge),
+            "charge/limit" => Some(Self::ChargeLimit),
+            "navigation/destination" => Some(Self::Destination),
+            "batch" => Some(Self::Batch),
+            _ => None,
+        }
+    }
+
+    fn command(self, body: &[u8]) -> Result<Command, V2Error> {
+        let body: Value = serde_json::from_slice(body).map_err(|_| V2Error::from(ErrorCode::VALIDATION))?;
+        match self {
+            Self::Security => match body["action"].as_str() {
+                Some("LOCK") => Ok(Command::Lock),
+                Some("UNLOCK") => Ok(Command::Unlock),
+                _ => Err(V2Error::invalid("action", "the action is LOCK or UNLOCK")),
+            },
+            Self::Charge => match body["action"].as_str() {
+                Some("START") => Ok(Command::StartCharge),
+                Some("STOP") => Ok(Command::StopCharge),
+                _ => Err(V2Error::invalid("action", "the action is START or STOP")),
+            },
+            Self::ChargeLimit => match number(&body["limit"]) {
+                Some(limit) if (0.5..=1.0).contains(&limit) => Ok(Command::ChargeLimit(limit * 100.0)),
+                Some(_) => Err(V2Error::unacceptable("limit", "the limit is from 0.5 to 1")),
+                None => Err(V2Error::invalid("limit", "the limit is a number from 0.5 to 1")),
+            },
+            Self::Destination => {
+                let degrees = |name: &'static str, most: f64| match number(&body[name]) {
+                    Some(degrees) if degrees.abs() <= most => Ok(degrees),
+                    Some(_) => Err(V2Error::unacceptable(name, format!("from -{most} to {most} degrees"))),
+                    None => Err(V2Error::invalid(name, format!("a number from -{most} to {most}"))),
+                };
+                let (latitude, longitude) = (degrees("latitude", 90.0)?, degrees("longitude", 180.0)?);
+                Ok(Command::Destination { latitude, longitude })
+            }
+            Self::Batch => Err(ErrorCode::RESOURCE_NOT_FOUND_PATH.into()),
+        }
+    }
+}
+
+/// A number, or the text of one.
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()).filter(|number| number.is_finite())
+}
+
+/// Does what is posted to a path below a vehicle.
+pub(super) async fn below(
+    State(app): State<Arc<App>>,
+    Owner(grant): Owner,
+    V2Path((vehicle, path)): V2Path<(String, String)>,
+    Extension(RequestName(request_id)): Extension<RequestName>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, V2Error> {
+    match Order::of(&path).ok_or(ErrorCode::RESOURCE_NOT_FOUND_PATH)? {
+        Order::Batch => batch::batch(&app, &grant, &vehicle, &headers, &body, &request_id).await,
+        order => command(&app, &grant, &vehicle, order, &body).await,
+    }
+}
+
+async fn command(
+    app: &App,
+    grant: &TokenGrant,
+    vehicle: &str,
+    order: Order,
+    body: &[u8],
+) -> Result<Response, V2Error> {
+    let id = vehicle_id(vehicle)?;
+    let command = order.command(body)?;
+    let row = auth::covered(app, grant, id).await?;
+    app.admit(grant.application, 1)?;
+    let links = app.application_of_no(row.application)?.links.clone();
+    app.capable_of(&row, command).map_err(|code| error(code.into(), &links, &row))?;
+    if !row.permissions.contains(command.permission()) {
+        return Err(ErrorCode::PERMISSION.into());
+    }
+    app.spend_requests(&row, 1).await.map_err(|cause| error_of(cause, &links, &row))?;
+    match app.command(&row, command).await {
+        Ok(()) => Ok(Json(Done { status: "success", message: command.done() }).into_response()),
+        Err(cause) => {
+            app.give_back_requests(&row, 1).await?;
+            Err(error_of(cause, &links, &row))
+        }
+    }
+}
