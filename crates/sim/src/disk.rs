@@ -10,7 +10,7 @@ use domain::{
     webhook::Revision,
 };
 use store::{
-    Application, Backup, Bucket, Car, ClaimDue, Deliveries, DeliveryFilter, Due, Feed, Kept, LaneKey,
+    Application, Backup, Bucket, Car, ClaimDue, Deliveries, DeliveryFilter, Due, Feed, Kept, KnownVehicle, LaneKey,
     LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewWebhook, NodeId, Page, Queue,
     QueuedEvent, Record, Recorded, Registry, Retention, Retired, Secret, SecretHash, Size, StepCommit,
     StepResult, Store, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep,
@@ -98,7 +98,14 @@ passes_on! {
             -> Vec<(ObservationNo, Timestamp, Vec<u8>)>;
         writes fn pool(name: String) -> PoolNo;
         writes fn count_request(vehicle: VehicleNo, month: u32) -> u64;
+        reads fn owner_of_account(application: ApplicationNo, account: SecretHash) -> Option<Owner>;
+        reads fn owner(user: UserId) -> Option<Owner>;
+        reads fn known_vehicles(user: UserId, vins: Vec<Vec<u8>>) -> Vec<Option<KnownVehicle>>;
+        reads fn capacity(vehicle: VehicleNo) -> Option<u32>;
         writes fn link(links: Vec<NewLink>) -> Vec<VehicleNo>;
+        writes fn link_owned(owner: Owner, links: Vec<NewLink>) -> Vec<VehicleNo>;
+        writes fn forget_owner(user: UserId) -> bool;
+        writes fn set_capacity(vehicle: VehicleNo, capacity_wh: u32) -> ();
         writes fn add_car(car: Car) -> ();
         writes fn attach_car(id: Uuid, vehicle: VehicleNo) -> ();
         writes fn update_car(id: Uuid, spec: Vec<u8>) -> bool;

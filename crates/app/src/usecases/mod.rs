@@ -1,6 +1,7 @@
 //! What can be asked of the application, one file per noun. Each use-case checks, writes, and only then tells memory.
 
 pub(crate) mod applications;
+pub(crate) mod connect;
 pub(crate) mod deliveries;
 pub(crate) mod explain;
 pub(crate) mod idempotency;

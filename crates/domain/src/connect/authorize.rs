@@ -109,6 +109,8 @@ pub struct AuthorizeRequest {
     pub answer: Answer,
     /// Where that goes.
     pub to: Destination,
+    /// The redirect URI, if the request had one: whoever redeems the code has to name it again.
+    pub redirect_uri: Option<String>,
     /// Returned unchanged.
     pub state: Option<String>,
     /// The permissions; what the application usually asks for when the request names none.
@@ -236,6 +238,7 @@ pub fn authorize(door: Door, query: &str, registered: &[String]) -> Result<Autho
         application,
         answer: Answer::Code,
         to: to.clone(),
+        redirect_uri: parameters.one("redirect_uri")?.map(str::to_owned),
         state: state.map(str::to_owned),
         asked: USUAL_PERMISSIONS,
         required: PermissionSet::default(),

@@ -24,6 +24,13 @@ pub(super) fn vin(seed: u32, model: u8, year: u16) -> String {
     vin.iter().map(|&byte| char::from(byte)).collect()
 }
 
+/// The number of the model in a number that was made here.
+pub(super) fn model_in(vin: &str) -> Option<u8> {
+    let digits = vin.strip_prefix("0MP")?.as_bytes().get(..2)?;
+    let digit = |byte: &u8| ALPHABET.iter().position(|known| known == byte);
+    u8::try_from(digit(&digits[0])? * ALPHABET.len() + digit(&digits[1])?).ok()
+}
+
 fn base33<const N: usize>(mut number: u32) -> [u8; N] {
     let mut digits = [b'0'; N];
     for digit in digits.iter_mut().rev() {
@@ -76,6 +83,7 @@ mod tests {
             seed: u32, model: u8, year in 1980..2040_u16,
         ) {
             let vin = vin(seed, model, year);
+            prop_assert_eq!(model_in(&vin), Some(model));
             prop_assert_eq!(vin.len(), 17);
             prop_assert!(vin.bytes().all(|byte| ALPHABET.contains(&byte)));
             prop_assert!(vin.starts_with('0'));
