@@ -1,4 +1,4 @@
-//! The janitor: heartbeat, retention, tombstones, sweeps.
+//! The janitor: heartbeat, retention, overlaps of management tokens, tombstones, sweeps.
 
 use std::{sync::Arc, time::Duration};
 
@@ -101,6 +101,7 @@ async fn housekeep(app: &Arc<App>) -> Result<bool, AppError> {
         })
         .await?;
     more |= retired.more;
+    app.end_overlaps().await?;
     if keep.max_bytes.is_some_and(|most| size.bytes - size.free_inside > most) {
         more |= app.store.retire_oldest(keep.batch).await?.rows > 0;
     }

@@ -42,6 +42,7 @@ pub use usecases::{
     ingest::{CreatedFeed, MOST_IN_FLIGHT, PushedReading, Rejected},
     operations::Finding,
     simulator::CarState,
+    tokens::{GivenTokens, NewCode, TokenRefused},
     vehicles::{LinkRequest, Linked, PUSHED},
     webhooks::{EditWebhook, NewWebhookRequest, ProbeResult, WebhookView},
 };
@@ -114,6 +115,8 @@ pub struct App {
     pub(crate) webhooks_change: tokio::sync::RwLock<()>,
     /// Held while a webhook is read, decided upon and changed.
     pub(crate) webhook_edit: tokio::sync::Mutex<()>,
+    /// Held while an application is read, decided upon and changed.
+    pub(crate) application_edit: tokio::sync::Mutex<()>,
     /// Held while vehicles are counted against a plan and linked.
     pub(crate) linking: tokio::sync::Mutex<()>,
 }
@@ -152,6 +155,7 @@ impl App {
             probes: usecases::webhooks::ProbeLimits::default(),
             webhooks_change: tokio::sync::RwLock::default(),
             webhook_edit: tokio::sync::Mutex::default(),
+            application_edit: tokio::sync::Mutex::default(),
             linking: tokio::sync::Mutex::default(),
         });
         app.lanes.restore(&app).await?;

@@ -7,11 +7,13 @@ use domain::{
     ids::{ApplicationId, ApplicationNo, VehicleNo, WebhookId, WebhookNo},
     payload::Links,
     signature::Signer,
+    time::Timestamp,
     webhook::{Revision, Webhook},
 };
 use hashbrown::HashMap;
 use parking_lot::RwLock;
-use store::{Application, Store, StoreError, StoredWebhook};
+use store::{Application, RetiringToken, Store, StoreError, StoredWebhook};
+use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -23,12 +25,47 @@ use crate::{
 pub struct ApplicationEntry {
     /// What is stored of it.
     pub application: Application,
-    /// The secret that signs what is sent and that management calls present.
+    /// The management token, which management calls present. It signs, too, unless the one before it still counts.
     pub management_token: Zeroizing<String>,
-    /// Signs with it.
-    pub signer: Signer,
+    signer: Signer,
+    retiring: Option<Retiring>,
     /// Where links in payloads lead.
     pub links: Links,
+}
+
+/// The management token before, opened.
+struct Retiring {
+    token: Zeroizing<String>,
+    signer: Signer,
+    until: Timestamp,
+}
+
+impl ApplicationEntry {
+    /// How long the management token before still counts, if it does.
+    pub fn overlap_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.retiring(now).map(|retiring| retiring.until)
+    }
+
+    /// Signs what is sent at this moment. While two management tokens count, it is the older one: receivers learn the
+    /// newer one in this time.
+    pub fn signer(&self, now: Timestamp) -> &Signer {
+        self.retiring(now).map_or(&self.signer, |retiring| &retiring.signer)
+    }
+
+    /// The management token that signs at this moment.
+    pub fn signing_token(&self, now: Timestamp) -> &str {
+        self.retiring(now).map_or(&self.management_token, |retiring| &retiring.token)
+    }
+
+    /// Whether management calls may present this token at this moment.
+    pub(crate) fn is_opened_by(&self, token: &str, now: Timestamp) -> Choice {
+        let is = |known: &str| known.as_bytes().ct_eq(token.as_bytes());
+        is(&self.management_token) | self.retiring(now).map_or(Choice::from(0), |old| is(&old.token))
+    }
+
+    fn retiring(&self, now: Timestamp) -> Option<&Retiring> {
+        self.retiring.as_ref().filter(|retiring| retiring.until > now)
+    }
 }
 
 /// A webhook with its callback URI parsed.
@@ -92,11 +129,22 @@ impl Registry {
     ) -> Result<Arc<ApplicationEntry>, SealError> {
         let id = application.id;
         let key = self.sealer.key(id.0).await?;
-        let token = key.open(What::ManagementToken, id.0, &application.management_token)?;
-        let token = Zeroizing::new(String::from_utf8(token).map_err(|_| SealError::Damaged)?);
+        let open = |sealed: &[u8]| {
+            let token = key.open(What::ManagementToken, id.0, sealed)?;
+            String::from_utf8(token).map(Zeroizing::new).map_err(|_| SealError::Damaged)
+        };
+        let token = open(&application.management_token)?;
+        let retiring = match &application.retiring {
+            None => None,
+            Some(RetiringToken { sealed, until }) => {
+                let token = open(sealed)?;
+                Some(Retiring { signer: Signer::new(&token), token, until: *until })
+            }
+        };
         let entry = Arc::new(ApplicationEntry {
             signer: Signer::new(&token),
             management_token: token,
+            retiring,
             links: Links { origin: self.origin.clone(), client_id: id.to_string() },
             application,
         });

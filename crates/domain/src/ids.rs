@@ -105,6 +105,8 @@ numbers! {
     ObservationNo,
     /// Position of an event in the queue: later events have higher numbers.
     EventNo,
+    /// Row number of a grant: what a redeemed code became, with all tokens that come of it.
+    GrantNo,
     /// A budget of reads: a brand's cloud, or a source.
     PoolNo,
 }

@@ -20,7 +20,7 @@ pub(crate) enum Command {
     Serve(Serve),
     /// A receiver for development: answers verification, checks signatures, prints events, misbehaves on request
     Listen(Listen),
-    /// Applications: create, list, show, rotate their management token
+    /// Applications: create, list, show, their secrets, rotate their management token
     App(WithServer<AppCommand>),
     /// Webhooks: create, list, show, edit, verify, test, enable, disable, subscribe, delete
     Webhook(WithServer<WebhookCommand>),
@@ -166,8 +166,21 @@ pub(crate) enum AppCommand {
     List,
     /// Show an application
     Show { id: String },
-    /// Replace the management token: the old one stops signing and verifying at once
-    RotateToken { id: String },
+    /// Replace the management token: the old one does nothing any more, unless there is an overlap
+    RotateToken {
+        id: String,
+        /// For so many seconds either token opens management calls, and the old one signs
+        #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+        overlap_seconds: u64,
+    },
+    /// End the overlap after a rotation: only the new management token counts
+    EndOverlap { id: String },
+    /// List client secrets by their last characters
+    Secrets { id: String },
+    /// Add a client secret, shown this once; an application has three at most
+    AddSecret { id: String },
+    /// Remove the client secret with these last characters, unless it is the last one
+    RemoveSecret { id: String, hint: String },
     /// Delete an application without connections and webhooks
     Delete { id: String },
 }

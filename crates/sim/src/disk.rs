@@ -5,16 +5,18 @@ use std::{path::PathBuf, pin::Pin, sync::Arc, task::Context, task::Poll};
 
 use async_trait::async_trait;
 use domain::{
+    connect::lives::{Grace, Lives},
     ids::{ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo, WebhookNo},
     time::Timestamp,
     webhook::Revision,
 };
 use store::{
-    Application, Backup, Bucket, Car, ClaimDue, Deliveries, DeliveryFilter, Due, Feed, Kept, KnownVehicle, LaneKey,
-    LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewWebhook, NodeId, Page, Queue,
-    QueuedEvent, Record, Recorded, Registry, Retention, Retired, Secret, SecretHash, Size, StepCommit,
-    StepResult, Store, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep,
-    VehicleFilter, VehicleRow, Vehicles, WebhookChange,
+    Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, Due, Feed, Grants, Kept,
+    KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewPair,
+    NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded, Redeemed, Refreshed, Registry,
+    Retention, Retired, RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, Store, StoreError,
+    StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow,
+    Vehicles, WebhookChange,
 };
 use uuid::Uuid;
 
@@ -60,13 +62,12 @@ passes_on! {
         reads fn revision(webhook: WebhookNo, number: u32) -> Option<Revision>;
         reads fn sweeps() -> Vec<Sweep>;
         reads fn feeds() -> Vec<Feed>;
-        reads fn token(hash: SecretHash) -> Option<TokenGrant>;
         reads fn kept(key: String) -> Option<Kept>;
         writes fn create_application(new: NewApplication) -> Application;
         writes fn update_application(no: ApplicationNo, name: String, uris: Vec<String>, plan: String)
             -> Option<Application>;
         writes fn delete_application(no: ApplicationNo) -> bool;
-        writes fn set_management_token(no: ApplicationNo, sealed: Vec<u8>) -> ();
+        writes fn set_management_token(no: ApplicationNo, sealed: Vec<u8>, retiring: Option<RetiringToken>) -> ();
         writes fn add_secret(no: ApplicationNo, secret: Secret, most: usize) -> bool;
         writes fn remove_secret(no: ApplicationNo, hint: String) -> bool;
         writes fn create_webhook(new: NewWebhook) -> StoredWebhook;
@@ -76,8 +77,21 @@ passes_on! {
         writes fn delete_feed(id: FeedId) -> bool;
         writes fn advance_sweep(sweep: Sweep) -> ();
         writes fn end_sweep(sweep: Sweep) -> ();
-        writes fn grant_token(hash: SecretHash, grant: TokenGrant) -> ();
         writes fn keep(key: String, answer: Kept, now: Timestamp) -> Kept;
+    }
+    Grants {
+        reads fn token(hash: SecretHash) -> Option<TokenGrant>;
+        reads fn code(hash: SecretHash) -> Option<Code>;
+        writes fn grant_token(hash: SecretHash, application: ApplicationNo, user: UserId, expires_at: Timestamp)
+            -> ();
+        writes fn keep_code(hash: SecretHash, code: Code) -> ();
+        writes fn spend_code(hash: SecretHash, application: ApplicationNo, pair: NewPair, lives: Lives, now: Timestamp)
+            -> Redeemed;
+        writes fn refresh(
+            hash: SecretHash, application: ApplicationNo, pair: NewPair, lives: Lives, grace: Grace, now: Timestamp
+        ) -> Refreshed;
+        writes fn revoke(hash: SecretHash, application: ApplicationNo, now: Timestamp) -> bool;
+        writes fn forget_grants(user: UserId) -> ();
     }
     Vehicles {
         reads fn pools() -> Vec<(PoolNo, String)>;

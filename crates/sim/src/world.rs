@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use app::{
     App, AppError, DeliverySummary, EditWebhook, LinkRequest, Linked, NewWebhookRequest, PUSHED, Parts,
     PushedReading, Rejected, Settings, WebhookView,
-    ports::{Clock, Spawn},
+    ports::{Clock, NoBrands, Spawn},
 };
 use domain::{
     connect::PermissionSet,
@@ -343,6 +343,7 @@ impl World {
             outbound: Arc::new(Line { receivers: self.receivers.clone(), fate: fate.clone() }),
             source: Arc::new(Road { cars: self.cars.clone(), fate: fate.clone() }),
             simulator: Arc::new(NoControls),
+            accounts: Arc::new(NoBrands),
             spawn: Arc::new(executor.spawner()),
         }
     }
@@ -437,7 +438,14 @@ impl World {
     /// Gives the application another management token, and tells no receiver.
     pub fn rotate_token(&mut self) -> String {
         let id = self.application();
-        self.must(|app| async move { app.rotate_management_token(id).await });
+        self.must(|app| async move { app.rotate_management_token(id, Duration::ZERO).await });
+        self.token()
+    }
+
+    /// Gives the application another management token beside the one that it has, which still signs for so long.
+    pub fn rotate_token_over(&mut self, overlap: Duration) -> String {
+        let id = self.application();
+        self.must(move |app| async move { app.rotate_management_token(id, overlap).await });
         self.token()
     }
 

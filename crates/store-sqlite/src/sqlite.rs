@@ -4,23 +4,25 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use domain::{
+    connect::lives::{Grace, Lives},
     ids::{ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo, WebhookNo},
     time::Timestamp,
     webhook::Revision,
 };
 use store::{
-    Application, Backup, Bucket, Car, ClaimDue, Deliveries, DeliveryFilter, Due, Feed, Kept, KnownVehicle,
-    LaneKey, LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewWebhook, NodeId, Owner,
-    Page, Queue, QueuedEvent, Record, Recorded, Registry, Retention, Retired, Secret, SecretHash, Size,
-    StepCommit, StepResult, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep,
-    VehicleFilter, VehicleRow, Vehicles, WebhookChange,
+    Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, Due, Feed, Grants, Kept,
+    KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewPair,
+    NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded, Redeemed, Refreshed, Registry,
+    Retention, Retired, RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, StoreError,
+    StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow,
+    Vehicles, WebhookChange,
 };
 use uuid::Uuid;
 
 use crate::{
     engine::{Engine, InMemory, Threaded},
     open::{DATA, OpenError, Options},
-    ops::{deliveries, queue, registry, steps, tombstones, upkeep, vehicles},
+    ops::{deliveries, grants, queue, registry, steps, tombstones, upkeep, vehicles},
 };
 
 /// The data store in SQLite.
@@ -89,8 +91,15 @@ impl Registry for SqliteStore {
         self.engine.write(move |tx| Ok(registry::delete_application(tx, no)?)).await
     }
 
-    async fn set_management_token(&self, no: ApplicationNo, sealed: Vec<u8>) -> Result<(), StoreError> {
-        self.engine.write(move |tx| Ok(registry::set_management_token(tx, no, &sealed)?)).await
+    async fn set_management_token(
+        &self,
+        no: ApplicationNo,
+        sealed: Vec<u8>,
+        retiring: Option<RetiringToken>,
+    ) -> Result<(), StoreError> {
+        self.engine
+            .write(move |tx| Ok(registry::set_management_token(tx, no, &sealed, retiring.as_ref())?))
+            .await
     }
 
     async fn secrets(&self, no: ApplicationNo) -> Result<Vec<Secret>, StoreError> {
@@ -153,20 +162,75 @@ impl Registry for SqliteStore {
         self.engine.write(move |tx| Ok(registry::end_sweep(tx, sweep)?)).await
     }
 
-    async fn grant_token(&self, hash: SecretHash, grant: TokenGrant) -> Result<(), StoreError> {
-        self.engine.write(move |tx| Ok(registry::grant_token(tx, &hash, &grant)?)).await
-    }
-
-    async fn token(&self, hash: SecretHash) -> Result<Option<TokenGrant>, StoreError> {
-        self.engine.read(move |conn| Ok(registry::token(conn, &hash)?)).await
-    }
-
     async fn kept(&self, key: String) -> Result<Option<Kept>, StoreError> {
         self.engine.read(move |conn| Ok(registry::kept(conn, &key)?)).await
     }
 
     async fn keep(&self, key: String, answer: Kept, now: Timestamp) -> Result<Kept, StoreError> {
         self.engine.write(move |tx| Ok(registry::keep(tx, &key, &answer, now)?)).await
+    }
+}
+
+#[async_trait]
+impl Grants for SqliteStore {
+    async fn grant_token(
+        &self,
+        hash: SecretHash,
+        application: ApplicationNo,
+        user: UserId,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(grants::grant_token(tx, &hash, application, user, expires_at)?)).await
+    }
+
+    async fn token(&self, hash: SecretHash) -> Result<Option<TokenGrant>, StoreError> {
+        self.engine.read(move |conn| Ok(grants::token(conn, &hash)?)).await
+    }
+
+    async fn keep_code(&self, hash: SecretHash, code: Code) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(grants::keep_code(tx, &hash, &code)?)).await
+    }
+
+    async fn code(&self, hash: SecretHash) -> Result<Option<Code>, StoreError> {
+        self.engine.read(move |conn| Ok(grants::code(conn, &hash)?)).await
+    }
+
+    async fn spend_code(
+        &self,
+        hash: SecretHash,
+        application: ApplicationNo,
+        pair: NewPair,
+        lives: Lives,
+        now: Timestamp,
+    ) -> Result<Redeemed, StoreError> {
+        self.engine.write(move |tx| Ok(grants::spend_code(tx, &hash, application, &pair, &lives, now)?)).await
+    }
+
+    async fn refresh(
+        &self,
+        hash: SecretHash,
+        application: ApplicationNo,
+        pair: NewPair,
+        lives: Lives,
+        grace: Grace,
+        now: Timestamp,
+    ) -> Result<Refreshed, StoreError> {
+        self.engine
+            .write(move |tx| Ok(grants::refresh(tx, &hash, application, &pair, &lives, &grace, now)?))
+            .await
+    }
+
+    async fn revoke(
+        &self,
+        hash: SecretHash,
+        application: ApplicationNo,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(grants::revoke(tx, &hash, application, now)?)).await
+    }
+
+    async fn forget_grants(&self, user: UserId) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(grants::forget_grants(tx, user)?)).await
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod conformance;
 mod deliveries;
 mod error;
+mod grants;
 mod keyring;
 mod queue;
 mod registry;
@@ -15,13 +16,14 @@ mod vehicles;
 
 pub use deliveries::{Bucket, Deliveries, DeliveryFilter, LogStatus, LoggedDelivery, Page};
 pub use error::StoreError;
+pub use grants::{Code, Grants, NewPair, Redeemed, Refreshed, TokenGrant};
 pub use keyring::{Keyring, Subject, WrappedKey};
 pub use queue::{
     LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuedEvent, Record, Recorded, Scope, Tombstone,
 };
 pub use registry::{
-    Application, Feed, Kept, NewApplication, NewWebhook, Newer, Registry, Secret, SecretHash, StoredWebhook,
-    Sweep, TokenGrant, WebhookChange,
+    Application, Feed, Kept, NewApplication, NewWebhook, Newer, Registry, RetiringToken, Secret, SecretHash,
+    StoredWebhook, Sweep, WebhookChange,
 };
 pub use upkeep::{Backup, Retention, Retired, Size, Upkeep};
 pub use vehicles::{
@@ -31,6 +33,6 @@ pub use vehicles::{
 };
 
 /// Everything that a data store does. Loops take only the part they need.
-pub trait Store: Registry + Vehicles + Queue + Deliveries + Upkeep {}
+pub trait Store: Registry + Grants + Vehicles + Queue + Deliveries + Upkeep {}
 
-impl<T: Registry + Vehicles + Queue + Deliveries + Upkeep> Store for T {}
+impl<T: Registry + Grants + Vehicles + Queue + Deliveries + Upkeep> Store for T {}

@@ -1,8 +1,8 @@
-//! Applications, their secrets, webhooks and tokens: few rows, read into memory at start.
+//! Applications, their secrets, webhooks and feeds: few rows, read into memory at start.
 
 use async_trait::async_trait;
 use domain::{
-    ids::{ApplicationId, ApplicationNo, FeedId, UserId, VehicleNo, WebhookId, WebhookNo},
+    ids::{ApplicationId, ApplicationNo, FeedId, VehicleNo, WebhookId, WebhookNo},
     time::Timestamp,
     webhook::{Disabled, Revision, Webhook},
 };
@@ -27,8 +27,19 @@ pub struct Application {
     pub plan: String,
     /// The management token, sealed.
     pub management_token: Vec<u8>,
+    /// The management token before, while it still counts.
+    pub retiring: Option<RetiringToken>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// A management token that was replaced and still counts beside its successor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetiringToken {
+    /// The token, sealed.
+    pub sealed: Vec<u8>,
+    /// How long it counts.
+    pub until: Timestamp,
 }
 
 /// An application to be made, with its first secret.
@@ -207,17 +218,6 @@ impl Newer {
     }
 }
 
-/// What an access token opens.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TokenGrant {
-    /// The application it was given to.
-    pub application: ApplicationNo,
-    /// The owner whose vehicles it covers.
-    pub user: UserId,
-    /// When it stops working.
-    pub expires_at: Timestamp,
-}
-
 /// The kept answer of an idempotent request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kept {
@@ -229,7 +229,7 @@ pub struct Kept {
     pub body: Vec<u8>,
 }
 
-/// Applications, webhooks, tokens, kept answers.
+/// Applications, webhooks, kept answers.
 #[async_trait]
 pub trait Registry: Send + Sync + 'static {
     /// Makes an application.
@@ -246,8 +246,13 @@ pub trait Registry: Send + Sync + 'static {
     ) -> Result<Option<Application>, StoreError>;
     /// Deletes an application that has no connections and no webhooks left; false when it has.
     async fn delete_application(&self, no: ApplicationNo) -> Result<bool, StoreError>;
-    /// Replaces the sealed management token.
-    async fn set_management_token(&self, no: ApplicationNo, sealed: Vec<u8>) -> Result<(), StoreError>;
+    /// Replaces the sealed management token, and the one before it.
+    async fn set_management_token(
+        &self,
+        no: ApplicationNo,
+        sealed: Vec<u8>,
+        retiring: Option<RetiringToken>,
+    ) -> Result<(), StoreError>;
     /// The client secrets of an application, oldest first.
     async fn secrets(&self, no: ApplicationNo) -> Result<Vec<Secret>, StoreError>;
     /// Adds a secret unless there are `most` already; false then.
@@ -285,11 +290,6 @@ pub trait Registry: Send + Sync + 'static {
     async fn advance_sweep(&self, sweep: Sweep) -> Result<(), StoreError>;
     /// Ends a sweep, unless a newer revision has begun it anew since.
     async fn end_sweep(&self, sweep: Sweep) -> Result<(), StoreError>;
-
-    /// Keeps the hash of an access token.
-    async fn grant_token(&self, hash: SecretHash, grant: TokenGrant) -> Result<(), StoreError>;
-    /// What the token opens, expired or not.
-    async fn token(&self, hash: SecretHash) -> Result<Option<TokenGrant>, StoreError>;
 
     /// The kept answer under an idempotency key.
     async fn kept(&self, key: String) -> Result<Option<Kept>, StoreError>;

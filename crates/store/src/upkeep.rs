@@ -16,7 +16,7 @@ pub struct Retention {
     pub log_before: Timestamp,
     /// Roll-ups of minutes before this.
     pub roll_ups_before: Timestamp,
-    /// Access tokens that expired, and kept answers made, before this.
+    /// Codes and tokens that expired, grants without tokens since, and kept answers made, before this.
     pub tokens_before: Timestamp,
     /// Rows to delete at most in this call, per table.
     pub limit: usize,

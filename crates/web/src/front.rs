@@ -21,7 +21,13 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{Limits, api_v2::error::V2Error, path, problem::ApiError};
+use crate::{
+    Limits,
+    api_v2::error::V2Error,
+    oauth::{self, error::OAuthError},
+    path,
+    problem::ApiError,
+};
 
 /// The id of a request, in answers of the v2 form.
 pub(crate) const SC_REQUEST_ID: HeaderName = HeaderName::from_static("sc-request-id");
@@ -100,6 +106,9 @@ fn written_out(mut response: Response, origin: &str, id: &str, path: &str) -> Re
     let v2 = v2.or_else(|| error.clone().filter(|_| path::is_v2(path)).map(V2Error::from));
     let (cause, mut rendered) = match (v2, error) {
         (Some(error), _) => (error.cause.clone(), error.render(origin, id)),
+        (None, Some(error)) if oauth::is_here(path) => {
+            (error.cause.clone(), OAuthError::from(error).into_response())
+        }
         (None, Some(error)) => (error.cause.clone(), error.render(id)),
         (None, None) => return response,
     };

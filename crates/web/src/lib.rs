@@ -6,19 +6,23 @@
 //! | --- | --- | --- |
 //! | `/api/v1/…` | the admin API, described by `/api/openapi.json` | holders of an admin token |
 //! | `/v2.0/…` | subscribe and unsubscribe, in the form that the SDKs of the format expect | an owner's access token; an application's management token |
+//! | `/oauth/token`, `/oauth/revoke` | codes become tokens, tokens are refreshed and revoked | an application with its client secret |
+//! | `/.well-known/oauth-authorization-server` | what the authorization server offers | everybody |
 //! | `/ingest/v1/readings` | readings pushed in | holders of a feed's token |
 //! | `/docs/…`, `/` | pages that links in errors lead to | everybody |
 //! | `/healthz`, `/readyz` | probes | everybody |
 //!
 //! A request passes the `front` first, which bounds its body and its time and runs the rest to its end even when the
 //! client has gone: a use-case that has written must also tell memory. Handlers read the request, call one use-case
-//! and shape the answer in wire types of their own; errors become HTTP once, in `problem` and `api_v2::error`.
+//! and shape the answer in wire types of their own; errors become HTTP once, in `problem`, `api_v2::error` and
+//! `oauth::error`.
 
 mod admin;
 mod api_v2;
 mod extract;
 mod front;
 mod ingest;
+mod oauth;
 mod pages;
 mod paging;
 mod path;
@@ -100,6 +104,7 @@ pub fn router(app: Arc<App>, config: WebConfig) -> Router {
         .merge(pages::router(&config.version, &app.settings().origin))
         .merge(probes::router(app.clone(), &config.version))
         .merge(api_v2::router(app.clone()))
+        .merge(oauth::router(app.clone()))
         .merge(ingest::router(app.clone()))
         .merge(admin::router(app, &config))
         .fallback(|uri: Uri| async move { nothing_at(uri.path()) })

@@ -2,6 +2,7 @@
 //! it is told.
 
 use std::{
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -35,7 +36,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use store::{Newer, SourceRef};
-use store_sqlite::{SqliteKeyring, SqliteStore};
+use store_sqlite::{Options, SqliteKeyring, SqliteStore};
 use tokio::sync::watch;
 use tower::ServiceExt;
 use zeroize::Zeroizing;
@@ -263,11 +264,22 @@ impl Server {
     }
 
     async fn start(limits: Limits, plans: Plans) -> Self {
+        let keyring = Arc::new(SqliteKeyring::in_memory().unwrap());
+        Self::start_on(SqliteStore::in_memory().unwrap(), keyring, limits, plans).await
+    }
+
+    /// One whose data is on disk, in a folder that may have been used before.
+    pub(crate) async fn in_folder(folder: &Path, options: Options) -> Self {
+        let keyring = Arc::new(SqliteKeyring::open(folder).unwrap());
+        let store = SqliteStore::open(folder, options).unwrap();
+        Self::start_on(store, keyring, Limits::default(), Plans::default()).await
+    }
+
+    async fn start_on(store: SqliteStore, keyring: Arc<SqliteKeyring>, limits: Limits, plans: Plans) -> Self {
         let clock = StandingClock(watch::Sender::new(Duration::ZERO));
         let outbound = WayOut::new();
-        let keyring = Arc::new(SqliteKeyring::in_memory().unwrap());
         let parts = Parts {
-            store: Arc::new(SqliteStore::in_memory().unwrap()),
+            store: Arc::new(store),
             keyring: keyring.clone(),
             master_key: Zeroizing::new([7; 32]),
             clock: Arc::new(clock.clone()),
@@ -394,6 +406,7 @@ impl Server {
         let token = self.admin(Method::POST, &token, Value::Null).await.expect(201);
         Tenant {
             management_token: made.text("managementToken"),
+            client_secret: made.text("clientSecret"),
             access_token: token.text("accessToken"),
             user: linked.text("userId"),
             application: id,
@@ -428,6 +441,7 @@ pub(crate) fn told(error: &ApiError) -> String {
 pub(crate) struct Tenant {
     pub(crate) application: String,
     pub(crate) management_token: String,
+    pub(crate) client_secret: String,
     pub(crate) webhook: String,
     pub(crate) vehicle: String,
     pub(crate) user: String,

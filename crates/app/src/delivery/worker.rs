@@ -152,7 +152,7 @@ async fn post(app: &App, webhook: &WebhookEntry, entry: &Entry, body: String) ->
     let Some(target) = target.clone() else { return AttemptResult::Failed(Failure::Blocked) };
     let post = Post {
         target,
-        signature: Some(webhook.application.signer.sign(body.as_bytes())),
+        signature: Some(webhook.application.signer(app.now()).sign(body.as_bytes())),
         agent: entry.revision.agent.header(),
         body: Bytes::from(body),
         deadline: app.settings.delivery.deadline,

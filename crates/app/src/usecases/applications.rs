@@ -1,10 +1,12 @@
 //! Applications, their client secrets and their management token.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use domain::ids::{ApplicationId, WebhookId};
-use store::{NewApplication, Secret};
-use subtle::ConstantTimeEq;
+use domain::{
+    ids::{ApplicationId, WebhookId},
+    time::Timestamp,
+};
+use store::{Application, NewApplication, RetiringToken, Secret};
 use zeroize::Zeroizing;
 
 use super::{chance, token, token_hash};
@@ -12,6 +14,8 @@ use crate::{App, AppError, ApplicationEntry, What};
 
 /// Client secrets of one application.
 const MOST_SECRETS: usize = 3;
+/// How long two management tokens of an application may count at once.
+const LONGEST_OVERLAP: Duration = Duration::from_secs(30 * 24 * 3_600);
 const MOST_REDIRECT_URIS: usize = 20;
 
 /// A new application with the secrets that are shown this once.
@@ -81,8 +85,9 @@ impl App {
 
     /// The application whose management token this is. Looks at all of them, so that time tells nothing.
     pub fn application_of_management_token(&self, token: &str) -> Option<Arc<ApplicationEntry>> {
+        let now = self.now();
         self.registry.applications().into_iter().fold(None, |found, entry| {
-            if entry.management_token.as_bytes().ct_eq(token.as_bytes()).into() { Some(entry) } else { found }
+            if entry.is_opened_by(token, now).into() { Some(entry) } else { found }
         })
     }
 
@@ -92,6 +97,7 @@ impl App {
         id: ApplicationId,
         edit: EditApplication,
     ) -> Result<Arc<ApplicationEntry>, AppError> {
+        let _one_at_a_time = self.application_edit.lock().await;
         let current = self.application(id)?.application.clone();
         let name = checked_name(edit.name.as_deref().unwrap_or(&current.name))?;
         let redirect_uris = edit.redirect_uris.unwrap_or(current.redirect_uris);
@@ -103,6 +109,7 @@ impl App {
 
     /// Deletes an application without connections and webhooks.
     pub async fn delete_application(&self, id: ApplicationId) -> Result<(), AppError> {
+        let _one_at_a_time = self.application_edit.lock().await;
         let no = self.application(id)?.application.no;
         if !self.store.delete_application(no).await? {
             let message =
@@ -114,16 +121,79 @@ impl App {
         Ok(())
     }
 
-    /// Replaces the management token: from now on it signs and verifies, and the old one does nothing.
+    /// Replaces the management token. For the time of the overlap, management calls may present either, and the old one
+    /// signs: receivers are given the new one meanwhile. From then on, or at once without an overlap, the old one does
+    /// nothing.
     pub async fn rotate_management_token(
         &self,
         id: ApplicationId,
+        overlap: Duration,
     ) -> Result<Arc<ApplicationEntry>, AppError> {
-        let mut application = self.application(id)?.application.clone();
+        if overlap > LONGEST_OVERLAP {
+            let seconds = LONGEST_OVERLAP.as_secs();
+            return Err(AppError::invalid("overlapSeconds", format!("at most {seconds} seconds (30 days)")));
+        }
+        let _one_at_a_time = self.application_edit.lock().await;
+        let (entry, now) = (self.application(id)?, self.now());
+        let mut application = entry.application.clone();
+        if !overlap.is_zero()
+            && let Some(until) = entry.overlap_until(now)
+        {
+            return Err(AppError::Conflict(format!(
+                "the management token before still counts until {until}; end that overlap first, \
+                 or replace the token without one"
+            )));
+        }
         let token = self.new_management_token();
         let key = self.sealer.key(id.0).await?;
-        application.management_token = key.seal(&*self.dice, What::ManagementToken, id.0, token.as_bytes());
-        self.store.set_management_token(application.no, application.management_token.clone()).await?;
+        let sealed = key.seal(&*self.dice, What::ManagementToken, id.0, token.as_bytes());
+        let old = std::mem::replace(&mut application.management_token, sealed);
+        application.retiring =
+            (!overlap.is_zero()).then(|| RetiringToken { sealed: old, until: now + overlap });
+        self.put_management_token(application).await
+    }
+
+    /// Ends the overlap after a rotation: only the new management token counts. Without one, nothing happens.
+    pub async fn end_overlap(&self, id: ApplicationId) -> Result<Arc<ApplicationEntry>, AppError> {
+        self.end_overlap_until(id, Timestamp::NEVER).await
+    }
+
+    /// Forgets management tokens whose overlap is over.
+    pub(crate) async fn end_overlaps(&self) -> Result<(), AppError> {
+        let now = self.now();
+        let over = |entry: &ApplicationEntry| {
+            entry.application.retiring.as_ref().is_some_and(|retiring| retiring.until <= now)
+        };
+        for entry in self.registry.applications().into_iter().filter(|entry| over(entry)) {
+            match self.end_overlap_until(entry.application.id, now).await {
+                Ok(_) | Err(AppError::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends an overlap that lasts until this moment at most.
+    async fn end_overlap_until(
+        &self,
+        id: ApplicationId,
+        last: Timestamp,
+    ) -> Result<Arc<ApplicationEntry>, AppError> {
+        let _one_at_a_time = self.application_edit.lock().await;
+        let entry = self.application(id)?;
+        if entry.application.retiring.as_ref().is_none_or(|retiring| retiring.until > last) {
+            return Ok(entry);
+        }
+        self.put_management_token(Application { retiring: None, ..entry.application.clone() }).await
+    }
+
+    /// Writes the management tokens of an application and tells memory.
+    async fn put_management_token(
+        &self,
+        application: Application,
+    ) -> Result<Arc<ApplicationEntry>, AppError> {
+        let (sealed, retiring) = (application.management_token.clone(), application.retiring.clone());
+        self.store.set_management_token(application.no, sealed, retiring).await?;
         let entry = self.registry.put_application(application).await?;
         // Lanes sign with what they know of their webhook.
         for webhook in self.registry.webhooks(Some(entry.application.no)) {
@@ -168,7 +238,7 @@ impl App {
     }
 }
 
-fn secret(text: &str, created_at: domain::time::Timestamp) -> Secret {
+fn secret(text: &str, created_at: Timestamp) -> Secret {
     Secret { hash: token_hash(text), hint: text[text.len() - 6..].to_owned(), created_at }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod ingest;
 pub(crate) mod operations;
 pub(crate) mod simulator;
 pub(crate) mod subscriptions;
+pub(crate) mod tokens;
 pub(crate) mod vehicles;
 pub(crate) mod webhooks;
 

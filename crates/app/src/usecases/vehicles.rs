@@ -1,24 +1,21 @@
 //! Vehicles and connections: linking, listing, changing what may be read, disconnecting, erasing.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
     connect::PermissionSet,
     ids::{ApplicationId, ApplicationNo, ConnectionId, UserId, VehicleId, VehicleNo},
     vehicle::{Document, Input, Pushes, VehicleInfo},
 };
-use store::{NewLink, SourceRef, SubscriptionRow, TokenGrant, VehicleFilter, VehicleRow};
-use zeroize::Zeroizing;
+use store::{NewLink, SourceRef, SubscriptionRow, VehicleFilter, VehicleRow};
 
-use super::{chance, token, token_hash};
+use super::chance;
 use crate::{App, AppError, What};
 
 /// The source of vehicles that nobody can be asked about: all that is known of them is pushed.
 pub const PUSHED: u8 = 3;
 /// The pool of those vehicles.
 const PUSHED_POOL: &str = "pushed";
-/// How long an access token opens what it opens.
-const ACCESS_TOKEN_LIFE: Duration = Duration::from_secs(2 * 3_600);
 
 /// Vehicles of an owner that are looked up at once while they are erased.
 const ERASED_AT_ONCE: usize = 100;
@@ -182,11 +179,13 @@ impl App {
         Ok(self.store.erase_vehicle(no).await?)
     }
 
-    /// Disconnects and erases every vehicle of a user, also those that were disconnected before, and destroys the user's data key, which erases backups too.
+    /// Disconnects and erases every vehicle of a user, also those that were disconnected before, forgets codes and tokens,
+    /// and destroys the user's data key, which erases backups too.
     pub async fn erase_user(&self, user: UserId) -> Result<usize, AppError> {
         // A consent that is on its way would bring back what is erased here.
         let _no_consent = self.linking.lock().await;
         let known = self.store.forget_owner(user).await?;
+        self.store.forget_grants(user).await?;
         let mut erased = 0;
         loop {
             let vehicles = self.store.vehicles_of_user(user, ERASED_AT_ONCE).await?;
@@ -208,24 +207,5 @@ impl App {
         }
         self.sealer.erase(user.0, self.now()).await?;
         Ok(erased)
-    }
-
-    /// Gives out an access token that opens an owner's vehicles to their application for two hours.
-    pub async fn grant_access_token(
-        &self,
-        vehicle: VehicleId,
-    ) -> Result<(Zeroizing<String>, Duration), AppError> {
-        let row = self.vehicle(vehicle, None).await?;
-        let text = Zeroizing::new(token(&*self.dice, "mpa_"));
-        let expires_at = self.now() + ACCESS_TOKEN_LIFE;
-        let grant = TokenGrant { application: row.application, user: row.user, expires_at };
-        self.store.grant_token(token_hash(&text), grant).await?;
-        Ok((text, ACCESS_TOKEN_LIFE))
-    }
-
-    /// What an access token opens; `None` when it is unknown or has expired.
-    pub async fn access(&self, token: &str) -> Result<Option<TokenGrant>, AppError> {
-        let grant = self.store.token(token_hash(token)).await?;
-        Ok(grant.filter(|grant| grant.expires_at > self.now()))
     }
 }

@@ -254,7 +254,7 @@ impl App {
             Some(_) => unified::verify(&self.envelope(&entry), &challenge),
             None => v2::verify(id, &challenge),
         };
-        let expected = signature::expected_challenge(&entry.application.management_token, &challenge);
+        let expected = signature::expected_challenge(entry.application.signing_token(self.now()), &challenge);
         let (at, took_ms, answer) = self.probe(&entry, entry.target.clone(), body).await;
         let mut result = probe_result(at, took_ms, &answer);
         result.problem = match &answer {
@@ -418,7 +418,7 @@ impl App {
         let Some(target) = target else { return (at, 0, Err(Failure::Blocked)) };
         let post = Post {
             target,
-            signature: Some(entry.application.signer.sign(body.as_bytes())),
+            signature: Some(entry.application.signer(at).sign(body.as_bytes())),
             agent: entry.webhook().revision.agent.header(),
             body: Bytes::from(body),
             deadline: self.settings.delivery.deadline,

@@ -1,10 +1,14 @@
-//! What an owner grants: permissions, and sets of them; and Connect, the visit in which an owner does.
+//! What an owner grants: permissions, and sets of them; Connect, the visit in which an owner does; how long what was
+//! granted lives, and who may redeem it.
 
 pub mod authorize;
 pub mod consent;
 pub mod country;
+pub mod exchange;
 pub mod form;
+pub mod lives;
 pub mod outcome;
+pub mod pkce;
 
 pub use authorize::{AuthorizeRequest, authorize};
 pub use outcome::{ConnectError, Outcome};

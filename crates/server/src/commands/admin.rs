@@ -25,9 +25,25 @@ pub(crate) async fn application(with: WithServer<AppCommand>) -> Result<()> {
             show::list(&client.get("/applications").await?, &["id", "name", "plan", "createdAt"], json);
         }
         AppCommand::Show { id } => show::object(&client.get(&format!("/applications/{id}")).await?, json),
-        AppCommand::RotateToken { id } => {
+        AppCommand::RotateToken { id, overlap_seconds } => {
             let path = format!("/applications/{id}/management-token/rotate");
+            let body = json!({ "overlapSeconds": overlap_seconds });
+            show::object(&client.post(&path, body).await?, json);
+        }
+        AppCommand::EndOverlap { id } => {
+            let path = format!("/applications/{id}/management-token/end-overlap");
             show::object(&client.post(&path, json!({})).await?, json);
+        }
+        AppCommand::Secrets { id } => {
+            let page = client.get(&format!("/applications/{id}/secrets")).await?;
+            show::list(&page, &["hint", "createdAt"], json);
+        }
+        AppCommand::AddSecret { id } => {
+            show::object(&client.post(&format!("/applications/{id}/secrets"), json!({})).await?, json);
+        }
+        AppCommand::RemoveSecret { id, hint } => {
+            client.delete(&format!("/applications/{id}/secrets/{hint}")).await?;
+            done(json);
         }
         AppCommand::Delete { id } => {
             client.delete(&format!("/applications/{id}")).await?;

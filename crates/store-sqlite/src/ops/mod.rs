@@ -3,6 +3,7 @@
 //! A function that takes a [`crate::engine::Tx`] writes; one that takes a `Connection` reads, in a snapshot.
 
 pub(crate) mod deliveries;
+pub(crate) mod grants;
 pub(crate) mod keyring;
 pub(crate) mod queue;
 pub(crate) mod registry;

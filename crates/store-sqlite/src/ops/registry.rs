@@ -1,17 +1,17 @@
-//! Applications, secrets, webhooks, sweeps, tokens and kept answers.
+//! Applications, secrets, webhooks, sweeps and kept answers.
 
 use domain::{
-    ids::{ApplicationId, ApplicationNo, FeedId, UserId, VehicleNo, WebhookId, WebhookNo},
+    ids::{ApplicationId, ApplicationNo, FeedId, VehicleNo, WebhookId, WebhookNo},
     time::Timestamp,
     webhook::{Revision, Status, Webhook},
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use store::{
-    Application, Feed, Kept, NewApplication, NewWebhook, Newer, Scope, Secret, SecretHash, StoredWebhook,
-    Sweep, TokenGrant, Tombstone, WebhookChange,
+    Application, Feed, Kept, NewApplication, NewWebhook, Newer, RetiringToken, Scope, Secret, StoredWebhook,
+    Sweep, Tombstone, WebhookChange,
 };
 
-use super::tombstones;
+use super::{grants, tombstones};
 use crate::{engine::Tx, error::damaged, rows};
 
 pub(crate) fn create_application(tx: &Tx<'_>, new: &NewApplication) -> Result<Application> {
@@ -36,12 +36,15 @@ pub(crate) fn create_application(tx: &Tx<'_>, new: &NewApplication) -> Result<Ap
         redirect_uris: new.redirect_uris.clone(),
         plan: new.plan.clone(),
         management_token: new.management_token.clone(),
+        retiring: None,
         created_at: new.created_at,
     })
 }
 
 const APPLICATION: &str =
-    "SELECT no, id, name, redirect_uris, plan, management_token, created_at FROM application";
+    "SELECT no, id, name, redirect_uris, plan, management_token, created_at, retiring_token,
+         retiring_until
+     FROM application";
 
 pub(crate) fn applications(conn: &Connection) -> Result<Vec<Application>> {
     conn.prepare_cached(&format!("{APPLICATION} ORDER BY no"))?.query_map([], application)?.collect()
@@ -70,16 +73,28 @@ pub(crate) fn delete_application(tx: &Tx<'_>, no: ApplicationNo) -> Result<bool>
         return Ok(false);
     }
     tx.prepare_cached("DELETE FROM secret WHERE application = ?1")?.execute([no.0])?;
-    tx.prepare_cached("DELETE FROM token WHERE application = ?1")?.execute([no.0])?;
+    grants::remove_of_application(tx, no)?;
     tx.prepare_cached("DELETE FROM feed WHERE application = ?1")?.execute([no.0])?;
     tx.prepare_cached("DELETE FROM owner WHERE application = ?1")?.execute([no.0])?;
     Ok(tx.prepare_cached("DELETE FROM application WHERE no = ?1")?.execute([no.0])? > 0)
 }
 
-pub(crate) fn set_management_token(tx: &Tx<'_>, no: ApplicationNo, sealed: &[u8]) -> Result<()> {
-    tx.prepare_cached("UPDATE application SET management_token = ?2 WHERE no = ?1")?
-        .execute(params![no.0, sealed])
-        .map(drop)
+pub(crate) fn set_management_token(
+    tx: &Tx<'_>,
+    no: ApplicationNo,
+    sealed: &[u8],
+    retiring: Option<&RetiringToken>,
+) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE application SET management_token = ?2, retiring_token = ?3, retiring_until = ?4 WHERE no = ?1",
+    )?
+    .execute(params![
+        no.0,
+        sealed,
+        retiring.map(|retiring| &retiring.sealed),
+        retiring.map(|retiring| retiring.until.as_micros()),
+    ])
+    .map(drop)
 }
 
 pub(crate) fn secrets(conn: &Connection, no: ApplicationNo) -> Result<Vec<Secret>> {
@@ -311,26 +326,6 @@ pub(crate) fn end_sweep(tx: &Tx<'_>, sweep: Sweep) -> Result<()> {
         .map(drop)
 }
 
-pub(crate) fn grant_token(tx: &Tx<'_>, hash: &SecretHash, grant: &TokenGrant) -> Result<()> {
-    tx.prepare_cached(
-        "INSERT OR REPLACE INTO token (hash, application, user, expires_at) VALUES (?1, ?2, ?3, ?4)",
-    )?
-    .execute(params![hash, grant.application.0, grant.user.0.as_bytes(), grant.expires_at.as_micros()])
-    .map(drop)
-}
-
-pub(crate) fn token(conn: &Connection, hash: &SecretHash) -> Result<Option<TokenGrant>> {
-    conn.prepare_cached("SELECT application, user, expires_at FROM token WHERE hash = ?1")?
-        .query_row([hash], |row| {
-            Ok(TokenGrant {
-                application: ApplicationNo(row.get(0)?),
-                user: UserId(rows::uuid(row, 1)?),
-                expires_at: rows::moment(row, 2)?,
-            })
-        })
-        .optional()
-}
-
 pub(crate) fn kept(conn: &Connection, key: &str) -> Result<Option<Kept>> {
     conn.prepare_cached("SELECT request, status, body FROM kept WHERE key = ?1")?
         .query_row([key], |row| Ok(Kept { request: row.get(0)?, status: row.get(1)?, body: row.get(2)? }))
@@ -381,6 +376,10 @@ fn application(row: &Row<'_>) -> Result<Application> {
         redirect_uris: decode(row, 3)?,
         plan: row.get(4)?,
         management_token: row.get(5)?,
+        retiring: match (row.get(7)?, rows::moment_if_any(row, 8)?) {
+            (Some(sealed), Some(until)) => Some(RetiringToken { sealed, until }),
+            _ => None,
+        },
         created_at: rows::moment(row, 6)?,
     })
 }

@@ -34,6 +34,18 @@ pub(crate) fn retire(tx: &Tx<'_>, retention: &Retention) -> Result<Retired> {
             retention.tokens_before,
         ),
         (
+            "DELETE FROM refresh_token WHERE hash IN (SELECT hash FROM refresh_token WHERE expires_at < ?1 LIMIT ?2)",
+            retention.tokens_before,
+        ),
+        (
+            "DELETE FROM code WHERE hash IN (SELECT hash FROM code WHERE expires_at < ?1 LIMIT ?2)",
+            retention.tokens_before,
+        ),
+        (
+            "DELETE FROM token_grant WHERE no IN (SELECT no FROM token_grant WHERE idle_at < ?1 LIMIT ?2)",
+            retention.tokens_before,
+        ),
+        (
             "DELETE FROM kept WHERE key IN (SELECT key FROM kept WHERE kept_at < ?1 LIMIT ?2)",
             retention.tokens_before,
         ),

@@ -15,6 +15,7 @@
 
 mod deliveries;
 pub mod fixture;
+mod grants;
 mod keyring;
 mod queue;
 mod registry;
@@ -23,6 +24,7 @@ mod upkeep;
 mod vehicles;
 
 pub use deliveries::*;
+pub use grants::*;
 pub use keyring::*;
 pub use queue::*;
 pub use registry::*;
@@ -60,8 +62,22 @@ macro_rules! conformance_of_store {
             a_webhook_begins_to_deliver_anew_each_time_it_is_verified_or_switched_on
             vehicles_on_a_webhook_that_watches_them_are_told_when_it_begins_to_deliver
             a_feed_is_listed_with_what_it_was_made_with
-            a_token_opens_what_it_was_granted
             the_first_answer_under_an_idempotency_key_stays
+            // Grants
+            a_token_opens_what_it_was_granted
+            a_code_is_read_with_what_it_was_kept_with
+            a_redeemed_code_gives_tokens_for_the_vehicles_of_its_consent
+            a_code_that_comes_again_takes_back_what_it_gave
+            a_code_is_unknown_to_other_applications_and_after_its_time
+            a_refresh_gives_a_successor_pair_and_leaves_access_tokens_alone
+            a_refresh_token_that_crosses_itself_gives_a_bounded_number_of_pairs
+            a_refresh_token_that_comes_after_the_grace_revokes_its_grant
+            a_refresh_token_is_unknown_to_other_applications_and_after_its_time
+            a_grant_ends_however_often_it_is_refreshed
+            a_revoked_refresh_token_takes_its_grant_and_an_access_token_only_itself
+            what_an_owner_has_granted_can_be_forgotten
+            what_an_application_was_granted_goes_with_it
+            retention_deletes_codes_and_tokens_after_their_time
             // Vehicles
             a_pool_keeps_its_number
             linked_vehicles_are_numbered_in_order_and_begin_at_version_one

@@ -1,14 +1,14 @@
-//! Promises about applications, webhooks, sweeps, tokens and kept answers.
+//! Promises about applications, webhooks, sweeps and kept answers.
 
 use domain::{
-    ids::{ApplicationNo, FeedId, UserId, VehicleNo, WebhookId, WebhookNo},
+    ids::{ApplicationNo, FeedId, VehicleNo, WebhookId, WebhookNo},
     vehicle::RowChange,
     webhook::{ChargingEvent, Disabled, EventBased, Plan, Revision, Status},
 };
 
 use super::fixture::{Fixture, at, revision, secret};
 use crate::{
-    Feed, Kept, LogStatus, NewWebhook, Newer, Scope, Store, StoredWebhook, Sweep, TokenGrant, Tombstone,
+    Feed, Kept, LogStatus, NewWebhook, Newer, RetiringToken, Scope, Store, StoredWebhook, Sweep, Tombstone,
     WebhookChange,
 };
 
@@ -48,8 +48,13 @@ pub async fn an_application_is_listed_with_what_it_was_made_with(store: &dyn Sto
     assert_eq!((changed.name.as_str(), changed.plan.as_str()), ("renamed", "large"));
     assert_eq!(changed.redirect_uris, ["https://new.example"]);
     assert_eq!(changed.id, second.id);
-    store.set_management_token(second.no, b"another".to_vec()).await.expect("replaces");
-    assert_eq!(store.applications().await.expect("lists")[1].management_token, b"another");
+    let retiring = RetiringToken { sealed: changed.management_token, until: at(9) };
+    for retiring in [Some(retiring), None] {
+        let replaced = store.set_management_token(second.no, b"another".to_vec(), retiring.clone()).await;
+        replaced.expect("replaces");
+        let listed = store.applications().await.expect("lists").remove(1);
+        assert_eq!((listed.management_token.as_slice(), listed.retiring), (b"another".as_slice(), retiring));
+    }
     assert_eq!(
         store.update_application(NOBODY, String::new(), vec![], String::new()).await.expect("updates"),
         None
@@ -186,15 +191,6 @@ pub async fn progress_of_an_older_sweep_does_not_touch_a_newer_one(store: &dyn S
     store.end_sweep(older).await.expect("answers");
     let newer = Sweep { webhook: no, revision: 3, after: None, done: 0 };
     assert_eq!(store.sweeps().await.expect("lists"), [newer]);
-}
-
-pub async fn a_token_opens_what_it_was_granted(store: &dyn Store) {
-    let fixture = Fixture::new(store).await;
-    let grant =
-        TokenGrant { application: fixture.application, user: UserId(fixture.uuid()), expires_at: at(7_200) };
-    store.grant_token([7; 32], grant.clone()).await.expect("keeps");
-    assert_eq!(store.token([7; 32]).await.expect("reads"), Some(grant));
-    assert_eq!(store.token([8; 32]).await.expect("reads"), None);
 }
 
 pub async fn the_first_answer_under_an_idempotency_key_stays(store: &dyn Store) {

@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use domain::{ids::UserId, time::Timestamp, vehicle::RowChange};
 
 use super::fixture::{Fixture, at, later};
-use crate::{
-    DeliveryFilter, Kept, LogStatus, Retention, Store, StoreError, TokenGrant, VehicleFilter, WebhookChange,
-};
+use crate::{DeliveryFilter, Kept, LogStatus, Retention, Store, StoreError, VehicleFilter, WebhookChange};
 
 fn everything_before(moment: Timestamp, limit: usize) -> Retention {
     Retention {
@@ -23,15 +21,11 @@ pub async fn retention_deletes_what_is_old_and_nothing_else(store: &dyn Store) {
     let fixture = Fixture::new(store).await;
     let webhook = fixture.webhook().await.webhook.no;
     let vehicle = fixture.vehicle().await;
-    let token = |expires_at| TokenGrant {
-        application: fixture.application,
-        user: UserId(fixture.uuid()),
-        expires_at,
-    };
+    let user = UserId(fixture.uuid());
     for (number, moment) in [(1, at(100)), (2, at(500))] {
         let event = fixture.queue(vehicle, webhook, moment).await;
         fixture.end(webhook, moment, &[event], LogStatus::Delivered, moment).await;
-        store.grant_token([number; 32], token(moment)).await.expect("keeps");
+        store.grant_token([number; 32], fixture.application, user, moment).await.expect("keeps");
         let kept = Kept { request: [number; 32], status: 200, body: vec![] };
         store.keep(format!("key {number}"), kept, moment).await.expect("keeps");
     }

@@ -1,6 +1,6 @@
 //! `/api/v1/applications`: tenants, their client secrets and their management token.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use app::{App, ApplicationEntry, EditApplication};
 use axum::{
@@ -8,13 +8,13 @@ use axum::{
     extract::{Path, State},
     http::{Method, StatusCode},
 };
-use domain::ids::ApplicationId;
+use domain::{ids::ApplicationId, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Answer, With};
 use crate::{
-    extract::{Ids, Json, Query},
+    extract::{Ids, Json, MaybeJson, Query},
     paging::{self, Cursor, List, Page, PageQuery},
     problem::ApiError,
     route::{Operation, operation},
@@ -76,7 +76,15 @@ pub(super) fn operations() -> Vec<Operation> {
             rotate,
             "Replaces the management token, which signs payloads and opens management calls",
         )
+        .may_take::<Rotation>()
         .answers::<ManagementToken>(StatusCode::OK),
+        operation(
+            Method::POST,
+            "/applications/{id}/management-token/end-overlap",
+            end_overlap,
+            "Ends the overlap after a rotation: only the new management token counts",
+        )
+        .answers::<Application>(StatusCode::OK),
     ]
 }
 
@@ -90,6 +98,8 @@ pub(crate) struct Application {
     name: String,
     redirect_uris: Vec<String>,
     plan: String,
+    /// While the management token before still counts, and signs: until when that is.
+    management_token_overlap_until: Option<Moment>,
     created_at: Moment,
 }
 
@@ -142,15 +152,27 @@ pub(crate) struct CreatedSecret {
     client_secret: String,
 }
 
+/// How to replace a management token.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Rotation {
+    /// For so long management calls may present either token, and the old one signs; 30 days at most. 0 by default: the
+    /// old one does nothing any more.
+    #[serde(default)]
+    overlap_seconds: u64,
+}
+
 /// The management token of an application.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ManagementToken {
     management_token: String,
+    /// From then on only this token counts, and signs; null when that is so already.
+    management_token_overlap_until: Option<Moment>,
 }
 
-impl From<&ApplicationEntry> for Application {
-    fn from(entry: &ApplicationEntry) -> Self {
+impl Application {
+    fn of(entry: &ApplicationEntry, now: Timestamp) -> Self {
         let application = &entry.application;
         Self {
             id: Id::of(application.id),
@@ -158,6 +180,7 @@ impl From<&ApplicationEntry> for Application {
             name: application.name.clone(),
             redirect_uris: application.redirect_uris.clone(),
             plan: application.plan.clone(),
+            management_token_overlap_until: entry.overlap_until(now).map(Moment),
             created_at: Moment(application.created_at),
         }
     }
@@ -178,7 +201,8 @@ async fn list(State(app): State<Arc<App>>, Query(page): Query<PageQuery>) -> Ans
     let next = paging::cut(&mut entries, limit, |entry| {
         Cursor::after_row(List::Applications, entry.application.no.0)
     });
-    Ok(Out(Page::new(entries.iter().map(|entry| Application::from(&**entry)).collect(), next)))
+    let now = app.now();
+    Ok(Out(Page::new(entries.iter().map(|entry| Application::of(entry, now)).collect(), next)))
 }
 
 /// `POST /api/v1/applications`
@@ -189,7 +213,7 @@ async fn create(
     let plan = new.plan.as_deref().unwrap_or(UNLIMITED);
     let created = app.create_application(&new.name, new.redirect_uris, plan).await?;
     let answer = CreatedApplication {
-        application: Application::from(&*created.entry),
+        application: Application::of(&created.entry, app.now()),
         client_secret: created.client_secret.to_string(),
         management_token: created.entry.management_token.to_string(),
     };
@@ -198,7 +222,7 @@ async fn create(
 
 /// `GET /api/v1/applications/{id}`
 async fn get(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Answer<Application> {
-    Ok(Out(Application::from(&*app.application(id)?)))
+    Ok(Out(Application::of(&*app.application(id)?, app.now())))
 }
 
 /// `PATCH /api/v1/applications/{id}`
@@ -209,7 +233,7 @@ async fn edit(
 ) -> Answer<Application> {
     let ApplicationEdit { name, redirect_uris, plan } = edit;
     let entry = app.edit_application(id, EditApplication { name, redirect_uris, plan }).await?;
-    Ok(Out(Application::from(&*entry)))
+    Ok(Out(Application::of(&entry, app.now())))
 }
 
 /// `DELETE /api/v1/applications/{id}`
@@ -243,9 +267,23 @@ async fn remove_secret(
 }
 
 /// `POST /api/v1/applications/{id}/management-token/rotate`
-async fn rotate(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Answer<ManagementToken> {
-    let entry = app.rotate_management_token(id).await?;
-    Ok(Out(ManagementToken { management_token: entry.management_token.to_string() }))
+async fn rotate(
+    State(app): State<Arc<App>>,
+    Ids(id): Ids<ApplicationId>,
+    MaybeJson(rotation): MaybeJson<Rotation>,
+) -> Answer<ManagementToken> {
+    let overlap = Duration::from_secs(rotation.overlap_seconds);
+    let entry = app.rotate_management_token(id, overlap).await?;
+    Ok(Out(ManagementToken {
+        management_token: entry.management_token.to_string(),
+        management_token_overlap_until: entry.overlap_until(app.now()).map(Moment),
+    }))
+}
+
+/// `POST /api/v1/applications/{id}/management-token/end-overlap`
+async fn end_overlap(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Answer<Application> {
+    let entry = app.end_overlap(id).await?;
+    Ok(Out(Application::of(&entry, app.now())))
 }
 
 #[cfg(test)]

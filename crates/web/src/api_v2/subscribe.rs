@@ -28,7 +28,7 @@ pub(super) async fn subscribe(
     let grant = app.access(token).await?.ok_or(ErrorCode::AUTHENTICATION)?;
     let (vehicle, webhook) = subscription.ids()?;
     match app.vehicle(vehicle, Some(grant.application)).await {
-        Ok(row) if row.user == grant.user => app.spend_request(&row).await?,
+        Ok(row) if row.user == grant.user && grant.covers(vehicle) => app.spend_request(&row).await?,
         Ok(_) | Err(AppError::NotFound(_)) => return Err(ErrorCode::PERMISSION.into()),
         Err(error) => return Err(error.into()),
     }
