@@ -48,7 +48,9 @@ impl Language {
             Some((Self::of_code(&code)?, weight))
         });
         // Of equal ones the first: a browser lists them in its order.
-        weighted.reduce(|best, next| if next.1 > best.1 { next } else { best }).map_or(Self::English, |(it, _)| it)
+        weighted
+            .reduce(|best, next| if next.1 > best.1 { next } else { best })
+            .map_or(Self::English, |(it, _)| it)
     }
 
     pub(super) const fn words(self) -> &'static Words {
@@ -141,7 +143,6 @@ pub(super) struct Words {
     pub(super) no_permission: &'static str,
     pub(super) another_account: &'static str,
     pub(super) no_capacity: &'static str,
-    pub(super) test_cars: &'static str,
     pub(super) permission: fn(Permission) -> &'static str,
 }
 
@@ -234,7 +235,6 @@ const ENGLISH: Words = Words {
     no_permission: "Leave at least one thing allowed for each vehicle, or do not agree.",
     another_account: "The car is not in this account. Sign in with the account that it is in.",
     no_capacity: "Choose one of the batteries.",
-    test_cars: "Simulated cars",
     permission: |permission| match permission {
         ReadVehicleInfo => "Make, model and year",
         ReadVin => "The vehicle number (VIN)",
@@ -352,7 +352,6 @@ const GERMAN: Words = Words {
     no_permission: "Lassen Sie für jedes Fahrzeug mindestens eines erlaubt, oder stimmen Sie nicht zu.",
     another_account: "Das Auto ist nicht in diesem Konto. Melden Sie sich mit dem Konto an, in dem es ist.",
     no_capacity: "Wählen Sie eine der Batterien.",
-    test_cars: "Simulierte Autos",
     permission: |permission| match permission {
         ReadVehicleInfo => "Marke, Modell und Baujahr",
         ReadVin => "Die Fahrgestellnummer (VIN)",
@@ -470,7 +469,6 @@ const FRENCH: Words = Words {
     no_permission: "Laissez au moins une autorisation pour chaque véhicule, ou refusez.",
     another_account: "La voiture n’est pas dans ce compte. Utilisez le compte où elle se trouve.",
     no_capacity: "Choisissez l’une des batteries.",
-    test_cars: "Voitures simulées",
     permission: |permission| match permission {
         ReadVehicleInfo => "Marque, modèle et année",
         ReadVin => "Le numéro du véhicule (VIN)",

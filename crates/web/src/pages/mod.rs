@@ -1,7 +1,7 @@
 //! Pages for people: what this server is, and what its errors mean. They hold no script, and a policy that allows none.
 
 mod errors;
-mod html;
+pub(crate) mod html;
 mod landing;
 mod problems;
 
@@ -17,7 +17,7 @@ use axum::{
 const STYLE_PATH: &str = "/assets/milepost.css";
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-const HSTS: &str = "max-age=31536000; includeSubDomains";
+pub(crate) const HSTS: &str = "max-age=31536000; includeSubDomains";
 
 /// The pages. `origin` tells whether browsers reach them over TLS.
 pub(crate) fn router(version: &str, origin: &str) -> Router {

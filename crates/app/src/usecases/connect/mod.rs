@@ -172,6 +172,20 @@ impl App {
         }
     }
 
+    /// Stays on the preamble, in another language.
+    pub async fn change_language(
+        &self,
+        mut visit: Visit,
+        country: Option<&str>,
+        language: &str,
+    ) -> Result<Motion, AppError> {
+        if let Some(country) = country.and_then(Country::find) {
+            visit.so_far.country = country.code.to_owned();
+        }
+        visit.so_far.language = language.to_owned();
+        self.go(visit, Screen::Preamble).await
+    }
+
     /// To the brand that the request names, or to the list.
     async fn to_brand(&self, visit: Visit) -> Result<Motion, AppError> {
         let AuthorizeRequest { mode, ref vin, ref make, .. } = visit.request;
