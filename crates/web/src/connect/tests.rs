@@ -229,7 +229,7 @@ async fn an_owner_and_a_car_are_found_again_across_disconnecting() {
     assert_eq!(connect("jo@example.com", "read_odometer").await, user);
     let id = first[0].0.clone();
     assert_eq!(vehicles().await, [(id.clone(), json!(["read_odometer"]))]);
-    server.admin(Method::POST, &format!("/vehicles/{id}/disconnect"), Value::Null).await.expect(200);
+    server.admin(Method::POST, &format!("/vehicles/{id}/disconnect"), Value::Null).await.expect(204);
     assert_eq!(vehicles().await, []);
     assert_eq!(connect("jo@example.com", "read_vin").await, user);
     assert_eq!(vehicles().await, [(id.clone(), json!(["read_vin"]))]);
