@@ -110,7 +110,7 @@ async fn an_owner_chooses_among_cars_takes_permissions_out_or_refuses() {
 
     browser.go(&scene.url(&format!("{scope}&single_select=true"))).await;
     to_grant(&browser, "BMW", "3-vehicles@smartcar.com").await;
-    browser.click("input[name=vehicle][value='2']").await;
+    browser.click("input[name=vehicle][value='1']").await;
     browser.click("button#approval-button").await;
     browser.led_to("code=").await;
     assert_eq!(scene.vehicles().await.len(), 3);

@@ -25,8 +25,8 @@ const MEMBERS: &[(&str, &str)] = &[
     ("error_message", "errorMessage"),
 ];
 
-/// The page; `application` is its name.
-pub(super) fn page(ended: &Ended, application: &str, page: Page, language: Language) -> Page {
+/// The page.
+pub(super) fn page(ended: &Ended, page: Page, language: Language) -> Page {
     let words = language.words();
     let failed = ended.told.iter().any(|(name, _)| name == "error");
     let (title, text) = match failed {
@@ -44,7 +44,7 @@ pub(super) fn page(ended: &Ended, application: &str, page: Page, language: Langu
     let rows = if rows.is_empty() { rows } else { format!("<dl>\n{rows}</dl>\n") };
     let main = format!(
         "<p class=\"lead\">{}</p>\n{rows}<div id=\"result\" hidden{opener} data-message=\"{}\"></div>\n",
-        Text(text.replace("{app}", application)),
+        Text(text.replace("{app}", &ended.application)),
         Text(&message),
     );
     Page { title: title.to_owned(), main, ..page }.with_script()

@@ -116,7 +116,7 @@ impl Connect {
             Err(NotBegun::Away(to)) => return see_other(&to, self.over_tls),
             Err(NotBegun::Ended(ended)) => {
                 let page = Page::apart(StatusCode::BAD_REQUEST, language, self.over_tls, "");
-                return done::page(&ended, "", page, language).into_response();
+                return done::page(&ended, page, language).into_response();
             }
             Err(NotBegun::App(error)) => return self.failed(&error, language),
         };
@@ -170,7 +170,7 @@ impl Connect {
             Screen::Trouble => visit.trouble().map(|(kind, message)| screens::trouble(scene, kind, message)),
             Screen::Done => visit.ended().map(|ended| {
                 let page = Page::of(visit, scene.language, scene.over_tls, "");
-                done::page(&ended, &visit.application.application.name, page, scene.language)
+                done::page(&ended, page, scene.language)
             }),
         })
     }

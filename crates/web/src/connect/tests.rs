@@ -703,6 +703,7 @@ async fn a_visit_without_an_address_ends_on_a_page_that_tells_its_opener() {
     let refused = Visitor::new(&server).await.sent(&format!("response_type=none&scope=x&{opener}")).await;
     assert_eq!(refused.shown.status, 400);
     assert!(refused.shown.body.contains("invalid_scope"), "{}", refused.shown.body);
+    assert!(refused.shown.body.contains("return to Fleet &amp; &lt;Co&gt;"), "{}", refused.shown.body);
 }
 
 // The visit.

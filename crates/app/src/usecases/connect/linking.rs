@@ -25,7 +25,7 @@ pub(super) struct Consent<'a> {
     pub(super) external_id: &'a ExternalId,
     /// What was asked for, before the owner took anything out.
     pub(super) asked: PermissionSet,
-    /// Batteries that were chosen, in Wh, by the vehicle's number; 0 where the owner did not know.
+    /// Batteries that were chosen, in Wh, by the vehicle's number.
     pub(super) capacities: &'a [(String, u32)],
     /// The car of the simulator that the account is about.
     pub(super) car: Option<Uuid>,
@@ -165,7 +165,7 @@ impl App {
         user: UserId,
     ) -> Result<(), AppError> {
         let chosen = |offer: &Offer| {
-            let mut known = consent.capacities.iter().filter(|(vin, wh)| *vin == offer.car.vin && *wh > 0);
+            let mut known = consent.capacities.iter().filter(|(vin, _)| *vin == offer.car.vin);
             known.next_back().map(|&(_, wh)| wh)
         };
         let key = self.sealer.key(consent.application.application.id.0).await?;

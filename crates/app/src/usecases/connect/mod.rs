@@ -79,6 +79,8 @@ pub struct Begun {
 
 /// What the page says that ends a visit without a redirect.
 pub struct Ended {
+    /// Who is told, by name.
+    pub application: String,
     /// What the application is told.
     pub told: Vec<(String, String)>,
     /// The origin of the window that is told, if there is one.
@@ -129,7 +131,7 @@ impl App {
         let id = claimed_application(query).map_err(NotBegun::OnPage)?;
         let application = self.registry.application_by_id(id).ok_or(NotBegun::OnPage(PageProblem::Client))?;
         let request = authorize(door, query, &application.application.redirect_uris)
-            .map_err(|refused| self.not_begun(refused))?;
+            .map_err(|refused| self.not_begun(&application.application.name, refused))?;
         let cookie = match visit::known_cookie(cookie) {
             Some(cookie) => cookie.to_owned(),
             None => token(&*self.dice, ""),
@@ -141,7 +143,7 @@ impl App {
         Ok(Begun { visit, sealed, cookie })
     }
 
-    fn not_begun(&self, refused: Refused) -> NotBegun {
+    fn not_begun(&self, application: &str, refused: Refused) -> NotBegun {
         let returned = match refused {
             Refused::OnPage(problem) => return NotBegun::OnPage(problem),
             Refused::Return(returned) => returned,
@@ -149,7 +151,9 @@ impl App {
         let opener = opener(&returned.to);
         match end_refused(returned, &self.settings.origin) {
             End::Redirect(uri) => NotBegun::Away(uri),
-            End::Page(told) => NotBegun::Ended(Ended { told: owned(told), opener }),
+            End::Page(told) => {
+                NotBegun::Ended(Ended { application: application.to_owned(), told: owned(told), opener })
+            }
         }
     }
 
@@ -365,8 +369,7 @@ impl App {
         if visit.request.door == Door::Capacity {
             return self.finish(visit, Outcome::failed(ConnectError::BatteryCapacityNoSelection)).await;
         }
-        let cars = self.ambiguous_cars(&visit).await?;
-        visit.so_far.capacities.extend(cars.into_iter().map(|car| (car.vin, 0)));
+        visit.so_far.capacities_asked = true;
         self.signed_in(visit).await
     }
 
@@ -427,8 +430,14 @@ impl App {
             capacities: &visit.so_far.capacities,
             car: visit.so_far.account.as_ref().and_then(Account::car),
         };
+        let specs: Vec<_> = offers.iter().map(|offer| offer.car.spec.clone()).collect();
         match self.link_consent(consent, offers).await {
-            Ok((user, vehicles)) => self.give(visit, user, vehicles).await,
+            Ok((user, vehicles)) => {
+                for spec in specs {
+                    self.restore(&visit, &spec).await?;
+                }
+                self.give(visit, user, vehicles).await
+            }
             Err(AppError::Plan(message)) => self.trouble(visit, TroubleKind::PlanLimit, &message).await,
             Err(AppError::Internal(message)) => {
                 tracing::error!(cause = message, "Vehicles could not be linked after a consent");
@@ -678,7 +687,7 @@ impl App {
         self.finish(visit, outcome).await
     }
 
-    /// Lets a simulated car be read again whose owner had taken the access away.
+    /// Lets a car of the operator be read again whose owner had taken the access away.
     async fn restore(&self, visit: &Visit, spec: &[u8]) -> Result<(), AppError> {
         let Some(car) = visit.so_far.account.as_ref().and_then(Account::car) else { return Ok(()) };
         // A recorded trip has no account to be restored.
@@ -758,6 +767,8 @@ impl Account {
 
 /// How long a link to the battery page works.
 const CAPACITY_LINK_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// Cars of an account whose battery is asked for, so that a visit does not outgrow a link.
+const MOST_CAPACITIES: usize = 16;
 /// Bytes of a login.
 const MOST_USERNAME: usize = 254;
 
@@ -799,7 +810,9 @@ fn offers(request: &AuthorizeRequest, account: &BrandAccount) -> Vec<Offer> {
 /// Offers of cars whose battery is not known and has not been asked for yet.
 fn ambiguous<'a>(visit: &'a Visit, offers: &'a [Offer]) -> impl Iterator<Item = &'a Offer> {
     let asked = |offer: &&Offer| offer.permissions.contains(Permission::ReadBattery);
-    let chosen = |vin: &str| visit.so_far.capacities.iter().any(|(known, _)| known == vin);
+    let so_far = &visit.so_far;
+    let done = so_far.capacities_asked || so_far.capacities.len() >= MOST_CAPACITIES;
+    let chosen = move |vin: &str| done || so_far.capacities.iter().any(|(known, _)| known == vin);
     offers
         .iter()
         .filter(asked)
@@ -818,6 +831,7 @@ fn is_of_the_simulator(vin: &str) -> bool {
 impl Visit {
     /// What the page says that ends the visit without a redirect.
     pub fn ended(&self) -> Option<Ended> {
-        Some(Ended { told: self.told()?.to_vec(), opener: opener(&self.request.to) })
+        let application = self.application.application.name.clone();
+        Some(Ended { application, told: self.told()?.to_vec(), opener: opener(&self.request.to) })
     }
 }

@@ -69,6 +69,9 @@ pub(super) struct SoFar {
     /// What the application is told, on the last page.
     #[n(12)]
     pub(super) told: Option<Vec<(String, String)>>,
+    /// The owner does not know the other batteries.
+    #[n(13)]
+    pub(super) capacities_asked: bool,
 }
 
 /// The account at a brand, once its owner has signed in.
@@ -242,6 +245,7 @@ impl SoFar {
             note: 0,
             trouble: None,
             told: None,
+            capacities_asked: false,
         }
     }
 }
