@@ -159,15 +159,8 @@ async fn subscribe_more(app: &Arc<App>, entry: &WebhookEntry) -> Result<bool, Ap
     let filter = VehicleFilter { application: Some(application), after, ..VehicleFilter::default() };
     let rows = app.store.list_vehicles(filter, SWEEP).await?;
     let Some(last) = rows.last() else { return Ok(false) };
-    for row in &rows {
-        if !app.may_watch(entry, &row.info) {
-            continue;
-        }
-        match app.subscribe_numbers(entry, &[row.no]).await {
-            Ok(()) | Err(AppError::NotFound(_)) => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let watched = rows.iter().filter(|row| app.may_watch(entry, &row.info)).map(|row| row.no);
+    each_that_is_there(app.subscribe_each(entry, &watched.collect::<Vec<_>>()).await)?;
     app.store.advance_auto(no, last.no).await?;
     app.registry.advance_auto(no, last.no);
     Ok(true)
@@ -180,13 +173,14 @@ async fn sweep_on(app: &Arc<App>, mut sweep: Sweep) -> Result<(), AppError> {
     sweep.after = Some(last.vehicle);
     sweep.done += rows.len() as u64;
     let steps = rows.iter().map(|row| app.deliver_letter(row.vehicle, Input::Tick));
-    for done in futures::future::join_all(steps).await {
-        match done {
-            Ok(()) | Err(AppError::NotFound(_)) => {}
-            Err(error) => return Err(error),
-        }
-    }
+    each_that_is_there(futures::future::join_all(steps).await)?;
     Ok(app.store.advance_sweep(sweep).await?)
+}
+
+/// A vehicle that has gone meanwhile needs nothing any more.
+fn each_that_is_there(done: Vec<Result<(), AppError>>) -> Result<(), AppError> {
+    let failed = done.into_iter().filter_map(Result::err);
+    failed.filter(|error| !matches!(error, AppError::NotFound(_))).map(Err).next().unwrap_or(Ok(()))
 }
 
 async fn rest(app: &Arc<App>, pause: Duration) {

@@ -38,8 +38,9 @@ pub use usecases::{
         Begun, Ended, Motion, NotBegun, Note, Offer, Screen, SimulatedLogin, TroubleKind, Visit, VisitRefused,
     },
     deliveries::{DeliveryDetail, DeliveryQuery, DeliverySummary},
-    explain::{Explanation, Finding as TriggerFinding},
-    ingest::{CreatedFeed, MOST_IN_FLIGHT, PushedReading, Rejected},
+    explain::{Explanation, Finding as TriggerFinding, LastFired},
+    feeds::{CreatedFeed, FeedWatch},
+    ingest::{MOST_IN_FLIGHT, PushedReading, Rejected},
     operations::Finding,
     simulator::CarState,
     tokens::{GivenTokens, NewCode, TokenRefused},
@@ -110,6 +111,7 @@ pub struct App {
     pub(crate) health: Arc<Health>,
     pub(crate) stop: Arc<Stop>,
     pub(crate) intake: usecases::ingest::Intake,
+    pub(crate) feeds: usecases::feeds::Feeds,
     pub(crate) probes: usecases::webhooks::ProbeLimits,
     /// Held for reading while vehicles are stepped, and for writing while a webhook changes.
     pub(crate) webhooks_change: tokio::sync::RwLock<()>,
@@ -129,7 +131,7 @@ impl App {
         let sealer = Arc::new(Sealer::open(master_key, keyring, dice.clone()).await?);
         let registry =
             Registry::load(store.clone(), sealer.clone(), outbound.clone(), settings.origin.clone()).await?;
-        let intake = usecases::ingest::Intake::new(store.feeds().await?);
+        let feeds = usecases::feeds::Feeds::new(store.feeds().await?);
         let (mailbox, letters) = Mailbox::new();
         let health = Arc::new(Health::new(clock.now()));
         let stop = Arc::new(Stop::default());
@@ -151,7 +153,8 @@ impl App {
             mailbox,
             health,
             stop,
-            intake,
+            intake: usecases::ingest::Intake::default(),
+            feeds,
             probes: usecases::webhooks::ProbeLimits::default(),
             webhooks_change: tokio::sync::RwLock::default(),
             webhook_edit: tokio::sync::Mutex::default(),

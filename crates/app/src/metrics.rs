@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::delivery::AttemptResult;
+use domain::{delivery::AttemptResult, vehicle::Tally};
 use metrics::{counter, gauge, histogram};
 
 /// An attempt has ended.
@@ -64,4 +64,11 @@ pub(crate) fn space(size: &store::Size) {
 pub(crate) fn ingested(accepted: usize, rejected: usize) {
     counter!("milepost_readings_total", "result" => "accepted").increment(accepted as u64);
     counter!("milepost_readings_total", "result" => "rejected").increment(rejected as u64);
+}
+
+/// How readings of feeds were judged.
+pub(crate) fn judged(tally: Tally) {
+    counter!("milepost_readings_judged_total", "verdict" => "taken").increment(tally.taken);
+    counter!("milepost_readings_judged_total", "verdict" => "late").increment(tally.late);
+    counter!("milepost_readings_judged_total", "verdict" => "conflict").increment(tally.conflicts);
 }

@@ -262,7 +262,7 @@ async fn begin(app: &Arc<App>, state: &Arc<PoolState>, due: Vec<Due>) -> Result<
         };
         let webhooks = mailbox::webhooks_of(app, &opened.document, &Input::Tick);
         let refs: Vec<&Webhook> = webhooks.iter().map(|entry| entry.webhook()).collect();
-        let wanted = vehicle::wanted(&opened.document, &opened.loaded.info, &refs, now);
+        let wanted = vehicle::wanted(&opened.document, &opened.info, &refs, now);
         if wanted.is_empty() {
             let letter = letter(opened, Input::Tick, ticket);
             app.mailbox.put(letter).await?;
@@ -275,7 +275,7 @@ async fn begin(app: &Arc<App>, state: &Arc<PoolState>, due: Vec<Due>) -> Result<
 
 /// Reads one vehicle and puts what came of it into the mailbox.
 async fn read(app: Arc<App>, opened: Opened, wanted: Vec<SignalId>, ticket: Ticket) {
-    let source = opened.loaded.source.clone();
+    let source = opened.source.clone();
     let answered = in_time(&app, app.source.read(&source, &wanted)).await;
     metrics::read(&ticket.pool.name, if answered.is_ok() { "answered" } else { "failed" });
     let input = match answered {
@@ -304,7 +304,7 @@ async fn in_time(app: &App, mut read: BoxFuture<'_, Result<Answers, Fault>>) -> 
 
 fn letter(opened: Opened, input: Input, ticket: Ticket) -> Letter {
     Letter {
-        vehicle: opened.loaded.no,
+        vehicle: opened.no,
         input,
         opened: Some(Box::new(opened)),
         replies: Vec::new(),

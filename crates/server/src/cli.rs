@@ -81,6 +81,12 @@ pub(crate) struct Serve {
     /// Over server.data
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Over server.tls_cert: a certificate chain in PEM, read again when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Over server.tls_key
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Print every setting with its default, and stop
     #[arg(long)]
     pub print_config: bool,

@@ -3,11 +3,12 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use app::{DeliverySettings, Plan, Plans, ReadSettings, RetentionSettings, Settings};
 use domain::webhook::Kind;
 use serde::Deserialize;
 use toml::{Table, Value};
+use web::{Limits, TrustedProxies};
 
 /// The file with every setting and its default.
 pub(crate) const DEFAULTS: &str = include_str!("config.default.toml");
@@ -32,6 +33,41 @@ pub(crate) struct Server {
     pub data: PathBuf,
     pub metrics_listen: String,
     pub stop_within_s: u64,
+    pub tls_cert: PathBuf,
+    pub tls_key: PathBuf,
+    pub trusted_proxies: Vec<String>,
+    pub body_kib: usize,
+    pub header_kib: usize,
+    pub header_s: u64,
+    pub request_s: u64,
+    pub requests: usize,
+    pub requests_per_client: usize,
+    pub connections: usize,
+    pub connections_per_client: usize,
+}
+
+impl Server {
+    /// The bounds of what comes in.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            body: self.body_kib << 10,
+            request: Duration::from_secs(self.request_s),
+            requests: self.requests,
+            requests_per_client: self.requests_per_client,
+            headers: Duration::from_secs(self.header_s),
+            header_bytes: self.header_kib << 10,
+            connections: self.connections,
+            connections_per_client: self.connections_per_client,
+            ..Limits::default()
+        }
+    }
+
+    /// Who is believed when it says who asks.
+    pub(crate) fn trusted_proxies(&self) -> Result<TrustedProxies> {
+        TrustedProxies::parse(&self.trusted_proxies).map_err(|text| {
+            anyhow!("server.trusted_proxies: {text:?} is neither an address nor a network like 10.0.0.0/8")
+        })
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -135,6 +171,19 @@ impl Config {
         ensure!(
             self.reads.per_second >= 0.0,
             "reads.per_second must not be negative; 0 leaves the rate open"
+        );
+        self.server.trusted_proxies()?;
+        let Server { body_kib, header_kib, header_s, request_s, .. } = self.server;
+        ensure!(
+            header_kib >= 8 && body_kib >= 1 && header_s >= 1 && request_s >= 1,
+            "server.header_kib must be at least 8, server.body_kib, header_s and request_s at least 1"
+        );
+        let Server { requests, requests_per_client, connections, connections_per_client, .. } = self.server;
+        ensure!(
+            [requests, requests_per_client, connections, connections_per_client]
+                .iter()
+                .all(|&most| most >= 1),
+            "server.requests, requests_per_client, connections and connections_per_client must be at least 1"
         );
         let origin = &self.server.origin;
         ensure!(

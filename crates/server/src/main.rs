@@ -10,11 +10,16 @@ mod folder;
 mod machine;
 mod simulator;
 mod telemetry;
+mod tls;
 mod wiring;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+
+/// What one thread allocates another one frees all day long: between sockets, steps and the writer.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What clap ends with too.
 const WRONG_USE: u8 = 2;

@@ -12,7 +12,7 @@ use sources::{RECORDED, SIMULATED, Sources, recorded::RecordedTrips, simulated::
 use store::Upkeep;
 use store_sqlite::{Options, SqliteKeyring, SqliteStore};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
-use web::WebConfig;
+use web::{Serving, WebConfig};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     machine::{MachineDice, MachineSpawn},
     simulator::Controls,
     telemetry::Metrics,
+    tls::TlsFiles,
 };
 
 /// The seed of the simulated fleet's chance; a car's own chance is in its data.
@@ -57,9 +58,12 @@ pub(crate) async fn start(
         .await
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let address = listener.local_addr()?;
+    let tls = TlsFiles::open(&config.server.tls_cert, &config.server.tls_key)?;
+    let trusted = config.server.trusted_proxies()?;
     let mut settings = config.settings();
     if config.server.origin.is_empty() {
-        settings.origin = format!("http://{address}");
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        settings.origin = format!("{scheme}://{address}");
     }
     let parts = Parts {
         store: Arc::new(store),
@@ -78,16 +82,23 @@ pub(crate) async fn start(
     let web = WebConfig {
         admin_token_hashes: vec![app::token_hash(&admin_token.text)],
         version: env!("CARGO_PKG_VERSION").into(),
-        limits: web::Limits::default(),
+        limits: config.server.limits(),
+        trusted: trusted.clone(),
     };
+    let limits = web.limits;
     let router = web::router(app.clone(), web);
-    let mut serving = vec![tokio::spawn(serve(listener, router, stopped.clone()))];
+    let main = Serving { limits, tls: tls.as_ref().map(|files| files.tls()), trusted };
+    let mut serving = vec![tokio::spawn(serve(listener, router, main, stopped.clone()))];
+    if let Some(files) = tls {
+        serving.push(tokio::spawn(files.follow(stopped.clone())));
+    }
     if let (Some(metrics), false) = (metrics, config.server.metrics_listen.is_empty()) {
         let listen = &config.server.metrics_listen;
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("cannot listen on {listen} for metrics"))?;
-        serving.push(tokio::spawn(serve(listener, web::metrics(move || metrics.render()), stopped)));
+        let router = web::metrics(move || metrics.render());
+        serving.push(tokio::spawn(serve(listener, router, Serving::default(), stopped)));
     }
     let patience = Duration::from_secs(config.server.stop_within_s);
     Ok(Running { app, address, admin_token, keyring, stop, serving, patience })
@@ -129,12 +140,17 @@ impl Stores {
     }
 }
 
-async fn serve(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) {
+async fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    serving: Serving,
+    mut stopped: watch::Receiver<bool>,
+) {
     let stop = async move {
         // An end of the sender is an end of the server too.
         let _ = stopped.wait_for(|&stopped| stopped).await;
     };
-    web::serve(listener, router, web::Limits::default(), stop).await;
+    web::serve(listener, router, serving, stop).await;
 }
 
 /// Outgoing HTTP under the operator's policy.

@@ -97,6 +97,7 @@ passes_on! {
         reads fn pools() -> Vec<(PoolNo, String)>;
         reads fn load(vehicles: Vec<VehicleNo>) -> Vec<Option<LoadedVehicle>>;
         reads fn find_vehicle(id: VehicleId) -> Option<VehicleRow>;
+        reads fn vehicle_numbers(ids: Vec<VehicleId>) -> Vec<Option<(VehicleNo, ApplicationNo)>>;
         reads fn list_vehicles(filter: VehicleFilter, limit: usize) -> Vec<VehicleRow>;
         reads fn vehicles_of_user(user: UserId, limit: usize) -> Vec<VehicleNo>;
         reads fn count_vehicles(application: Option<ApplicationNo>) -> u64;
@@ -110,12 +111,12 @@ passes_on! {
         reads fn count_subscriptions(webhook: WebhookNo) -> u64;
         reads fn observations(vehicle: VehicleNo, before: Option<ObservationNo>, limit: usize)
             -> Vec<(ObservationNo, Timestamp, Vec<u8>)>;
-        writes fn pool(name: String) -> PoolNo;
-        writes fn count_request(vehicle: VehicleNo, month: u32) -> u64;
         reads fn owner_of_account(application: ApplicationNo, account: SecretHash) -> Option<Owner>;
         reads fn owner(user: UserId) -> Option<Owner>;
         reads fn known_vehicles(user: UserId, vins: Vec<Vec<u8>>) -> Vec<Option<KnownVehicle>>;
         reads fn capacity(vehicle: VehicleNo) -> Option<u32>;
+        writes fn pool(name: String) -> PoolNo;
+        writes fn count_request(vehicle: VehicleNo, month: u32) -> u64;
         writes fn link(links: Vec<NewLink>) -> Vec<VehicleNo>;
         writes fn link_owned(owner: Owner, links: Vec<NewLink>) -> Vec<VehicleNo>;
         writes fn forget_owner(user: UserId) -> bool;

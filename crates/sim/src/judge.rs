@@ -47,7 +47,7 @@ pub(crate) type SlotOf = (WebhookId, VehicleId, Timestamp);
 /// How far the wall clock of a world may jump back.
 pub(crate) const JUMP_MOST: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// Judges a world. `unread` are slots whose data was still being gathered when their period ended: nothing is owed. What
+/// Judges a world. `unread` are slots whose first read had not begun when their period ended: nothing is owed. What
 /// webhooks got that watch vehicles has no calendar; of it, all but that is judged.
 pub(crate) fn judge(
     world: &mut World,

@@ -238,8 +238,8 @@ struct Soak {
     watches: Vec<Watch>,
     periods: Vec<Period>,
     unread: BTreeSet<SlotOf>,
-    /// Slots whose data is being gathered, as of the last look.
-    gathering: BTreeSet<SlotOf>,
+    /// Slots that have come and wait for their first read, as of the last look.
+    come: BTreeSet<SlotOf>,
     /// What was promised and not kept.
     broken: Vec<String>,
 }
@@ -288,7 +288,7 @@ impl Soak {
             watches: Vec::new(),
             periods: Vec::new(),
             unread: BTreeSet::new(),
-            gathering: BTreeSet::new(),
+            come: BTreeSet::new(),
             broken: Vec::new(),
         }
     }
@@ -568,10 +568,10 @@ impl Soak {
         }
     }
 
-    /// Notes which slots are being gathered now.
+    /// Notes which slots have come and wait for their first read: only that opens them.
     fn look(&mut self) {
         self.world.start();
-        self.gathering.clear();
+        self.come.clear();
         for car in self.cars.clone() {
             let Some(Ok(document)) = self.world.ask(|app| async move { app.document(car.id()).await }) else {
                 self.world.start();
@@ -582,11 +582,9 @@ impl Soak {
                 let Some(hook) = self.hooks.iter().find(|hook| hook.no == subscription.webhook) else {
                     continue;
                 };
-                let gathering = subscription.gathering.map(|gathering| gathering.slot);
-                // One that has come is opened by the step that its first read leads to.
-                let come = Some(subscription.next_slot).filter(|&slot| slot <= now);
-                let slots = gathering.into_iter().chain(come);
-                self.gathering.extend(slots.map(|slot| (hook.id, car.id(), slot)));
+                if subscription.next_slot <= now {
+                    self.come.insert((hook.id, car.id(), subscription.next_slot));
+                }
             }
         }
     }
@@ -602,12 +600,7 @@ impl Soak {
                 let of_period = |slot: &&SlotOf| {
                     slot.0 == period.hook.id && slot.1 == period.car.id() && !now.contains_key(&key)
                 };
-                self.unread.extend(self.gathering.iter().filter(of_period));
-                // The step after a read in that very moment has forgotten what it gathered before anybody could look.
-                if !now.contains_key(&key) && self.world.reads(period.car).iter().any(|read| read.at == at) {
-                    let slot = period.cadence.latest_at_or_before(at);
-                    self.unread.extend(slot.map(|slot| (period.hook.id, period.car.id(), slot)));
-                }
+                self.unread.extend(self.come.iter().filter(of_period));
             }
         }
         for ((hook, number), (car, cadence, since)) in now {

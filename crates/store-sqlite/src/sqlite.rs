@@ -288,6 +288,13 @@ impl Vehicles for SqliteStore {
         self.engine.read(move |conn| Ok(vehicles::load(conn, &vehicles)?)).await
     }
 
+    async fn vehicle_numbers(
+        &self,
+        ids: Vec<VehicleId>,
+    ) -> Result<Vec<Option<(VehicleNo, ApplicationNo)>>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::vehicle_numbers(conn, &ids)?)).await
+    }
+
     async fn find_vehicle(&self, id: VehicleId) -> Result<Option<VehicleRow>, StoreError> {
         self.engine.read(move |conn| Ok(vehicles::find_vehicle(conn, id)?)).await
     }

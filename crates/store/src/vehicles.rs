@@ -140,7 +140,7 @@ pub struct StepCommit {
     pub observations: Vec<NewObservation>,
     /// Events that refer to these observations.
     pub events: Vec<NewEvent>,
-    /// Slots that passed while we were down, for the log.
+    /// Slots that ended without an event, for the log.
     pub lapsed: Vec<NewLapse>,
     /// Changes of the relational rows.
     pub rows: Vec<RowChange>,
@@ -333,6 +333,11 @@ pub trait Vehicles: Send + Sync + 'static {
     async fn load(&self, vehicles: Vec<VehicleNo>) -> Result<Vec<Option<LoadedVehicle>>, StoreError>;
     /// The number of a vehicle with an id, with its application.
     async fn find_vehicle(&self, id: VehicleId) -> Result<Option<VehicleRow>, StoreError>;
+    /// The row numbers of connected vehicles and their applications, in the order of the ids.
+    async fn vehicle_numbers(
+        &self,
+        ids: Vec<VehicleId>,
+    ) -> Result<Vec<Option<(VehicleNo, ApplicationNo)>>, StoreError>;
     /// Vehicles in the order of their numbers.
     async fn list_vehicles(&self, filter: VehicleFilter, limit: usize)
     -> Result<Vec<VehicleRow>, StoreError>;

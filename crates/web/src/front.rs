@@ -4,7 +4,7 @@
 //! telling memory would leave the two apart, so the front reads the whole body, within its bounds, and then runs the
 //! rest as a task of its own. A client that has gone, or whose time is over, only misses the answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use app::App;
 use axum::{
@@ -22,8 +22,9 @@ use tokio::{
 };
 
 use crate::{
-    Limits,
+    Limits, TrustedProxies,
     api_v2::error::V2Error,
+    client::{Peer, Shares, client_of},
     oauth::{self, error::OAuthError},
     path,
     problem::ApiError,
@@ -41,12 +42,25 @@ pub(crate) struct Front {
     body: usize,
     time: Duration,
     permits: Arc<Semaphore>,
+    per_client: usize,
+    shares: Shares,
+    trusted: TrustedProxies,
+    /// Whether clients reach this server by https.
+    secure: bool,
 }
 
 impl Front {
-    pub(crate) fn new(app: Arc<App>, limits: Limits) -> Self {
+    pub(crate) fn new(app: Arc<App>, limits: Limits, trusted: TrustedProxies) -> Self {
         let permits = Arc::new(Semaphore::new(limits.requests));
-        Self { app, body: limits.body, time: limits.request, permits }
+        let secure = app.settings().origin.starts_with("https://");
+        let (body, time, per_client) = (limits.body, limits.request, limits.requests_per_client);
+        Self { app, body, time, permits, per_client, shares: Shares::default(), trusted, secure }
+    }
+
+    /// Who asks, where that is known.
+    fn client(&self, request: &Request) -> Option<IpAddr> {
+        let Peer(peer) = request.extensions().get()?;
+        Some(client_of(*peer, request.headers(), &self.trusted))
     }
 }
 
@@ -54,8 +68,9 @@ impl Front {
 pub(crate) async fn answer(State(front): State<Front>, request: Request, next: Next) -> Response {
     let id = front.app.request_id().to_string();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let client = front.client(&request);
     let response = match known(&method) {
-        true => within_bounds(&front, request, next).await.unwrap_or_else(ApiError::into_response),
+        true => within_bounds(&front, client, request, next).await.unwrap_or_else(ApiError::into_response),
         false => return named(ApiError::method_not_allowed().render(&id), X_REQUEST_ID, &id),
     };
     let response = written_out(response, &front.app.settings().origin, &id, &path);
@@ -64,24 +79,39 @@ pub(crate) async fn answer(State(front): State<Front>, request: Request, next: N
         http.method = %method,
         http.path = path,
         http.status = response.status().as_u16(),
+        client.address = client.map(tracing::field::display),
         "A request was answered"
     );
-    named(response, if path::is_v2(&path) { SC_REQUEST_ID } else { X_REQUEST_ID }, &id)
+    let mut response = named(response, if path::is_v2(&path) { SC_REQUEST_ID } else { X_REQUEST_ID }, &id);
+    if front.secure {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, TWO_YEARS);
+    }
+    response
 }
+
+/// For so long a browser asks for nothing of this server but by https.
+const TWO_YEARS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
 /// Methods that some path may take. TRACE would show a client the headers that a proxy adds.
 fn known(method: &Method) -> bool {
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(method)
 }
 
-async fn within_bounds(front: &Front, request: Request, next: Next) -> Result<Response, ApiError> {
+async fn within_bounds(
+    front: &Front,
+    client: Option<IpAddr>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
     let deadline = Instant::now() + front.time;
+    let share = client.map(|client| front.shares.take(client, front.per_client).ok_or_else(ApiError::busy));
+    let share = share.transpose()?;
     let permit = front.permits.clone().try_acquire_owned().map_err(|_| ApiError::busy())?;
     let (head, body) = request.into_parts();
     let body = timeout_at(deadline, whole(body, front.body)).await.map_err(|_| ApiError::too_slow())??;
     let work = tokio::spawn(async move {
         let response = next.run(Request::from_parts(head, Body::from(body))).await;
-        drop(permit);
+        drop((share, permit));
         response
     });
     match timeout_at(deadline, work).await {

@@ -20,6 +20,7 @@
 
 mod admin;
 mod api_v2;
+mod client;
 mod connect;
 mod extract;
 mod front;
@@ -32,6 +33,7 @@ mod probes;
 mod problem;
 mod route;
 mod serve;
+mod tls;
 mod wire;
 
 #[cfg(test)]
@@ -52,8 +54,10 @@ use tower::ServiceBuilder;
 use crate::{api_v2::error::V2Error, front::Front, problem::ApiError};
 
 pub use admin::openapi;
+pub use client::TrustedProxies;
 pub use probes::metrics;
-pub use serve::serve;
+pub use serve::{Serving, serve};
+pub use tls::{Tls, TlsError};
 
 /// How HTTP in is set up.
 #[derive(Clone, Debug)]
@@ -64,6 +68,8 @@ pub struct WebConfig {
     pub version: String,
     /// The bounds of requests and connections.
     pub limits: Limits,
+    /// Proxies that are believed when they say who asks.
+    pub trusted: TrustedProxies,
 }
 
 /// The bounds of requests and connections.
@@ -75,12 +81,16 @@ pub struct Limits {
     pub request: Duration,
     /// Requests in work at once; more are told to come back.
     pub requests: usize,
+    /// The same, of one client.
+    pub requests_per_client: usize,
     /// From the first byte that is awaited of a request to the end of its headers; also how long a connection may idle.
     pub headers: Duration,
     /// Bytes of a request's headers.
     pub header_bytes: usize,
     /// Connections held at once; more wait to be accepted.
     pub connections: usize,
+    /// The same, of one client that is not a trusted proxy; more are closed.
+    pub connections_per_client: usize,
     /// How long requests may go on after a stop.
     pub drain: Duration,
 }
@@ -91,9 +101,11 @@ impl Default for Limits {
             body: 1_024 * 1_024,
             request: Duration::from_secs(60),
             requests: 1_024,
+            requests_per_client: 512,
             headers: Duration::from_secs(20),
             header_bytes: 32 * 1_024,
             connections: 4_096,
+            connections_per_client: 1_024,
             drain: Duration::from_secs(10),
         }
     }
@@ -101,7 +113,7 @@ impl Default for Limits {
 
 /// Everything that the main listener serves.
 pub fn router(app: Arc<App>, config: WebConfig) -> Router {
-    let front = Front::new(app.clone(), config.limits);
+    let front = Front::new(app.clone(), config.limits, config.trusted.clone());
     let doors = Router::new()
         .merge(connect::router(app.clone()))
         .merge(pages::router(&config.version, &app.settings().origin))

@@ -1,31 +1,49 @@
-//! The listener: connections within bounds, and a stop that lets requests in work end.
+//! The listener: connections within bounds, in all and of each other end, with TLS or without, and a stop that lets
+//! requests in work end.
 
-use std::{io, sync::Arc};
+use std::{io, net::IpAddr, sync::Arc};
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     task::JoinSet,
     time::{Duration, timeout},
 };
 
-use crate::Limits;
+use crate::{
+    Limits, Tls, TrustedProxies,
+    client::{Peer, Shares},
+};
 
 /// How long to leave a listener alone that has just failed to accept, such as for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How connections are taken.
+#[derive(Clone, Default)]
+pub struct Serving {
+    /// Their bounds.
+    pub limits: Limits,
+    /// What the server proves its name with; plain HTTP without it.
+    pub tls: Option<Tls>,
+    /// Proxies, which speak for many clients: they may hold any number of connections.
+    pub trusted: TrustedProxies,
+}
+
 /// Serves a router until `stop` is over, then lets requests in work end, for as long as the limits say.
 ///
 /// Deadlines here are of sockets, so they follow real time whatever the product clock does.
-pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, router: Router, serving: Serving, stop: impl Future<Output = ()>) {
+    let Serving { limits, tls, trusted } = serving;
     let (stopping, stopped) = watch::channel(());
     let permits = Arc::new(Semaphore::new(limits.connections));
+    let shares = Shares::default();
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -35,11 +53,17 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
-            Ok((stream, permit)) => {
-                let connection = connection(stream, router.clone(), limits, stopped.clone());
+            Ok((stream, peer, permit)) => {
+                let most = if trusted.contains(peer) { usize::MAX } else { limits.connections_per_client };
+                let Some(share) = shares.take(peer, most) else {
+                    tracing::debug!(client.address = %peer, "A client has too many connections; one was closed");
+                    continue;
+                };
+                let router = router.clone().layer(Extension(Peer(peer)));
+                let connection = connection(stream, tls.clone(), router, limits, stopped.clone());
                 connections.spawn(async move {
                     connection.await;
-                    drop(permit);
+                    drop((share, permit));
                 });
             }
             Err(error) => {
@@ -59,15 +83,34 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
 async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, IpAddr, tokio::sync::OwnedSemaphorePermit)> {
     let permit = permits.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, permit))
+    Ok((stream, peer.ip().to_canonical(), permit))
 }
 
-/// Serves one connection. Its errors are those of clients that hang up or do not speak HTTP: nothing to tell anybody.
-async fn connection(stream: TcpStream, router: Router, limits: Limits, mut stopped: watch::Receiver<()>) {
+/// Serves one connection. Its errors are those of clients that hang up or do not speak HTTP or TLS: nothing to tell anybody.
+async fn connection(
+    stream: TcpStream,
+    tls: Option<Tls>,
+    router: Router,
+    limits: Limits,
+    stopped: watch::Receiver<()>,
+) {
+    let Some(tls) = tls else { return requests(stream, router, limits, stopped).await };
+    match timeout(limits.headers, tls.acceptor().accept(stream)).await {
+        Ok(Ok(stream)) => requests(stream, router, limits, stopped).await,
+        Ok(Err(error)) => tracing::debug!(%error, "A TLS handshake failed"),
+        Err(_) => tracing::debug!("A TLS handshake took too long"),
+    }
+}
+
+/// Serves the requests of one connection.
+async fn requests<S>(stream: S, router: Router, limits: Limits, mut stopped: watch::Receiver<()>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.headers)
@@ -111,7 +154,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, wish) = oneshot::channel();
-        let done = tokio::spawn(serve(listener, router, limits, async move { drop(wish.await) }));
+        let serving = Serving { limits, ..Serving::default() };
+        let done = tokio::spawn(serve(listener, router, serving, async move { drop(wish.await) }));
         Served { address, stop, done }
     }
 
@@ -175,6 +219,25 @@ mod tests {
         let stream = sent(served.address, "GET / HTTP/1.1\r\nhost: a\r\n").await;
         let said = answer(stream).await;
         assert!(said.is_empty() || said.starts_with("HTTP/1.1 408"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn fault_g9_connections_of_one_client_beyond_its_share_are_closed() {
+        let limits = Limits { connections_per_client: 2, ..Limits::default() };
+        let served = served(Router::new().route("/", get(|| async { "done" })), limits).await;
+        let idle = [sent(served.address, "").await, sent(served.address, "").await];
+        let mut refused = TcpStream::connect(served.address).await.unwrap();
+        assert_eq!(refused.read(&mut [0]).await.unwrap_or(0), 0);
+        drop(idle);
+        let mut answered = String::new();
+        while !answered.ends_with("done") {
+            tokio::task::yield_now().await;
+            let mut stream = TcpStream::connect(served.address).await.unwrap();
+            // A refused connection may be reset before anything is written.
+            let _ = stream.write_all(GET.as_bytes()).await;
+            answered.clear();
+            let _ = stream.read_to_string(&mut answered).await;
+        }
     }
 
     #[tokio::test]

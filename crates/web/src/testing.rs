@@ -43,7 +43,7 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 use zeroize::Zeroizing;
 
-use crate::{Limits, WebConfig, problem::ApiError, router};
+use crate::{Limits, TrustedProxies, WebConfig, problem::ApiError, router};
 
 pub(crate) const ADMIN_TOKEN: &str = "an admin token";
 /// A host name that leads to a private address.
@@ -386,6 +386,7 @@ impl Server {
             admin_token_hashes: vec![Sha256::digest(ADMIN_TOKEN).into()],
             version: "1.2.3".into(),
             limits,
+            trusted: TrustedProxies::default(),
         };
         Self { router: router(app.clone(), config), app, clock, outbound, keyring }
     }
@@ -446,6 +447,23 @@ impl Server {
 
     /// Lets the tenant's feed push a state of charge of a vehicle, measured now.
     pub(crate) async fn push_charge(&self, tenant: &Tenant, vehicle: &str, percent: f64) {
+        self.push(tenant, vehicle, signal::STATE_OF_CHARGE, signal::Value::Number(percent)).await;
+    }
+
+    /// A feed of the application says something about a vehicle, measured now.
+    pub(crate) async fn push(&self, tenant: &Tenant, vehicle: &str, signal: SignalId, value: signal::Value) {
+        self.push_measured(tenant, vehicle, signal, value, self.clock.now()).await;
+    }
+
+    /// The same, measured at some other time.
+    pub(crate) async fn push_measured(
+        &self,
+        tenant: &Tenant,
+        vehicle: &str,
+        signal: SignalId,
+        value: signal::Value,
+        at: Timestamp,
+    ) {
         let application = tenant.application.parse().unwrap();
         let feed = match self.app.feeds(application).unwrap().pop() {
             Some(feed) => feed,
@@ -453,9 +471,9 @@ impl Server {
         };
         let reading = PushedReading {
             vehicle: vehicle.parse().unwrap(),
-            signal: signal::STATE_OF_CHARGE,
-            value: signal::Value::Number(percent),
-            observed_at: Some(self.clock.now()),
+            signal,
+            value,
+            observed_at: Some(at),
             id: None,
             sequence: None,
         };

@@ -1,12 +1,12 @@
-//! Readings that are pushed: who may push them, and taking them in.
+//! Readings that are pushed: taking them in.
 //!
 //! A request is answered once everything in it is committed. Readings of one vehicle go into its mailbox as one letter, so
 //! a vehicle is stepped once per request, and readings that wait for it already join them.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use domain::{
-    ids::{ApplicationId, FeedId, VehicleId, VehicleNo},
+    ids::{FeedId, VehicleId, VehicleNo},
     payload::unified::has_body,
     signal::{SignalId, Value},
     time::Timestamp,
@@ -15,23 +15,18 @@ use domain::{
 use futures::future;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use store::{Feed, Newer, VehicleRow};
+use store::{Feed, Newer};
 use tokio::sync::Semaphore;
-use zeroize::Zeroizing;
 
-use super::{applications::checked_name, chance, token, token_hash};
+use super::feeds::key_of;
 use crate::{App, AppError, planted::Planted};
 
-/// Feeds of one application.
-const MOST_FEEDS: usize = 20;
 /// Readings that are being taken in at once; more are sent away for a moment.
 pub const MOST_IN_FLIGHT: usize = 65_536;
 /// How long those who are sent away are asked to wait.
 const BACK_OFF: Duration = Duration::from_secs(1);
 /// Vehicles whose row numbers are remembered.
 const MOST_KNOWN: usize = 262_144;
-/// The longest time that readings may wait for earlier ones.
-const MOST_HOLD_MS: u32 = 60_000;
 
 /// A reading as a feed pushes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,19 +54,10 @@ pub struct Rejected {
     pub reason: String,
 }
 
-/// A new feed with its token, which is shown this once.
-pub struct CreatedFeed {
-    /// The feed.
-    pub feed: Arc<Feed>,
-    /// Its token.
-    pub token: Zeroizing<String>,
-}
-
 /// What taking readings in needs in memory.
 pub(crate) struct Intake {
     room: Semaphore,
     known: Mutex<HashMap<VehicleId, Known>>,
-    feeds: parking_lot::RwLock<HashMap<store::SecretHash, Arc<Feed>>>,
 }
 
 #[derive(Clone, Copy)]
@@ -80,77 +66,13 @@ struct Known {
     application: domain::ids::ApplicationNo,
 }
 
-impl Intake {
-    pub(crate) fn new(feeds: Vec<Feed>) -> Self {
-        let feeds = feeds.into_iter().map(|feed| (feed.hash, Arc::new(feed))).collect();
-        Self {
-            room: Semaphore::new(MOST_IN_FLIGHT),
-            known: Mutex::default(),
-            feeds: parking_lot::RwLock::new(feeds),
-        }
+impl Default for Intake {
+    fn default() -> Self {
+        Self { room: Semaphore::new(MOST_IN_FLIGHT), known: Mutex::default() }
     }
 }
 
 impl App {
-    /// Makes a feed for an application's vehicles.
-    pub async fn create_feed(
-        &self,
-        application: ApplicationId,
-        name: &str,
-        newer: Newer,
-        hold_ms: u32,
-    ) -> Result<CreatedFeed, AppError> {
-        let application = self.application(application)?.application.no;
-        let name = checked_name(name)?;
-        if hold_ms > MOST_HOLD_MS {
-            let message = format!("reorderMs is a number from 0 to {MOST_HOLD_MS}");
-            return Err(AppError::invalid("reorderMs", message));
-        }
-        let now = self.now();
-        let text = Zeroizing::new(token(&*self.dice, "mpf_"));
-        let feed = Feed {
-            id: FeedId::new(now, chance(&*self.dice)),
-            application,
-            name,
-            hash: token_hash(&text),
-            hint: text[text.len() - 4..].to_owned(),
-            newer,
-            hold_ms,
-            created_at: now,
-        };
-        if !self.store.create_feed(feed.clone(), MOST_FEEDS).await? {
-            let message = format!("an application has at most {MOST_FEEDS} feeds; remove one first");
-            return Err(AppError::Conflict(message));
-        }
-        let feed = Arc::new(feed);
-        self.intake.feeds.write().insert(feed.hash, feed.clone());
-        Ok(CreatedFeed { feed, token: text })
-    }
-
-    /// The feeds of an application, oldest first.
-    pub fn feeds(&self, application: ApplicationId) -> Result<Vec<Arc<Feed>>, AppError> {
-        let no = self.application(application)?.application.no;
-        let mut feeds: Vec<_> =
-            self.intake.feeds.read().values().filter(|feed| feed.application == no).cloned().collect();
-        feeds.sort_by_key(|feed| feed.id);
-        Ok(feeds)
-    }
-
-    /// Removes a feed: its token opens nothing any more.
-    pub async fn delete_feed(&self, id: FeedId) -> Result<(), AppError> {
-        if !self.store.delete_feed(id).await? {
-            return Err(AppError::NotFound("feed"));
-        }
-        self.intake.feeds.write().retain(|_, feed| feed.id != id);
-        Ok(())
-    }
-
-    /// The feed that a token belongs to.
-    pub fn feed(&self, token: &str) -> Option<Arc<Feed>> {
-        let feed = self.intake.feeds.read().get(&token_hash(token)).cloned()?;
-        self.registry.application(feed.application).is_some().then_some(feed)
-    }
-
     /// Takes readings in, each with its place in the request. Returns when what was accepted is committed, with those
     /// that were not.
     pub async fn ingest(
@@ -193,22 +115,17 @@ impl App {
         rejected: &mut Vec<Rejected>,
     ) -> Result<Letters, AppError> {
         let now = self.now();
-        let mut places: HashMap<VehicleId, Option<usize>> = HashMap::with_capacity(readings.len());
+        let vehicles = self.known_vehicles(readings.iter().map(|(_, pushed)| pushed.vehicle)).await?;
+        let mut places: HashMap<VehicleId, Option<usize>> = HashMap::with_capacity(vehicles.len());
         let mut letters = Letters::new();
         for (index, pushed) in readings {
-            let place = match places.get(&pushed.vehicle) {
-                Some(place) => *place,
-                None => {
-                    let known = self.known_vehicle(pushed.vehicle).await?;
-                    let known = known.filter(|known| known.application == feed.application);
-                    let place = known.map(|known| {
-                        letters.push((known.no, Default::default()));
-                        letters.len() - 1
-                    });
-                    places.insert(pushed.vehicle, place);
-                    place
-                }
-            };
+            let place = *places.entry(pushed.vehicle).or_insert_with(|| {
+                let known = vehicles.get(&pushed.vehicle);
+                known.filter(|known| known.application == feed.application).map(|known| {
+                    letters.push((known.no, Default::default()));
+                    letters.len() - 1
+                })
+            });
             match place
                 .ok_or_else(|| UNKNOWN.to_owned())
                 .and_then(|place| checked(feed, pushed, now).map(|reading| (place, reading)))
@@ -225,20 +142,38 @@ impl App {
         Ok(letters)
     }
 
-    async fn known_vehicle(&self, id: VehicleId) -> Result<Option<Known>, AppError> {
-        if let Some(&known) = self.intake.known.lock().get(&id) {
-            return Ok(Some(known));
+    /// The vehicles that there are: from memory, and the others with one question to the store.
+    async fn known_vehicles(
+        &self,
+        ids: impl Iterator<Item = VehicleId>,
+    ) -> Result<HashMap<VehicleId, Known>, AppError> {
+        let (mut found, mut unknown) = (HashMap::new(), Vec::new());
+        {
+            let remembered = self.intake.known.lock();
+            for id in ids {
+                match remembered.get(&id) {
+                    Some(&known) => drop(found.insert(id, known)),
+                    None => unknown.push(id),
+                }
+            }
         }
-        let Some(VehicleRow { no, application, .. }) = self.store.find_vehicle(id).await? else {
-            return Ok(None);
-        };
-        let known = Known { no, application };
+        if unknown.is_empty() {
+            return Ok(found);
+        }
+        unknown.sort_unstable();
+        unknown.dedup();
+        let numbers = self.store.vehicle_numbers(unknown.clone()).await?;
         let mut remembered = self.intake.known.lock();
-        if remembered.len() >= MOST_KNOWN {
+        if remembered.len() + unknown.len() > MOST_KNOWN {
             remembered.clear();
         }
-        remembered.insert(id, known);
-        Ok(Some(known))
+        for (id, number) in unknown.into_iter().zip(numbers) {
+            let Some((no, application)) = number else { continue };
+            let known = Known { no, application };
+            remembered.insert(id, known);
+            found.insert(id, known);
+        }
+        Ok(found)
     }
 }
 
@@ -267,7 +202,7 @@ fn checked(feed: &Feed, pushed: PushedReading, now: Timestamp) -> Result<Reading
     let id = id.map(|id| hash_of(feed.id, &id));
     let observed_at = observed_at.filter(|_| !Planted::MeasuredTimeIgnored.is_here());
     let value = value.canonical();
-    Ok(Reading { signal, value, observed_at, received_at: now, order, id, hold })
+    Ok(Reading { feed: key_of(feed.id), signal, value, observed_at, received_at: now, order, id, hold })
 }
 
 /// The hash under which an id of a feed is remembered.

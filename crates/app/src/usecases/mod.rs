@@ -4,6 +4,7 @@ pub(crate) mod applications;
 pub(crate) mod connect;
 pub(crate) mod deliveries;
 pub(crate) mod explain;
+pub(crate) mod feeds;
 pub(crate) mod idempotency;
 pub(crate) mod ingest;
 pub(crate) mod operations;

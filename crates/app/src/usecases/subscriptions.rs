@@ -85,17 +85,25 @@ impl App {
         entry: &WebhookEntry,
         vehicles: &[VehicleNo],
     ) -> Result<(), AppError> {
+        self.subscribe_each(entry, vehicles).await.into_iter().collect()
+    }
+
+    /// Puts vehicles on a webhook, each for itself.
+    pub(crate) async fn subscribe_each(
+        &self,
+        entry: &WebhookEntry,
+        vehicles: &[VehicleNo],
+    ) -> Vec<Result<(), AppError>> {
+        let mut done = Vec::with_capacity(vehicles.len());
         for chunk in vehicles.chunks(AT_ONCE) {
             let now = self.now();
             let steps = chunk.iter().map(|&vehicle| {
                 let id = SubscriptionId::new(now, chance(&*self.dice));
                 self.deliver_letter(vehicle, Input::Subscribe { webhook: entry.webhook().no, id })
             });
-            for done in future::join_all(steps).await {
-                done?;
-            }
+            done.extend(future::join_all(steps).await);
         }
-        Ok(())
+        done
     }
 
     /// Takes a vehicle off a webhook: nothing for it leaves later than a second from now. A vehicle that is not on it

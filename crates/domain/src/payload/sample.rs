@@ -33,7 +33,7 @@ pub(super) fn observation(signals: impl Iterator<Item = SignalId>, at: Timestamp
     let sample = |signal| Sample { value: value(signal), captured_at: Some(at), retrieved_at: at };
     let signals =
         signals.into_iter().map(|signal| Observed { signal, outcome: Ok(sample(signal)), older: None });
-    Observation { taken_at: at, signals: signals.collect() }
+    Observation { taken_at: at, signals: signals.collect(), causes: vec![] }
 }
 
 /// A flag without an arm of its own says no, a word without one is a system's verdict.

@@ -295,7 +295,7 @@ mod tests {
         });
         let mut signals: Vec<_> = observed.collect();
         signals.sort_by_key(|observed| observed.signal);
-        Observation { taken_at: NOW, signals }
+        Observation { taken_at: NOW, signals, causes: vec![] }
     }
 
     fn composed(settings: &Scheduled, mode: Mode, observation: &Observation) -> String {

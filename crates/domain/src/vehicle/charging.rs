@@ -10,13 +10,13 @@ use crate::{
 };
 
 /// The signals that charging events are derived from.
-pub(crate) const SIGNALS: [SignalId; 5] =
+pub const SIGNALS: [SignalId; 5] =
     [IS_CHARGING, CHARGING_STATUS, IS_CABLE_CONNECTED, STATE_OF_CHARGE, CHARGE_LIMITS];
 /// A battery this near to its target has reached it: some cars stop just below. Percent.
 const NEAR: f64 = 0.5;
 
 /// Whether the vehicle charges, as far as is known.
-pub(super) fn is_charging(document: &Document) -> Option<bool> {
+pub fn is_charging(document: &Document) -> Option<bool> {
     match (document.value(IS_CHARGING), document.value(CHARGING_STATUS)) {
         (Some(Value::Flag(charging)), _) => Some(*charging),
         (_, Some(Value::Text(status))) => Some(status == "CHARGING"),
@@ -39,7 +39,7 @@ pub(super) fn since(document: &Document) -> Option<Timestamp> {
 }
 
 /// Whether the vehicle charged when a webhook was last told, or first looked.
-pub(super) fn known_to(told: &Told) -> Option<bool> {
+pub fn known_to(told: &Told) -> Option<bool> {
     match told.baselines.as_slice() {
         [(IS_CHARGING, Value::Flag(charging))] => Some(*charging),
         _ => None,

@@ -7,8 +7,8 @@
 use minicbor::{Decoder, Encoder, data::Type, decode::Error};
 
 use super::{
-    Document, Gathering, Judged, Observation, Observed, Order, Pushes, Reading, Sample, SignalState,
-    Subscription, Told, Verdict, Watching,
+    Cause, Document, FeedKey, Fired, Gathering, Judged, Observation, Observed, Order, Pushes, Reading,
+    Sample, SignalState, Subscription, Told, Verdict, Watching,
 };
 use crate::{
     connect::PermissionSet,
@@ -16,7 +16,11 @@ use crate::{
     ids::{SubscriptionId, WebhookNo},
     signal::{GridCell, SignalId, Value},
     time::Timestamp,
+    webhook::ChargingEvent,
 };
+
+/// Where the numbers of charging events begin, above those of signals.
+const CHARGING: i64 = 256;
 
 /// Stored bytes that are not what this program or an older or newer one wrote.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +80,8 @@ impl Observation {
     /// The stored form.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Out::with_capacity(16 + 24 * self.signals.len());
-        out.array(2).int(self.taken_at.as_micros()).array(self.signals.len());
+        let causes = !self.causes.is_empty();
+        out.array(2 + usize::from(causes)).int(self.taken_at.as_micros()).array(self.signals.len());
         for observed in &self.signals {
             match &observed.outcome {
                 Ok(sample) => {
@@ -94,6 +99,10 @@ impl Observation {
                     }
                 }
             }
+        }
+        if causes {
+            out.array(self.causes.len());
+            self.causes.iter().for_each(|cause| out.cause(cause));
         }
         out.done()
     }
@@ -118,9 +127,28 @@ impl Observation {
             skip(d, len, 5.min(len))?;
             signals.extend(signal.map(|signal| Observed { signal, outcome, older }));
         }
-        skip(d, fields, 2)?;
-        Ok(Self { taken_at, signals })
+        let mut causes = Vec::new();
+        if fields > 2 {
+            for _ in 0..array(d)? {
+                causes.extend(cause(d)?);
+            }
+        }
+        skip(d, fields, 3.min(fields))?;
+        Ok(Self { taken_at, signals, causes })
     }
+}
+
+/// Why a webhook is told; `None` for something that only a newer program knows.
+fn cause(d: &mut Decoder<'_>) -> Result<Option<Cause>, Error> {
+    let len = array(d)?;
+    let (webhook, sequence, number) = (WebhookNo(d.i64()?), d.i64()? as u64, d.i64()?);
+    let before = optional(d, value)?.flatten();
+    skip(d, len, 4)?;
+    let fired = match usize::try_from(number - CHARGING) {
+        Ok(event) => ChargingEvent::ALL.get(event).copied().map(Fired::Charging),
+        Err(_) => u8::try_from(number).ok().and_then(SignalId::from_number).map(Fired::Signal),
+    };
+    Ok(fired.map(|fired| Cause { webhook, sequence, fired, before }))
 }
 
 /// A value with its times; `None` for a value that only a newer program knows.
@@ -220,10 +248,22 @@ impl Out {
         }
     }
 
+    fn cause(&mut self, cause: &Cause) {
+        self.array(4).int(cause.webhook.0).int(cause.sequence as i64);
+        self.int(match cause.fired {
+            Fired::Signal(signal) => i64::from(signal.number()),
+            Fired::Charging(event) => CHARGING + event as i64,
+        });
+        match &cause.before {
+            Some(value) => self.value(value),
+            None => self.null(),
+        };
+    }
+
     fn signal_state(&mut self, state: &SignalState, base: Timestamp) {
         let judged = state.judged.is_some() || state.sequence.is_some();
         self.array(match (state.value.is_some(), judged) {
-            (_, true) => 7,
+            (_, true) => 7 + usize::from(state.sequence.is_some()),
             (true, false) => 5,
             (false, false) => 3,
         });
@@ -239,8 +279,11 @@ impl Out {
             None => {}
         }
         if judged {
-            self.optional(state.sequence.and_then(|number| i64::try_from(number).ok()));
+            self.optional(state.sequence.and_then(|(_, number)| i64::try_from(number).ok()));
             self.judged(state.judged.as_ref(), base);
+            if let Some((feed, _)) = state.sequence {
+                self.int(i64::from(feed.0));
+            }
         }
     }
 
@@ -265,7 +308,8 @@ impl Out {
     fn watching(&mut self, watching: &Watching) {
         self.array(5).optional(watching.read_at.map(Timestamp::as_micros)).int(i64::from(watching.quiet));
         self.optional(watching.source_fault.map(|fault| i64::from(fault.number())));
-        self.flag(watching.charging).flag(Some(watching.approved));
+        // Whether the vehicle charges stood here; its signals say it.
+        self.null().flag(Some(watching.approved));
     }
 
     fn pushes(&mut self, pushes: &Pushes) {
@@ -274,7 +318,7 @@ impl Out {
         self.put(|e| e.bytes(&seen)?.ok());
         self.array(pushes.held.len());
         for reading in &pushes.held {
-            self.array(8).int(i64::from(reading.signal.number())).value(&reading.value);
+            self.array(9).int(i64::from(reading.signal.number())).value(&reading.value);
             self.optional(reading.observed_at.map(Timestamp::as_micros)).int(reading.received_at.as_micros());
             match reading.order {
                 Order::Observed => self.int(0).null(),
@@ -282,6 +326,7 @@ impl Out {
                 Order::Sequence(number) => self.int(2).int(number as i64),
             };
             self.optional(reading.id.map(|id| id as i64)).int(reading.hold.as_millis() as i64);
+            self.int(i64::from(reading.feed.0));
         }
     }
 
@@ -413,15 +458,17 @@ fn signal_state(d: &mut Decoder<'_>, base: i64) -> Result<Option<SignalState>, E
             (value, captured_at, retrieved_at.unwrap_or(answered_at))
         });
     }
-    let (mut sequence, mut judgement) = (None, None);
+    let (mut counted, mut judgement) = (None, None);
     if len > 5 {
-        sequence = optional(d, |d| d.u64())?;
+        let sequence = optional(d, |d| d.u64())?;
         judgement = optional(d, |d| judged(d, base))?.flatten();
-        skip(d, len, 7)?;
+        let feed = if len > 7 { d.u32()? } else { 0 };
+        counted = sequence.map(|number| (FeedKey(feed), number));
+        skip(d, len, 8.min(len))?;
     }
     if let Some(state) = &mut state {
         (state.answered_at, state.fault, state.value) = (answered_at, fault, known);
-        (state.sequence, state.judged) = (sequence, judgement);
+        (state.sequence, state.judged) = (counted, judgement);
     }
     Ok(state)
 }
@@ -458,8 +505,10 @@ fn watching(d: &mut Decoder<'_>) -> Result<Watching, Error> {
         quiet: d.u8()?,
         source_fault: optional(d, |d| d.u8())?
             .map(|n| ErrorCode::from_number(n).unwrap_or(ErrorCode::SERVER_INTERNAL)),
-        charging: optional(d, |d| d.bool())?,
-        approved: d.bool()?,
+        approved: {
+            d.skip()?;
+            d.bool()?
+        },
     };
     skip(d, len, 5)?;
     Ok(watching)
@@ -486,14 +535,24 @@ fn reading(d: &mut Decoder<'_>) -> Result<Option<Reading>, Error> {
     let (order, number) = (d.u8()?, optional(d, |d| d.i64())?);
     let id = optional(d, |d| d.i64())?.map(|id| id as u64);
     let hold = std::time::Duration::from_millis(d.u64()?);
-    skip(d, len, 8)?;
+    let feed = FeedKey(if len > 8 { d.u32()? } else { 0 });
+    skip(d, len, 9.min(len))?;
     let order = match (order, number) {
         (1, _) => Order::Delivery,
         (2, Some(number)) => Order::Sequence(number as u64),
         _ => Order::Observed,
     };
     let known = signal.zip(value);
-    Ok(known.map(|(signal, value)| Reading { signal, value, observed_at, received_at, order, id, hold }))
+    Ok(known.map(|(signal, value)| Reading {
+        feed,
+        signal,
+        value,
+        observed_at,
+        received_at,
+        order,
+        id,
+        hold,
+    }))
 }
 
 fn told(d: &mut Decoder<'_>) -> Result<Told, Error> {
@@ -589,13 +648,26 @@ mod tests {
         ]
     }
 
+    fn causes() -> impl Strategy<Value = Vec<Cause>> {
+        let fired = prop_oneof![
+            Just(Fired::Signal(crate::signal::DOORS)),
+            Just(Fired::Charging(ChargingEvent::Completed)),
+        ];
+        let cause = (1..99i64, 0..i64::MAX as u64, fired, proptest::option::of(values()));
+        let cause = cause.prop_map(|(webhook, sequence, fired, before)| {
+            let webhook = WebhookNo(webhook);
+            Cause { webhook, sequence, fired, before }
+        });
+        proptest::collection::vec(cause, 0..3)
+    }
+
     fn states() -> impl Strategy<Value = Vec<SignalState>> {
         let state = (
             proptest::option::of((values(), proptest::option::of(times()), times())),
             times(),
             any::<bool>(),
             proptest::option::of(judgements()),
-            proptest::option::of(0..i64::MAX as u64),
+            proptest::option::of((any::<u32>().prop_map(FeedKey), 0..i64::MAX as u64)),
         );
         proptest::collection::vec(state, 0..30).prop_map(|states| {
             SignalId::all()
@@ -615,7 +687,7 @@ mod tests {
     fn judgements() -> impl Strategy<Value = Judged> {
         let before = proptest::option::of((values(), times()));
         let (refused, pushed) = (proptest::option::of(values()), any::<bool>());
-        (0..6u8, times(), times(), pushed, refused, before).prop_map(
+        (0..7u8, times(), times(), pushed, refused, before).prop_map(
             |(verdict, observed_at, received_at, pushed, refused, before)| {
                 let verdict = Verdict::from_number(verdict).unwrap();
                 Judged { verdict, observed_at, received_at, pushed, refused, before }
@@ -625,12 +697,10 @@ mod tests {
 
     fn watchings() -> impl Strategy<Value = Watching> {
         let read_at = proptest::option::of(times());
-        (read_at, any::<u8>(), any::<bool>(), any::<Option<bool>>(), any::<bool>()).prop_map(
-            |(read_at, quiet, failed, charging, approved)| {
-                let source_fault = failed.then_some(ErrorCode::VEHICLE_STATE_UNREACHABLE);
-                Watching { read_at, quiet, source_fault, charging, approved }
-            },
-        )
+        (read_at, any::<u8>(), any::<bool>(), any::<bool>()).prop_map(|(read_at, quiet, failed, approved)| {
+            let source_fault = failed.then_some(ErrorCode::VEHICLE_STATE_UNREACHABLE);
+            Watching { read_at, quiet, source_fault, approved }
+        })
     }
 
     fn pushes() -> impl Strategy<Value = Pushes> {
@@ -642,6 +712,7 @@ mod tests {
         let held =
             (values(), proptest::option::of(times()), times(), order, any::<Option<u64>>(), 0..9_999u64);
         let held = held.prop_map(|(value, observed_at, received_at, order, id, hold)| Reading {
+            feed: FeedKey(hold as u32),
             signal: crate::signal::SPEED,
             value,
             observed_at,
@@ -705,6 +776,7 @@ mod tests {
             bits in any::<u32>(),
             watching in watchings(),
             pushes in pushes(),
+            causes in causes(),
         ) {
             let permissions = PermissionSet::from_bits(bits);
             let document = Document { permissions, signals, subscriptions, watching, pushes };
@@ -727,6 +799,7 @@ mod tests {
                         Observed { signal: state.signal, outcome, older }
                     })
                     .collect(),
+                causes,
             };
             prop_assert_eq!(Observation::decode(&observation.encode()), Ok(observation));
         }

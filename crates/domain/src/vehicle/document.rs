@@ -1,6 +1,6 @@
 //! The document: all that the step needs to know about one vehicle.
 
-use super::{Reading, Verdict};
+use super::{FeedKey, Reading, Verdict};
 use crate::{
     connect::PermissionSet,
     errors::ErrorCode,
@@ -37,8 +37,8 @@ pub struct SignalState {
     pub fault: Option<ErrorCode>,
     /// How the last reading was judged.
     pub judged: Option<Judged>,
-    /// The place of the newest reading among those of its source, where that counts them.
-    pub sequence: Option<u64>,
+    /// The number of the newest reading, and whose numbers these are, where its feed counts.
+    pub sequence: Option<(FeedKey, u64)>,
 }
 
 /// How the last reading of a signal was judged, with what it was judged by.
@@ -114,8 +114,6 @@ pub struct Watching {
     pub quiet: u8,
     /// Why the source as a whole failed when it was last asked.
     pub source_fault: Option<ErrorCode>,
-    /// Whether it was charging when that was last known.
-    pub charging: Option<bool>,
     /// The owner has approved at the brand that charging events are reported.
     pub approved: bool,
 }

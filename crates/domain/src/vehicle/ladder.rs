@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::Document;
+use super::{Document, charging};
 use crate::{
     errors::ErrorCode,
     signal::{GEAR, IS_ASLEEP, IS_CABLE_CONNECTED, SPEED, Value},
@@ -59,7 +59,7 @@ pub(super) fn activity(document: &Document) -> Activity {
     }
     let moves = matches!(document.value(SPEED), Some(Value::Number(speed)) if *speed > 0.0)
         || matches!(document.value(GEAR), Some(Value::Text(gear)) if !gear.starts_with(['P', 'p']));
-    if moves || document.watching.charging == Some(true) {
+    if moves || charging::is_charging(document) == Some(true) {
         return Activity::Busy;
     }
     match document.value(IS_CABLE_CONNECTED) {

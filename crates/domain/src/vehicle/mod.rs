@@ -21,12 +21,12 @@ mod step;
 mod tests;
 mod watch;
 
-pub(crate) use charging::SIGNALS as CHARGING_SIGNALS;
+pub use charging::{SIGNALS as CHARGING_SIGNALS, is_charging, known_to as charging_known_to};
 pub use codec::Malformed;
 pub use document::{Document, Gathering, Judged, Pushes, SignalState, Subscription, Told, Watching};
 pub use event::{ErrorChange, Event, Occasion};
-pub use observation::{Observation, Observed, Sample};
-pub use readings::{MOST_HELD, Order, Reading, Verdict};
+pub use observation::{Cause, Fired, Observation, Observed, Sample};
+pub use readings::{FeedKey, MOST_HELD, Order, Reading, Tally, Verdict};
 pub use step::{Input, Lapse, Lapsed, Outcome, RowChange, step, wanted};
 
 use crate::{

@@ -1,9 +1,12 @@
 //! Observations: what a step saw when it made events.
 
+use super::CHARGING_SIGNALS;
 use crate::{
     errors::ErrorCode,
+    ids::WebhookNo,
     signal::{SignalId, Value},
     time::Timestamp,
+    webhook::ChargingEvent,
 };
 
 /// What a step saw of the signals that its events carry. Appended to the vehicle's history; payloads are composed from it.
@@ -13,6 +16,30 @@ pub struct Observation {
     pub taken_at: Timestamp,
     /// What was seen, or why it was not; by number of the signal.
     pub signals: Vec<Observed>,
+    /// Why webhooks that watch the vehicle are told.
+    pub causes: Vec<Cause>,
+}
+
+/// Why a webhook is told: what fired, and what it was held against.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cause {
+    /// The webhook.
+    pub webhook: WebhookNo,
+    /// The number of its event.
+    pub sequence: u64,
+    /// What fired.
+    pub fired: Fired,
+    /// What the webhook knew before; nothing where it is the first value after an error.
+    pub before: Option<Value>,
+}
+
+/// Something that fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fired {
+    /// The trigger of a signal.
+    Signal(SignalId),
+    /// A charging event, which several signals make.
+    Charging(ChargingEvent),
 }
 
 /// One signal of an observation.
@@ -37,7 +64,28 @@ pub struct Sample {
     pub retrieved_at: Timestamp,
 }
 
+impl Fired {
+    /// The signals that made it fire.
+    pub fn signals(&self) -> &[SignalId] {
+        match self {
+            Self::Signal(signal) => std::slice::from_ref(signal),
+            Self::Charging(_) => &CHARGING_SIGNALS,
+        }
+    }
+}
+
 impl Observation {
+    /// Why the event with this number was made.
+    pub fn causes_of(&self, webhook: WebhookNo, sequence: u64) -> impl Iterator<Item = &Cause> {
+        self.causes.iter().filter(move |cause| cause.webhook == webhook && cause.sequence == sequence)
+    }
+
+    /// What was seen of the signals that made something fire.
+    pub fn seen(&self, fired: Fired) -> Vec<(SignalId, Sample)> {
+        let sample = |&signal: &SignalId| Some((signal, self.get(signal)?.as_ref().ok()?.clone()));
+        fired.signals().iter().filter_map(sample).collect()
+    }
+
     /// What was seen of a signal; `None` when the step was not about it.
     pub fn get(&self, signal: SignalId) -> Option<&Result<Sample, ErrorCode>> {
         self.find(signal).map(|observed| &observed.outcome)

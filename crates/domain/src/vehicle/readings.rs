@@ -2,18 +2,19 @@
 //!
 //! A reading has up to three times: when the car measured it, when we had it, and the moment that counts, which is the
 //! first of these that can be believed. What is newer is a property of the source ([`Order`]). A reading never fires
-//! by itself: it is judged, and only [`Verdict::Changed`] can.
+//! by itself: it is judged, and only [`Verdict::fires`] says that it can.
 //!
 //! | reading | verdict |
 //! | --- | --- |
 //! | a value that the signal cannot have, or that means "not available" | implausible: *unknown*, which changes nothing |
 //! | older than the newest one, by the order of its source | late: kept in nothing |
 //! | as old as the newest one, with the same value | duplicate |
-//! | the first of its signal | first: taken silently, unless an error of the signal clears by it |
+//! | the first of its signal | first: taken silently |
+//! | the first of its signal after an error that was reported | returned: it is news, whatever it is |
 //! | newer, with an equal value | same |
 //! | newer, or as old, with another value | changed |
 
-use std::time::Duration;
+use std::{cmp::Ordering, time::Duration};
 
 use super::{Document, SignalState};
 use crate::{
@@ -29,9 +30,15 @@ const REMEMBERED: usize = 1_024;
 /// Readings of one vehicle that may wait for earlier ones; the oldest goes on when there are more.
 pub const MOST_HELD: usize = 256;
 
+/// Which feed pushed a reading: the end of its id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FeedKey(pub u32);
+
 /// Something that a source says about one signal of one vehicle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
+    /// Who says it.
+    pub feed: FeedKey,
     /// Which signal.
     pub signal: SignalId,
     /// Its value, in its canonical unit.
@@ -56,7 +63,7 @@ pub enum Order {
     Observed,
     /// What arrives later.
     Delivery,
-    /// What has the higher number.
+    /// What has the higher number, among the readings of one feed.
     Sequence(u64),
 }
 
@@ -76,11 +83,20 @@ pub enum Verdict {
     Late = 4,
     /// Not a value that the signal can have.
     Implausible = 5,
+    /// The first value after an error that was reported.
+    Returned = 6,
 }
 
 impl Verdict {
-    const ALL: [Self; 6] =
-        [Self::First, Self::Changed, Self::Same, Self::Duplicate, Self::Late, Self::Implausible];
+    const ALL: [Self; 7] = [
+        Self::First,
+        Self::Changed,
+        Self::Same,
+        Self::Duplicate,
+        Self::Late,
+        Self::Implausible,
+        Self::Returned,
+    ];
 
     /// From the stored number.
     pub fn from_number(number: u8) -> Option<Self> {
@@ -96,17 +112,56 @@ impl Verdict {
             Self::Duplicate => "duplicate",
             Self::Late => "late",
             Self::Implausible => "implausible",
+            Self::Returned => "returned",
         }
+    }
+
+    /// Whether it is something to tell.
+    pub const fn fires(self) -> bool {
+        matches!(self, Self::Changed | Self::Returned)
     }
 
     /// Whether the reading says what the signal is now, be it known or new.
     pub const fn is_news(self) -> bool {
-        matches!(self, Self::First | Self::Changed | Self::Same | Self::Duplicate)
+        matches!(self, Self::First | Self::Returned | Self::Changed | Self::Same | Self::Duplicate)
     }
 
     /// Whether the reading's value becomes the signal's.
     pub const fn is_taken(self) -> bool {
-        matches!(self, Self::First | Self::Changed | Self::Same)
+        matches!(self, Self::First | Self::Returned | Self::Changed | Self::Same)
+    }
+}
+
+/// How many readings of a feed were judged in which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Known or new, and taken.
+    pub taken: u64,
+    /// Older than what is known, though with another value.
+    pub late: u64,
+    /// As old as what is known, with another value. The last one counts.
+    pub conflicts: u64,
+}
+
+impl Tally {
+    /// Readings after which a feed is judged.
+    pub const ENOUGH: u64 = 100;
+
+    /// Whether most of a feed's readings come late: then their order is not what was said of it, and values freeze.
+    pub const fn is_out_of_order(self) -> bool {
+        self.late > self.taken
+    }
+
+    /// Counts another one's readings, too.
+    pub const fn add(&mut self, other: Self) {
+        self.taken = self.taken.saturating_add(other.taken);
+        self.late = self.late.saturating_add(other.late);
+        self.conflicts = self.conflicts.saturating_add(other.conflicts);
+    }
+
+    /// How many readings it counts.
+    pub const fn readings(self) -> u64 {
+        self.taken.saturating_add(self.late)
     }
 }
 
@@ -132,35 +187,43 @@ impl Reading {
         if !plausible(self.signal, &self.value) {
             return Verdict::Implausible;
         }
-        let Some((value, captured_at, _)) = known.and_then(|state| state.value.as_ref()) else {
-            return Verdict::First;
+        let Some(state) = known else { return Verdict::First };
+        let Some((value, ..)) = &state.value else {
+            return if state.fault.is_some_and(is_reported) { Verdict::Returned } else { Verdict::First };
         };
         let equal = *value == self.value;
-        match self.order.compare(self.moment(), *captured_at, known.and_then(|state| state.sequence)) {
-            std::cmp::Ordering::Less => Verdict::Late,
-            std::cmp::Ordering::Equal if equal => Verdict::Duplicate,
+        match self.place_to(state) {
+            Ordering::Less => Verdict::Late,
+            Ordering::Equal if equal => Verdict::Duplicate,
             _ if equal => Verdict::Same,
             _ => Verdict::Changed,
+        }
+    }
+
+    /// Whether it is as old as what is known of its signal and says something else: one of the two is wrong.
+    pub(super) fn conflicts(&self, known: &SignalState) -> bool {
+        self.differs(known) && self.place_to(known) == Ordering::Equal
+    }
+
+    /// Whether it says something else than what is known.
+    pub(super) fn differs(&self, known: &SignalState) -> bool {
+        known.value.as_ref().is_some_and(|(value, ..)| *value != self.value)
+    }
+
+    /// Where it stands to the newest reading of its signal.
+    fn place_to(&self, known: &SignalState) -> Ordering {
+        let newest = known.value.as_ref().and_then(|(_, captured_at, _)| *captured_at);
+        let observed = || newest.map_or(Ordering::Greater, |newest| self.moment().cmp(&newest));
+        match (self.order, known.sequence) {
+            (Order::Delivery, _) => Ordering::Greater,
+            (Order::Sequence(number), Some((feed, newest))) if feed == self.feed => number.cmp(&newest),
+            // Numbers of two feeds have nothing to do with each other.
+            (Order::Sequence(_) | Order::Observed, _) => observed(),
         }
     }
 }
 
 impl Order {
-    /// Where a reading stands to the newest one.
-    fn compare(
-        self,
-        moment: Timestamp,
-        newest: Option<Timestamp>,
-        counted: Option<u64>,
-    ) -> std::cmp::Ordering {
-        let observed = || newest.map_or(std::cmp::Ordering::Greater, |newest| moment.cmp(&newest));
-        match self {
-            Self::Observed => observed(),
-            Self::Delivery => std::cmp::Ordering::Greater,
-            Self::Sequence(number) => counted.map_or_else(observed, |counted| number.cmp(&counted)),
-        }
-    }
-
     /// Whether readings are ordered by their numbers.
     const fn is_counted(self) -> bool {
         matches!(self, Self::Sequence(_))
@@ -199,12 +262,17 @@ pub(super) fn admit(document: &mut Document, readings: Vec<Reading>, now: Timest
     ready
 }
 
-/// Where a reading stands in time.
-fn place(reading: &Reading) -> (Timestamp, u64) {
+/// Where a reading stands among others: those of one feed by their number, all others in time.
+fn place(reading: &Reading) -> (Timestamp, FeedKey, u64) {
     match reading.order {
-        Order::Sequence(number) => (Timestamp::from_micros(i64::MIN), number),
-        Order::Observed | Order::Delivery => (reading.moment(), 0),
+        Order::Sequence(number) => (Timestamp::from_micros(i64::MIN), reading.feed, number),
+        Order::Observed | Order::Delivery => (reading.moment(), FeedKey::default(), 0),
     }
+}
+
+/// Which readings have an order among each other: those that are counted by one feed, and all that have only their moment.
+fn row(reading: &Reading) -> Option<FeedKey> {
+    reading.order.is_counted().then_some(reading.feed)
 }
 
 /// Moves held readings on: those that a much later one has overtaken, those that have waited long enough, and the
@@ -221,8 +289,7 @@ fn release(held: &mut Vec<Reading>, ready: &mut Vec<Reading>, now: Timestamp) {
         reading.moment() + reading.hold <= newest || reading.received_at + reading.hold <= now
     };
     let (mut stay, mut seen) = (Vec::new(), 0);
-    // Numbers and moments have no order among each other.
-    for sorted in held.chunk_by(|one, next| one.order.is_counted() == next.order.is_counted()) {
+    for sorted in held.chunk_by(|one, next| row(one) == row(next)) {
         let last = (0..sorted.len()).rfind(|&at| seen + at < surplus || goes(&sorted[at]));
         seen += sorted.len();
         let upto = last.map_or(0, |at| sorted.partition_point(|one| place(one) <= place(&sorted[at])));
@@ -255,6 +322,7 @@ mod tests {
 
     fn reading(value: f64, observed: Option<i64>, order: Order) -> Reading {
         Reading {
+            feed: FeedKey(1),
             signal: STATE_OF_CHARGE,
             value: Value::Number(value),
             observed_at: observed.map(at),
@@ -269,7 +337,7 @@ mod tests {
     fn known() -> SignalState {
         SignalState {
             value: Some((Value::Number(50.0), Some(at(50)), at(60))),
-            sequence: Some(5),
+            sequence: Some((FeedKey(1), 5)),
             ..SignalState::new(STATE_OF_CHARGE)
         }
     }
@@ -297,6 +365,29 @@ mod tests {
             assert_eq!(reading.judge(Some(&known())), expected, "{reading:?}");
         }
         assert_eq!(reading(51.0, Some(1), Observed).judge(None), Verdict::First);
+        let failed =
+            SignalState { fault: Some(ErrorCode::VEHICLE_STATE_ASLEEP), ..SignalState::new(STATE_OF_CHARGE) };
+        assert_eq!(reading(51.0, Some(1), Observed).judge(Some(&failed)), Verdict::Returned);
+    }
+
+    #[test]
+    fn numbers_of_two_feeds_have_nothing_to_do_with_each_other() {
+        let other = |value, observed, number| Reading {
+            feed: FeedKey(2),
+            ..reading(value, Some(observed), Order::Sequence(number))
+        };
+        assert_eq!(other(51.0, 51, 1).judge(Some(&known())), Verdict::Changed);
+        assert_eq!(other(51.0, 49, 900).judge(Some(&known())), Verdict::Late);
+    }
+
+    #[test]
+    fn another_value_of_the_same_moment_or_number_is_a_conflict() {
+        let conflicts = |value, observed, order| reading(value, Some(observed), order).conflicts(&known());
+        assert!(conflicts(51.0, 50, Order::Observed));
+        assert!(conflicts(51.0, 99, Order::Sequence(5)));
+        assert!(!conflicts(50.0, 50, Order::Observed), "a duplicate");
+        assert!(!conflicts(51.0, 51, Order::Observed), "a change");
+        assert!(!conflicts(51.0, 50, Order::Delivery), "moments mean nothing to it");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a unified webhook is told about a vehicle: a first delivery, then changes, and errors as they appear and clear.
 
-use super::{Document, ErrorChange, SignalState, Subscription, Told, readings::is_reported, slots::Standing};
+use super::{Document, ErrorChange, SignalState, Told, Verdict, readings::is_reported, slots::Standing};
 use crate::{
     errors::ErrorCode,
     signal::{SignalId, Value},
@@ -96,6 +96,19 @@ fn within(one: &Value, other: &Value, band: f64) -> bool {
     }
 }
 
+/// What a trigger was held against when it fired: what was last told of it where it has a dead band, else the value before.
+pub(super) fn held_against<'a>(
+    document: &'a Document,
+    told: &'a Told,
+    signal: SignalId,
+) -> Option<&'a Value> {
+    let baseline = told.baselines.iter().find(|(of, _)| *of == signal).map(|(_, value)| value);
+    baseline.or_else(|| {
+        let judged = document.signal(signal)?.judged.as_ref()?;
+        judged.before.as_ref().filter(|_| judged.verdict == Verdict::Changed).map(|(value, _)| value)
+    })
+}
+
 /// Remembers what an event has told of the triggers that have a dead band.
 pub(super) fn remember(document: &Document, told: &mut Told, settings: &Unified, fired: Option<&[SignalId]>) {
     for trigger in settings.triggers.iter().filter(|trigger| trigger.dead_band.is_some()) {
@@ -115,12 +128,8 @@ pub(super) fn remember(document: &Document, told: &mut Told, settings: &Unified,
 
 /// What has changed about the errors of a vehicle since the webhook was last told. What cannot be told now, because the
 /// way to the vehicle is disturbed, stays as it is.
-pub(super) fn error_changes(
-    document: &Document,
-    subscription: &mut Subscription,
-    settings: &Unified,
-) -> Vec<ErrorChange> {
-    let open = &mut subscription.told.open_errors;
+pub(super) fn error_changes(document: &Document, told: &mut Told, settings: &Unified) -> Vec<ErrorChange> {
+    let open = &mut told.open_errors;
     open.retain(|(_, of)| of.is_none_or(|of| signals(settings).any(|signal| signal == of)));
     let source = document.watching.source_fault;
     if source.is_some_and(|fault| !is_reported(fault)) {

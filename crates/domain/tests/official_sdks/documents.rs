@@ -316,7 +316,7 @@ impl Chance<'_> {
             Observed { signal, older: outcome.is_err().then(|| self.sample(signal)), outcome }
         });
         let signals = observed.collect();
-        Observation { taken_at: self.moment(), signals }
+        Observation { taken_at: self.moment(), signals, causes: vec![] }
     }
 
     fn sample(&mut self, signal: SignalId) -> Sample {

@@ -22,6 +22,8 @@ pub(crate) async fn run(args: Serve) -> Result<()> {
     let mut config = Config::load(args.config.as_ref(), std::env::vars())?;
     config.server.listen = args.listen.unwrap_or(config.server.listen);
     config.server.data = args.data.unwrap_or(config.server.data);
+    config.server.tls_cert = args.tls_cert.unwrap_or(config.server.tls_cert);
+    config.server.tls_key = args.tls_key.unwrap_or(config.server.tls_key);
     telemetry::log(&config.log)?;
     let clock = match args.clock_from {
         Some(from) => MachineClock::paced(Timestamp::from_secs(from), args.clock_speed),
@@ -29,7 +31,8 @@ pub(crate) async fn run(args: Serve) -> Result<()> {
     };
     let signals = Signals::new()?;
     let running = wiring::start(&config, Arc::new(clock), Some(Metrics::install()?)).await?;
-    println!("milepost {} listens on http://{}", env!("CARGO_PKG_VERSION"), running.address);
+    let scheme = if config.server.tls_cert.as_os_str().is_empty() { "http" } else { "https" };
+    println!("milepost {} listens on {scheme}://{}", env!("CARGO_PKG_VERSION"), running.address);
     if let Some(path) = &running.admin_token.written_to {
         println!("the admin token was written to {}", path.display());
     }

@@ -41,12 +41,23 @@ pub(crate) fn explanations(page: &Value, json: bool) {
     print!("{}", items.iter().map(explanation).collect::<Vec<_>>().join("\n"));
 }
 
-/// One trigger: its signal and what was found, then what that was found from.
+/// One trigger: its name and what was found, then what that was found from.
 fn explanation(item: &Value) -> String {
     let reading = &item["lastReading"];
     let how = if reading["pushed"] == true { "pushed" } else { "read" };
+    let fired = &item["lastFired"];
+    let seen = |of: &Value| {
+        let values = of.as_array().map(Vec::as_slice).unwrap_or_default().iter();
+        let values = values.filter_map(|value| match item["signal"].is_null() {
+            true => {
+                Some(format!("{} {}", plain(&value["signal"]), with_time(value, "value", "retrievedAt")?))
+            }
+            false => with_time(value, "value", "retrievedAt"),
+        });
+        Some(values.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty())
+    };
     let rows = [
-        ("value", with_time(&item["value"], "value", "retrievedAt")),
+        ("value", seen(&item["values"])),
         ("before", with_time(&reading["before"], "value", "receivedAt")),
         ("last reading", with_time(reading, "verdict", "receivedAt").map(|text| format!("{text}, {how}"))),
         ("refused", shown(&reading["refused"])),
@@ -54,11 +65,14 @@ fn explanation(item: &Value) -> String {
         ("error", shown(&item["fault"]["description"])),
         ("dead band", shown(&item["deadBand"])),
         ("moves from", shown(&item["baseline"])),
+        ("last fired", with_time(fired, "eventId", "at")),
+        ("  by", seen(&fired["seen"])),
+        ("  against", shown(&fired["before"])),
         ("next read", shown(&item["nextRead"])),
         ("last event", shown(&item["lastEventId"])),
     ];
-    let head =
-        format!("{}  {}\n  {}\n", plain(&item["signal"]), plain(&item["finding"]), plain(&item["sentence"]));
+    let name = if item["signal"].is_null() { &item["event"] } else { &item["signal"] };
+    let head = format!("{}  {}\n  {}\n", plain(name), plain(&item["finding"]), plain(&item["sentence"]));
     let rows = rows.into_iter().filter_map(|(name, text)| Some(format!("  {name:<12}  {}\n", text?)));
     head + &rows.collect::<String>()
 }

@@ -68,6 +68,21 @@ impl Server {
         Self::started(command.envs(settings.iter().copied()), data, " listens on ").await
     }
 
+    /// Sends the process a signal.
+    #[allow(dead_code, reason = "not every test program signals")]
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let id = i32::try_from(self.child.id().unwrap()).unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_raw(id).unwrap(), signal).unwrap();
+    }
+
+    /// Waits for a line of the log that has this text; the log goes to standard error.
+    #[allow(dead_code, reason = "not every test program reads the log")]
+    pub(crate) async fn logged(&self, text: &str) -> String {
+        line_with(&self.errors, text)
+            .await
+            .unwrap_or_else(|| panic!("{text:?} is not in {:?}", self.errors.all()))
+    }
+
     /// Starts `milepost demo`, which allows loopback and has a clock that runs fast, and waits until its fleet is on.
     #[allow(dead_code, reason = "not every test program needs a fast clock")]
     pub(crate) async fn demo(data: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Self {
@@ -85,10 +100,10 @@ impl Server {
         let line = line_with(&output, introduction)
             .await
             .unwrap_or_else(|| panic!("it did not start: {:?} {:?}", output.all(), errors.all()));
-        let url = line.split_once("http://").unwrap().1.trim_end_matches(['"', '}']);
-        let url = format!("http://{url}");
+        let url = line[line.find("http").unwrap()..].trim_end_matches(['"', '}']).to_owned();
         let token = std::fs::read_to_string(data.join("admin-token")).unwrap();
-        let client = HttpClient::new(&url).unwrap().bearer(token.trim()).unwrap();
+        let client = HttpClient::new(&url.replacen("https://", "http://", 1)).unwrap();
+        let client = client.bearer(token.trim()).unwrap();
         Self { url, data: data.to_owned(), client, child, output, errors }
     }
 

@@ -1,9 +1,12 @@
 //! What must not leave any more: nothing that was unsubscribed, disconnected, narrowed, switched off or deleted is sent
 //! later than a second after the answer, and what is under way is broken off.
 
-use domain::connect::{Permission, PermissionSet};
+use domain::{
+    connect::{Permission, PermissionSet},
+    errors::ErrorCode,
+};
 use expect_test::expect;
-use milepost_sim::{Answered, Car, Hook, World, answers, hangs};
+use milepost_sim::{Answered, Car, Hook, World, answers, fails, hangs};
 
 use super::{hours, seconds};
 
@@ -198,4 +201,22 @@ fn who_subscribes_again_gets_the_next_slot_and_nothing_of_the_time_between() {
         16:00:00 car 1: 500
         17:00:00 car 1: 200"#]]
     .assert_eq(&world.story(hook));
+}
+
+/// A slot whose data is still being gathered has no event yet that could end; it stands in the log all the same.
+#[test]
+fn what_is_still_gathered_stands_in_the_log() {
+    let ends = ENDS.into_iter().filter(|(name, ..)| !["narrowed", "deleted"].contains(name));
+    for (name, end, status) in ends {
+        let (mut world, hook, car) = one_car();
+        world.car_is(car, fails(ErrorCode::VEHICLE_STATE_ASLEEP));
+        world.advance_to("16:00:30");
+        let slot = world.reads(car)[0].at;
+        end(&mut world, hook, car);
+        world.advance(hours(1));
+        let log = world.log();
+        assert_eq!((log.len(), log[0].logged.status.as_str()), (1, status), "{name}");
+        assert_eq!((log[0].logged.slot, log[0].logged.missed), (slot, 0), "{name}");
+        assert_eq!(world.posts(hook).len(), 0, "{name}");
+    }
 }

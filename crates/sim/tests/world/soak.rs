@@ -41,7 +41,7 @@ fn seed_84_a_slot_whose_car_was_being_read_when_its_cadence_changed_is_posted() 
 }
 
 #[test]
-fn seed_874_a_slot_that_was_read_in_the_moment_of_the_switch_off_is_not_owed() {
+fn seed_874_a_slot_that_was_read_in_the_moment_of_the_switch_off_stands_in_the_log() {
     assert_eq!(soak::live(874, 4, true).guilt(), None);
 }
 

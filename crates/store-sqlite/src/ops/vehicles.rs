@@ -243,6 +243,20 @@ pub(crate) fn find_vehicle(conn: &Connection, id: VehicleId) -> Result<Option<Ve
         .optional()
 }
 
+pub(crate) fn vehicle_numbers(
+    conn: &Connection,
+    ids: &[VehicleId],
+) -> Result<Vec<Option<(VehicleNo, ApplicationNo)>>> {
+    let mut number = conn.prepare_cached(
+        "SELECT v.no, v.application FROM vehicle AS v JOIN connection AS c ON c.vehicle = v.no WHERE v.id = ?1",
+    )?;
+    let found = ids.iter().map(|id| {
+        let row = |row: &Row<'_>| Ok((VehicleNo(row.get(0)?), ApplicationNo(row.get(1)?)));
+        number.query_row([id.0.as_bytes()], row).optional()
+    });
+    found.collect()
+}
+
 pub(crate) fn list_vehicles(
     conn: &Connection,
     filter: &VehicleFilter,

@@ -172,9 +172,13 @@ pub async fn roll_ups_agree_with_the_log(store: &dyn Store) {
 
 /// Notes slots of a webhook as missed.
 async fn miss(fixture: &Fixture<'_>, vehicle: VehicleNo, webhook: WebhookNo, count: u64) {
+    lapse(fixture, vehicle, webhook, count, LogStatus::Missed).await;
+}
+
+async fn lapse(fixture: &Fixture<'_>, vehicle: VehicleNo, webhook: WebhookNo, count: u64, status: LogStatus) {
     let id = domain::ids::EventId(fixture.uuid());
-    let missed = NewLapse { webhook, id, from: at(20), until: at(80), count, status: LogStatus::Missed };
-    fixture.commit(StepCommit { lapsed: vec![missed], ..fixture.step(vehicle, at(200)).await }).await;
+    let lapsed = NewLapse { webhook, id, from: at(20), until: at(80), count, status };
+    fixture.commit(StepCommit { lapsed: vec![lapsed], ..fixture.step(vehicle, at(200)).await }).await;
 }
 
 pub async fn missed_slots_are_logged_and_counted(store: &dyn Store) {
@@ -190,6 +194,20 @@ pub async fn missed_slots_are_logged_and_counted(store: &dyn Store) {
     assert_eq!(store.redeliver(row.event, at(300)).await.expect("answers"), None);
     let buckets = store.roll_ups(vec![webhook], at(0), later()).await.expect("reads");
     assert_eq!(buckets.iter().map(|bucket| bucket.count).collect::<Vec<_>>(), [5]);
+}
+
+pub async fn a_slot_that_ends_without_an_event_is_logged_as_it_ended(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let webhook = fixture.webhook().await.webhook.no;
+    let vehicle = fixture.vehicle().await;
+    for status in [LogStatus::Dropped, LogStatus::Cancelled] {
+        lapse(&fixture, vehicle, webhook, 1, status).await;
+        let row = all(store).await.remove(0);
+        assert_eq!((row.status, row.slot, row.missed, row.missed_from), (status, at(80), 0, None));
+        assert_eq!(store.redeliver(row.event, at(300)).await.expect("answers"), None);
+    }
+    let buckets = store.roll_ups(vec![webhook], at(0), later()).await.expect("reads");
+    assert_eq!(buckets.iter().map(|bucket| bucket.count).collect::<Vec<_>>(), [1, 1]);
 }
 
 pub async fn the_last_delivery_of_a_webhook_is_known(store: &dyn Store) {

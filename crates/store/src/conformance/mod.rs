@@ -133,6 +133,7 @@ macro_rules! conformance_of_store {
             the_log_is_read_in_pages_newest_first
             roll_ups_agree_with_the_log
             missed_slots_are_logged_and_counted
+            a_slot_that_ends_without_an_event_is_logged_as_it_ended
             the_last_delivery_of_a_webhook_is_known
             // Upkeep
             retention_deletes_what_is_old_and_nothing_else

@@ -49,7 +49,11 @@ pub async fn linked_vehicles_are_numbered_in_order_and_begin_at_version_one(stor
         assert_eq!((found.permissions, found.connected_at), (link.permissions, link.connected_at));
         assert_eq!(found.due, None);
     }
-    assert_eq!(store.find_vehicle(VehicleId(fixture.uuid())).await.expect("finds"), None);
+    let unknown = VehicleId(fixture.uuid());
+    assert_eq!(store.find_vehicle(unknown).await.expect("finds"), None);
+    let first = store.find_vehicle(links[0].info.id).await.expect("finds").expect("is there");
+    let numbers = store.vehicle_numbers(vec![unknown, first.info.id]).await.expect("finds");
+    assert_eq!(numbers, [None, Some((first.no, first.application))]);
 }
 
 pub async fn links_are_made_all_or_none(store: &dyn Store) {

@@ -20,7 +20,7 @@ use serde_json::Value;
 use store::LogStatus;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Answer, With};
+use super::{Answer, With, triggers::EventCause};
 use crate::{
     extract::{Ids, Query, id_in_query},
     paging::{self, Cursor, Limit, List, Page},
@@ -138,6 +138,9 @@ pub(crate) struct Delivery {
 pub(crate) struct DeliveryDetail {
     #[serde(flatten)]
     delivery: Delivery,
+    /// Why the event was made, of webhooks that watch vehicles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    causes: Vec<EventCause>,
     /// What was seen, while it is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     signals: Option<Vec<CarriedSignal>>,
@@ -261,9 +264,16 @@ impl Delivery {
 
 impl DeliveryDetail {
     fn of(detail: Detail, app: &App) -> Self {
-        let signals = detail.observation.map(|seen| seen.signals.iter().map(CarriedSignal::from).collect());
+        let logged = &detail.summary.logged;
+        let seen = detail.observation.as_ref();
+        let causes = seen.into_iter().flat_map(|seen| {
+            let causes = seen.causes_of(logged.webhook, logged.sequence);
+            causes.map(|cause| EventCause::of(seen, cause))
+        });
+        let causes = causes.collect();
+        let signals = seen.map(|seen| seen.signals.iter().map(CarriedSignal::from).collect());
         let delivery = Delivery::of(&detail.summary, &detail.summary.attempts, app);
-        Self { delivery, signals, body: detail.body }
+        Self { delivery, causes, signals, body: detail.body }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use app::App;
+use app::{App, FeedWatch};
 use axum::{
     Json as Out,
     extract::State,
@@ -56,6 +56,21 @@ pub(crate) struct Feed {
     /// The last characters of its token.
     hint: String,
     created_at: Moment,
+    readings: FeedReadings,
+}
+
+/// How the readings of a feed have turned out since the server started.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FeedReadings {
+    /// Known or new, and taken.
+    taken: u64,
+    /// Older than what was known, though with another value.
+    late: u64,
+    /// As old as what was known, with another value. The last one counts.
+    conflicts: u64,
+    /// Most of the newest ones came late: check what counts as newer for this feed.
+    out_of_order: bool,
 }
 
 /// A new feed with its token.
@@ -113,8 +128,14 @@ macro_rules! newer {
 newer!(Observed, Delivery, Sequence);
 
 impl Feed {
-    fn of(feed: &store::Feed, application: ApplicationId) -> Self {
+    fn of(feed: &store::Feed, application: ApplicationId, watch: FeedWatch) -> Self {
         Self {
+            readings: FeedReadings {
+                taken: watch.all.taken,
+                late: watch.all.late,
+                conflicts: watch.all.conflicts,
+                out_of_order: watch.is_out_of_order,
+            },
             id: Id::of(feed.id),
             application_id: Id::of(application),
             name: feed.name.clone(),
@@ -128,7 +149,9 @@ impl Feed {
 
 /// `GET /api/v1/applications/{id}/feeds`
 async fn list(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Answer<Page<Feed>> {
-    Ok(Out(Page::whole(app.feeds(id)?.iter().map(|feed| Feed::of(feed, id)).collect())))
+    let feeds = app.feeds(id)?;
+    let shown = feeds.iter().map(|feed| Feed::of(feed, id, app.feed_watch(feed.id)));
+    Ok(Out(Page::whole(shown.collect())))
 }
 
 /// `POST /api/v1/applications/{id}/feeds`
@@ -138,7 +161,8 @@ async fn create(
     Json(new): Json<NewFeed>,
 ) -> Result<With<CreatedFeed>, ApiError> {
     let created = app.create_feed(id, &new.name, new.newer.into(), new.reorder_ms).await?;
-    let answer = CreatedFeed { feed: Feed::of(&created.feed, id), token: created.token.to_string() };
+    let feed = Feed::of(&created.feed, id, FeedWatch::default());
+    let answer = CreatedFeed { feed, token: created.token.to_string() };
     Ok(With(StatusCode::CREATED, answer))
 }
 
@@ -151,7 +175,9 @@ async fn delete(State(app): State<Arc<App>>, Ids(id): Ids<FeedId>) -> Result<Sta
 #[cfg(test)]
 mod tests {
     use crate::testing::Server;
+    use app::ports::Clock;
     use axum::http::Method;
+    use domain::signal;
     use serde_json::{Value, json};
 
     #[tokio::test]
@@ -175,6 +201,26 @@ mod tests {
         assert!(server.app.feed(&token).is_none());
         server.admin(Method::DELETE, &feed, Value::Null).await.expect(404);
         assert_eq!(server.admin(Method::GET, &path, Value::Null).await.json()["items"], json!([]));
+    }
+
+    #[tokio::test]
+    async fn a_feed_shows_that_its_readings_keep_coming_late() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let vehicle = server.pushed_vehicle(&tenant, "BMW").await;
+        let path = format!("/applications/{}/feeds", tenant.application);
+        let look = async || {
+            server.admin(Method::GET, &path, Value::Null).await.json()["items"][0]["readings"].clone()
+        };
+        server.push_charge(&tenant, &vehicle, 50.0).await;
+        let earlier = server.clock.now() - std::time::Duration::from_secs(600);
+        for percent in 0..100 {
+            let value = signal::Value::Number(percent.into());
+            server.push_measured(&tenant, &vehicle, signal::STATE_OF_CHARGE, value, earlier).await;
+        }
+        // The one that says what is known anyway is late, too, but nothing was lost by it.
+        let expected = json!({"taken": 1, "late": 99, "conflicts": 0, "outOfOrder": true});
+        assert_eq!(look().await, expected);
     }
 
     #[tokio::test]

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use app::{App, Explanation};
 use axum::{Json as Out, extract::State, http::Method};
-use domain::{ids::VehicleId, signal::Value as SignalValue, time::Timestamp, vehicle::Judged};
+use domain::{
+    ids::VehicleId,
+    signal::{SignalId, Value as SignalValue},
+    vehicle::{Cause, Fired, Judged, Observation, Sample},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -23,7 +27,7 @@ pub(super) fn operations() -> Vec<Operation> {
             Method::GET,
             "/vehicles/{id}/triggers",
             list,
-            "Explains for each trigger of a unified webhook why it fired about a vehicle, or did not",
+            "Explains for each trigger of a unified or eventBased webhook why it fired about a vehicle, or did not",
         )
         .query::<TriggersQuery>()
         .page_of::<ExplainedTrigger>(),
@@ -42,22 +46,25 @@ struct TriggersQuery {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExplainedTrigger {
-    /// `tractionbattery-stateofcharge`
-    signal: &'static str,
-    /// `fired`, `notSubscribed`, `notDelivering`, `firstDeliveryPending`, `notPermitted`, `failed`, `nothingYet`,
-    /// `firstValue`, `sameValue`, `withinDeadBand`, `duplicate`, `late` or `implausible`
+    #[serde(flatten)]
+    trigger: TriggerName,
+    /// `fired`, `notSubscribed`, `notSelected`, `needsApproval`, `notDelivering`, `beforeSubscription`, `firstDeliveryPending`,
+    /// `notPermitted`, `failed`, `nothingYet`, `firstValue`, `sameValue`, `withinDeadBand`, `changedBack`, `noTransition`,
+    /// `duplicate`, `late` or `implausible`
     finding: &'static str,
     /// The finding as a sentence.
     sentence: &'static str,
-    /// The signal's value now.
+    /// The values now of the signals that make it fire.
+    values: Vec<SeenValue>,
+    /// When it last fired, as far back as observations are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<TimedValue>,
+    last_fired: Option<LastFired>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_reading: Option<LastReading>,
     /// By how much the value has to move.
     #[serde(skip_serializing_if = "Option::is_none")]
     dead_band: Option<f64>,
-    /// From where: what the last event carried.
+    /// From where: what the last event told; for charging events, whether the vehicle charged.
     #[serde(skip_serializing_if = "Option::is_none")]
     baseline: Option<Value>,
     /// Why the signal could not be read when it was last asked for.
@@ -71,10 +78,78 @@ pub(crate) struct ExplainedTrigger {
     last_event_id: Option<Id>,
 }
 
-/// A value in its canonical metric unit, with its times.
+/// What fires: the trigger of a signal, or a charging event.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct TimedValue {
+pub(crate) struct TriggerName {
+    /// `tractionbattery-stateofcharge`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<&'static str>,
+    /// `CHARGING_STARTED`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'static str>,
+}
+
+impl From<Fired> for TriggerName {
+    fn from(fired: Fired) -> Self {
+        match fired {
+            Fired::Signal(signal) => Self { signal: Some(&signal.entry().code), event: None },
+            Fired::Charging(event) => Self { signal: None, event: Some(event.as_str()) },
+        }
+    }
+}
+
+/// Something that has fired, with what it was decided by.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LastFired {
+    /// The event; the receiver saw it under this id.
+    event_id: Id,
+    /// When it was decided.
+    at: Moment,
+    #[serde(flatten)]
+    inputs: Inputs,
+}
+
+/// Why an event was made.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EventCause {
+    #[serde(flatten)]
+    trigger: TriggerName,
+    #[serde(flatten)]
+    inputs: Inputs,
+}
+
+/// What a decision was made by.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Inputs {
+    /// What was held against it; nothing where it was the first value after an error.
+    before: Option<Value>,
+    /// What was seen.
+    seen: Vec<SeenValue>,
+}
+
+impl Inputs {
+    fn of(before: Option<&SignalValue>, seen: &[(SignalId, Sample)]) -> Self {
+        Self { before: before.map(signal_value), seen: seen.iter().map(Into::into).collect() }
+    }
+}
+
+impl EventCause {
+    /// Why an event of an observation was made.
+    pub(crate) fn of(observation: &Observation, cause: &Cause) -> Self {
+        let seen = observation.seen(cause.fired);
+        Self { trigger: cause.fired.into(), inputs: Inputs::of(cause.before.as_ref(), &seen) }
+    }
+}
+
+/// A value of a signal in its canonical metric unit, with its times.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SeenValue {
+    signal: &'static str,
     value: Value,
     /// When the vehicle measured it, if the source said so.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,7 +162,7 @@ pub(crate) struct TimedValue {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LastReading {
-    /// `first`, `changed`, `same`, `duplicate`, `late` or `implausible`
+    /// `first`, `returned`, `changed`, `same`, `duplicate`, `late` or `implausible`
     verdict: &'static str,
     /// When it was measured, as far as its source can be believed.
     observed_at: Moment,
@@ -111,12 +186,13 @@ pub(crate) struct EarlierValue {
     received_at: Moment,
 }
 
-impl From<&(SignalValue, Option<Timestamp>, Timestamp)> for TimedValue {
-    fn from((value, captured_at, retrieved_at): &(SignalValue, Option<Timestamp>, Timestamp)) -> Self {
+impl From<&(SignalId, Sample)> for SeenValue {
+    fn from((signal, sample): &(SignalId, Sample)) -> Self {
         Self {
-            value: signal_value(value),
-            captured_at: captured_at.map(Moment),
-            retrieved_at: Moment(*retrieved_at),
+            signal: &signal.entry().code,
+            value: signal_value(&sample.value),
+            captured_at: sample.captured_at.map(Moment),
+            retrieved_at: Moment(sample.retrieved_at),
         }
     }
 }
@@ -140,10 +216,15 @@ impl From<&Judged> for LastReading {
 impl From<&Explanation> for ExplainedTrigger {
     fn from(explanation: &Explanation) -> Self {
         Self {
-            signal: &explanation.signal.entry().code,
+            trigger: explanation.trigger.into(),
             finding: explanation.finding.as_str(),
             sentence: explanation.finding.sentence(),
-            value: explanation.value.as_ref().map(Into::into),
+            values: explanation.values.iter().map(Into::into).collect(),
+            last_fired: explanation.last_fired.as_ref().map(|last| LastFired {
+                event_id: Id::of(last.event),
+                at: Moment(last.at),
+                inputs: Inputs::of(last.before.as_ref(), &last.seen),
+            }),
             last_reading: explanation.judged.as_ref().map(Into::into),
             dead_band: explanation.dead_band,
             baseline: explanation.baseline.as_ref().map(signal_value),
@@ -171,7 +252,7 @@ mod tests {
 
     use crate::testing::{Server, Tenant, new_webhook_of, receiver};
     use axum::http::Method;
-    use domain::webhook::Kind;
+    use domain::{signal, webhook::Kind};
     use expect_test::expect;
     use serde_json::{Value, json};
 
@@ -212,16 +293,34 @@ mod tests {
             .assert_eq(&findings.join(" "));
         let mut last = explained(&server, &vehicle, &webhook).await;
         assert_eq!(last["lastEventId"].as_str().unwrap().len(), 36);
+        assert_eq!(last["lastFired"]["eventId"], last["lastEventId"]);
         last["lastEventId"] = Value::Null;
+        last["lastFired"]["eventId"] = Value::Null;
         expect![[r#"
             {
               "signal": "tractionbattery-stateofcharge",
               "finding": "implausible",
               "sentence": "The last reading was not a value that the signal can have, so it counts as unknown.",
-              "value": {
-                "value": 57.0,
-                "capturedAt": "2026-03-02T12:04:00.000Z",
-                "retrievedAt": "2026-03-02T12:04:00.000Z"
+              "values": [
+                {
+                  "signal": "tractionbattery-stateofcharge",
+                  "value": 57.0,
+                  "capturedAt": "2026-03-02T12:04:00.000Z",
+                  "retrievedAt": "2026-03-02T12:04:00.000Z"
+                }
+              ],
+              "lastFired": {
+                "eventId": null,
+                "at": "2026-03-02T12:04:00.000Z",
+                "before": 50.0,
+                "seen": [
+                  {
+                    "signal": "tractionbattery-stateofcharge",
+                    "value": 57.0,
+                    "capturedAt": "2026-03-02T12:04:00.000Z",
+                    "retrievedAt": "2026-03-02T12:04:00.000Z"
+                  }
+                ]
               },
               "lastReading": {
                 "verdict": "implausible",
@@ -241,7 +340,77 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_a_unified_webhook_of_the_vehicles_application_has_triggers_to_explain() {
+    async fn why_a_trigger_fired_is_known_after_later_readings_and_by_the_delivery_itself() {
+        let server = Server::new().await;
+        let (tenant, webhook, vehicle) = watched(&server).await;
+        server.on(&webhook, &vehicle).await;
+        for percent in [50.0, 57.0, 63.0, 63.0, 64.0] {
+            server.clock.pass(Duration::from_secs(60));
+            server.push_charge(&tenant, &vehicle, percent).await;
+            server.settle().await;
+        }
+        let explained = explained(&server, &vehicle, &webhook).await;
+        assert_eq!(explained["finding"], "withinDeadBand");
+        let fired = &explained["lastFired"];
+        assert_eq!((&fired["before"], &fired["seen"][0]["value"]), (&json!(57.0), &json!(63.0)));
+        let of_event = |row: &Value| row["eventId"] == fired["eventId"];
+        let row = server.logged(3).await.into_iter().find(of_event).unwrap();
+        let path = format!("/deliveries/{}", row["id"].as_str().unwrap());
+        let detail = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
+        let cause = &detail["causes"][0];
+        assert_eq!(cause["signal"], "tractionbattery-stateofcharge");
+        assert_eq!((&cause["before"], &cause["seen"][0]["value"]), (&json!(57.0), &json!(63.0)));
+    }
+
+    #[tokio::test]
+    async fn a_charging_event_is_explained_at_each_stage_of_its_life() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        server.outbound.answer(receiver(tenant.management_token.clone(), 200));
+        let mut new = new_webhook_of(Kind::EventBased);
+        new["events"] = json!(["CHARGING_STARTED", "CHARGING_STOPPED"]);
+        let webhook = server.webhook(&tenant, new).await;
+        let vehicle = server.pushed_vehicle(&tenant, "Ford").await;
+        let mut findings = Vec::new();
+        let mut look = async || {
+            let path = format!("/vehicles/{vehicle}/triggers?webhookId={webhook}");
+            let items =
+                server.admin(Method::GET, &path, Value::Null).await.expect(200).json()["items"].clone();
+            let all = items.as_array().unwrap().iter();
+            findings.push(all.map(|item| item["finding"].as_str().unwrap()).collect::<Vec<_>>().join(" "));
+            items
+        };
+        look().await;
+        server.on(&webhook, &vehicle).await;
+        look().await;
+        server
+            .admin(Method::POST, &format!("/vehicles/{vehicle}/approve-charging-events"), Value::Null)
+            .await;
+        for charging in [None, Some(false), Some(true), Some(false)] {
+            if let Some(charging) = charging {
+                server.clock.pass(Duration::from_secs(60));
+                server.push(&tenant, &vehicle, signal::IS_CHARGING, signal::Value::Flag(charging)).await;
+                server.settle().await;
+            }
+            look().await;
+        }
+        expect![[r#"
+            notSubscribed notSubscribed notSubscribed
+            needsApproval needsApproval notSelected
+            nothingYet nothingYet notSelected
+            noTransition noTransition notSelected
+            fired noTransition notSelected
+            noTransition fired notSelected"#]]
+        .assert_eq(&findings.join("\n"));
+        let path = format!("/vehicles/{vehicle}/triggers?webhookId={webhook}");
+        let started = &server.admin(Method::GET, &path, Value::Null).await.json()["items"][0];
+        assert_eq!(started["event"], "CHARGING_STARTED");
+        assert_eq!(started["lastFired"]["before"], false);
+        assert_eq!(started["lastFired"]["seen"][0]["value"], true);
+    }
+
+    #[tokio::test]
+    async fn only_a_webhook_that_watches_vehicles_of_its_application_has_triggers_to_explain() {
         let server = Server::new().await;
         let (_, webhook, vehicle) = watched(&server).await;
         let other = server.tenant("B").await;

@@ -75,7 +75,7 @@ fn observation(signals: &[(SignalId, Outcome)]) -> Observation {
     });
     let mut signals: Vec<_> = observed.collect();
     signals.sort_by_key(|observed| observed.signal);
-    Observation { taken_at: NOW, signals }
+    Observation { taken_at: NOW, signals, causes: vec![] }
 }
 
 fn state_of(settings: &Unified, occasion: &Occasion, observation: &Observation) -> String {
@@ -226,6 +226,7 @@ fn an_event_shows_the_newest_value_while_its_source_fails_for_now() {
             outcome: Err(error),
             older: Some(measured(Value::Number(1.5))),
         }],
+        causes: vec![],
     };
     let status = |error| {
         let settings = settings(Profile::Union, &[signal::ODOMETER]);
@@ -245,6 +246,7 @@ fn row_t09_what_was_never_measured_has_the_times_0() {
         let seen = Observation {
             taken_at: NOW,
             signals: vec![Observed { signal, outcome: Ok(sample), older: None }],
+            causes: vec![],
         };
         let body = state_of(&settings(Profile::Captured, &[signal]), &Occasion::FirstDelivery, &seen);
         let entry = json::elements(at(&body, "data.signals").unwrap()).unwrap().next().unwrap().to_owned();

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Answer, Fault, Judged, Order, Reading, SignalState, Subscription, Told, Verdict, readings,
-        readings::is_reported, slots::Rhythm,
+        Answer, Fault, FeedKey, Judged, Order, Reading, SignalState, Subscription, Tally, Told, Verdict,
+        readings, readings::is_reported, slots::Rhythm,
     },
     Input, Lapse, Owed, RowChange, Step,
 };
@@ -140,14 +140,25 @@ impl Step<'_> {
 
     /// Judges a reading and takes its value if it is the newest; true when that is a change.
     fn take_reading(&mut self, reading: &Reading) -> bool {
-        let verdict = reading.judge(self.document.signal(reading.signal));
+        let known = self.document.signal(reading.signal);
+        let verdict = reading.judge(known);
+        self.tally(
+            reading.feed,
+            Tally {
+                taken: u64::from(verdict.is_news()),
+                late: u64::from(
+                    verdict == Verdict::Late && known.is_some_and(|known| reading.differs(known)),
+                ),
+                conflicts: u64::from(known.is_some_and(|known| reading.conflicts(known))),
+            },
+        );
         if verdict.is_taken() {
             let moment = Some(reading.moment());
             let changed = self.take(reading.signal, reading.value.clone(), moment, Some(reading));
             let state = self.document.signal_mut(reading.signal);
             state.answered_at = self.now;
             if let Order::Sequence(number) = reading.order {
-                state.sequence = Some(number);
+                state.sequence = Some((reading.feed, number));
             }
             return changed;
         }
@@ -157,6 +168,13 @@ impl Step<'_> {
         let refused = Some(reading.value.clone());
         state.judged = Some(Judged { verdict, observed_at, received_at, pushed: true, refused, before });
         false
+    }
+
+    fn tally(&mut self, feed: FeedKey, tally: Tally) {
+        match self.outcome.pushed.iter_mut().find(|(of, _)| *of == feed) {
+            Some((_, sum)) => sum.add(tally),
+            None => self.outcome.pushed.push((feed, tally)),
+        }
     }
 
     /// Takes a value; true when it is a change: another one than before, or the first after an error that was told.
@@ -182,6 +200,7 @@ impl Step<'_> {
                 before = Some((old.clone(), received_at));
                 Verdict::Changed
             }
+            None if failed.is_some_and(is_reported) => Verdict::Returned,
             None => Verdict::First,
         };
         let observed_at = captured_at.unwrap_or(received_at);
@@ -193,13 +212,11 @@ impl Step<'_> {
             state.value = Some((value, captured_at, received_at));
         }
         self.seen.faults |= failed.is_some() || verdict == Verdict::First;
-        let changed =
-            verdict == Verdict::Changed || (verdict == Verdict::First && failed.is_some_and(is_reported));
-        if changed || verdict == Verdict::First {
+        if verdict.fires() || verdict == Verdict::First {
             self.seen.change = true;
             self.document.watching.quiet = 0;
         }
-        changed
+        verdict.fires()
     }
 
     fn subscribe(&mut self, webhook: WebhookNo, id: SubscriptionId) {

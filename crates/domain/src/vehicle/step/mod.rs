@@ -6,15 +6,15 @@ mod planning;
 mod telling;
 
 use super::{
-    Answer, Document, Event, Fault, Gathering, Observation, Reading, Subscription, VehicleInfo, charging,
-    ladder,
+    Answer, Document, Event, Fault, FeedKey, Fired, Gathering, Observation, Reading, Subscription, Tally,
+    VehicleInfo, charging, ladder,
     slots::{self, Rhythm},
     watch,
 };
 use crate::{
     connect::PermissionSet,
     ids::{EventId, SubscriptionId, WebhookNo},
-    signal::SignalId,
+    signal::{SignalId, Value},
     time::Timestamp,
     webhook::{Plan, Webhook},
 };
@@ -59,6 +59,8 @@ pub struct Outcome {
     pub events: Vec<Event>,
     /// Slots that ended without an event.
     pub lapsed: Vec<Lapsed>,
+    /// How the readings of each feed were judged.
+    pub pushed: Vec<(FeedKey, Tally)>,
     /// Changes of the relational rows.
     pub rows: Vec<RowChange>,
     /// When something has to happen next.
@@ -252,6 +254,8 @@ struct Owed {
     event: Event,
     /// The oldest answer that it takes; any, when there is none.
     fresh_from: Option<Timestamp>,
+    /// What fired, with what it was held against.
+    causes: Vec<(Fired, Option<Value>)>,
 }
 
 /// What a step has seen so far.

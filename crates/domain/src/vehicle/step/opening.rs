@@ -240,6 +240,6 @@ impl Step<'_> {
             occasion: Occasion::Slot,
             observation: 0,
         };
-        self.owed.push(Owed { event, fresh_from: Some(gathering.fresh_from) });
+        self.owed.push(Owed { event, fresh_from: Some(gathering.fresh_from), causes: Vec::new() });
     }
 }

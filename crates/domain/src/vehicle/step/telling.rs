@@ -1,13 +1,13 @@
 //! Telling webhooks: what has fired, what has failed, and what their events carry.
 
 use super::{
-    super::{Document, Event, Observation, Observed, Occasion, Sample, Told, charging, watch},
+    super::{Cause, Document, Event, Fired, Observation, Observed, Occasion, Sample, Told, charging, watch},
     Owed, Step, live, owes_first,
 };
 use crate::{
     errors::ErrorCode,
     ids::EventId,
-    signal::SignalId,
+    signal::{SignalId, Value},
     time::Timestamp,
     webhook::{Coverage, Plan, Unified, Webhook, charging_coverage},
 };
@@ -16,7 +16,6 @@ impl Step<'_> {
     /// Tells webhooks that watch the vehicle what has changed.
     pub(super) fn look(&mut self, changed: &[SignalId]) {
         let charging = charging::is_charging(self.document);
-        self.document.watching.charging = charging.or(self.document.watching.charging);
         for at in 0..self.document.subscriptions.len() {
             let subscription = &self.document.subscriptions[at];
             let Some(webhook) = live(self.webhooks, subscription.webhook) else { continue };
@@ -44,7 +43,8 @@ impl Step<'_> {
                     if let Some(event) = event.filter(|&event| settings.events.contains(event))
                         && self.is_approved()
                     {
-                        self.owe(at, webhook, Occasion::Charging(event));
+                        let cause = (Fired::Charging(event), before.map(Value::Flag));
+                        self.owe(at, webhook, Occasion::Charging(event), vec![cause]);
                     }
                 }
                 Plan::Scheduled(_) | Plan::Dynamic(_) => {}
@@ -67,13 +67,17 @@ impl Step<'_> {
     ) {
         let told = std::mem::take(&mut self.document.subscriptions[at].told);
         let mut told = Told { epoch: webhook.status.epoch, ..told };
+        let causes = fired.iter().flatten().map(|&signal| {
+            (Fired::Signal(signal), watch::held_against(self.document, &told, signal).cloned())
+        });
+        let causes = causes.collect();
         watch::remember(self.document, &mut told, unified, fired.as_deref());
         self.document.subscriptions[at].told = told;
-        self.owe(at, webhook, fired.map_or(Occasion::FirstDelivery, Occasion::Changed));
+        self.owe(at, webhook, fired.map_or(Occasion::FirstDelivery, Occasion::Changed), causes);
     }
 
     /// Owes a webhook an event that has no slot.
-    pub(super) fn owe(&mut self, at: usize, webhook: &Webhook, occasion: Occasion) {
+    fn owe(&mut self, at: usize, webhook: &Webhook, occasion: Occasion, causes: Vec<(Fired, Option<Value>)>) {
         let happened = match occasion {
             Occasion::Charging(_) => charging::since(self.document).unwrap_or(self.now).min(self.now),
             _ => self.now,
@@ -91,7 +95,7 @@ impl Step<'_> {
             occasion,
             observation: 0,
         };
-        self.owed.push(Owed { event, fresh_from: None });
+        self.owed.push(Owed { event, fresh_from: None, causes });
     }
 
     /// Owes unified webhooks the errors that have appeared or cleared.
@@ -107,11 +111,11 @@ impl Step<'_> {
             if owes_first(webhook, &self.document.subscriptions[at]) {
                 continue;
             }
-            let mut subscription = self.document.subscriptions[at].clone();
-            let changes = watch::error_changes(self.document, &mut subscription, unified);
-            self.document.subscriptions[at] = subscription;
+            let mut told = std::mem::take(&mut self.document.subscriptions[at].told);
+            let changes = watch::error_changes(self.document, &mut told, unified);
+            self.document.subscriptions[at].told = told;
             if !changes.is_empty() {
-                self.owe(at, webhook, Occasion::Errors(changes));
+                self.owe(at, webhook, Occasion::Errors(changes), Vec::new());
             }
         }
     }
@@ -122,7 +126,7 @@ impl Step<'_> {
             return;
         }
         let mut signals: Vec<(SignalId, Option<Timestamp>)> = Vec::new();
-        for Owed { event, fresh_from } in &self.owed {
+        for Owed { event, fresh_from, .. } in &self.owed {
             let Some(webhook) = live(self.webhooks, event.webhook) else { continue };
             match (&webhook.revision.plan, webhook.revision.plan.endpoints()) {
                 (_, Some(endpoints)) => {
@@ -132,6 +136,8 @@ impl Step<'_> {
                 (Plan::Unified(unified), _) => {
                     signals.extend(watch::signals(unified).map(|signal| (signal, None)));
                 }
+                // Its events carry no values; these are kept to say why.
+                (Plan::EventBased(_), _) => signals.extend(charging::SIGNALS.map(|signal| (signal, None))),
                 _ => {}
             }
         }
@@ -146,9 +152,14 @@ impl Step<'_> {
             })
             .collect();
         let observation = self.outcome.observations.len();
-        self.outcome.observations.push(Observation { taken_at: self.now, signals });
-        let events = self.owed.drain(..).map(|owed| Event { observation, ..owed.event });
-        self.outcome.events.extend(events);
+        let mut causes = Vec::new();
+        for owed in self.owed.drain(..) {
+            let Event { webhook, sequence, .. } = owed.event;
+            let of_event = owed.causes.into_iter();
+            causes.extend(of_event.map(|(fired, before)| Cause { webhook, sequence, fired, before }));
+            self.outcome.events.push(Event { observation, ..owed.event });
+        }
+        self.outcome.observations.push(Observation { taken_at: self.now, signals, causes });
     }
 }
 

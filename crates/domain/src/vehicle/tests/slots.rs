@@ -252,7 +252,34 @@ fn what_a_step_ends_is_not_posted_by_the_same_step() {
         // At two, the slot of one o'clock is given up, and would be posted.
         let outcome = car.step(input, at(2, 0) + MINUTE);
         assert_eq!((slots(&outcome), outcome.next_due), (vec![], None));
+        assert_eq!(lapses(&outcome), [(at(2, 0), Lapse::Left), (at(1, 0), Lapse::Left)]);
     }
+}
+
+/// Slots that ended without an event, and why.
+fn lapses(outcome: &Outcome) -> Vec<(Timestamp, Lapse)> {
+    outcome.lapsed.iter().map(|lapsed| (lapsed.until, lapsed.why)).collect()
+}
+
+#[test]
+fn a_slot_that_is_still_gathered_when_the_vehicle_leaves_lapses() {
+    for input in [Input::Unsubscribe { webhook: HOURLY }, Input::Disconnect] {
+        let mut car = Car::on(vec![webhook(HOURLY, 1)], at(0, 30));
+        car.fail(ErrorCode::VEHICLE_STATE_ASLEEP, at(1, 0));
+        let outcome = car.step(input, at(1, 0) + MINUTE);
+        assert_eq!((slots(&outcome), lapses(&outcome)), (vec![], vec![(at(1, 0), Lapse::Left)]));
+        assert_eq!(outcome.lapsed[0].id, EventId::of_slot(car.webhooks[0].id, car.info.id, at(1, 0)));
+    }
+}
+
+#[test]
+fn a_slot_that_is_still_gathered_when_its_webhook_is_switched_off_lapses_once() {
+    let mut car = Car::on(vec![webhook(HOURLY, 1)], at(0, 30));
+    car.fail(ErrorCode::VEHICLE_STATE_ASLEEP, at(1, 0));
+    car.webhooks[0].status.disabled = Some(Disabled::Operator);
+    let outcome = car.step(Input::Tick, at(1, 0) + MINUTE);
+    assert_eq!((slots(&outcome), lapses(&outcome)), (vec![], vec![(at(1, 0), Lapse::SwitchedOff)]));
+    assert_eq!(lapses(&car.step(Input::Tick, at(1, 0) + 2 * MINUTE)), []);
 }
 
 #[test]

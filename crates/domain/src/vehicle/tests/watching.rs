@@ -110,11 +110,15 @@ impl Car {
 
     /// What follows a read that brings these values.
     fn read(&mut self, values: Values<'_>, now: Timestamp) -> Vec<Occasion> {
+        occasions(&self.answer(values, now))
+    }
+
+    fn answer(&mut self, values: Values<'_>, now: Timestamp) -> Outcome {
         let answer = |(signal, outcome): &(SignalId, Result<Value, ErrorCode>)| Answer {
             signal: *signal,
             outcome: outcome.clone().map(|value| (value, Some(now))).map_err(Fault::from),
         };
-        occasions(&self.step(Input::Answers(values.iter().map(answer).collect()), now))
+        self.step(Input::Answers(values.iter().map(answer).collect()), now)
     }
 
     fn fail(&mut self, code: ErrorCode, now: Timestamp) -> Vec<Occasion> {
@@ -125,6 +129,7 @@ impl Car {
     /// What follows readings, each with the minute in which it was measured.
     fn push(&mut self, readings: &[(SignalId, f64, i64)], now: Timestamp) -> Outcome {
         let reading = |&(signal, value, observed): &(SignalId, f64, i64)| Reading {
+            feed: FeedKey(1),
             signal,
             value: Value::Number(value),
             observed_at: Some(at(observed)),
@@ -400,6 +405,7 @@ fn held_readings_fire_when_their_time_has_come() {
     car.document.pushes.only = true;
     car.push(&[(STATE_OF_CHARGE, 80.0, 0)], at(0));
     let held = |value, minute: i64, now| Reading {
+        feed: FeedKey(1),
         signal: STATE_OF_CHARGE,
         value: Value::Number(value),
         observed_at: Some(at(minute)),
@@ -519,6 +525,7 @@ fn a_second_webhook_about_charging_takes_nothing_from_the_first() {
 fn a_charging_event_happened_when_the_car_measured_it() {
     let mut car = Car::on(charging_events());
     let flag = |charging, minute, now| Reading {
+        feed: FeedKey(1),
         signal: IS_CHARGING,
         value: Value::Flag(charging),
         observed_at: Some(at(minute)),
@@ -579,4 +586,40 @@ fn a_car_that_begins_to_drive_is_read_sooner() {
     assert!(planned > at(170), "{planned:?}");
     car.push(&[(SPEED, 50.0, 141)], at(141));
     assert!(car.document.watching.read_at.unwrap() <= at(142));
+}
+
+/// What fired by a read, and what it was held against.
+fn causes(car: &mut Car, values: Values<'_>, now: Timestamp) -> Vec<(Fired, Option<Value>)> {
+    let outcome = car.answer(values, now);
+    let of_events = |cause: &Cause| outcome.events.iter().any(|event| event.sequence == cause.sequence);
+    let causes = outcome.observations.iter().flat_map(|observation| &observation.causes);
+    assert!(causes.clone().all(of_events), "{outcome:?}");
+    causes.map(|cause| (cause.fired, cause.before.clone())).collect()
+}
+
+#[test]
+fn an_event_keeps_what_it_was_decided_by() {
+    let mut car = Car::on(unified());
+    let mut first = full(80.0, 100.0);
+    first[0].1 = Err(ASLEEP);
+    assert_eq!(causes(&mut car, &first, at(0)), []);
+    let charge = Fired::Signal(STATE_OF_CHARGE);
+    let odometer = Fired::Signal(ODOMETER);
+    assert_eq!(
+        causes(&mut car, &full(80.0, 100.0), at(5)),
+        [(charge, None)],
+        "the first value after an error"
+    );
+    let both = causes(&mut car, &full(81.0, 120.0), at(10));
+    assert_eq!(both, [(charge, Some(Value::Number(80.0))), (odometer, Some(Value::Number(100.0)))]);
+    assert_eq!(causes(&mut car, &full(81.0, 120.0), at(15)), []);
+}
+
+#[test]
+fn a_charging_event_keeps_what_it_was_decided_by() {
+    let mut car = Car::on(charging_events());
+    let says = |charging| [(IS_CHARGING, Ok(Value::Flag(charging)))];
+    assert_eq!(causes(&mut car, &says(false), at(0)), []);
+    let started = causes(&mut car, &says(true), at(5));
+    assert_eq!(started, [(Fired::Charging(ChargingEvent::Started), Some(Value::Flag(false)))]);
 }

@@ -126,5 +126,5 @@ fn observation(at: domain::time::Timestamp) -> Observation {
         },
     ];
     signals.sort_by_key(|observed| observed.signal);
-    Observation { taken_at: at, signals }
+    Observation { taken_at: at, signals, causes: vec![] }
 }

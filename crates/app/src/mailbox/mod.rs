@@ -2,10 +2,13 @@
 //!
 //! Each vehicle belongs to one shard, and a shard steps a vehicle once per batch, so a vehicle never conflicts with
 //! itself inside this process; between processes the version of its document decides, and the loser steps again from
-//! what is stored. A batch is one load, one commit, and one hand-over to the lanes.
+//! what is stored. A batch is one load, one commit, and one hand-over to the lanes. Vehicles that are pushed about stay open
+//! in memory between their steps.
+
+mod kept;
+mod waiting;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -15,17 +18,22 @@ use std::{
 
 use domain::{
     delivery::History,
-    ids::VehicleNo,
+    ids::{UserId, VehicleNo},
     time::Timestamp,
-    vehicle::{self, Document, Input, Lapse, Occasion, Outcome},
+    vehicle::{self, Document, Input, Lapse, Occasion, Outcome, RowChange, VehicleInfo},
     webhook::{Revision, Webhook},
 };
 use hashbrown::HashMap;
 use store::{
-    LoadedVehicle, LogStatus, NewEvent, NewLapse, NewObservation, StepCommit, StepResult, StoreError,
+    LoadedVehicle, LogStatus, NewEvent, NewLapse, NewObservation, SourceRef, StepCommit, StepResult,
+    StoreError, Version,
 };
 use tokio::sync::{mpsc, oneshot};
 
+use self::{
+    kept::Kept,
+    waiting::{Waiting, count},
+};
 use crate::{
     App, AppError, DataKey, WebhookEntry, What,
     delivery::{Entry, lane_of},
@@ -38,14 +46,17 @@ const SHARDS: usize = 4;
 const WAITING: usize = 16_384;
 /// Letters stepped at once.
 const BATCH: usize = 1_024;
-/// Readings that one step takes in.
-const MOST_READINGS: usize = 1_024;
 /// How often a step is begun anew after conflicts before its sender learns that it failed.
 const TRIES: u8 = 20;
 
-/// A vehicle as it was loaded, opened.
+/// A vehicle as it is stored, opened.
 pub(crate) struct Opened {
-    pub loaded: LoadedVehicle,
+    pub no: VehicleNo,
+    pub info: Arc<VehicleInfo>,
+    pub user: UserId,
+    pub source: SourceRef,
+    /// The version that a commit must name.
+    pub version: Version,
     pub document: Document,
     pub key: Arc<DataKey>,
 }
@@ -107,7 +118,7 @@ impl App {
 
 /// Steps the letters of one shard until the process stops.
 pub(crate) async fn run(app: Arc<App>, _shard: usize, mut letters: mpsc::Receiver<Letter>) {
-    let mut waiting = Waiting::default();
+    let (mut waiting, mut kept) = (Waiting::default(), Kept::default());
     let mut received = Vec::new();
     loop {
         if waiting.is_empty() {
@@ -129,92 +140,17 @@ pub(crate) async fn run(app: Arc<App>, _shard: usize, mut letters: mpsc::Receive
         }
         let taken = waiting.take(BATCH);
         let before = count(&taken);
-        let again = step_batch(&app, taken).await;
+        let again = step_batch(&app, taken, &mut kept).await;
         app.mailbox.pending.fetch_sub(before - count(&again), Ordering::Relaxed);
         again.into_iter().for_each(|letter| waiting.put_back(letter));
     }
 }
 
-/// How many letters these stand for.
-fn count(letters: &[Letter]) -> usize {
-    letters.iter().map(|letter| letter.joined).sum()
-}
-
-/// Letters that wait for their step.
-///
-/// They are taken in the order of their vehicles' numbers, round and round. Answers come in the order of the cars' moods,
-/// but neighbours lie on the same pages of the store: committed together, they are written together. A letter waits for
-/// one round at most, and the letters of one vehicle keep their order.
-#[derive(Default)]
-struct Waiting {
-    letters: BTreeMap<VehicleNo, VecDeque<Letter>>,
-    count: usize,
-    /// Where the round goes on.
-    next: VehicleNo,
-}
-
-impl Waiting {
-    fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    fn put(&mut self, letter: Letter) {
-        self.count += 1;
-        self.letters.entry(letter.vehicle).or_default().push_back(letter);
-    }
-
-    /// A letter whose step has to be made again comes before later ones of its vehicle.
-    fn put_back(&mut self, letter: Letter) {
-        self.count += letter.joined;
-        self.letters.entry(letter.vehicle).or_default().push_front(letter);
-    }
-
-    /// The first letters of so many vehicles at most.
-    fn take(&mut self, most: usize) -> Vec<Letter> {
-        let ahead = self.letters.range(self.next..);
-        let round = ahead.chain(self.letters.range(..self.next));
-        let vehicles: Vec<VehicleNo> = round.map(|(&vehicle, _)| vehicle).take(most).collect();
-        if let Some(last) = vehicles.last() {
-            self.next = VehicleNo(last.0 + 1);
-        }
-        let taken: Vec<Letter> =
-            vehicles.into_iter().filter_map(|vehicle| self.take_first(vehicle)).collect();
-        self.count -= count(&taken);
-        taken
-    }
-
-    /// The first letter of a vehicle; readings that follow readings join them.
-    fn take_first(&mut self, vehicle: VehicleNo) -> Option<Letter> {
-        let letters = self.letters.get_mut(&vehicle)?;
-        let mut letter = letters.pop_front()?;
-        while letters.front_mut().is_some_and(|later| join(&mut letter, later)) {
-            letters.pop_front();
-        }
-        if letters.is_empty() {
-            self.letters.remove(&vehicle);
-        }
-        Some(letter)
-    }
-}
-
-/// Joins readings to earlier ones of the same vehicle; false when the letters are of another kind.
-fn join(first: &mut Letter, later: &mut Letter) -> bool {
-    let (Input::Readings(readings), Input::Readings(more)) = (&mut first.input, &mut later.input) else {
-        return false;
-    };
-    if readings.len() + more.len() > MOST_READINGS {
-        return false;
-    }
-    readings.append(more);
-    first.replies.append(&mut later.replies);
-    first.joined += later.joined;
-    true
-}
-
 /// A step that is made and waits to be committed.
 struct Made {
     letter: Letter,
-    loaded: LoadedVehicle,
+    /// With the document that the step has made.
+    opened: Opened,
     outcome: Outcome,
     webhooks: Vec<Arc<WebhookEntry>>,
 }
@@ -223,10 +159,10 @@ struct Made {
 ///
 /// Webhooks do not change from here until the events are committed and handed over: so none is made for a webhook that
 /// has just been switched off or deleted, behind the tombstone that covers what is queued for it.
-async fn step_batch(app: &Arc<App>, letters: Vec<Letter>) -> Vec<Letter> {
+async fn step_batch(app: &Arc<App>, letters: Vec<Letter>, kept: &mut Kept) -> Vec<Letter> {
     let _unchanged = app.webhooks_change.read().await;
     let now = app.now() + EARLY * u32::from(Planted::EarlyByAMinute.is_here());
-    let opened = match open_all(app, letters).await {
+    let opened = match open_all(app, letters, kept).await {
         Ok(opened) => opened,
         Err((letters, error)) => {
             refuse(letters, error);
@@ -234,26 +170,25 @@ async fn step_batch(app: &Arc<App>, letters: Vec<Letter>) -> Vec<Letter> {
         }
     };
     let (mut made, mut commits) = (Vec::with_capacity(opened.len()), Vec::with_capacity(opened.len()));
-    for (mut letter, opened) in opened {
-        let Opened { loaded, mut document, key } = opened;
-        let webhooks = webhooks_of(app, &document, &letter.input);
+    for (mut letter, mut opened) in opened {
+        let webhooks = webhooks_of(app, &opened.document, &letter.input);
         let refs: Vec<&Webhook> = webhooks.iter().map(|entry| entry.webhook()).collect();
         let input = letter.input.clone();
-        let mut outcome = vehicle::step(&mut document, &loaded.info, &refs, input, now);
+        let mut outcome = vehicle::step(&mut opened.document, &opened.info, &refs, input, now);
         spoil(&mut outcome, letter.tries, &refs);
         if outcome.unchanged {
             // A clock that went back has made the vehicle due again later.
-            app.notice_due(loaded.source.pool, outcome.next_due.filter(|&due| due > now));
+            app.notice_due(opened.source.pool, outcome.next_due.filter(|&due| due > now));
             answer(&mut letter, Ok(()));
             continue;
         }
-        commits.push(commit_of(app, &loaded, &document, &outcome, &key, now));
-        made.push(Made { letter, loaded, outcome, webhooks });
+        commits.push(commit_of(app, &opened, &outcome, now));
+        made.push(Made { letter, opened, outcome, webhooks });
     }
     if Planted::AnswerBeforeCommit.is_here() {
         made.iter_mut().for_each(|made: &mut Made| answer(&mut made.letter, Ok(())));
     }
-    commit(app, made, commits, now).await
+    commit(app, made, commits, kept, now).await
 }
 
 /// How early slots come where that is planted.
@@ -287,11 +222,18 @@ fn spoil(outcome: &mut Outcome, tries: u8, webhooks: &[&Webhook]) {
 
 type OpenedLetters = Vec<(Letter, Opened)>;
 
-/// Loads and opens the vehicles of letters that do not bring theirs along; letters to vehicles that are gone are answered.
+/// Loads and opens the vehicles of letters that do not bring theirs along and that are not kept; letters to vehicles that are
+/// gone are answered.
 async fn open_all(
     app: &Arc<App>,
     mut letters: Vec<Letter>,
+    kept: &mut Kept,
 ) -> Result<OpenedLetters, (Vec<Letter>, AppError)> {
+    for letter in &mut letters {
+        // What a letter brings along is as new: if not, its commit fails, and it is stepped again.
+        let open = kept.take(letter.vehicle).map(Box::new);
+        letter.opened = letter.opened.take().or(open);
+    }
     let missing: Vec<VehicleNo> =
         letters.iter().filter(|letter| letter.opened.is_none()).map(|letter| letter.vehicle).collect();
     let loaded = match open_vehicles(app, missing).await {
@@ -338,7 +280,8 @@ async fn open_vehicles(
 pub(crate) fn open(loaded: LoadedVehicle, key: Arc<DataKey>) -> Result<Opened, AppError> {
     let plain = key.open(What::Document, loaded.info.id.0, &loaded.document)?;
     let document = Document::decode(&plain).map_err(|error| AppError::Internal(error.to_string()))?;
-    Ok(Opened { loaded, document, key })
+    let LoadedVehicle { no, info, user, source, version, .. } = loaded;
+    Ok(Opened { no, info: Arc::new(info), user, source, version, document, key })
 }
 
 /// The webhooks that a step has to know: those that the vehicle is on, and the one that it is put on.
@@ -350,18 +293,12 @@ pub(crate) fn webhooks_of(app: &App, document: &Document, input: &Input) -> Vec<
     app.registry.webhooks_of(document.subscriptions.iter().map(|on| on.webhook).chain(new))
 }
 
-fn commit_of(
-    app: &App,
-    loaded: &LoadedVehicle,
-    document: &Document,
-    outcome: &Outcome,
-    key: &DataKey,
-    now: Timestamp,
-) -> StepCommit {
-    let id = loaded.info.id.0;
+fn commit_of(app: &App, opened: &Opened, outcome: &Outcome, now: Timestamp) -> StepCommit {
+    let Opened { document, key, .. } = opened;
+    let id = opened.info.id.0;
     StepCommit {
-        vehicle: loaded.no,
-        expected: loaded.version,
+        vehicle: opened.no,
+        expected: opened.version,
         document: key.seal(&*app.dice, What::Document, id, &document.encode()),
         due: outcome.next_due,
         observations: outcome
@@ -407,7 +344,13 @@ fn commit_of(
 }
 
 /// Commits steps, tells whoever waits, and hands the events to the lanes.
-async fn commit(app: &Arc<App>, made: Vec<Made>, commits: Vec<StepCommit>, now: Timestamp) -> Vec<Letter> {
+async fn commit(
+    app: &Arc<App>,
+    made: Vec<Made>,
+    commits: Vec<StepCommit>,
+    kept: &mut Kept,
+    now: Timestamp,
+) -> Vec<Letter> {
     if commits.is_empty() {
         return Vec::new();
     }
@@ -421,18 +364,24 @@ async fn commit(app: &Arc<App>, made: Vec<Made>, commits: Vec<StepCommit>, now: 
         }
     };
     let count = results.len();
-    let (mut again, mut events) = (Vec::new(), Vec::new());
+    let (mut again, mut events, mut pushed) = (Vec::new(), Vec::new(), Vec::new());
     let mut revisions = HashMap::new();
     for (mut made, result) in made.into_iter().zip(results) {
         match result {
-            StepResult::Committed { events: numbers, tombstones, .. } => {
+            StepResult::Committed { version, events: numbers, tombstones, .. } => {
                 for tombstone in tombstones {
                     app.lanes.bury(tombstone);
                 }
                 report(&made.outcome, now);
-                app.notice_due(made.loaded.source.pool, made.outcome.next_due);
+                pushed.append(&mut made.outcome.pushed);
+                app.notice_due(made.opened.source.pool, made.outcome.next_due);
                 answer(&mut made.letter, Ok(()));
-                events.extend(entries_of(made, numbers, &mut revisions, now));
+                let stays = is_pushed(&made);
+                let (opened, entries) = entries_of(made, numbers, &mut revisions, now);
+                events.extend(entries);
+                if stays {
+                    kept.keep(Opened { version, ..opened });
+                }
             }
             StepResult::Conflict if made.letter.tries < TRIES => {
                 made.letter.tries += 1;
@@ -444,6 +393,7 @@ async fn commit(app: &Arc<App>, made: Vec<Made>, commits: Vec<StepCommit>, now: 
             StepResult::Gone => answer(&mut made.letter, Err(GONE)),
         }
     }
+    app.feeds.note(&pushed);
     metrics::stepped(count, again.len(), app.clock.monotonic().saturating_sub(begun));
     if !events.is_empty() {
         events.sort_by_key(|(_, entry): &(_, Entry)| entry.no);
@@ -452,15 +402,21 @@ async fn commit(app: &Arc<App>, made: Vec<Made>, commits: Vec<StepCommit>, now: 
     again
 }
 
-/// The events of a committed step as entries of their lanes.
+/// Whether more readings of the vehicle will come soon.
+fn is_pushed(made: &Made) -> bool {
+    let is_connected = !made.outcome.rows.contains(&RowChange::Disconnect);
+    matches!(made.letter.input, Input::Readings(_)) && is_connected
+}
+
+/// The events of a committed step as entries of their lanes, and the vehicle as it is now.
 fn entries_of(
     made: Made,
     numbers: Vec<domain::ids::EventNo>,
     revisions: &mut HashMap<(domain::ids::WebhookNo, u32), Arc<Revision>>,
     now: Timestamp,
-) -> Vec<(store::LaneKey, Entry)> {
+) -> (Opened, Vec<(store::LaneKey, Entry)>) {
     let observations: Vec<_> = made.outcome.observations.into_iter().map(Arc::new).collect();
-    let info = Arc::new(made.loaded.info);
+    let opened = made.opened;
     let entry = |(event, no): (vehicle::Event, _)| {
         let webhook = made.webhooks.iter().find(|entry| entry.webhook().no == event.webhook)?.webhook();
         let revision = revisions
@@ -476,16 +432,17 @@ fn entries_of(
             at: event.at,
             sequence: event.sequence,
             occasion: event.occasion,
-            vehicle: made.loaded.no,
-            user: made.loaded.user,
-            info: info.clone(),
+            vehicle: opened.no,
+            user: opened.user,
+            info: opened.info.clone(),
             observation: observations[event.observation].clone(),
             revision,
             history: History::default(),
         };
         Some((lane, entry))
     };
-    made.outcome.events.into_iter().zip(numbers).filter_map(entry).collect()
+    let entries = made.outcome.events.into_iter().zip(numbers).filter_map(entry).collect();
+    (opened, entries)
 }
 
 fn report(outcome: &Outcome, now: Timestamp) {
@@ -512,46 +469,5 @@ fn refuse(letters: Vec<Letter>, error: AppError) {
             ticket.failed();
         }
         answer(&mut letter, Err(error.clone()));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn letter(vehicle: i64, tries: u8) -> Letter {
-        let vehicle = VehicleNo(vehicle);
-        Letter { vehicle, input: Input::Tick, opened: None, replies: vec![], ticket: None, tries, joined: 1 }
-    }
-
-    fn waiting(vehicles: &[i64]) -> Waiting {
-        let mut waiting = Waiting::default();
-        vehicles.iter().for_each(|&vehicle| waiting.put(letter(vehicle, 0)));
-        waiting
-    }
-
-    fn taken(waiting: &mut Waiting, most: usize) -> Vec<i64> {
-        waiting.take(most).iter().map(|letter| letter.vehicle.0).collect()
-    }
-
-    #[test]
-    fn neighbours_are_stepped_together_and_nobody_waits_longer_than_a_round() {
-        let mut waiting = waiting(&[9, 2, 7, 4]);
-        assert_eq!(taken(&mut waiting, 2), [2, 4]);
-        [1, 3, 8].iter().for_each(|&vehicle| waiting.put(letter(vehicle, 0)));
-        assert_eq!(taken(&mut waiting, 2), [7, 8]);
-        assert_eq!(taken(&mut waiting, 9), [9, 1, 3]);
-        assert!(waiting.is_empty());
-    }
-
-    #[test]
-    fn a_vehicle_is_stepped_once_per_batch_and_its_letters_keep_their_order() {
-        let mut waiting = Waiting::default();
-        [(5, 1), (5, 2), (6, 0)].iter().for_each(|&(vehicle, tries)| waiting.put(letter(vehicle, tries)));
-        let first = waiting.take(9).remove(0);
-        assert_eq!((first.vehicle, first.tries, waiting.count), (VehicleNo(5), 1, 1));
-        waiting.put_back(first);
-        let order: Vec<u8> = (0..2).map(|_| waiting.take(1).remove(0).tries).collect();
-        assert_eq!(order, [1, 2]);
     }
 }
