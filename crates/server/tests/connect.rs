@@ -94,6 +94,54 @@ async fn an_owner_clicks_through_and_the_application_gets_a_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_result_stands_in_the_location_even_where_nobody_answers() {
+    let scene = Scene::new().await;
+    let browser = Browser::start(Looks::default()).await;
+    browser.go(&scene.url("make=FORD&redirect_uri=https%3A%2F%2Fexample.com%2Fauth")).await;
+    browser.click("button#continue-button").await;
+    browser.write("input#username", "jo@example.com").await;
+    browser.write("input#password", "secret").await;
+    browser.click("button#sign-in-button").await;
+    browser.click("button#approval-button").await;
+    browser.led_to("https://example.com/auth?code=").await;
+    scene.end(vec![browser]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_of_a_car_of_the_operator_connects_it_and_signs_in_again_when_access_was_lost() {
+    let scene = Scene::new().await;
+    let browser = Browser::start(Looks::default()).await;
+    let car = scene.server.post("/simulator/vehicles", json!({"make": "KIA", "model": "EV6"})).await;
+    let login = &car["login"];
+    let sign_in = async |password: &str| {
+        browser.write("input#username", text(login, "username")).await;
+        browser.write("input#password", password).await;
+        browser.click("button#sign-in-button").await;
+    };
+    browser.go(&scene.url("make=KIA&scope=read_vin")).await;
+    browser.click("button#continue-button").await;
+    sign_in(text(login, "password")).await;
+    browser.click("button#approval-button").await;
+    browser.led_to("code=").await;
+    let vehicles = scene.vehicles().await;
+    let path = format!("/simulator/vehicles/{}", text(&car, "id"));
+    assert_eq!(scene.server.get(&path).await["vehicleIds"], json!([vehicles[0]["id"]]));
+
+    scene.server.post(&format!("{path}/change-password"), Value::Null).await;
+    assert_eq!(scene.server.get(&path).await["state"]["account"], "password changed");
+    let Scene { server, client, .. } = &scene;
+    let vehicle = text(&vehicles[0], "id");
+    let door = format!("{}/oauth/reauthenticate?response_type=vehicle_id&client_id={client}", server.url);
+    browser.go(&format!("{door}&vehicle_id={vehicle}&state=again")).await;
+    browser.click("button#continue-button").await;
+    sign_in(text(login, "password")).await;
+    let told = scene.told(&browser.led_to("/back?").await);
+    assert_eq!((told["vehicle_id"].as_str(), told["state"].as_str()), (vehicle, "again"));
+    assert_eq!(scene.server.get(&path).await["state"].get("account"), None);
+    scene.end(vec![browser]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_owner_chooses_among_cars_takes_permissions_out_or_refuses() {
     let scene = Scene::new().await;
     let browser = Browser::start(Looks::default()).await;

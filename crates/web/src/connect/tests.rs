@@ -203,6 +203,43 @@ async fn an_owner_agrees_and_the_application_gets_a_code_that_opens_the_vehicle(
 }
 
 #[tokio::test]
+async fn the_code_is_redeemed_by_its_application_with_the_verifier_that_belongs_to_it() {
+    let server = Server::new().await;
+    let made =
+        server.admin(Method::POST, "/applications", json!({"name": "A", "redirectUris": [REDIRECT]})).await;
+    let (client, secret) = (made.text("id"), made.text("clientSecret"));
+    // The example of RFC 7636, appendix B.
+    let (verifier, hash) =
+        ("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    let sent = form::write([
+        ("redirect_uri", REDIRECT),
+        ("code_challenge", hash),
+        ("code_challenge_method", "S256"),
+    ]);
+    let owner = Visitor::of(&server, client.clone()).in_test_mode(&sent).await;
+    let mut owner = owner.signed_in("CHEVROLET", "2-cars@x.example").await;
+    let to = owner.approve(&[("vehicle", "1"), ("permission", "read_vin")]).await;
+    let told = told(&to);
+    let redeem = async |verifier: &str, redirect: &str| {
+        let body = form::write([
+            ("grant_type", "authorization_code"),
+            ("code", value(&told, "code")),
+            ("redirect_uri", redirect),
+            ("client_id", &client),
+            ("client_secret", &secret),
+            ("code_verifier", verifier),
+        ]);
+        let request = Request::post("/oauth/token");
+        let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        server.send(request.body(Body::from(body)).unwrap()).await
+    };
+    redeem("another-verifier-that-is-long-enough-to-be-one", REDIRECT).await.expect(400);
+    redeem(verifier, "https://app.example/auth").await.expect(400);
+    redeem(verifier, REDIRECT).await.expect(200).text("access_token");
+    redeem(verifier, REDIRECT).await.expect(400);
+}
+
+#[tokio::test]
 async fn an_owner_and_a_car_are_found_again_across_disconnecting() {
     let server = Server::new().await;
     let client = application(&server).await;
@@ -420,6 +457,9 @@ async fn a_battery_that_is_not_known_is_asked_for_and_kept() {
     assert!(owner.shown.body.contains("Choose one of the batteries."));
     owner.must("battery", &[("vin", &vin), ("capacity", "40500")]).await;
     owner.approve(&[("vehicle", "0"), ("permission", "read_battery")]).await;
+    let vehicles = server.admin(Method::GET, "/vehicles", Value::Null).await.json();
+    let vehicle = vehicles["items"][0]["id"].as_str().unwrap().parse().unwrap();
+    assert_eq!(server.app.chosen_capacity(vehicle).await.unwrap(), Some(40.5));
     let mut owner = visitor("read_battery").await;
     owner.must("battery", &[("vin", &vin), ("action", "unknown")]).await;
     owner.is_at("permissions");
@@ -1035,6 +1075,7 @@ async fn a_link_lets_an_owner_say_which_battery_a_vehicle_has_for_thirty_days() 
     let told = told(&to);
     assert_eq!((value(&told, "vehicle_id"), value(&told, "selected_capacity")), (vehicle.as_str(), "40.5"));
     assert_eq!(value(&told, "reason"), "battery_capacity");
+    assert_eq!(server.app.chosen_capacity(vehicle.parse().unwrap()).await.unwrap(), Some(40.5));
 
     owner.send_to(&path.replace("token=", "token=00")).await;
     owner.must("start", &[]).await;

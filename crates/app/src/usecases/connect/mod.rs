@@ -711,6 +711,12 @@ impl App {
         ))
     }
 
+    /// The battery that the owner of a vehicle has chosen for it, in kWh.
+    pub async fn chosen_capacity(&self, vehicle: VehicleId) -> Result<Option<f64>, AppError> {
+        let row = self.vehicle(vehicle, None).await?;
+        Ok(self.store.capacity(row.no).await?.map(|wh| f64::from(wh) / 1_000.0))
+    }
+
     /// To the choice of a battery, when the link is one of ours.
     async fn to_capacity(&self, visit: Visit) -> Result<Motion, AppError> {
         match self.car_of_link(&visit).await? {
