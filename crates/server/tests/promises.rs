@@ -328,6 +328,42 @@ impl Trip {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_shell_looks_after_client_secrets_and_management_tokens() {
+    let folder = folder();
+    let server = Server::serve(&folder.path().join("data"), &[]).await;
+    let made = server.cli(&["app", "create", "Shell", "--json"]).await.json();
+    let app = text(&made, "id");
+    let secrets = async || server.cli(&["app", "secrets", app, "--json"]).await.json();
+    for _ in 0..2 {
+        let added = server.cli(&["app", "add-secret", app, "--json"]).await.json();
+        assert!(text(&added, "clientSecret").ends_with(text(&added, "hint")));
+    }
+    let fourth = server.cli(&["app", "add-secret", app]).await;
+    assert!(fourth.code == 1 && fourth.errors.contains("at most 3 secrets"), "{fourth:?}");
+    let listed = secrets().await;
+    assert_eq!(items(&listed).len(), 3);
+    let first = text(&made, "clientSecret");
+    assert_eq!(server.cli(&["app", "remove-secret", app, &first[first.len() - 6..]]).await.output, "done\n");
+    let left = secrets().await;
+    assert_eq!(items(&left), &items(&listed)[1..]);
+
+    let until = async || {
+        let shown = server.cli(&["app", "show", app, "--json"]).await.json();
+        shown["managementTokenOverlapUntil"].clone()
+    };
+    let rotate = ["app", "rotate-token", app, "--json", "--overlap-seconds"];
+    let rotated = server.cli(&[&rotate[..], &["3600"]].concat()).await.json();
+    assert_ne!(rotated["managementToken"], made["managementToken"]);
+    assert!(until().await.is_string() && until().await == rotated["managementTokenOverlapUntil"]);
+    let again = server.cli(&[&rotate[..], &["3600"]].concat()).await;
+    assert!(again.code == 1 && again.errors.contains("end that overlap first"), "{again:?}");
+    let ended = server.cli(&["app", "end-overlap", app, "--json"]).await.json();
+    assert!(ended["managementTokenOverlapUntil"].is_null() && until().await.is_null());
+    server.cli(&["app", "rotate-token", app, "--json"]).await.json();
+    assert!(until().await.is_null());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_shell_does_everything_from_an_application_to_a_restored_backup() {
     let folder = folder();
     let data = folder.path().join("data");

@@ -138,6 +138,7 @@ async fn fault_g8_what_is_too_large_is_refused() {
         assert!(answered.starts_with("HTTP/1.1 431"), "{answered}");
     }
     assert_eq!(server.status("/healthz").await, 200);
+    server.stop().await;
 }
 
 /// A connection from another address of this machine.

@@ -341,9 +341,9 @@ impl Server {
         Self::start(limits, Plans::default()).await
     }
 
-    /// One where the plan of this name has these webhooks only, and two requests a month.
+    /// One where the plan of this name has these webhooks only, two requests a month, and three vehicles.
     pub(crate) async fn with_plan(name: &str, webhooks: &[Kind]) -> Self {
-        let plan = Plan { webhooks: webhooks.to_vec(), requests: Some(2), ..Plan::default() };
+        let plan = Plan { webhooks: webhooks.to_vec(), requests: Some(2), vehicles: Some(3) };
         Self::start(Limits::default(), Plans([(name.to_owned(), plan)].into())).await
     }
 

@@ -14,9 +14,7 @@
 
 mod bodies;
 
-pub use super::Links;
-
-use super::{json::Writer, sample};
+use super::{Links, json::Writer, sample};
 use crate::{
     errors::ErrorCode,
     ids::{EventId, RequestId, VehicleId, WebhookId},

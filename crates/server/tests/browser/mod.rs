@@ -1,5 +1,7 @@
 //! A real browser, driven over WebDriver: Chromium without a window, with a profile of its own and no way out.
 
+#![allow(dead_code, reason = "not every test program uses all of it")]
+
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use hyper::Method;

@@ -203,6 +203,24 @@ fn row_h08_a_changed_token_signs_challenges_and_data_from_now_on() {
 }
 
 #[test]
+fn row_h08_while_two_tokens_count_the_old_one_signs_and_then_the_new_one() {
+    let (mut world, hook) = one_car();
+    world.advance_to("16:30");
+    let token = world.rotate_token_over(seconds(2 * 3_600));
+    world.advance_to("17:30");
+    world.verify(hook);
+    world.outage(seconds(5));
+    world.advance_to("18:20");
+    world.confide(hook, &token);
+    world.advance_to("19:10");
+    world.verify(hook);
+    world.outage(seconds(5));
+    world.advance_to("20:10");
+    assert_eq!((world.posts(hook).len(), world.probes().len()), (5, 3));
+    check_requests(&world);
+}
+
+#[test]
 fn every_attempt_of_an_occurrence_carries_the_same_id_and_data() {
     let (mut world, hook) = one_car();
     world.receiver_will(hook, &[answers(500); 4], answers(200));

@@ -136,14 +136,15 @@ pub(crate) fn revoke(
     application: ApplicationNo,
     now: Timestamp,
 ) -> Result<bool> {
-    let refresh = refresh_token(tx, hash)?.filter(|(grant, _)| grant.application == application);
+    let refresh = refresh_token(tx, hash)?
+        .filter(|(grant, token)| grant.application == application && token.expires_at > now);
     if let Some((grant, _)) = refresh {
         revoke_grant(tx, grant.no, now)?;
         return Ok(true);
     }
     let removed = tx
-        .prepare_cached("DELETE FROM token WHERE hash = ?1 AND application = ?2")?
-        .execute(params![hash, application.0])?;
+        .prepare_cached("DELETE FROM token WHERE hash = ?1 AND application = ?2 AND expires_at > ?3")?
+        .execute(params![hash, application.0, now.as_micros()])?;
     Ok(removed > 0)
 }
 

@@ -288,8 +288,11 @@ async fn end_overlap(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Server;
-    use axum::http::Method;
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use crate::testing::{Answered, Server, Tenant, receiver};
+    use domain::signature;
     use serde_json::{Value, json};
 
     #[tokio::test]
@@ -338,6 +341,109 @@ mod tests {
         };
         try_with(tenant.management_token.clone()).await.expect(401);
         try_with(token).await.expect(200);
+    }
+
+    /// A server with an application whose management token is replaced with an overlap of an hour.
+    struct Overlap {
+        server: Server,
+        tenant: Tenant,
+        old: String,
+        new: String,
+        until: String,
+    }
+
+    impl Overlap {
+        async fn new() -> Self {
+            let server = Server::new().await;
+            let tenant = server.tenant("A").await;
+            let path = format!("/applications/{}/management-token/rotate", tenant.application);
+            let body = json!({"overlapSeconds": 3_600});
+            let rotated = server.admin(Method::POST, &path, body).await.expect(200);
+            let (old, new) = (tenant.management_token.clone(), rotated.text("managementToken"));
+            Self { old, new, until: rotated.text("managementTokenOverlapUntil"), server, tenant }
+        }
+
+        async fn ask(&self, method: Method, path: &str, body: Value) -> Answered {
+            self.server.admin(method, &format!("/applications/{}{path}", self.tenant.application), body).await
+        }
+
+        /// Until when the view says that the old token counts.
+        async fn shown(&self) -> Value {
+            self.ask(Method::GET, "", Value::Null).await.expect(200).json()["managementTokenOverlapUntil"]
+                .take()
+        }
+
+        /// Whether management calls may present a token.
+        async fn opens(&self, token: &str) -> bool {
+            let path = format!("/v2.0/vehicles/{}/webhooks/{}", self.tenant.vehicle, self.tenant.webhook);
+            let answered = self.server.request(Method::DELETE, &path, token, Value::Null).await;
+            [200, 401].into_iter().find(|&status| answered.status == status).expect("one of both") == 200
+        }
+
+        /// Whether a receiver that knows only this token passes a verification, and sees good signatures.
+        async fn is_signed_with(&self, token: &str) -> bool {
+            self.server.clock.pass(Duration::from_secs(1));
+            let (answer, token) = (receiver(token.to_owned(), 200), token.to_owned());
+            let good = Arc::new(AtomicBool::new(false));
+            let is_good = good.clone();
+            self.server.outbound.answer(move |post| {
+                let expected = signature::sign(&token, &post.body);
+                is_good.store(post.signature.as_deref() == Some(&expected), Ordering::Relaxed);
+                answer(post)
+            });
+            let path = format!("/webhooks/{}/verify", self.tenant.webhook);
+            let verified = self.server.admin(Method::POST, &path, Value::Null).await.expect(200).json();
+            let passed = verified["lastVerification"]["passed"] == true;
+            assert_eq!(good.load(Ordering::Relaxed), passed, "signature and challenge go together");
+            passed
+        }
+    }
+
+    #[tokio::test]
+    async fn while_two_management_tokens_count_either_opens_and_the_old_one_signs() {
+        let overlap = Overlap::new().await;
+        assert_eq!(overlap.shown().await, overlap.until);
+        assert!(overlap.opens(&overlap.old).await && overlap.opens(&overlap.new).await);
+        assert!(overlap.is_signed_with(&overlap.old).await && !overlap.is_signed_with(&overlap.new).await);
+    }
+
+    #[tokio::test]
+    async fn after_an_overlap_or_its_early_end_only_the_new_management_token_counts() {
+        for early in [true, false] {
+            let overlap = Overlap::new().await;
+            if early {
+                let ended = overlap.ask(Method::POST, "/management-token/end-overlap", Value::Null).await;
+                assert_eq!(ended.expect(200).json()["managementTokenOverlapUntil"], Value::Null);
+            } else {
+                overlap.server.clock.pass(Duration::from_secs(3_600));
+            }
+            assert_eq!(overlap.shown().await, Value::Null);
+            assert!(!overlap.opens(&overlap.old).await && overlap.opens(&overlap.new).await);
+            assert!(
+                !overlap.is_signed_with(&overlap.old).await && overlap.is_signed_with(&overlap.new).await
+            );
+            overlap.server.settle().await;
+            let id = overlap.tenant.application.parse().unwrap();
+            let entry = overlap.server.app.application(id).unwrap();
+            assert_eq!(entry.application.retiring, None, "the old one is forgotten");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_overlap_has_bounds_and_there_is_one_at_a_time() {
+        let overlap = Overlap::new().await;
+        let rotate = async |seconds: u64| {
+            overlap.ask(Method::POST, "/management-token/rotate", json!({"overlapSeconds": seconds})).await
+        };
+        let refused = rotate(30 * 24 * 3_600 + 1).await.expect(400);
+        assert_eq!(refused.text("field"), "overlapSeconds");
+        rotate(60).await.expect(409);
+        assert!(overlap.opens(&overlap.old).await && overlap.opens(&overlap.new).await);
+        let newest = rotate(0).await.expect(200);
+        assert_eq!(newest.json()["managementTokenOverlapUntil"], Value::Null);
+        assert!(!overlap.opens(&overlap.old).await && !overlap.opens(&overlap.new).await);
+        assert!(overlap.opens(&newest.text("managementToken")).await);
+        rotate(30 * 24 * 3_600).await.expect(200);
     }
 
     #[tokio::test]

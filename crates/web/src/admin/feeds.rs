@@ -204,6 +204,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_feed_ends_with_its_application() {
+        let server = Server::new().await;
+        let made = server.admin(Method::POST, "/applications", json!({"name": "A"})).await.expect(201);
+        let application = format!("/applications/{}", made.text("id"));
+        let feed = server.admin(Method::POST, &format!("{application}/feeds"), json!({"name": "Cars"})).await;
+        let token = feed.expect(201).text("token");
+        server.admin(Method::DELETE, &application, Value::Null).await.expect(204);
+        assert!(server.app.feed(&token).is_none());
+        let pushed = server.request(Method::POST, "/ingest/v1/readings", &token, json!([])).await;
+        pushed.expect(401);
+    }
+
+    #[tokio::test]
     async fn a_feed_shows_that_its_readings_keep_coming_late() {
         let server = Server::new().await;
         let tenant = server.tenant("A").await;

@@ -451,6 +451,23 @@ mod tests {
     use domain::connect::{Permission, PermissionSet};
     use serde_json::{Value, json};
 
+    #[tokio::test]
+    async fn a_plan_with_room_for_two_more_takes_two_of_many_at_once() {
+        let server = Server::with_plan("small", &[]).await;
+        let tenant = server.tenant("A").await;
+        let application = format!("/applications/{}", tenant.application);
+        server.admin(Method::PATCH, &application, json!({"plan": "small"})).await.expect(200);
+        let path = format!("{application}/vehicles");
+        let new =
+            json!({"make": "BMW", "model": "X1", "year": 2024, "powertrain": "BEV", "region": "EUROPE"});
+        let asked = (0..20).map(|_| server.admin(Method::POST, &path, new.clone()));
+        let mut statuses: Vec<u16> =
+            futures::future::join_all(asked).await.iter().map(|answered| answered.status.as_u16()).collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses[..2], [201, 201]);
+        assert!(statuses[2..].iter().all(|&status| status == 403), "{statuses:?}");
+    }
+
     #[test]
     fn an_owner_grants_everything_unless_told_otherwise() {
         assert_eq!(granted(None).unwrap(), PermissionSet::ALL);

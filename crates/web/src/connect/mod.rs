@@ -113,14 +113,14 @@ impl Connect {
         let Begun { visit, sealed, cookie } = match begun {
             Ok(begun) => begun,
             Err(NotBegun::OnPage(problem)) => return self.bad_link(problem, language).into_response(),
-            Err(NotBegun::Away(to)) => return see_other(&to, self.over_tls),
+            Err(NotBegun::Away(to)) => return see_other(&to),
             Err(NotBegun::Ended(ended)) => {
-                let page = Page::apart(StatusCode::BAD_REQUEST, language, self.over_tls, "");
+                let page = Page::apart(StatusCode::BAD_REQUEST, language, "");
                 return done::page(&ended, page, language).into_response();
             }
             Err(NotBegun::App(error)) => return self.failed(&error, language),
         };
-        let scene = Scene { visit: &visit, sealed: &sealed, language, over_tls: self.over_tls };
+        let scene = Scene { visit: &visit, sealed: &sealed, language };
         let mut response = screens::preamble(&scene).into_response();
         response.headers_mut().insert(header::SET_COOKIE, self.set_cookie(&cookie));
         response
@@ -134,7 +134,7 @@ impl Connect {
             Err(refused) => return refused,
         };
         let language = language_of(&visit);
-        let scene = Scene { visit: &visit, sealed: fields.one("visit"), language, over_tls: self.over_tls };
+        let scene = Scene { visit: &visit, sealed: fields.one("visit"), language };
         let page = match self.screen(screen, &scene, &fields).await {
             Ok(page) => page,
             Err(error) => return self.failed(&error, language),
@@ -169,7 +169,7 @@ impl Connect {
             Screen::Grant => None,
             Screen::Trouble => visit.trouble().map(|(kind, message)| screens::trouble(scene, kind, message)),
             Screen::Done => visit.ended().map(|ended| {
-                let page = Page::of(visit, scene.language, scene.over_tls, "");
+                let page = Page::of(visit, scene.language, "");
                 done::page(&ended, page, scene.language)
             }),
         })
@@ -232,9 +232,9 @@ impl Connect {
     fn follow(&self, motion: Result<Motion, AppError>, language: Language) -> Response {
         match motion {
             Ok(Motion::To(screen, sealed)) => {
-                see_other(&form::with_query(path_of(screen), [("visit", sealed.as_str())]), self.over_tls)
+                see_other(&form::with_query(path_of(screen), [("visit", sealed.as_str())]))
             }
-            Ok(Motion::Away(to)) => see_other(&to, self.over_tls),
+            Ok(Motion::Away(to)) => see_other(&to),
             Err(error) => self.failed(&error, language),
         }
     }
@@ -252,14 +252,14 @@ impl Connect {
                 VisitRefused::Over => (StatusCode::GONE, words.over, words.over_text),
                 VisitRefused::App(error) => return self.failed(&error, language),
             };
-            let page = Page::apart(status, language, self.over_tls, title);
+            let page = Page::apart(status, language, title);
             page.with(format!("<p class=\"lead\">{}</p>\n", Text(text))).into_response()
         })
     }
 
     fn bad_link(&self, problem: PageProblem, language: Language) -> Page {
         let words = language.words();
-        Page::apart(StatusCode::BAD_REQUEST, language, self.over_tls, words.bad_link).with(format!(
+        Page::apart(StatusCode::BAD_REQUEST, language, words.bad_link).with(format!(
             "<p class=\"lead\">{}</p>\n<p class=\"hint\">{}: <span lang=\"en\">{}</span>.</p>\n",
             Text(words.bad_link_text),
             Text(words.for_developers),
@@ -270,7 +270,7 @@ impl Connect {
     fn unknown(&self, headers: &HeaderMap) -> Page {
         let language = preferred(headers);
         let words = language.words();
-        Page::apart(StatusCode::BAD_REQUEST, language, self.over_tls, words.bad_link)
+        Page::apart(StatusCode::BAD_REQUEST, language, words.bad_link)
             .with(format!("<p class=\"lead\">{}</p>\n", Text(words.bad_link_text)))
     }
 
@@ -284,7 +284,7 @@ impl Connect {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         };
-        let page = Page::apart(status, language, self.over_tls, words.internal);
+        let page = Page::apart(status, language, words.internal);
         page.with(format!("<p class=\"lead\">{}</p>\n", Text(words.internal_text))).into_response()
     }
 

@@ -8,7 +8,7 @@ use axum::{
 use domain::connect::authorize::{Destination, origin_of};
 
 use super::words::{Language, Words};
-use crate::pages::{HSTS, html::Text};
+use crate::pages::html::Text;
 
 pub(super) const STYLE_PATH: &str = "/assets/connect.css";
 pub(super) const SCRIPT_PATH: &str = "/assets/connect.js";
@@ -27,12 +27,11 @@ pub(super) struct Page {
     pub(super) script: bool,
     /// Where forms of the page may lead in the end, beside this server.
     pub(super) leads_to: Option<String>,
-    pub(super) over_tls: bool,
 }
 
 impl Page {
     /// A page of a visit.
-    pub(super) fn of(visit: &Visit, language: Language, over_tls: bool, title: &str) -> Self {
+    pub(super) fn of(visit: &Visit, language: Language, title: &str) -> Self {
         let leads_to = match &visit.request.to {
             Destination::Redirect(uri) => Some(uri.clone()),
             Destination::Hosted { .. } => None,
@@ -46,12 +45,11 @@ impl Page {
             main: String::new(),
             script: false,
             leads_to,
-            over_tls,
         }
     }
 
     /// A page of no visit that could be opened.
-    pub(super) fn apart(status: StatusCode, language: Language, over_tls: bool, title: &str) -> Self {
+    pub(super) fn apart(status: StatusCode, language: Language, title: &str) -> Self {
         Self {
             status,
             language,
@@ -61,7 +59,6 @@ impl Page {
             main: String::new(),
             script: false,
             leads_to: None,
-            over_tls,
         }
     }
 
@@ -140,12 +137,12 @@ impl IntoResponse for Page {
         let mut response = (self.status, Html(self.html())).into_response();
         let policy = HeaderValue::from_str(&self.policy()).expect("a policy is made of ASCII");
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-        guarded(response, self.over_tls)
+        guarded(response)
     }
 }
 
 /// The headers that every answer of Connect has.
-pub(super) fn guarded(mut response: Response, over_tls: bool) -> Response {
+pub(super) fn guarded(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),
@@ -157,17 +154,14 @@ pub(super) fn guarded(mut response: Response, over_tls: bool) -> Response {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if over_tls {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
-    }
     response
 }
 
 /// A redirect that a browser follows with GET, whatever it came from.
-pub(super) fn see_other(to: &str, over_tls: bool) -> Response {
+pub(super) fn see_other(to: &str) -> Response {
     match HeaderValue::from_str(to) {
-        Ok(to) => guarded((StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response(), over_tls),
-        Err(_) => guarded(StatusCode::BAD_REQUEST.into_response(), over_tls),
+        Ok(to) => guarded((StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()),
+        Err(_) => guarded(StatusCode::BAD_REQUEST.into_response()),
     }
 }
 

@@ -24,7 +24,6 @@ pub(super) struct Scene<'a> {
     pub(super) visit: &'a Visit,
     pub(super) sealed: &'a str,
     pub(super) language: Language,
-    pub(super) over_tls: bool,
 }
 
 impl Scene<'_> {
@@ -33,7 +32,7 @@ impl Scene<'_> {
     }
 
     fn page(&self, title: &str) -> Page {
-        Page::of(self.visit, self.language, self.over_tls, title)
+        Page::of(self.visit, self.language, title)
     }
 
     fn text(&self, text: &str) -> String {

@@ -13,6 +13,10 @@ mod revoke;
 mod token;
 
 #[cfg(test)]
+mod canaries;
+#[cfg(test)]
+mod races;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use axum::{
 const STYLE_PATH: &str = "/assets/milepost.css";
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-pub(crate) const HSTS: &str = "max-age=31536000; includeSubDomains";
+const HSTS: &str = "max-age=31536000; includeSubDomains";
 
 /// The pages. `origin` tells whether browsers reach them over TLS.
 pub(crate) fn router(version: &str, origin: &str) -> Router {

@@ -1,0 +1,224 @@
+"""What a team does with the official Python SDK, every function of it that speaks v2.
+
+    owner.py url                  prints where to send the owner
+    owner.py use CODE             redeems the code and uses the car
+    owner.py ford CODE            the same for a car that takes commands
+
+Only environment variables say where the server is. What is not as expected ends the script with the line that says so.
+"""
+
+import os
+import sys
+from datetime import datetime
+
+import smartcar
+
+SCOPES = [
+    "read_vehicle_info", "read_vin", "read_odometer", "read_location", "read_battery", "read_charge", "read_fuel",
+    "read_engine_oil", "read_tires", "read_security", "read_diagnostics", "read_service_history",
+    "control_security", "control_charge", "control_navigation",
+]
+AMT = os.environ["MILEPOST_AMT"]
+WEBHOOK = os.environ["MILEPOST_WEBHOOK"]
+
+
+def client():
+    return smartcar.AuthClient(mode="test")
+
+
+def refused(call, status, kind, code=None):
+    """The error of a call that has to fail in this way."""
+    try:
+        answer = call()
+    except smartcar.SmartcarException as error:
+        found = (error.status_code, error.type, error.code)
+        assert found == (status, kind, code), f"{found} {error}"
+        return error
+    raise AssertionError(f"{answer} was not refused")
+
+
+def fresh(answer, unit=None):
+    """Data that a vehicle gave says when, by which request and in which units."""
+    assert len(answer.meta.request_id) == 36, answer
+    assert isinstance(answer.meta.data_age, datetime), answer.meta
+    assert isinstance(answer.meta.fetched_at, datetime), answer.meta
+    if unit:
+        assert answer.meta.unit_system == unit, answer.meta
+    return answer
+
+
+def redeemed(code):
+    access = client().exchange_code(code)
+    assert len(access.access_token) == 36 and len(access.refresh_token) == 36, "tokens have 36 characters"
+    assert access.token_type == "Bearer" and access.expires_in == 7200, access
+    again = refused(lambda: client().exchange_code("nonsense"), 400, "invalid_request")
+    assert again.message == "Invalid code: nonsense.", again.message
+    again = refused(lambda: client().exchange_refresh_token("nonsense"), 400, "invalid_grant")
+    assert again.message == "Invalid refresh_token: nonsense.", again.message
+    access = client().exchange_refresh_token(access.refresh_token)
+    assert len(access.access_token) == 36, access
+    return access.access_token
+
+
+def account(token):
+    user = smartcar.get_user(token)
+    assert len(user.id) == 36 and len(user.meta.request_id) == 36, user
+    refused(lambda: smartcar.get_user("nonsense"), 401, "AUTHENTICATION")
+    vehicles = smartcar.get_vehicles(token)
+    assert len(vehicles.vehicles) == 1 and vehicles.paging.count == 1, vehicles
+    beyond = smartcar.get_vehicles(token, paging={"offset": 1})
+    assert beyond.vehicles == [] and beyond.paging.offset == 1, beyond
+    assert len(smartcar.get_vehicles(token, paging={"limit": 1, "offset": 0}).vehicles) == 1
+    assert smartcar.get_api_version() == "2.0"
+    smartcar.set_api_version("999999.0")
+    assert smartcar.get_user(token).id == user.id, "a made-up version is the newest"
+    smartcar.set_api_version("2.0")
+    return user.id, vehicles.vehicles[0]
+
+
+def reads(car):
+    attributes = car.attributes()
+    assert (attributes.make, attributes.model) == ("CHEVROLET", "Volt"), attributes
+    assert isinstance(attributes.year, int) and len(attributes.id) == 36, attributes
+    assert len(fresh(car.vin()).vin) == 17
+    assert fresh(car.odometer(), "metric").distance > 0
+    location = fresh(car.location())
+    assert -90 <= location.latitude <= 90 and -180 <= location.longitude <= 180, location
+    battery = fresh(car.battery(), "metric")
+    assert 0 <= battery.percent_remaining <= 1 and battery.range >= 0, battery
+    assert fresh(car.battery_capacity(), "metric").capacity > 0
+    nominal = car.nominal_capacity()
+    assert nominal.capacity is None or nominal.capacity.nominal > 0, nominal
+    charge = fresh(car.charge())
+    assert isinstance(charge.is_plugged_in, bool), charge
+    assert charge.state in ("CHARGING", "FULLY_CHARGED", "NOT_CHARGING"), charge
+    assert 0 < fresh(car.get_charge_limit()).limit <= 1
+    fuel = fresh(car.fuel(), "metric")
+    assert fuel.range > 0 and 0 <= fuel.percent_remaining <= 1, fuel
+    assert 0 <= fresh(car.engine_oil()).life_remaining <= 1
+    tires = fresh(car.tire_pressure(), "metric")
+    for pressure in (tires.front_left, tires.front_right, tires.back_left, tires.back_right):
+        assert isinstance(pressure, float) and pressure > 100, tires
+    metric = tires.front_left
+    imperial = smartcar.Vehicle(car.vehicle_id, car.access_token, {"unit_system": "imperial"})
+    tires = fresh(imperial.tire_pressure(), "imperial")
+    assert 10 < tires.front_left < metric, tires
+    lock = car.lock_status()
+    assert isinstance(lock.is_locked, bool) and lock.doors, lock
+
+
+def permissions(car):
+    granted = car.permissions()
+    assert sorted(granted.permissions) == sorted(SCOPES), granted
+    page = car.permissions({"limit": 1, "offset": 1})
+    assert len(page.permissions) == 1 and page.paging.count == len(SCOPES) and page.paging.offset == 1, page
+
+
+def batch(car):
+    answers = car.batch(["/odometer", "/location", "/engine/oil", "/charge/limit", "/"])
+    assert answers.odometer().distance > 0
+    assert answers.location().meta.data_age
+    assert 0 <= answers.engine_oil().life_remaining <= 1
+    assert answers.charge_limit().limit > 0
+    assert answers.attributes().make == car.attributes().make
+    refused(lambda: car.batch(["/odometre"]), 400, "VALIDATION")
+
+
+def request(car):
+    answer = car.request("GET", "odometer", headers={"sc-unit-system": "imperial"})
+    assert answer.body["distance"] > 0 and answer.meta.unit_system == "imperial", answer
+    refused(lambda: smartcar.Vehicle("bad_id", car.access_token).odometer(), 400, "VALIDATION")
+    unknown = "0190a8c8-0000-7000-8000-000000000000"
+    error = refused(lambda: smartcar.Vehicle(unknown, car.access_token).odometer(), 403, "PERMISSION")
+    assert error.resolution.type == "REAUTHENTICATE", error.resolution
+    # v1.0 is gone, and says so in its own form.
+    v1 = smartcar.Vehicle("bad_id", car.access_token, {"version": "1.0"})
+    try:
+        v1.odometer()
+        raise AssertionError("v1.0 answered")
+    except smartcar.SmartcarException as error:
+        assert error.type == "validation_error" and error.resolution is None, vars(error)
+
+
+def commands(car):
+    for done in (car.lock(), car.unlock(), car.send_destination(47.6205, -122.3493), car.set_charge_limit(0.8)):
+        assert done.status == "success", done
+    assert car.get_charge_limit().limit == 0.8
+    assert car.lock_status().is_locked is False
+    for change in (car.start_charge, car.stop_charge):
+        try:
+            assert change().status == "success"
+        except smartcar.SmartcarException as error:
+            # The car is where its day has led it.
+            assert (error.status_code, error.type) == (409, "VEHICLE_STATE"), vars(error)
+    assert isinstance(car.service_history().items, list)
+    status = car.diagnostic_system_status()
+    assert all({"systemId", "status"} <= set(system) for system in status.systems), status
+    assert isinstance(car.diagnostic_trouble_codes().active_codes, list)
+    answers = car.batch(["/diagnostics/system_status", "/diagnostics/dtcs", "/service/history"])
+    assert answers.diagnostic_system_status().systems is not None
+    assert answers.diagnostic_trouble_codes().active_codes is not None
+
+
+def webhooks(car):
+    subscribed = car.subscribe(WEBHOOK)
+    assert (subscribed.webhook_id, subscribed.vehicle_id) == (WEBHOOK, car.vehicle_id), subscribed
+    refused(lambda: car.unsubscribe("nonsense", WEBHOOK), 401, "AUTHENTICATION")
+    assert car.unsubscribe(AMT, WEBHOOK).status == "success"
+    refused(lambda: car.subscribe("0190a8c8-0000-7000-8000-000000000000"), 400, "VALIDATION")
+    challenge = smartcar.hash_challenge("amt", "challenge")
+    assert challenge == "9baf5a7464bd86740ad5a06e439dcf535a075022ed2c92d74efacf646d79328e", challenge
+    signature = "4c05a8da471f05156ad717baa4017acd13a3a809850b9ca7d3301dcaaa854f70"
+    assert smartcar.verify_payload("amt", signature, '{"pizza":"pasta"}')
+
+
+def compatibility():
+    scope = ["read_odometer", "read_location"]
+    tesla = smartcar.get_compatibility("5YJXCDE22HF068739", scope)
+    assert tesla.compatible and tesla.reason is None, tesla
+    assert all(one.capable for one in tesla.capabilities), tesla
+    other = smartcar.get_compatibility("WBAKE5C58DJ107700", scope)
+    assert not other.compatible and other.reason == "VEHICLE_NOT_COMPATIBLE", other
+    matrix = smartcar.smartcar.get_compatibility_matrix("US", {"make": ["NISSAN"], "type": "BEV", "scope": scope})
+    models = matrix.NISSAN if hasattr(matrix, "NISSAN") else matrix["NISSAN"]
+    assert models, matrix
+    for model in models:
+        granted = model["permissions"] if isinstance(model, dict) else model.permissions
+        assert set(scope) <= set(granted), model
+
+
+def management(user, vehicle):
+    assert smartcar.get_management_token(AMT)
+    connections = smartcar.get_connections(AMT, {"vehicle_id": vehicle}, {"limit": 1})
+    assert len(connections.connections) == 1 and connections.paging.cursor is None, connections
+    connection = connections.connections[0]
+    assert (connection.vehicle_id, connection.user_id) == (vehicle, user), connection
+    assert connection.connected_at and connection.mode, connection
+    deleted = smartcar.delete_connections(AMT, {"user_id": user})
+    assert [one.vehicle_id for one in deleted.connections] == [vehicle], deleted
+    assert smartcar.get_connections(AMT, {"user_id": user}).connections == []
+
+
+def main():
+    if sys.argv[1] == "url":
+        print(client().get_auth_url(SCOPES, {"force_prompt": True, "state": "of-mine"}))
+        return
+    token = redeemed(sys.argv[2])
+    user, vehicle = account(token)
+    car = smartcar.Vehicle(vehicle, token)
+    permissions(car)
+    if sys.argv[1] == "ford":
+        commands(car)
+        assert car.disconnect().status == "success"
+        refused(car.odometer, 403, "PERMISSION")
+    else:
+        reads(car)
+        batch(car)
+        request(car)
+        webhooks(car)
+        compatibility()
+        management(user, vehicle)
+    print("all is well")
+
+
+main()
