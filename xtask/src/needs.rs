@@ -20,6 +20,9 @@ const NEEDS: &[Need] = &[
     Need { program: "unshare", proof: None, packages: &["util-linux"] },
     // Reads bodies as receivers do that parse and write JSON again before they verify.
     Need { program: "node", proof: None, packages: &["nodejs"] },
+    // A real browser goes through the pages.
+    Need { program: "chromium", proof: None, packages: &["chromium"] },
+    Need { program: "chromedriver", proof: None, packages: &["chromium-driver"] },
     // Fetch the official SDKs.
     Need { program: "npm", proof: None, packages: &["npm"] },
     Need {

@@ -1,4 +1,4 @@
-//! The official SDKs of the wire format, whose helpers judge our signatures. They are fetched once, into the folder for
+//! The official SDKs of the wire format, whose helpers judge our signatures, and what judges our pages. They are fetched once, into the folder for
 //! what is built; a machine without a network runs all other tests.
 
 use std::{
@@ -19,10 +19,16 @@ struct Sdk {
 
 const NODE: &str = "smartcar@10.4.0";
 const PYTHON: &str = "smartcar==6.19.1";
+/// Not an SDK, but fetched as one: it judges whether pages can be used by everybody.
+const AXE: &str = "axe-core@4.10.3";
+/// Nor this: an OAuth client that was written for any server.
+const OPENID: &str = "openid-client@6.8.9";
 
 const SDKS: &[Sdk] = &[
-    Sdk { name: NODE, folder: "node", fetch: fetch_node },
+    Sdk { name: NODE, folder: "node", fetch: |folder| fetch_from_npm(folder, NODE) },
     Sdk { name: PYTHON, folder: "python", fetch: fetch_python },
+    Sdk { name: OPENID, folder: "openid", fetch: |folder| fetch_from_npm(folder, OPENID) },
+    Sdk { name: AXE, folder: "axe", fetch: |folder| fetch_from_npm(folder, AXE) },
 ];
 
 /// Says in a folder which version is there completely.
@@ -66,10 +72,10 @@ impl Sdk {
     }
 }
 
-fn fetch_node(folder: &Path) -> Result<()> {
+fn fetch_from_npm(folder: &Path, package: &str) -> Result<()> {
     let mut npm = program("npm");
     npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1"]);
-    read(npm.arg("--prefix").arg(folder).arg(NODE)).map(drop)
+    read(npm.arg("--prefix").arg(folder).arg(package)).map(drop)
 }
 
 fn fetch_python(folder: &Path) -> Result<()> {

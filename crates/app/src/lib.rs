@@ -29,11 +29,14 @@ pub use error::AppError;
 pub use health::{Health, LoopStatus};
 pub use plans::{Plan, Plans};
 pub use registry::{ApplicationEntry, WebhookEntry};
-pub use sealing::{DataKey, SealError, Sealer, What};
+pub use sealing::{DataKey, Find, SealError, Sealer, What};
 pub use settings::{DeliverySettings, ReadSettings, RetentionSettings, Settings};
 pub use usecases::token_hash;
 pub use usecases::{
     applications::{CreatedApplication, EditApplication},
+    connect::{
+        Begun, Ended, Motion, NotBegun, Note, Offer, Screen, SimulatedLogin, TroubleKind, Visit, VisitRefused,
+    },
     deliveries::{DeliveryDetail, DeliveryQuery, DeliverySummary},
     explain::{Explanation, Finding as TriggerFinding, LastFired},
     feeds::{CreatedFeed, FeedWatch},
@@ -61,7 +64,7 @@ use crate::{
     delivery::Lanes,
     health::Stop,
     mailbox::Mailbox,
-    ports::{Clock, Dice, Outbound, Simulator, Spawn, VehicleSource},
+    ports::{BrandAccounts, Clock, Dice, Outbound, Simulator, Spawn, VehicleSource},
     registry::Registry,
     scheduler::PoolState,
 };
@@ -84,6 +87,8 @@ pub struct Parts {
     pub source: Arc<dyn VehicleSource>,
     /// The simulator's controls.
     pub simulator: Arc<dyn Simulator>,
+    /// Where owners sign in.
+    pub accounts: Arc<dyn BrandAccounts>,
     /// Tasks.
     pub spawn: Arc<dyn Spawn>,
 }
@@ -97,6 +102,7 @@ pub struct App {
     pub(crate) outbound: Arc<dyn Outbound>,
     pub(crate) source: Arc<dyn VehicleSource>,
     pub(crate) simulator: Arc<dyn Simulator>,
+    pub(crate) accounts: Arc<dyn BrandAccounts>,
     pub(crate) spawn: Arc<dyn Spawn>,
     pub(crate) settings: Settings,
     pub(crate) registry: Registry,
@@ -122,7 +128,8 @@ pub struct App {
 impl App {
     /// Reads what is stored and starts the loops.
     pub async fn start(parts: Parts, settings: Settings) -> Result<Arc<Self>, AppError> {
-        let Parts { store, keyring, master_key, clock, dice, outbound, source, simulator, spawn } = parts;
+        let Parts { store, keyring, master_key, clock, dice, outbound, source, simulator, accounts, spawn } =
+            parts;
         let sealer = Arc::new(Sealer::open(master_key, keyring, dice.clone()).await?);
         let registry =
             Registry::load(store.clone(), sealer.clone(), outbound.clone(), settings.origin.clone()).await?;
@@ -139,6 +146,7 @@ impl App {
             outbound,
             source,
             simulator,
+            accounts,
             spawn,
             settings,
             registry,

@@ -9,14 +9,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
     compatibility::Model,
+    connect::{PermissionSet, authorize::Mode},
     delivery::Failure,
     errors::ErrorCode,
     signal::{BrandRead, Details, Powertrain, SignalId},
     time::Timestamp,
-    vehicle::{Answer, Command, Fault, Region},
+    vehicle::{self, Answer, Command, Fault, Region},
 };
 use futures::future::BoxFuture;
 use store::SourceRef;
+use zeroize::Zeroizing;
 
 /// Wall-clock time and sleep.
 ///
@@ -289,4 +291,148 @@ pub trait Simulator: Send + Sync + 'static {
     fn catalogue(&self) -> Vec<Model>;
     /// The model of a simulated car by its vehicle number, as its place in the catalogue, with its year.
     fn model_of_vin(&self, vin: &str) -> Option<(usize, u16)>;
+}
+
+/// An owner who signs in at a brand.
+pub struct SignIn {
+    /// The brand, as [`BrandAccounts::brands`] has it.
+    pub make: String,
+    /// As it was typed.
+    pub username: String,
+    /// As it was typed.
+    pub password: Zeroizing<String>,
+    /// Whose cars may be met.
+    pub mode: Mode,
+    /// Where the account is.
+    pub region: Region,
+    /// The one vehicle that matters, if there is one.
+    pub vin: Option<String>,
+}
+
+/// What a brand asks for beside a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Factor {
+    /// A code that the brand has sent to the owner, of so many digits.
+    Code(u8),
+    /// A number that the owner has chosen, of so many digits.
+    Pin(u8),
+}
+
+/// An owner who has signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    /// What leads to the account from now on; only the brand's side reads it.
+    pub ticket: Vec<u8>,
+    /// What is asked for next.
+    pub factor: Option<Factor>,
+}
+
+/// A car in an owner's account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountCar {
+    /// The vehicle's number.
+    pub vin: String,
+    /// Upper case.
+    pub make: String,
+    /// As the catalogue has it.
+    pub model: String,
+    /// Model year.
+    pub year: u16,
+    /// Whether there is a car behind it.
+    pub mode: vehicle::Mode,
+    /// What drives it.
+    pub powertrain: Powertrain,
+    /// Where its brand's cloud is.
+    pub region: Region,
+    /// The batteries that this model may have, in Wh; several, when the brand does not say which it is.
+    pub capacities_wh: Vec<u32>,
+    /// What can be had of it.
+    pub supported: PermissionSet,
+    /// Which source reads it.
+    pub kind: u8,
+    /// What that source needs to find it, from now on.
+    pub spec: Vec<u8>,
+}
+
+/// An owner's account at a brand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BrandAccount {
+    /// The same whenever the same owner signs in, and of nobody else.
+    pub identity: String,
+    /// What is in it.
+    pub cars: Vec<AccountCar>,
+}
+
+/// Why there is no account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountRefused {
+    /// The brand does not know this name with this password.
+    WrongLogin,
+    /// There is no car in it.
+    NoVehicles,
+    /// The connected services are not active.
+    Subscription,
+    /// The car cannot be had at all.
+    Incompatible {
+        /// The vehicle's number.
+        vin: String,
+        /// The model, if it is known.
+        model: Option<String>,
+        /// Model year, if it is known.
+        year: Option<u16>,
+    },
+    /// The application has sent the owner here wrongly.
+    Configuration(String),
+}
+
+/// Where owners sign in: the simulator, a brand's cloud.
+#[async_trait]
+pub trait BrandAccounts: Send + Sync + 'static {
+    /// The brands that one can sign in at, upper case, in the order of the alphabet.
+    fn brands(&self, mode: Mode, region: Region) -> Vec<String>;
+
+    /// The brand of a vehicle's number.
+    fn make_of(&self, vin: &str) -> Option<String>;
+
+    /// Signs an owner in.
+    async fn sign_in(&self, attempt: &SignIn) -> Result<SignedIn, AccountRefused>;
+
+    /// Whether what the owner has typed is what the brand asks for beside the password.
+    async fn confirm(&self, ticket: &[u8], typed: &str) -> Result<bool, AccountRefused>;
+
+    /// The account of an owner who has signed in.
+    async fn account(&self, ticket: &[u8], now: Timestamp) -> Result<BrandAccount, AccountRefused>;
+
+    /// A car by the data that a source keeps of it; `None` for one that nobody can own.
+    fn car(&self, kind: u8, spec: &[u8]) -> Option<AccountCar>;
+}
+
+/// Where there is nobody to sign in.
+pub struct NoBrands;
+
+#[async_trait]
+impl BrandAccounts for NoBrands {
+    fn brands(&self, _: Mode, _: Region) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn make_of(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    async fn sign_in(&self, _: &SignIn) -> Result<SignedIn, AccountRefused> {
+        Err(AccountRefused::WrongLogin)
+    }
+
+    async fn confirm(&self, _: &[u8], _: &str) -> Result<bool, AccountRefused> {
+        Err(AccountRefused::WrongLogin)
+    }
+
+    async fn account(&self, _: &[u8], _: Timestamp) -> Result<BrandAccount, AccountRefused> {
+        Err(AccountRefused::WrongLogin)
+    }
+
+    fn car(&self, _: u8, _: &[u8]) -> Option<AccountCar> {
+        None
+    }
 }

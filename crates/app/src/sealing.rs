@@ -11,7 +11,9 @@ use chacha20poly1305::{
     aead::{Aead, Payload},
 };
 use hashbrown::HashMap;
+use hmac::{Hmac, Mac};
 use parking_lot::Mutex;
+use sha2::Sha256;
 use store::{Keyring, StoreError, Subject, WrappedKey};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -36,6 +38,33 @@ pub enum What {
     Answer,
     /// A wrapped data key.
     DataKey,
+    /// How far an owner is in Connect.
+    Visit,
+    /// An application's own id of an owner.
+    ExternalId,
+    /// The link that lets an owner say which battery a vehicle has.
+    CapacityLink,
+}
+
+/// What a keyed hash finds again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Find {
+    /// An account at a brand.
+    Account,
+    /// A vehicle's number.
+    Vin,
+    /// The password of a simulated car's owner.
+    SimulatedPassword,
+}
+
+impl Find {
+    const fn label(self) -> &'static [u8] {
+        match self {
+            Self::Account => b"account",
+            Self::Vin => b"vin",
+            Self::SimulatedPassword => b"simulated password",
+        }
+    }
 }
 
 /// Why something could not be sealed or opened.
@@ -57,9 +86,12 @@ pub enum SealError {
     Store(#[from] StoreError),
 }
 
-/// A key that seals.
+/// A key that seals, and that hashes what has to be found again without being kept.
 #[derive(Clone)]
-pub struct DataKey(XChaCha20Poly1305);
+pub struct DataKey {
+    cipher: XChaCha20Poly1305,
+    finder: Hmac<Sha256>,
+}
 
 impl std::fmt::Debug for DataKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -69,7 +101,23 @@ impl std::fmt::Debug for DataKey {
 
 impl DataKey {
     fn new(key: &[u8; 32]) -> Self {
-        Self(XChaCha20Poly1305::new(key.into()))
+        let hmac = |key: &[u8]| Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+        // A key of its own: what is learned of hashes says nothing about what is sealed.
+        let finder: Zeroizing<[u8; 32]> =
+            Zeroizing::new(hmac(key).chain_update(b"milepost: found again").finalize().into_bytes().into());
+        Self { cipher: XChaCha20Poly1305::new(key.into()), finder: hmac(&*finder) }
+    }
+
+    /// A hash by which something is found again, and from which it cannot be learned without the key.
+    pub fn find(&self, what: Find, text: &[u8]) -> [u8; 32] {
+        self.finder
+            .clone()
+            .chain_update(what.label())
+            .chain_update([0])
+            .chain_update(text)
+            .finalize()
+            .into_bytes()
+            .into()
     }
 
     /// Seals a text for one purpose of one thing.
@@ -77,7 +125,8 @@ impl DataKey {
         let mut nonce = [0; NONCE];
         dice.fill(&mut nonce);
         let payload = Payload { msg: plain, aad: &associated(what, of) };
-        let sealed = self.0.encrypt(&nonce.into(), payload).expect("texts are far below the cipher's limit");
+        let sealed =
+            self.cipher.encrypt(&nonce.into(), payload).expect("texts are far below the cipher's limit");
         let mut out = Vec::with_capacity(NONCE + sealed.len());
         out.extend_from_slice(&nonce);
         out.extend_from_slice(&sealed);
@@ -88,7 +137,7 @@ impl DataKey {
     pub fn open(&self, what: What, of: Uuid, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
         let (nonce, text) = sealed.split_first_chunk::<NONCE>().ok_or(SealError::Damaged)?;
         let payload = Payload { msg: text, aad: &associated(what, of) };
-        self.0.decrypt(nonce.into(), payload).map_err(|_| SealError::Damaged)
+        self.cipher.decrypt(nonce.into(), payload).map_err(|_| SealError::Damaged)
     }
 }
 
@@ -158,6 +207,11 @@ impl Sealer {
             .zip(wrapped)
             .map(|(&subject, wrapped)| self.unwrap(subject, &wrapped.ok_or(SealError::Erased)?))
             .collect()
+    }
+
+    /// A hash under the key-encryption key.
+    pub fn find(&self, what: Find, text: &[u8]) -> [u8; 32] {
+        self.master.find(what, text)
     }
 
     /// Destroys a key for good.

@@ -53,7 +53,7 @@ pub(crate) async fn start(
     let fleet = Arc::new(SimulatedFleet::new(clock.clone(), FLEET_SEED));
     let trips = Arc::new(RecordedTrips::new(clock.clone()));
     let simulator = Controls::open(trips.clone(), data.join("recordings"))?;
-    let source = Sources::new().with(SIMULATED, fleet).with(RECORDED, trips);
+    let source = Sources::new().with(SIMULATED, fleet.clone()).with(RECORDED, trips);
     let listener = TcpListener::bind(config.server.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
@@ -74,6 +74,7 @@ pub(crate) async fn start(
         outbound: outbound(&config.egress)?,
         source: Arc::new(source),
         simulator: Arc::new(simulator),
+        accounts: fleet,
         spawn: Arc::new(MachineSpawn),
     };
     let app = App::start(parts, settings).await?;

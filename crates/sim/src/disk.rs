@@ -12,11 +12,11 @@ use domain::{
 };
 use store::{
     Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, Due, Feed, Grants, Kept,
-    LaneKey, LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewPair, NewWebhook, NodeId,
-    Page, Queue, QueuedEvent, Record, Recorded, Redeemed, Refreshed, Registry, Retention, Retired,
-    RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, Store, StoreError, StoredWebhook,
-    SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow, Vehicles,
-    WebhookChange,
+    KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewPair,
+    NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded, Redeemed, Refreshed, Registry,
+    Retention, Retired, RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, Store, StoreError,
+    StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow,
+    Vehicles, WebhookChange,
 };
 use uuid::Uuid;
 
@@ -111,10 +111,17 @@ passes_on! {
         reads fn count_subscriptions(webhook: WebhookNo) -> u64;
         reads fn observations(vehicle: VehicleNo, before: Option<ObservationNo>, limit: usize)
             -> Vec<(ObservationNo, Timestamp, Vec<u8>)>;
+        reads fn owner_of_account(application: ApplicationNo, account: SecretHash) -> Option<Owner>;
+        reads fn owner(user: UserId) -> Option<Owner>;
+        reads fn known_vehicles(user: UserId, vins: Vec<Vec<u8>>) -> Vec<Option<KnownVehicle>>;
+        reads fn capacity(vehicle: VehicleNo) -> Option<u32>;
         writes fn pool(name: String) -> PoolNo;
         writes fn count_requests(vehicle: VehicleNo, month: u32, by: i32) -> u64;
         writes fn replace_spec(vehicle: VehicleNo, was: Vec<u8>, spec: Vec<u8>) -> bool;
         writes fn link(links: Vec<NewLink>) -> Vec<VehicleNo>;
+        writes fn link_owned(owner: Owner, links: Vec<NewLink>) -> Vec<VehicleNo>;
+        writes fn forget_owner(user: UserId) -> bool;
+        writes fn set_capacity(vehicle: VehicleNo, capacity_wh: u32) -> ();
         writes fn add_car(car: Car) -> ();
         writes fn attach_car(id: Uuid, vehicle: VehicleNo) -> ();
         writes fn update_car(id: Uuid, spec: Vec<u8>) -> bool;

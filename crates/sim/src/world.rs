@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use app::{
     App, AppError, DeliverySummary, EditWebhook, LinkRequest, Linked, NewWebhookRequest, PUSHED, Parts,
     PushedReading, Rejected, Settings, WebhookView,
-    ports::{Clock, Spawn},
+    ports::{Clock, NoBrands, Spawn},
 };
 use domain::{
     connect::PermissionSet,
@@ -343,6 +343,7 @@ impl World {
             outbound: Arc::new(Line { receivers: self.receivers.clone(), fate: fate.clone() }),
             source: Arc::new(Road { cars: self.cars.clone(), fate: fate.clone() }),
             simulator: Arc::new(NoControls),
+            accounts: Arc::new(NoBrands),
             spawn: Arc::new(executor.spawner()),
         }
     }

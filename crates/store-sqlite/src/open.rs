@@ -96,6 +96,7 @@ pub(crate) const DATA: Kind = Kind {
         include_str!("../migrations/data/0001_initial.sql"),
         include_str!("../migrations/data/0002_generations.sql"),
         include_str!("../migrations/data/0003_tokens.sql"),
+        include_str!("../migrations/data/0004_connections.sql"),
     ],
     secure_delete: false,
     cache_kib: 64 << 10,

@@ -11,11 +11,11 @@ use domain::{
 };
 use store::{
     Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, Due, Feed, Grants, Kept,
-    LaneKey, LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewPair, NewWebhook, NodeId,
-    Page, Queue, QueuedEvent, Record, Recorded, Redeemed, Refreshed, Registry, Retention, Retired,
-    RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, StoreError, StoredWebhook,
-    SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow, Vehicles,
-    WebhookChange,
+    KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewPair,
+    NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded, Redeemed, Refreshed, Registry,
+    Retention, Retired, RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, StoreError,
+    StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow,
+    Vehicles, WebhookChange,
 };
 use uuid::Uuid;
 
@@ -246,6 +246,42 @@ impl Vehicles for SqliteStore {
 
     async fn link(&self, links: Vec<NewLink>) -> Result<Vec<VehicleNo>, StoreError> {
         self.engine.write(move |tx| Ok(vehicles::link(tx, &links)?)).await
+    }
+
+    async fn link_owned(&self, owner: Owner, links: Vec<NewLink>) -> Result<Vec<VehicleNo>, StoreError> {
+        self.engine.write(move |tx| Ok(vehicles::link_owned(tx, &owner, &links)?)).await
+    }
+
+    async fn owner_of_account(
+        &self,
+        application: ApplicationNo,
+        account: SecretHash,
+    ) -> Result<Option<Owner>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::owner_of_account(conn, application, &account)?)).await
+    }
+
+    async fn owner(&self, user: UserId) -> Result<Option<Owner>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::owner(conn, user)?)).await
+    }
+
+    async fn forget_owner(&self, user: UserId) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(vehicles::forget_owner(tx, user)?)).await
+    }
+
+    async fn known_vehicles(
+        &self,
+        user: UserId,
+        vins: Vec<Vec<u8>>,
+    ) -> Result<Vec<Option<KnownVehicle>>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::known_vehicles(conn, user, &vins)?)).await
+    }
+
+    async fn set_capacity(&self, vehicle: VehicleNo, capacity_wh: u32) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(vehicles::set_capacity(tx, vehicle, capacity_wh)?)).await
+    }
+
+    async fn capacity(&self, vehicle: VehicleNo) -> Result<Option<u32>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::capacity(conn, vehicle)?)).await
     }
 
     async fn load(&self, vehicles: Vec<VehicleNo>) -> Result<Vec<Option<LoadedVehicle>>, StoreError> {

@@ -14,9 +14,10 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::{LaneKey, LogStatus, StoreError, Tombstone};
+use crate::{LaneKey, LogStatus, SecretHash, StoreError, Tombstone};
 
-/// The version of a document: 1 when it is linked, one more with each commit.
+/// The version of a document: 1 when it is linked first, one more with each commit. A vehicle that is linked again begins
+/// above all that it ever had.
 pub type Version = u64;
 
 /// Where a vehicle is read.
@@ -41,6 +42,10 @@ pub struct NewLink {
     pub connection: ConnectionId,
     /// What payloads show of the vehicle, with its id.
     pub info: VehicleInfo,
+    /// Keyed hash of its number, by which it is found again; empty for one that is not to be.
+    pub vin: Vec<u8>,
+    /// The vehicle that was linked before and is now again: it keeps its number, its id and where it is read.
+    pub again: Option<VehicleNo>,
     /// What the owner granted.
     pub permissions: PermissionSet,
     /// Where it is read.
@@ -49,6 +54,32 @@ pub struct NewLink {
     pub document: Vec<u8>,
     /// Now.
     pub connected_at: Timestamp,
+}
+
+/// A vehicle owner as one application knows them: who has signed in at a brand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Owner {
+    /// The id on the wire.
+    pub user: UserId,
+    /// The application.
+    pub application: ApplicationNo,
+    /// Keyed hash of the account at the brand.
+    pub account: SecretHash,
+    /// The application's own id of the owner, sealed; empty when it has given none.
+    pub external_id: Vec<u8>,
+    /// What the application asked for when the owner last agreed.
+    pub asked: PermissionSet,
+}
+
+/// A vehicle of an owner that is or was linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownVehicle {
+    /// Row number.
+    pub no: VehicleNo,
+    /// The id on the wire.
+    pub id: VehicleId,
+    /// Whether it is connected now.
+    pub connected: bool,
 }
 
 /// A vehicle with all that a step needs.
@@ -280,6 +311,28 @@ pub trait Vehicles: Send + Sync + 'static {
 
     /// Links vehicles, all or none. Numbers rise in the given order.
     async fn link(&self, links: Vec<NewLink>) -> Result<Vec<VehicleNo>, StoreError>;
+    /// Writes what is known of an owner, new or not, and links vehicles of theirs, all or none.
+    async fn link_owned(&self, owner: Owner, links: Vec<NewLink>) -> Result<Vec<VehicleNo>, StoreError>;
+    /// Who signed in at a brand with an account, if an application has met them.
+    async fn owner_of_account(
+        &self,
+        application: ApplicationNo,
+        account: SecretHash,
+    ) -> Result<Option<Owner>, StoreError>;
+    /// What is known of an owner who has signed in at a brand.
+    async fn owner(&self, user: UserId) -> Result<Option<Owner>, StoreError>;
+    /// Forgets an owner's account; false when there is none.
+    async fn forget_owner(&self, user: UserId) -> Result<bool, StoreError>;
+    /// The vehicles of an owner by the keyed hash of their numbers, in the order asked.
+    async fn known_vehicles(
+        &self,
+        user: UserId,
+        vins: Vec<Vec<u8>>,
+    ) -> Result<Vec<Option<KnownVehicle>>, StoreError>;
+    /// Notes the capacity that an owner has chosen for a vehicle, in Wh.
+    async fn set_capacity(&self, vehicle: VehicleNo, capacity_wh: u32) -> Result<(), StoreError>;
+    /// The capacity that an owner has chosen for a vehicle, in Wh.
+    async fn capacity(&self, vehicle: VehicleNo) -> Result<Option<u32>, StoreError>;
     /// Vehicles by number, in the order asked; `None` for those that are gone.
     async fn load(&self, vehicles: Vec<VehicleNo>) -> Result<Vec<Option<LoadedVehicle>>, StoreError>;
     /// The number of a vehicle with an id, with its application.

@@ -5,6 +5,7 @@
 //! | path | what | who may |
 //! | --- | --- | --- |
 //! | `/api/v1/…` | the admin API, described by `/api/openapi.json` | holders of an admin token |
+//! | `/oauth/authorize`, `/oauth/reauthenticate`, `/battery-capacity`, `/connect/…` | Connect, the owner's consent flow | everybody |
 //! | `/v2.0/…` | reads, commands, connections and webhooks of vehicles, in the form that the SDKs of the format expect | an owner's access token; an application's management token or client secret |
 //! | `/oauth/token`, `/oauth/revoke` | codes become tokens, tokens are refreshed and revoked | an application with its client secret |
 //! | `/.well-known/oauth-authorization-server` | what the authorization server offers | everybody |
@@ -20,6 +21,7 @@
 mod admin;
 mod api_v2;
 mod client;
+mod connect;
 mod extract;
 mod front;
 mod ingest;
@@ -114,6 +116,7 @@ impl Default for Limits {
 pub fn router(app: Arc<App>, config: WebConfig) -> Router {
     let front = Front::new(app.clone(), config.limits, config.trusted.clone());
     let doors = Router::new()
+        .merge(connect::router(app.clone()))
         .merge(pages::router(&config.version, &app.settings().origin))
         .merge(probes::router(app.clone(), &config.version))
         .merge(api_v2::router(app.clone()))

@@ -13,8 +13,9 @@ use std::{
 use app::{
     App, Parts, Plan, Plans, PushedReading, Settings,
     ports::{
-        Answers, CarCommand, CarRequest, Clock, Dice, MadeCar, NewRecording, Outbound, Post, Reply,
-        Simulator, Spawn, Target, UriRefused, VehicleSource,
+        AccountCar, AccountRefused, Answers, BrandAccount, BrandAccounts, CarCommand, CarRequest, Clock,
+        Dice, Factor, MadeCar, NewRecording, Outbound, Post, Reply, SignIn, SignedIn, Simulator, Spawn,
+        Target, UriRefused, VehicleSource,
     },
 };
 use async_trait::async_trait;
@@ -25,6 +26,7 @@ use axum::{
 };
 use domain::{
     compatibility::Model,
+    connect::{Permission, PermissionSet, authorize},
     delivery::Failure,
     errors::ErrorCode,
     signal::{self, BrandRead, Details, Powertrain, SignalId},
@@ -267,6 +269,88 @@ impl Simulator for Cars {
     }
 }
 
+/// The number of the car that the operator of a test has made.
+const MADE_VIN: &str = "0MPMADE0000000001";
+
+/// Owners whose names say what comes of them; everybody else has a car, or as many as the name begins with.
+#[async_trait]
+impl BrandAccounts for Cars {
+    fn brands(&self, mode: authorize::Mode, _: Region) -> Vec<String> {
+        match mode {
+            authorize::Mode::Live => vec![],
+            _ => ["CHEVROLET", "LAND ROVER", "NISSAN", "RIVIAN", "TESLA"].map(String::from).into(),
+        }
+    }
+
+    fn make_of(&self, vin: &str) -> Option<String> {
+        vin.starts_with("5YJ").then(|| "TESLA".into())
+    }
+
+    async fn sign_in(&self, attempt: &SignIn) -> Result<SignedIn, AccountRefused> {
+        match attempt.username.split('@').next().unwrap_or_default() {
+            "wrong" => Err(AccountRefused::WrongLogin),
+            "empty" => Err(AccountRefused::NoVehicles),
+            "ended" => Err(AccountRefused::Subscription),
+            "lost" => Err(AccountRefused::Configuration("a test login in another mode".into())),
+            "old" => Err(AccountRefused::Incompatible {
+                vin: "0MPOLD00000000001".into(),
+                model: Some("T".into()),
+                year: Some(1912),
+            }),
+            _ => {
+                let wanted = attempt.vin.as_deref().unwrap_or_default();
+                let ticket = format!("{}|{}|{wanted}", attempt.make, attempt.username);
+                let factor = (attempt.make == "RIVIAN").then_some(Factor::Code(6));
+                Ok(SignedIn { ticket: ticket.into_bytes(), factor })
+            }
+        }
+    }
+
+    async fn confirm(&self, _: &[u8], typed: &str) -> Result<bool, AccountRefused> {
+        Ok(typed == "123456")
+    }
+
+    async fn account(&self, ticket: &[u8], _: Timestamp) -> Result<BrandAccount, AccountRefused> {
+        let text = String::from_utf8(ticket.to_vec()).unwrap();
+        let parts: Vec<_> = text.split('|').collect();
+        let [make, name, wanted] = parts[..] else { panic!("{text}") };
+        let count = name.split('-').next().and_then(|count| count.parse().ok()).unwrap_or(1);
+        let number = |place: u32| {
+            let hash = hex(&Sha256::digest(format!("{make}{name}{place}")));
+            format!("0MP{}", hash[..14].to_uppercase())
+        };
+        let vin = |place| if wanted.is_empty() { number(place) } else { wanted.to_owned() };
+        let cars = (0..count).map(|place| account_car(make, &vin(place))).collect();
+        Ok(BrandAccount { identity: format!("{make}:{name}"), cars })
+    }
+
+    fn car(&self, _: u8, spec: &[u8]) -> Option<AccountCar> {
+        let text = String::from_utf8_lossy(spec);
+        let (make, vin) = text.split_once('|').unwrap_or(("TESLA", MADE_VIN));
+        Some(account_car(make, vin))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn account_car(make: &str, vin: &str) -> AccountCar {
+    AccountCar {
+        vin: vin.into(),
+        make: make.into(),
+        model: if make == "CHEVROLET" { "Volt" } else { "Model <3>" }.into(),
+        year: 2019,
+        mode: domain::vehicle::Mode::Simulated,
+        powertrain: Powertrain::Bev,
+        region: Region::UnitedStates,
+        capacities_wh: if make == "NISSAN" { vec![24_000, 40_500] } else { vec![] },
+        supported: PermissionSet::ALL.without(Permission::ReadFuel),
+        kind: 1,
+        spec: format!("{make}|{vin}").into_bytes(),
+    }
+}
+
 struct Tasks;
 
 impl Spawn for Tasks {
@@ -326,8 +410,13 @@ impl Server {
 
     /// One where the plan of this name has these webhooks only, two requests a month, and three vehicles.
     pub(crate) async fn with_plan(name: &str, webhooks: &[Kind]) -> Self {
-        let plan =
-            Plan { webhooks: webhooks.to_vec(), requests: Some(2), vehicles: Some(3), ..Plan::default() };
+        let plan = Plan { webhooks: webhooks.to_vec(), requests: Some(2), vehicles: Some(3), ..Plan::default() };
+        Self::start(Limits::default(), Plans([(name.to_owned(), plan)].into())).await
+    }
+
+    /// One whose plan of this name ends at so many vehicles.
+    pub(crate) async fn with_room(name: &str, vehicles: u64) -> Self {
+        let plan = Plan { vehicles: Some(vehicles), ..Plan::default() };
         Self::start(Limits::default(), Plans([(name.to_owned(), plan)].into())).await
     }
 
@@ -356,6 +445,7 @@ impl Server {
             outbound: Arc::new(outbound.clone()),
             source: cars.clone(),
             simulator: cars.clone(),
+            accounts: cars.clone(),
             spawn: Arc::new(Tasks),
         };
         let settings = Settings { origin: "https://milepost.example".into(), plans, ..Settings::default() };

@@ -3,6 +3,7 @@
 pub(crate) mod applications;
 pub(crate) mod commands;
 pub(crate) mod compatibility;
+pub(crate) mod connect;
 pub(crate) mod deliveries;
 pub(crate) mod explain;
 pub(crate) mod feeds;

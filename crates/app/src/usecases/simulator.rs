@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{
     chance,
+    connect::SimulatedLogin,
     vehicles::{LinkRequest, Linked},
 };
 use crate::{
@@ -29,6 +30,8 @@ pub struct CarState {
     pub vehicles: Vec<VehicleId>,
     /// Its state in words.
     pub state: Vec<(&'static str, String)>,
+    /// How its owner signs in at the brand.
+    pub login: SimulatedLogin,
 }
 
 impl App {
@@ -127,6 +130,7 @@ impl App {
 
     fn car_state(&self, car: Car, vehicles: Vec<VehicleId>) -> CarState {
         let state = self.simulator.describe(&car.source.spec, self.now());
-        CarState { car, vehicles, state }
+        let login = self.simulated_login(car.id);
+        CarState { car, vehicles, state, login }
     }
 }

@@ -1,8 +1,17 @@
-//! What an owner grants: permissions, and sets of them; how long what was granted lives, and who may redeem it.
+//! What an owner grants: permissions, and sets of them; Connect, the visit in which an owner does; how long what was
+//! granted lives, and who may redeem it.
 
+pub mod authorize;
+pub mod consent;
+pub mod country;
 pub mod exchange;
+pub mod form;
 pub mod lives;
+pub mod outcome;
 pub mod pkce;
+
+pub use authorize::{AuthorizeRequest, authorize};
+pub use outcome::{ConnectError, Outcome};
 
 use std::{fmt, str::FromStr};
 
@@ -58,6 +67,13 @@ permissions! {
     28 ControlIgnition "control_ignition",
 }
 
+impl Permission {
+    /// Whether it lets an application do something to the vehicle, rather than read of it.
+    pub const fn controls(self) -> bool {
+        self as u8 >= Self::ControlSecurity as u8
+    }
+}
+
 impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -105,6 +121,21 @@ impl PermissionSet {
         Self(self.0 | 1 << permission as u8)
     }
 
+    /// The set without the permission.
+    pub const fn without(self, permission: Permission) -> Self {
+        Self(self.0 & !(1 << permission as u8))
+    }
+
+    /// What is in both.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// What is in one of them.
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// The members, in the order of their numbers.
     pub fn iter(self) -> impl Iterator<Item = Permission> {
         Permission::ALL.iter().copied().filter(move |&p| self.contains(p))
@@ -129,6 +160,7 @@ mod tests {
         let set: PermissionSet = [Permission::ReadVin, Permission::ControlIgnition].into_iter().collect();
         assert_eq!(PermissionSet::from_bits(set.bits()), set);
         assert_eq!(set.iter().count(), 2);
+        assert!(Permission::ALL.iter().all(|p| p.controls() == p.as_str().starts_with("control_")));
         assert!("read_everything".parse::<Permission>().is_err());
     }
 }

@@ -70,7 +70,10 @@ pub(crate) async fn restore(args: Restore) -> Result<()> {
     ensure!(damage.is_empty(), "the backup is damaged: {}", damage.join("; "));
     let mut erased = 0;
     for (subject, _) in stores.keyring.erased().await? {
-        let filter = VehicleFilter { user: Some(domain::ids::UserId(subject)), ..VehicleFilter::default() };
+        let user = domain::ids::UserId(subject);
+        // Without this, whoever was erased could never agree again: the owner would be found, and the key is gone.
+        store.forget_owner(user).await?;
+        let filter = VehicleFilter { user: Some(user), ..VehicleFilter::default() };
         for vehicle in store.list_vehicles(filter, usize::MAX).await? {
             store.erase_vehicle(vehicle.no).await?;
             erased += 1;

@@ -8,6 +8,7 @@
 //! [`Latency`]. Controls (start, pause, jump and so on) are functions from spec to spec: whoever keeps the vehicle
 //! stores the new spec.
 
+mod accounts;
 mod chance;
 mod charger;
 mod commands;

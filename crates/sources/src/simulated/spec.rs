@@ -85,6 +85,19 @@ pub struct CarSpec {
     pub(super) latency: Latency,
     pub(super) trouble: Option<Trouble>,
     pub(super) live: Live,
+    /// The number that somebody gave to the car; otherwise it has one of its own.
+    pub(super) number: Option<Number>,
+}
+
+/// A vehicle's number: 17 upper-case letters and digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Number([u8; 17]);
+
+impl Number {
+    fn parse(text: &str) -> Option<Self> {
+        let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+        text.as_bytes().try_into().ok().filter(|_| plain).map(Self)
+    }
 }
 
 /// What the life of a car and its controls add to a profile.
@@ -243,7 +256,14 @@ impl CarSpec {
             latency: Latency::Ideal,
             trouble: None,
             live: Live::default(),
+            number: None,
         })
+    }
+
+    /// Gives the car a number of 17 letters and digits; one of another form is left out.
+    #[must_use]
+    pub fn with_vin(self, vin: &str) -> Self {
+        Self { number: Number::parse(&vin.to_ascii_uppercase()), ..self }
     }
 
     /// Starts the time of a car that was never started.
@@ -529,7 +549,10 @@ impl CarSpec {
 
     /// Its vehicle number.
     pub fn vin(&self) -> String {
-        vin::vin(self.seed, self.model.number(), self.year)
+        match self.number {
+            Some(Number(number)) => number.into_iter().map(char::from).collect(),
+            None => vin::vin(self.seed, self.model.number(), self.year),
+        }
     }
 
     /// How long its profile has been running, in the car's own time.
@@ -585,12 +608,13 @@ impl CarSpec {
         e: &mut Encoder<Vec<u8>>,
     ) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
         let begin = &self.begin;
-        let lived = self.live != Live::default();
-        e.array(16 + u64::from(lived))?
-            .u32(self.seed)?
-            .u8(self.model.number())?
-            .u16(self.year)?
-            .u8(self.region as u8)?;
+        // What is at its beginning is left out from the end.
+        let fields = match (self.number, self.live != Live::default()) {
+            (Some(_), _) => 18,
+            (None, true) => 17,
+            (None, false) => 16,
+        };
+        e.array(fields)?.u32(self.seed)?.u8(self.model.number())?.u16(self.year)?.u8(self.region as u8)?;
         e.u8(self.profile as u8)?.u8(self.run as u8)?.i64(self.since.as_micros())?.u64(self.passed_us)?;
         e.u16(self.speed)?.u8(self.latency as u8)?.u32(begin.odometer_m)?.u16(begin.charge)?;
         e.u16(begin.fuel)?.i32(begin.latitude)?.i32(begin.longitude)?;
@@ -598,7 +622,13 @@ impl CarSpec {
             None => e.null()?.ok()?,
             Some(trouble) => trouble.encode(e)?,
         }
-        if lived { self.live.encode(e) } else { Ok(()) }
+        if fields > 16 {
+            self.live.encode(e)?;
+        }
+        if let Some(Number(number)) = &self.number {
+            e.bytes(number)?;
+        }
+        Ok(())
     }
 
     /// From the stored form. What a newer program has appended is ignored.
@@ -634,7 +664,10 @@ impl CarSpec {
                 _ => Some(Trouble::decode(d)?),
             },
             live: if fields == 16 { Live::default() } else { Live::decode(d)? },
+            number: None,
         };
+        let number = if fields >= 18 { Some(known(d.bytes()?.try_into().ok().map(Number))?) } else { None };
+        let spec = Self { number, ..spec };
         check_plug(spec.model, spec.profile).map_err(Error::message)?;
         Ok(spec)
     }

@@ -75,6 +75,7 @@ pub(crate) fn delete_application(tx: &Tx<'_>, no: ApplicationNo) -> Result<bool>
     tx.prepare_cached("DELETE FROM secret WHERE application = ?1")?.execute([no.0])?;
     grants::remove_of_application(tx, no)?;
     tx.prepare_cached("DELETE FROM feed WHERE application = ?1")?.execute([no.0])?;
+    tx.prepare_cached("DELETE FROM owner WHERE application = ?1")?.execute([no.0])?;
     Ok(tx.prepare_cached("DELETE FROM application WHERE no = ?1")?.execute([no.0])? > 0)
 }
 

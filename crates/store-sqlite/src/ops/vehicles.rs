@@ -10,7 +10,8 @@ use domain::{
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row, ToSql, params};
 use store::{
-    Car, ClaimDue, Due, LoadedVehicle, NewLink, SourceRef, SubscriptionRow, VehicleFilter, VehicleRow,
+    Car, ClaimDue, Due, KnownVehicle, LoadedVehicle, NewLink, Owner, SecretHash, SourceRef, SubscriptionRow,
+    VehicleFilter, VehicleRow,
 };
 use uuid::Uuid;
 
@@ -31,27 +32,33 @@ pub(crate) fn link(tx: &Tx<'_>, links: &[NewLink]) -> Result<Vec<VehicleNo>> {
     links.iter().map(|new| link_one(tx, new)).collect()
 }
 
+pub(crate) fn link_owned(tx: &Tx<'_>, owner: &Owner, links: &[NewLink]) -> Result<Vec<VehicleNo>> {
+    tx.prepare_cached(
+        "INSERT INTO owner (user, application, account, external_id, asked) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (user) DO UPDATE SET external_id = excluded.external_id, asked = excluded.asked",
+    )?
+    .execute(params![
+        owner.user.0.as_bytes(),
+        owner.application.0,
+        owner.account,
+        owner.external_id,
+        owner.asked.bits(),
+    ])?;
+    link(tx, links)
+}
+
 fn link_one(tx: &Tx<'_>, new: &NewLink) -> Result<VehicleNo> {
-    let no = tx
-        .prepare_cached(
-            "INSERT INTO vehicle (id, application, user, make, model, year, mode, powertrain, source, pool, spec,
-                 region)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-        )?
-        .insert(params![
-            new.info.id.0.as_bytes(),
-            new.application.0,
-            new.user.0.as_bytes(),
-            new.info.make,
-            new.info.model,
-            new.info.year,
-            rows::mode(new.info.mode),
-            rows::powertrain(new.info.powertrain),
-            new.source.kind,
-            new.source.pool.0,
-            new.source.spec,
-            new.info.region as u8,
-        ])?;
+    let (no, pool, version, last_observation) = match new.again {
+        None => (insert_vehicle(tx, new)?, new.source.pool.0, 1, None),
+        Some(no) => {
+            // Above every version that a step may still know of the vehicle from before.
+            let version = new.connected_at.as_micros().max(1);
+            let (pool, last_observation): (i64, Option<i64>) = tx
+                .prepare_cached("SELECT pool, last_observation FROM vehicle WHERE no = ?1")?
+                .query_row([no.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            (no.0, pool, version, last_observation)
+        }
+    };
     tx.prepare_cached(
         "INSERT INTO connection (vehicle, id, application, user, permissions, connected_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -64,9 +71,100 @@ fn link_one(tx: &Tx<'_>, new: &NewLink) -> Result<VehicleNo> {
         new.permissions.bits(),
         new.connected_at.as_micros(),
     ])?;
-    tx.prepare_cached("INSERT INTO document (vehicle, version, pool, body) VALUES (?1, 1, ?2, ?3)")?
-        .execute(params![no, new.source.pool.0, new.document])?;
+    tx.prepare_cached(
+        "INSERT INTO document (vehicle, version, pool, last_observation, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![no, version, pool, last_observation, new.document])?;
     Ok(VehicleNo(no))
+}
+
+fn insert_vehicle(tx: &Tx<'_>, new: &NewLink) -> Result<i64> {
+    tx.prepare_cached(
+        "INSERT INTO vehicle (id, application, user, make, model, year, mode, powertrain, source, pool, spec, region,
+             vin)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?
+    .insert(params![
+        new.info.id.0.as_bytes(),
+        new.application.0,
+        new.user.0.as_bytes(),
+        new.info.make,
+        new.info.model,
+        new.info.year,
+        rows::mode(new.info.mode),
+        rows::powertrain(new.info.powertrain),
+        new.source.kind,
+        new.source.pool.0,
+        new.source.spec,
+        new.info.region as u8,
+        (!new.vin.is_empty()).then_some(&new.vin),
+    ])
+}
+
+/// The beginning of a query for an owner.
+const OWNER: &str = "SELECT user, application, account, external_id, asked FROM owner";
+
+pub(crate) fn owner_of_account(
+    conn: &Connection,
+    application: ApplicationNo,
+    account: &SecretHash,
+) -> Result<Option<Owner>> {
+    conn.prepare_cached(&format!("{OWNER} WHERE application = ?1 AND account = ?2"))?
+        .query_row(params![application.0, account], owner_row)
+        .optional()
+}
+
+pub(crate) fn owner(conn: &Connection, user: UserId) -> Result<Option<Owner>> {
+    conn.prepare_cached(&format!("{OWNER} WHERE user = ?1"))?
+        .query_row([user.0.as_bytes()], owner_row)
+        .optional()
+}
+
+pub(crate) fn forget_owner(tx: &Tx<'_>, user: UserId) -> Result<bool> {
+    Ok(tx.prepare_cached("DELETE FROM owner WHERE user = ?1")?.execute([user.0.as_bytes()])? > 0)
+}
+
+pub(crate) fn known_vehicles(
+    conn: &Connection,
+    user: UserId,
+    vins: &[Vec<u8>],
+) -> Result<Vec<Option<KnownVehicle>>> {
+    let mut query = conn.prepare_cached(
+        "SELECT v.no, v.id, EXISTS (SELECT 1 FROM connection WHERE vehicle = v.no)
+         FROM vehicle AS v WHERE v.user = ?1 AND v.vin = ?2",
+    )?;
+    let known = |row: &Row<'_>| {
+        Ok(KnownVehicle {
+            no: VehicleNo(row.get(0)?),
+            id: VehicleId(rows::uuid(row, 1)?),
+            connected: row.get(2)?,
+        })
+    };
+    vins.iter().map(|vin| query.query_row(params![user.0.as_bytes(), vin], known).optional()).collect()
+}
+
+pub(crate) fn set_capacity(tx: &Tx<'_>, vehicle: VehicleNo, capacity_wh: u32) -> Result<()> {
+    tx.prepare_cached("UPDATE vehicle SET capacity = ?2 WHERE no = ?1")?
+        .execute(params![vehicle.0, capacity_wh])
+        .map(drop)
+}
+
+pub(crate) fn capacity(conn: &Connection, vehicle: VehicleNo) -> Result<Option<u32>> {
+    let found = conn
+        .prepare_cached("SELECT capacity FROM vehicle WHERE no = ?1")?
+        .query_row([vehicle.0], |row| row.get(0))
+        .optional()?;
+    Ok(found.flatten())
+}
+
+fn owner_row(row: &Row<'_>) -> Result<Owner> {
+    Ok(Owner {
+        user: UserId(rows::uuid(row, 0)?),
+        application: ApplicationNo(row.get(1)?),
+        account: row.get(2)?,
+        external_id: row.get(3)?,
+        asked: PermissionSet::from_bits(row.get(4)?),
+    })
 }
 
 /// The columns of a loaded vehicle: `d` is its document, `v` its row.

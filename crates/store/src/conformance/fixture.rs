@@ -107,6 +107,8 @@ impl<'a> Fixture<'a> {
                 powertrain: Powertrain::Bev,
                 region: Region::Canada,
             },
+            vin: vec![],
+            again: None,
             permissions: PermissionSet::default()
                 .with(Permission::ReadOdometer)
                 .with(Permission::ReadBattery),

@@ -98,6 +98,10 @@ macro_rules! conformance_of_store {
             subscriptions_are_listed_in_pages
             observations_are_read_newest_first_in_pages
             a_disconnected_vehicle_is_gone_and_the_log_still_names_it
+            an_owner_is_found_again_by_the_account_and_forgotten_on_demand
+            a_vehicle_that_is_linked_again_keeps_its_number_and_its_past
+            a_step_from_before_a_new_connection_writes_nothing
+            a_capacity_is_kept_with_its_vehicle
             requests_about_a_vehicle_are_counted_by_month
             data_of_a_source_is_replaced_only_where_it_is_still_what_it_was
             cars_are_listed_with_the_vehicles_connected_to_them

@@ -9,8 +9,8 @@ use domain::{
 
 use super::fixture::{Fixture, at, lane};
 use crate::{
-    Car, ClaimDue, LogStatus, NewEvent, NewLapse, NewObservation, Scope, SourceRef, StepCommit, StepResult,
-    Store, VehicleFilter,
+    Car, ClaimDue, KnownVehicle, LogStatus, NewEvent, NewLapse, NewLink, NewObservation, Owner, Scope,
+    SourceRef, StepCommit, StepResult, Store, VehicleFilter,
 };
 use std::time::Duration;
 
@@ -389,6 +389,92 @@ pub async fn a_disconnected_vehicle_is_gone_and_the_log_still_names_it(store: &d
     let logged = store.delivery(event).await.expect("reads").expect("is there");
     assert_eq!((logged.vehicle_id, logged.user), (Some(id), Some(owner)));
     assert!(fixture.vehicle_of(owner).await > vehicle, "an owner who returns has a new vehicle");
+}
+
+fn an_owner(fixture: &Fixture<'_>, account: u8) -> Owner {
+    Owner {
+        user: UserId(fixture.uuid()),
+        application: fixture.application,
+        account: [account; 32],
+        external_id: b"sealed".to_vec(),
+        asked: PermissionSet::default().with(Permission::ReadVin),
+    }
+}
+
+pub async fn an_owner_is_found_again_by_the_account_and_forgotten_on_demand(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let owner = an_owner(&fixture, 1);
+    let found =
+        async |account| store.owner_of_account(fixture.application, [account; 32]).await.expect("looks");
+    assert_eq!(found(1).await, None);
+    store.link_owned(owner.clone(), vec![]).await.expect("writes");
+    assert_eq!((found(1).await, found(2).await), (Some(owner.clone()), None));
+    let later = Owner { external_id: vec![], asked: PermissionSet::ALL, ..owner.clone() };
+    store.link_owned(later.clone(), vec![]).await.expect("writes");
+    assert_eq!(found(1).await, Some(later.clone()));
+    assert_eq!(store.owner(owner.user).await.expect("looks"), Some(later));
+    let another = Owner { user: UserId(fixture.uuid()), ..owner.clone() };
+    assert!(store.link_owned(another, vec![]).await.is_err(), "an account has one owner");
+    assert!(store.forget_owner(owner.user).await.expect("forgets"));
+    assert!(!store.forget_owner(owner.user).await.expect("forgets"));
+    assert_eq!(found(1).await, None);
+}
+
+pub async fn a_vehicle_that_is_linked_again_keeps_its_number_and_its_past(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let owner = an_owner(&fixture, 1);
+    let first = NewLink { vin: b"vin".to_vec(), ..fixture.new_link(owner.user) };
+    let known = async || {
+        let vins = vec![b"other".to_vec(), b"vin".to_vec()];
+        store.known_vehicles(owner.user, vins).await.expect("looks")
+    };
+    assert_eq!(known().await, [None, None]);
+    let vehicle = store.link_owned(owner.clone(), vec![first.clone()]).await.expect("links")[0];
+    let is_known = |connected| [None, Some(KnownVehicle { no: vehicle, id: first.info.id, connected })];
+    assert_eq!(known().await, is_known(true));
+    let seen = NewObservation { taken_at: at(2), body: b"seen".to_vec() };
+    fixture.commit(StepCommit { observations: vec![seen], ..fixture.step(vehicle, at(2)).await }).await;
+    fixture.change(vehicle, RowChange::Disconnect, at(3)).await;
+    assert_eq!(known().await, is_known(false));
+
+    let again = NewLink {
+        again: Some(vehicle),
+        vin: b"vin".to_vec(),
+        document: b"second document".to_vec(),
+        connected_at: at(4),
+        ..fixture.new_link(owner.user)
+    };
+    assert_eq!(store.link_owned(owner.clone(), vec![again]).await.expect("links"), [vehicle]);
+    assert_eq!(known().await, is_known(true));
+    let loaded = store.load(vec![vehicle]).await.expect("loads").remove(0).expect("is there");
+    assert_eq!((&loaded.info, &loaded.source), (&first.info, &first.source));
+    assert_eq!(loaded.document, b"second document");
+    let seen = store.observations(vehicle, None, 9).await.expect("reads");
+    assert_eq!(
+        seen.into_iter().map(|(_, at, body)| (at, body)).collect::<Vec<_>>(),
+        [(at(2), b"seen".to_vec())]
+    );
+    assert_eq!(store.count_vehicles(None).await.expect("counts"), 1);
+}
+
+pub async fn a_step_from_before_a_new_connection_writes_nothing(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let owner = an_owner(&fixture, 1);
+    let first = NewLink { vin: b"vin".to_vec(), ..fixture.new_link(owner.user) };
+    let vehicle = store.link_owned(owner.clone(), vec![first]).await.expect("links")[0];
+    let late = fixture.step(vehicle, at(2)).await;
+    fixture.change(vehicle, RowChange::Disconnect, at(3)).await;
+    let again = NewLink { again: Some(vehicle), connected_at: at(4), ..fixture.new_link(owner.user) };
+    store.link_owned(owner, vec![again]).await.expect("links");
+    assert_eq!(store.commit_steps(vec![late]).await.expect("answers"), [StepResult::Conflict]);
+}
+
+pub async fn a_capacity_is_kept_with_its_vehicle(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let vehicle = fixture.vehicle().await;
+    assert_eq!(store.capacity(vehicle).await.expect("reads"), None);
+    store.set_capacity(vehicle, 58_500).await.expect("writes");
+    assert_eq!(store.capacity(vehicle).await.expect("reads"), Some(58_500));
 }
 
 fn late_step(vehicle: VehicleNo) -> StepCommit {

@@ -121,9 +121,18 @@ pub(crate) struct SimulatedVehicle {
     powertrain: &'static str,
     /// Its state in words, such as its profile and speed.
     state: BTreeMap<&'static str, String>,
+    /// How its owner signs in at the brand, in Connect.
+    login: Login,
     /// The vehicles of applications that are this car.
     vehicle_ids: Vec<Id>,
     created_at: Moment,
+}
+
+/// How the owner of a car of the simulator signs in.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Login {
+    username: String,
+    password: String,
 }
 
 /// A car to be made.
@@ -267,6 +276,7 @@ impl From<CarState> for SimulatedVehicle {
             year: state.car.info.year,
             powertrain: state.car.info.powertrain.as_str(),
             state: state.state.into_iter().collect(),
+            login: Login { username: state.login.username, password: state.login.password },
             vehicle_ids: state.vehicles.into_iter().map(Id::of).collect(),
             created_at: Moment(state.car.created_at),
         }

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Write as _};
 use super::STYLE_PATH;
 
 /// Text in which nothing is markup.
-pub(super) struct Text<T>(pub(super) T);
+pub(crate) struct Text<T>(pub(crate) T);
 
 impl<T: Display> Display for Text<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

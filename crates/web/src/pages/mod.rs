@@ -1,7 +1,7 @@
 //! Pages for people: what this server is, and what its errors mean. They hold no script, and a policy that allows none.
 
 mod errors;
-mod html;
+pub(crate) mod html;
 mod landing;
 mod problems;
 

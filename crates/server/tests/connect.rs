@@ -1,0 +1,361 @@
+//! Connect in a real browser, against the real binary, as the suites of the format drive it.
+
+#![expect(clippy::unwrap_used, reason = "a test whose scene cannot be set has failed")]
+
+mod browser;
+mod common;
+
+use std::collections::BTreeMap;
+
+use browser::{Browser, ENTER, Looks, SPACE};
+use common::{Server, items, text};
+use serde_json::{Value, json};
+
+/// A server with an application whose owners return to a page of the browser's own machine.
+struct Scene {
+    _folder: tempfile::TempDir,
+    server: Server,
+    client: String,
+    redirect: String,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::serve(folder.path(), &[]).await;
+        // Another origin than the server's, and one that answers: with a page that there is not.
+        let redirect = server.url.replace("127.0.0.1", "localhost") + "/back";
+        let new = json!({"name": "Watt & Co", "redirectUris": [redirect, "https://example.com/auth"]});
+        let client = text(&server.post("/applications", new).await, "id").to_owned();
+        Self { _folder: folder, server, client, redirect }
+    }
+
+    fn url(&self, more: &str) -> String {
+        let Self { server, client, .. } = self;
+        format!(
+            "{}/oauth/authorize?response_type=code&client_id={client}&mode=test&state=a%26b&{more}",
+            server.url
+        )
+    }
+
+    async fn vehicles(&self) -> Vec<Value> {
+        items(&self.server.get("/vehicles").await).to_vec()
+    }
+
+    /// What the application is told.
+    fn told(&self, location: &str) -> BTreeMap<String, String> {
+        let location = url::Url::parse(location).unwrap();
+        assert!(location.as_str().starts_with(&self.redirect), "{location}");
+        location.query_pairs().into_owned().collect()
+    }
+
+    async fn end(self, browsers: Vec<Browser>) {
+        for browser in browsers {
+            browser.end().await;
+        }
+        self.server.stop().await;
+    }
+}
+
+/// From the preamble to the grant screen, by the ids that the suites click.
+async fn to_grant(browser: &Browser, make: &str, username: &str) {
+    browser.click("button#continue-button").await;
+    browser.click(&format!("button#{make}.brand-list-item")).await;
+    browser.write("input#username", username).await;
+    browser.write("input#password", "secret").await;
+    browser.click("button#sign-in-button").await;
+    browser.led_to("/connect/permissions").await;
+    assert!(browser.is_there(".page-content").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_clicks_through_and_the_application_gets_a_code() {
+    let scene = Scene::new().await;
+    let browser = Browser::start(Looks::default()).await;
+    browser.go(&scene.url("scope=read_vin%20required:read_odometer")).await;
+    browser.click("button#continue-button").await;
+    browser.write("input#brand-search", "chev").await;
+    let hidden = "return document.querySelector('#FORD').checkVisibility()";
+    assert_eq!(browser.run(hidden, json!([])).await, json!(false), "the list follows what is typed");
+    browser.click("button#CHEVROLET.brand-list-item").await;
+    browser.write("input#username", "jo@example.com").await;
+    browser.write("input#password", "secret").await;
+    browser.click("button#sign-in-button").await;
+    browser.click("button#approval-button").await;
+    let told = scene.told(&browser.led_to("/back?").await);
+    assert_eq!((told["code"].len(), told["state"].as_str()), (36, "a&b"));
+    assert_eq!(told["iss"], scene.server.url);
+    let vehicles = scene.vehicles().await;
+    assert_eq!(
+        (text(&vehicles[0], "model"), text(&vehicles[0], "userId")),
+        ("Volt", told["user_id"].as_str())
+    );
+    scene.end(vec![browser]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_result_stands_in_the_location_even_where_nobody_answers() {
+    let scene = Scene::new().await;
+    let browser = Browser::start(Looks::default()).await;
+    browser.go(&scene.url("make=FORD&redirect_uri=https%3A%2F%2Fexample.com%2Fauth")).await;
+    browser.click("button#continue-button").await;
+    browser.write("input#username", "jo@example.com").await;
+    browser.write("input#password", "secret").await;
+    browser.click("button#sign-in-button").await;
+    browser.click("button#approval-button").await;
+    browser.led_to("https://example.com/auth?code=").await;
+    scene.end(vec![browser]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_of_a_car_of_the_operator_connects_it_and_signs_in_again_when_access_was_lost() {
+    let scene = Scene::new().await;
+    let browser = Browser::start(Looks::default()).await;
+    let car = scene.server.post("/simulator/vehicles", json!({"make": "KIA", "model": "EV6"})).await;
+    let login = &car["login"];
+    let sign_in = async |password: &str| {
+        browser.write("input#username", text(login, "username")).await;
+        browser.write("input#password", password).await;
+        browser.click("button#sign-in-button").await;
+    };
+    browser.go(&scene.url("make=KIA&scope=read_vin")).await;
+    browser.click("button#continue-button").await;
+    sign_in(text(login, "password")).await;
+    browser.click("button#approval-button").await;
+    browser.led_to("code=").await;
+    let vehicles = scene.vehicles().await;
+    let path = format!("/simulator/vehicles/{}", text(&car, "id"));
+    assert_eq!(scene.server.get(&path).await["vehicleIds"], json!([vehicles[0]["id"]]));
+
+    scene.server.post(&format!("{path}/change-password"), Value::Null).await;
+    assert_eq!(scene.server.get(&path).await["state"]["account"], "password changed");
+    let Scene { server, client, .. } = &scene;
+    let vehicle = text(&vehicles[0], "id");
+    let door = format!("{}/oauth/reauthenticate?response_type=vehicle_id&client_id={client}", server.url);
+    browser.go(&format!("{door}&vehicle_id={vehicle}&state=again")).await;
+    browser.click("button#continue-button").await;
+    sign_in(text(login, "password")).await;
+    let told = scene.told(&browser.led_to("/back?").await);
+    assert_eq!((told["vehicle_id"].as_str(), told["state"].as_str()), (vehicle, "again"));
+    assert_eq!(scene.server.get(&path).await["state"].get("account"), None);
+    scene.end(vec![browser]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_chooses_among_cars_takes_permissions_out_or_refuses() {
+    let scene = Scene::new().await;
+    let browser = Browser::start(Looks::default()).await;
+    let scope = "scope=read_vin%20required:read_odometer%20read_fuel&approval_prompt=force";
+    browser.go(&scene.url(scope)).await;
+    to_grant(&browser, "BMW", "3-vehicles@smartcar.com").await;
+    browser.click("input[name=vehicle][value='1']").await;
+    browser.click("input[name=permission][value=read_vin]").await;
+    browser.click("button#approval-button").await;
+    browser.led_to("code=").await;
+    let vehicles = scene.vehicles().await;
+    assert_eq!(vehicles.len(), 2);
+    assert_eq!(vehicles[0]["permissions"], json!(["read_odometer"]));
+
+    browser.go(&scene.url(&format!("{scope}&single_select=true"))).await;
+    to_grant(&browser, "BMW", "3-vehicles@smartcar.com").await;
+    browser.click("input[name=vehicle][value='1']").await;
+    browser.click("button#approval-button").await;
+    browser.led_to("code=").await;
+    assert_eq!(scene.vehicles().await.len(), 3);
+
+    browser.go(&scene.url(scope)).await;
+    to_grant(&browser, "BMW", "other@example.com").await;
+    browser.click("button#refusal-button").await;
+    assert_eq!(scene.told(&browser.led_to("error=").await)["error"], "access_denied");
+    assert_eq!(scene.vehicles().await.len(), 3);
+    scene.end(vec![browser]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keyboard_is_enough() {
+    let scene = Scene::new().await;
+    let browser = Browser::start(Looks::default()).await;
+    browser.go(&scene.url("scope=read_vin%20read_odometer")).await;
+    browser.tab_to("#continue-button").await;
+    browser.press(ENTER).await;
+    browser.led_to("/connect/brands").await;
+    browser.tab_to("#CHEVROLET").await;
+    browser.press(SPACE).await;
+    browser.led_to("/connect/sign-in").await;
+    browser.tab_to("#username").await;
+    browser.press("jo@example.com").await;
+    browser.tab_to("#password").await;
+    browser.press("secret").await;
+    browser.press(ENTER).await;
+    browser.led_to("/connect/permissions").await;
+    browser.tab_to("input[value=read_vin]").await;
+    browser.press(SPACE).await;
+    browser.tab_to("#approval-button").await;
+    browser.press(ENTER).await;
+    browser.led_to("code=").await;
+    assert_eq!(scene.vehicles().await[0]["permissions"], json!(["read_odometer"]));
+    scene.end(vec![browser]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_work_without_script() {
+    let scene = Scene::new().await;
+    let browser = Browser::start(Looks { without_script: true, ..Looks::default() }).await;
+    browser.go(&scene.url("scope=read_vin")).await;
+    browser.click("button#continue-button").await;
+    browser.write("input#brand-search", "chev").await;
+    browser.click("form.search button").await;
+    browser.led_to("q=chev").await;
+    assert!(browser.is_there("#CHEVROLET").await && !browser.is_there("#FORD").await);
+    browser.click("button#CHEVROLET").await;
+    browser.write("input#username", "jo@example.com").await;
+    browser.write("input#password", "secret").await;
+    browser.click("button#sign-in-button").await;
+    browser.click("button#approval-button").await;
+    browser.led_to("code=").await;
+    scene.end(vec![browser]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn back_and_reload_lead_nowhere_bad() {
+    let scene = Scene::new().await;
+    let browser = Browser::start(Looks::default()).await;
+    browser.go(&scene.url("scope=read_vin")).await;
+    to_grant(&browser, "CHEVROLET", "jo@example.com").await;
+    let grant = browser.led_to("/connect/permissions").await;
+    browser.go(&grant).await;
+    browser.run("history.back()", json!([])).await;
+    browser.led_to("/connect/").await;
+    browser.go(&grant).await;
+    browser.click("button#approval-button").await;
+    browser.led_to("code=").await;
+    browser.run("history.back()", json!([])).await;
+    browser.led_to("/connect/permissions").await;
+    browser.click("button#approval-button").await;
+    browser.led_to("code=").await;
+    assert_eq!(scene.vehicles().await.len(), 1);
+    scene.end(vec![browser]).await;
+}
+
+/// Every screen, in the order of a visit, with what leads to it.
+async fn each_screen(scene: &Scene, browser: &Browser, mut see: impl AsyncFnMut(&str)) {
+    let sign_in = async |username: &str| {
+        browser.write("input#username", username).await;
+        browser.write("input#password", "secret").await;
+        browser.click("button#sign-in-button").await;
+    };
+    browser.go(&scene.url("scope=read_vin%20required:read_battery%20control_charge")).await;
+    see("preamble").await;
+    browser.click("button#continue-button").await;
+    browser.led_to("/connect/brands").await;
+    see("brands").await;
+    browser.click("button#NISSAN").await;
+    browser.led_to("/connect/sign-in").await;
+    see("sign-in").await;
+    sign_in("2-vehicles@smartcar.com").await;
+    browser.led_to("/connect/battery").await;
+    see("battery").await;
+    browser.click("button[value=unknown]").await;
+    browser.led_to("/connect/permissions").await;
+    see("permissions").await;
+
+    browser.go(&scene.url("make=RIVIAN")).await;
+    browser.click("button#continue-button").await;
+    sign_in("jo@example.com").await;
+    browser.led_to("/connect/code").await;
+    browser.write("input#code", "000000").await;
+    browser.click("button#code-button").await;
+    browser.shows(".note").await;
+    see("code").await;
+
+    browser.go(&scene.url("make=AUDI")).await;
+    browser.click("button#continue-button").await;
+    sign_in("smartcar@vehicle-incompatible.com").await;
+    browser.led_to("/connect/problem").await;
+    see("problem").await;
+
+    let Scene { server, client, .. } = scene;
+    browser
+        .go(&format!("{}/oauth/authorize?client_id={client}&response_type=code&mode=live", server.url))
+        .await;
+    browser.click("button#continue-button").await;
+    browser.led_to("/connect/brands").await;
+    see("no brands").await;
+    browser
+        .go(&format!(
+            "{}/oauth/authorize?client_id={client}&response_type=none&mode=test&make=FORD&scope=read_vin",
+            server.url
+        ))
+        .await;
+    browser.click("button#continue-button").await;
+    sign_in("jo@example.com").await;
+    browser.click("button#approval-button").await;
+    browser.led_to("/connect/done").await;
+    see("done").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_screen_can_be_used_by_everybody_in_both_colours_and_says_nothing_to_the_console() {
+    let scene = Scene::new().await;
+    let browser = Browser::start(Looks::default()).await;
+    let mut seen = 0;
+    each_screen(&scene, &browser, async |screen| {
+        for dark in [false, true] {
+            browser.dark(dark).await;
+            assert_eq!(browser.barriers().await, Vec::<String>::new(), "{screen}, dark: {dark}");
+        }
+        assert_eq!(browser.console().await, Vec::<String>::new(), "{screen}");
+        seen += 1;
+    })
+    .await;
+    assert_eq!(seen, 9);
+    // Pages that refuse answer 400, which a browser notes; they are looked at like the others.
+    browser.go(&format!("{}/oauth/authorize?client_id=x", scene.server.url)).await;
+    assert_eq!(browser.barriers().await, Vec::<String>::new());
+    scene.end(vec![browser]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_screen_is_wider_than_a_phone() {
+    let scene = Scene::new().await;
+    let browser = Browser::start(Looks { phone: true, ..Looks::default() }).await;
+    each_screen(&scene, &browser, async |screen| {
+        assert_eq!(browser.overflow().await, 0, "{screen}");
+    })
+    .await;
+    scene.end(vec![browser]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_window_that_opened_a_visit_is_told_and_nobody_else() {
+    let scene = Scene::new().await;
+    let browser = Browser::start(Looks::default()).await;
+    let opener = scene.redirect.trim_end_matches("/back").to_owned();
+    // A page of the application's origin, with a window of its own for the visit.
+    browser.go(&format!("{opener}/healthz")).await;
+    let url = format!(
+        "{}/oauth/authorize?client_id={}&response_type=none&mode=test&make=FORD&scope=read_vin&state=s&app_origin={opener}",
+        scene.server.url, scene.client
+    );
+    let script = "window.told = []; addEventListener('message', event => told.push([event.origin, event.data])); window.open(arguments[0], 'connect')";
+    browser.run(script, json!([url])).await;
+    let main = browser.window().await;
+    browser.switch_to_other_than(&main).await;
+    browser.click("button#continue-button").await;
+    browser.write("input#username", "jo@example.com").await;
+    browser.write("input#password", "secret").await;
+    browser.click("button#sign-in-button").await;
+    browser.click("button#approval-button").await;
+    browser.switch_to(&main).await;
+    let mut told = Value::Null;
+    let came = common::eventually(common::PATIENCE, async || {
+        told = browser.run("return window.told", json!([])).await;
+        told.as_array().is_some_and(|told| !told.is_empty())
+    });
+    assert!(came.await, "nothing was told");
+    assert_eq!(told[0][0], json!(scene.server.url));
+    let message = &told[0][1];
+    assert_eq!((text(message, "name"), text(message, "state")), ("SmartcarAuthMessage", "s"));
+    assert_eq!(text(message, "userId").len(), 36);
+    scene.end(vec![browser]).await;
+}
