@@ -410,7 +410,8 @@ impl Server {
 
     /// One where the plan of this name has these webhooks only, two requests a month, and three vehicles.
     pub(crate) async fn with_plan(name: &str, webhooks: &[Kind]) -> Self {
-        let plan = Plan { webhooks: webhooks.to_vec(), requests: Some(2), vehicles: Some(3), ..Plan::default() };
+        let plan =
+            Plan { webhooks: webhooks.to_vec(), requests: Some(2), vehicles: Some(3), ..Plan::default() };
         Self::start(Limits::default(), Plans([(name.to_owned(), plan)].into())).await
     }
 

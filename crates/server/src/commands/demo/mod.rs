@@ -3,6 +3,7 @@
 //! Applications, webhooks and cars are made by the use-cases that the API calls. What the screen shows has come the way
 //! that a team's software gets it: as signed requests, to callback URIs.
 
+mod owner;
 mod stage;
 mod story;
 mod tally;

@@ -2,10 +2,14 @@
 //! lets the application redeem what comes of it.
 
 use anyhow::{Context, Result, bail, ensure};
+use domain::connect::{Permission, PermissionSet};
 use hyper::Method;
 use lab::client::{HttpAnswer, HttpClient};
 use url::{Url, form_urlencoded};
 
+/// What the link of the demo asks an owner for: little enough to be read.
+const ASKED_BY_LINK: &str =
+    "read_vehicle_info read_odometer read_location read_battery read_charge read_security";
 /// Screens that a visit may have.
 const MOST_SCREENS: usize = 12;
 
@@ -23,7 +27,6 @@ pub(super) struct Door {
     client_id: String,
     client_secret: String,
     redirect_uri: String,
-    scope: String,
 }
 
 impl Door {
@@ -32,20 +35,19 @@ impl Door {
         client_id: String,
         client_secret: String,
         redirect_uri: String,
-        scope: String,
     ) -> Result<Self> {
         let server = HttpClient::new(origin)?;
-        Ok(Self { server, origin: origin.to_owned(), client_id, client_secret, redirect_uri, scope })
+        Ok(Self { server, origin: origin.to_owned(), client_id, client_secret, redirect_uri })
     }
 
     /// A link that somebody may open in a browser. It ends on a page of its own.
     pub(super) fn link(&self) -> String {
-        format!("{}{}", self.origin, self.begin(&[("response_type", "none")]))
+        format!("{}{}", self.origin, self.begin(ASKED_BY_LINK, &[("response_type", "none")]))
     }
 
-    fn begin(&self, more: &[(&str, &str)]) -> String {
+    fn begin(&self, scope: &str, more: &[(&str, &str)]) -> String {
         let query = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([("client_id", &*self.client_id), ("mode", "simulated"), ("scope", &self.scope)])
+            .extend_pairs([("client_id", &*self.client_id), ("mode", "simulated"), ("scope", scope)])
             .extend_pairs(more)
             .finish();
         format!("/oauth/authorize?{query}")
@@ -53,7 +55,8 @@ impl Door {
 
     /// Links what an owner has at a brand; the ids of the vehicles.
     pub(super) async fn link_vehicles(&self, sign_in: &SignIn<'_>) -> Result<Vec<String>> {
-        let code = self.consent(sign_in).await.with_context(|| format!("{} could not be linked", sign_in.make))?;
+        let code =
+            self.consent(sign_in).await.with_context(|| format!("{} could not be linked", sign_in.make))?;
         let token = self.redeem(&code).await?;
         let answer = self.server.bearer(&token)?.get("/v2.0/vehicles?limit=50").await?;
         let vehicles = answer.json()["vehicles"].take();
@@ -62,7 +65,9 @@ impl Door {
 
     /// From the first page to the code.
     async fn consent(&self, sign_in: &SignIn<'_>) -> Result<String> {
-        let begin = self.begin(&[("response_type", "code"), ("redirect_uri", &self.redirect_uri)]);
+        let everything: Vec<&str> = PermissionSet::ALL.iter().map(Permission::as_str).collect();
+        let back = [("response_type", "code"), ("redirect_uri", &*self.redirect_uri)];
+        let begin = self.begin(&everything.join(" "), &back);
         let mut shown = self.server.get(&begin).await?;
         let cookie = shown.header("set-cookie").and_then(|cookie| cookie.split(';').next());
         let cookie = cookie.context("a visit begins with a cookie")?;
@@ -130,7 +135,11 @@ fn filled(path: &str, page: &str, sign_in: &SignIn<'_>) -> Result<String> {
 
 /// A page has several forms; each screen takes its own fields.
 fn path_takes(path: &str, field: &str) -> bool {
-    field == "visit" || matches!((path, field), ("/connect/permissions", "vehicle" | "permission") | ("/connect/battery", "vin"))
+    field == "visit"
+        || matches!(
+            (path, field),
+            ("/connect/permissions", "vehicle" | "permission") | ("/connect/battery", "vin")
+        )
 }
 
 struct Input<'a> {

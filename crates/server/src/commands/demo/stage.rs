@@ -9,7 +9,6 @@ use app::{
 };
 use domain::{
     cadence::Cadence,
-    connect::PermissionSet,
     ids::{ApplicationId, VehicleId, WebhookId},
     signal::{
         BATTERY_RANGE, DOORS, Endpoint, IS_CABLE_CONNECTED, IS_CHARGING, LOCATION, ODOMETER, STATE_OF_CHARGE,
@@ -30,6 +29,7 @@ use lab::{
 use serde_json::json;
 use uuid::Uuid;
 
+use super::owner::{Door, SignIn};
 use crate::{cli::Demo, machine::MachineClock, wiring::Running};
 
 const NOTE: anstyle::Style = anstyle::AnsiColor::Cyan.on_default();
@@ -151,11 +151,11 @@ impl<'a> Stage<'a> {
     /// An application with a scheduled webhook and a car that drives a recorded trip. Answers with how many payloads a
     /// slot has.
     pub(super) async fn set_up_trip(&self, file: &Path) -> Result<u64> {
-        let application = self.application().await?;
+        let (application, door) = self.application().await?;
         let endpoints = [Endpoint::Attributes, Endpoint::Battery, Endpoint::Location];
         let plan = scheduled(&endpoints, UnitSystem::Metric)?;
         let webhook = self.webhook(application, "Recorded trip", "/webhooks", plan).await?;
-        let vehicle = self.recorded(application, file).await?;
+        let vehicle = self.recorded(&door, file).await?;
         self.app.subscribe(webhook, &[vehicle]).await?;
         self.note("subscribed 1 vehicle; the next slot is at the full hour");
         Ok(1)
@@ -163,7 +163,7 @@ impl<'a> Stage<'a> {
 
     /// An application with a webhook of each generation, two of the scheduled ones, and the fleet on them.
     pub(super) async fn set_up_fleet(&self) -> Result<Cast> {
-        let application = self.application().await?;
+        let (application, door) = self.application().await?;
         let [energy, upkeep, charging, pulse, changes] = self.webhooks(application).await?;
         let mut actors = Vec::with_capacity(FLEET.len());
         for (make, model, region, profile, seed) in FLEET {
@@ -177,7 +177,7 @@ impl<'a> Stage<'a> {
                 started: true,
             };
             let car = self.app.make_car(&request).await?;
-            actors.push(self.connect(application, &car).await?);
+            actors.push(self.connect(&door, &car).await?);
         }
         let all: Vec<VehicleId> = actors.iter().map(|actor| actor.vehicle).collect();
         let told: Vec<VehicleId> = TOLD_OF_CHARGING.iter().filter_map(|&at| all.get(at).copied()).collect();
@@ -188,6 +188,7 @@ impl<'a> Stage<'a> {
         }
         self.note(&format!("subscribed {} vehicles; the next slot is at the full hour", all.len()));
         self.tell_who_waits(charging, &actors).await?;
+        self.note(&format!("connect   link a car of your own in a browser: {}", door.link()));
         Ok(Cast { per_slot: 2 * actors.len() as u64, actors })
     }
 
@@ -202,12 +203,16 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    async fn application(&self) -> Result<ApplicationId> {
-        let created = self.app.create_application("Demo fleet", vec![], "open").await?;
+    async fn application(&self) -> Result<(ApplicationId, Door)> {
+        // Nobody is led there: owners of the demo hand their code over at once.
+        let redirect_uri = "http://localhost/linked".to_owned();
+        let created = self.app.create_application("Demo fleet", vec![redirect_uri.clone()], "open").await?;
         self.receiver.set_secrets_everywhere(&[created.entry.management_token.as_str()]);
         let id = created.entry.application.id;
         self.note(&format!("made      application {id}"));
-        Ok(id)
+        let origin = &self.app.settings().origin;
+        let secret = created.client_secret.to_string();
+        Ok((id, Door::new(origin, id.to_string(), secret, redirect_uri)?))
     }
 
     async fn webhooks(&self, application: ApplicationId) -> Result<[WebhookId; 5]> {
@@ -241,8 +246,9 @@ impl<'a> Stage<'a> {
             name: name.into(),
             callback_uri: self.receiver.url(path),
             error_uri,
+            // What a visitor links comes along by itself.
+            auto_subscribe: matches!(plan, Plan::Unified(_)),
             plan,
-            auto_subscribe: false,
             agent: Agent::Milepost,
         };
         let id = self.app.create_webhook(request).await?.entry.webhook().id;
@@ -264,18 +270,22 @@ impl<'a> Stage<'a> {
         }
     }
 
-    async fn recorded(&self, application: ApplicationId, file: &Path) -> Result<VehicleId> {
+    async fn recorded(&self, door: &Door, file: &Path) -> Result<VehicleId> {
         let csv = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let recording = NewRecording { name, csv, columns: None, speed: 1 };
         let (car, report) = self.app.record_trip(&recording).await?;
         self.note(&format!("recording {report}"));
-        Ok(self.connect(application, &car).await?.vehicle)
+        Ok(self.connect(door, &car).await?.vehicle)
     }
 
-    async fn connect(&self, application: ApplicationId, car: &CarState) -> Result<Actor> {
-        let linked = self.app.connect_car(car.car.id, application, None, PermissionSet::ALL).await?;
-        let (info, vehicle) = (&car.car.info, linked.vehicle);
+    /// The owner of a car goes through Connect.
+    async fn connect(&self, door: &Door, car: &CarState) -> Result<Actor> {
+        let (info, login) = (&car.car.info, &car.login);
+        let sign_in = SignIn { make: &info.make, username: &login.username, password: &login.password };
+        let linked = door.link_vehicles(&sign_in).await?;
+        let [vehicle] = &linked[..] else { bail!("an owner of one car linked {}", linked.len()) };
+        let vehicle: VehicleId = vehicle.parse().context("a vehicle's id")?;
         let name = format!("{} {}", info.make, info.model);
         self.console.borrow_mut().name(Id(vehicle.0.as_u128()), &name);
         self.note(&format!("connected {name} {} as vehicle {vehicle}", info.year));
