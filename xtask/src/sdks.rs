@@ -19,8 +19,10 @@ struct Sdk {
 
 const NODE: &str = "smartcar@10.4.0";
 const PYTHON: &str = "smartcar==6.19.1";
-/// Not an SDK, but fetched as one: it judges whether pages can be used by everybody.
+/// Not SDKs, but fetched as such: one judges whether pages can be used by everybody, the other knows OAuth servers only by
+/// what they say of themselves.
 const AXE: &str = "axe-core@4.10.3";
+const OPENID: &str = "openid-client@6.8.9";
 /// Nor this: an OAuth client that was written for any server.
 const OPENID: &str = "openid-client@6.8.9";
 
@@ -29,6 +31,7 @@ const SDKS: &[Sdk] = &[
     Sdk { name: PYTHON, folder: "python", fetch: fetch_python },
     Sdk { name: OPENID, folder: "openid", fetch: |folder| fetch_from_npm(folder, OPENID) },
     Sdk { name: AXE, folder: "axe", fetch: |folder| fetch_from_npm(folder, AXE) },
+    Sdk { name: OPENID, folder: "openid", fetch: |folder| fetch_from_npm(folder, OPENID) },
 ];
 
 /// Says in a folder which version is there completely.

@@ -69,12 +69,12 @@ async function reads(car) {
   const attributes = await car.attributes();
   assert.deepStrictEqual([attributes.make, attributes.model], ['CHEVROLET', 'Volt']);
   assert(Number.isInteger(attributes.year));
-  assert.strictEqual(fresh(await car.vin()).vin.length, 17);
+  assert.strictEqual((await car.vin()).vin.length, 17);
   assert(fresh(await car.odometer(), 'metric').distance > 0);
   assert(Math.abs(fresh(await car.location()).latitude) <= 90);
   const battery = fresh(await car.battery(), 'metric');
   assert(battery.percentRemaining >= 0 && battery.percentRemaining <= 1);
-  assert(fresh(await car.batteryCapacity(), 'metric').capacity > 0);
+  assert(fresh(await car.batteryCapacity()).capacity > 0);
   await car.nominalCapacity();
   assert(['CHARGING', 'FULLY_CHARGED', 'NOT_CHARGING'].includes(fresh(await car.charge()).state));
   assert(fresh(await car.getChargeLimit()).limit > 0);
