@@ -94,8 +94,8 @@ mod tests {
         assert_eq!((0..9).filter(|_| budget.take_one(second).is_ok()).count(), 5);
         assert_eq!(budget.take_one(second), Err(Duration::from_millis(20)));
         assert_eq!(budget.wait(), Duration::from_millis(120));
-        let slots: usize = (2..=11).map(|at| budget.take(100, Duration::from_secs(at))).sum();
-        assert_eq!(slots, 10 * 45 + 5 * 9, "what is kept is kept once");
+        let slots: usize = (11..=110).map(|at| budget.take(100, Duration::from_millis(at * 100))).sum();
+        assert!((494..=495).contains(&slots), "{slots}: what is kept is kept once");
     }
 
     #[test]
