@@ -23,15 +23,12 @@ const PYTHON: &str = "smartcar==6.19.1";
 /// what they say of themselves.
 const AXE: &str = "axe-core@4.10.3";
 const OPENID: &str = "openid-client@6.8.9";
-/// Nor this: an OAuth client that was written for any server.
-const OPENID: &str = "openid-client@6.8.9";
 
 const SDKS: &[Sdk] = &[
     Sdk { name: NODE, folder: "node", fetch: |folder| fetch_from_npm(folder, NODE) },
     Sdk { name: PYTHON, folder: "python", fetch: fetch_python },
     Sdk { name: OPENID, folder: "openid", fetch: |folder| fetch_from_npm(folder, OPENID) },
     Sdk { name: AXE, folder: "axe", fetch: |folder| fetch_from_npm(folder, AXE) },
-    Sdk { name: OPENID, folder: "openid", fetch: |folder| fetch_from_npm(folder, OPENID) },
 ];
 
 /// Says in a folder which version is there completely.

@@ -88,8 +88,8 @@ def reads(car):
     battery = fresh(car.battery(), "metric")
     assert 0 <= battery.percent_remaining <= 1 and battery.range >= 0, battery
     assert fresh(car.battery_capacity()).capacity > 0
-    nominal = car.nominal_capacity()
-    assert nominal.capacity is None or nominal.capacity.nominal > 0, nominal
+    nominal = fresh(car.nominal_capacity())
+    assert nominal.capacity is None or nominal.capacity["nominal"] > 0, nominal
     charge = fresh(car.charge())
     assert isinstance(charge.is_plugged_in, bool), charge
     assert charge.state in ("CHARGING", "FULLY_CHARGED", "NOT_CHARGING"), charge
@@ -109,10 +109,11 @@ def reads(car):
 
 
 def permissions(car):
-    granted = car.permissions()
-    assert sorted(granted.permissions) == sorted(SCOPES), granted
+    """What was asked for, as far as the car has it."""
+    granted = car.permissions().permissions
+    assert set(granted) <= set(SCOPES) and "read_odometer" in granted, granted
     page = car.permissions({"limit": 1, "offset": 1})
-    assert len(page.permissions) == 1 and page.paging.count == len(SCOPES) and page.paging.offset == 1, page
+    assert len(page.permissions) == 1 and page.paging.count == len(granted) and page.paging.offset == 1, page
 
 
 def batch(car):
@@ -120,7 +121,7 @@ def batch(car):
     assert answers.odometer().distance > 0
     assert answers.location().meta.data_age
     assert 0 <= answers.engine_oil().life_remaining <= 1
-    assert answers.charge_limit().limit > 0
+    assert answers.get_charge_limit().limit > 0
     assert answers.attributes().make == car.attributes().make
     refused(lambda: car.batch(["/odometre"]), 400, "VALIDATION")
 
@@ -131,14 +132,14 @@ def request(car):
     refused(lambda: smartcar.Vehicle("bad_id", car.access_token).odometer(), 400, "VALIDATION")
     unknown = "0190a8c8-0000-7000-8000-000000000000"
     error = refused(lambda: smartcar.Vehicle(unknown, car.access_token).odometer(), 403, "PERMISSION")
-    assert error.resolution.type == "REAUTHENTICATE", error.resolution
+    assert error.resolution["type"] == "REAUTHENTICATE", error.resolution
     # v1.0 is gone, and says so in its own form.
     v1 = smartcar.Vehicle("bad_id", car.access_token, {"version": "1.0"})
     try:
         v1.odometer()
         raise AssertionError("v1.0 answered")
     except smartcar.SmartcarException as error:
-        assert error.type == "validation_error" and error.resolution is None, vars(error)
+        assert error.type == "validation_error" and not hasattr(error, "resolution"), vars(error)
 
 
 def commands(car):
@@ -154,7 +155,7 @@ def commands(car):
             assert (error.status_code, error.type) == (409, "VEHICLE_STATE"), vars(error)
     assert isinstance(car.service_history().items, list)
     status = car.diagnostic_system_status()
-    assert all({"systemId", "status"} <= set(system) for system in status.systems), status
+    assert status.systems and all(system.system_id and system.status for system in status.systems), status
     assert isinstance(car.diagnostic_trouble_codes().active_codes, list)
     answers = car.batch(["/diagnostics/system_status", "/diagnostics/dtcs", "/service/history"])
     assert answers.diagnostic_system_status().systems is not None
@@ -180,21 +181,20 @@ def compatibility():
     assert all(one.capable for one in tesla.capabilities), tesla
     other = smartcar.get_compatibility("WBAKE5C58DJ107700", scope)
     assert not other.compatible and other.reason == "VEHICLE_NOT_COMPATIBLE", other
-    matrix = smartcar.smartcar.get_compatibility_matrix("US", {"make": ["NISSAN"], "type": "BEV", "scope": scope})
-    models = matrix.NISSAN if hasattr(matrix, "NISSAN") else matrix["NISSAN"]
-    assert models, matrix
-    for model in models:
-        granted = model["permissions"] if isinstance(model, dict) else model.permissions
-        assert set(scope) <= set(granted), model
+    options = {"type": "BEV", "scope": scope}
+    matrix = smartcar.smartcar.get_compatibility_matrix("US", make="NISSAN", options=options)
+    assert matrix["NISSAN"], matrix
+    for model in matrix["NISSAN"]:
+        assert set(scope) <= set(model.permissions) and model.type == "BEV", model
 
 
 def management(user, vehicle):
-    assert smartcar.get_management_token(AMT)
+    assert smartcar.smartcar.get_management_token(AMT)
     connections = smartcar.get_connections(AMT, {"vehicle_id": vehicle}, {"limit": 1})
     assert len(connections.connections) == 1 and connections.paging.cursor is None, connections
     connection = connections.connections[0]
     assert (connection.vehicle_id, connection.user_id) == (vehicle, user), connection
-    assert connection.connected_at and connection.mode, connection
+    assert len(connection.connected_at) == 24, connection
     deleted = smartcar.delete_connections(AMT, {"user_id": user})
     assert [one.vehicle_id for one in deleted.connections] == [vehicle], deleted
     assert smartcar.get_connections(AMT, {"user_id": user}).connections == []

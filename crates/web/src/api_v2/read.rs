@@ -94,9 +94,9 @@ pub(super) fn page(
     Ok(Page { limit, offset })
 }
 
-/// A date, or a moment; a date alone is taken with a time of its day.
+/// A date, or a moment; a date alone is taken with a time of its day. The Node SDK writes `undefined` for one that is left out.
 fn date(text: Option<&str>, name: &'static str, time: &str) -> Result<Option<Timestamp>, V2Error> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let Some(text) = text.filter(|text| !["", "undefined"].contains(text)) else { return Ok(None) };
     let parsed = text.parse().or_else(|_| format!("{text}{time}").parse());
     match parsed {
         Ok(at) => Ok(Some(Timestamp::from_jiff(at))),
