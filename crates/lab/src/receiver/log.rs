@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, oneshot};
 
 /// Requests that a slow subscriber may be behind before it misses some.
 const SUBSCRIBER_BACKLOG: usize = 4_096;
@@ -127,6 +127,19 @@ struct Inner {
     ring: VecDeque<Arc<Received>>,
     ring_bytes: usize,
     tally: Tally,
+    /// Who waits for how many events.
+    awaited: Vec<(u64, oneshot::Sender<()>)>,
+}
+
+impl Inner {
+    /// Tells those whose events have come.
+    fn tell(&mut self) {
+        let events = self.counts.events();
+        for (_, tell) in self.awaited.extract_if(.., |(awaited, _)| *awaited <= events) {
+            // Who has given up does not want to know.
+            let _ = tell.send(());
+        }
+    }
 }
 
 impl Log {
@@ -174,11 +187,19 @@ impl Log {
 
     /// Waits until this many requests that are not verifications have come since the start; false if they did not in time.
     pub async fn wait_for_events(&self, events: u64, within: Duration) -> bool {
-        self.wait_until(within, |log| {
-            let counts = log.counts();
-            counts.requests - counts.verifications >= events
-        })
-        .await
+        let told = {
+            let inner = &mut *self.inner.lock();
+            if inner.counts.events() >= events {
+                return true;
+            }
+            // Told once: to look at each request would cost as much as to take it.
+            let (tell, told) = oneshot::channel();
+            inner.awaited.push((events, tell));
+            told
+        };
+        let came = tokio::time::timeout(within, told).await.is_ok();
+        self.inner.lock().awaited.retain(|(_, tell)| !tell.is_closed());
+        came
     }
 
     /// Waits until something holds, looking at each request; false if it did not in time.
@@ -210,6 +231,7 @@ impl Log {
             let Some(oldest) = inner.ring.pop_front() else { break };
             inner.ring_bytes -= oldest.weight();
         }
+        inner.tell();
         // Sent under the lock, so that subscribers see the order of the ring. Without subscribers it fails; nobody minds.
         let _ = self.live.send(received);
         self.changed.notify_waiters();
@@ -232,6 +254,7 @@ impl Log {
                 tally.beyond += 1;
             }
         }
+        inner.tell();
         self.changed.notify_waiters();
     }
 
@@ -243,6 +266,11 @@ impl Log {
 }
 
 impl Counts {
+    /// Requests that are no verifications.
+    const fn events(&self) -> u64 {
+        self.requests - self.verifications
+    }
+
     fn request(&mut self, signature: Signature, verification: bool) {
         self.requests += 1;
         self.verifications += u64::from(verification);
