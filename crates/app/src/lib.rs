@@ -34,7 +34,7 @@ pub use settings::{DeliverySettings, ReadSettings, RetentionSettings, Settings};
 pub use usecases::token_hash;
 pub use usecases::{
     applications::{CreatedApplication, EditApplication},
-    connect::{
+    connect::{CapacityChoice, 
         Begun, Ended, Motion, NotBegun, Note, Offer, Screen, SimulatedLogin, TroubleKind, Visit, VisitRefused,
     },
     deliveries::{DeliveryDetail, DeliveryQuery, DeliverySummary},

@@ -44,6 +44,8 @@ impl Scene {
             ("SMARTCAR_API_ORIGIN", server.url.clone()),
             ("SMARTCAR_CONNECT_ORIGIN", server.url.clone()),
             ("SMARTCAR_MANAGEMENT_API_ORIGIN", server.url.clone()),
+            ("SMARTCAR_VEHICLE_API_V3_ORIGIN", server.url.clone()),
+            ("SMARTCAR_API_V3_ORIGIN", server.url.clone()),
             ("MILEPOST_AMT", text(&made, "managementToken").to_owned()),
             ("MILEPOST_WEBHOOK", text(&webhook, "id").to_owned()),
         ];

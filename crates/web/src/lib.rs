@@ -7,6 +7,7 @@
 //! | `/api/v1/…` | the admin API, described by `/api/openapi.json` | holders of an admin token |
 //! | `/oauth/authorize`, `/oauth/reauthenticate`, `/battery-capacity`, `/connect/…` | Connect, the owner's consent flow | everybody |
 //! | `/v2.0/…` | reads, commands, connections and webhooks of vehicles, in the form that the SDKs of the format expect | an owner's access token; an application's management token or client secret |
+//! | `/v3/vehicles/…` | what is known of vehicles, as owners' tokens read it | an owner's access token |
 //! | `/oauth/token`, `/oauth/revoke` | codes become tokens, tokens are refreshed and revoked | an application with its client secret |
 //! | `/.well-known/oauth-authorization-server` | what the authorization server offers | everybody |
 //! | `/ingest/v1/readings` | readings pushed in | holders of a feed's token |
@@ -20,6 +21,7 @@
 
 mod admin;
 mod api_v2;
+mod api_v3;
 mod client;
 mod connect;
 mod extract;
@@ -120,6 +122,7 @@ pub fn router(app: Arc<App>, config: WebConfig) -> Router {
         .merge(pages::router(&config.version, &app.settings().origin))
         .merge(probes::router(app.clone(), &config.version))
         .merge(api_v2::router(app.clone()))
+        .merge(api_v3::router(app.clone()))
         .merge(oauth::router(app.clone()))
         .merge(ingest::router(app.clone()))
         .merge(admin::router(app.clone(), &config))

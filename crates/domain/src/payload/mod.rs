@@ -8,6 +8,7 @@ mod links;
 mod sample;
 pub mod unified;
 pub mod v2;
+pub mod v3;
 mod value;
 
 #[cfg(test)]

@@ -14,7 +14,7 @@
 //! without body and times: a signal that the observation does not speak of has failed with `UPSTREAM:NO_RESPONSE`, a
 //! value in a form that the signal cannot have with `UPSTREAM:INVALID_DATA`.
 
-mod bodies;
+pub(super) mod bodies;
 #[cfg(test)]
 mod tests;
 
@@ -361,7 +361,7 @@ impl<'a> Composer<'a> {
     }
 }
 
-fn name(w: &mut Writer, signal: SignalId) {
+pub(super) fn name(w: &mut Writer, signal: SignalId) {
     let entry = signal.entry();
     w.key("code").plain(&entry.code);
     w.key("name").plain(entry.name);

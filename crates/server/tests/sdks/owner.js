@@ -88,6 +88,16 @@ async function reads(car) {
   assert.strictEqual(typeof (await car.lockStatus()).isLocked, 'boolean');
 }
 
+/** v3 as the tokens of owners read it. */
+async function signals(car, token) {
+  const vehicle = await smartcar.getVehicle(token, car.id);
+  assert.strictEqual(vehicle.body.attributes.make, 'CHEVROLET');
+  const known = (await car.getSignals()).body;
+  assert(known.data.length > 3 && known.meta.totalCount === known.data.length);
+  const one = (await car.getSignal('odometer-traveleddistance')).body;
+  assert(one.attributes.body.value > 0, JSON.stringify(one));
+}
+
 /** What was asked for, as far as the car has it. */
 async function permissions(car) {
   const {permissions: granted} = await car.permissions();
@@ -183,6 +193,7 @@ async function main([what, code]) {
     await refused(() => car.odometer(), 403, 'PERMISSION');
   } else {
     await reads(car);
+    await signals(car, token);
     await batch(car);
     await request(car);
     await webhooks(car);

@@ -108,6 +108,16 @@ def reads(car):
     assert isinstance(lock.is_locked, bool) and lock.doors, lock
 
 
+def signals(car, token):
+    """v3 as the tokens of owners read it."""
+    vehicle = smartcar.smartcar.get_vehicle(token, car.vehicle_id)["body"]
+    assert vehicle["attributes"]["make"] == "CHEVROLET", vehicle
+    known = car.get_signals()["body"]
+    assert known["meta"]["totalCount"] == len(known["data"]) > 3, known["meta"]
+    one = car.get_signal("odometer-traveleddistance")["body"]
+    assert one in known["data"] and one["attributes"]["body"]["value"] > 0, one
+
+
 def permissions(car):
     """What was asked for, as far as the car has it."""
     granted = car.permissions().permissions
@@ -214,6 +224,7 @@ def main():
         refused(car.odometer, 403, "PERMISSION")
     else:
         reads(car)
+        signals(car, token)
         batch(car)
         request(car)
         webhooks(car)

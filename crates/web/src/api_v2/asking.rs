@@ -141,12 +141,20 @@ pub(super) async fn answers(
             }
         }
     };
+    let nominal = Read::Core(Endpoint::NominalCapacity);
+    let choice = if reads.contains(&nominal) { app.capacity_choice(row).await? } else { None };
     let answer = |(target, checked): (&Target, Result<(), ErrorCode>)| {
         checked.map_err(|code| error(code.into(), &links, row))?;
         match (target, &look) {
             (Target::Permissions, _) => Ok(permissions(row, wish.page)),
             (Target::Read(read), Some(Ok(look))) => match look.answer(*read, wish.units) {
-                Ok(answer) => Ok(answered(*read, answer, wish)),
+                Ok(answer) => Ok(match &choice {
+                    Some(choice) if *read == nominal => Answered {
+                        body: rest::capacity_choice(&choice.available, choice.chosen, &choice.link),
+                        ..answered(*read, answer, wish)
+                    },
+                    _ => answered(*read, answer, wish),
+                }),
                 Err(fault) => Err(error(fault, &links, row).with_capacities(look.capacities())),
             },
             (Target::Read(_), Some(Err(fault))) => Err(error(*fault, &links, row)),

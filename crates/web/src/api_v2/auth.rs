@@ -28,7 +28,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 const MANAGER: &str = "default";
 
 /// An owner's access token: `Authorization: Bearer …`.
-pub(super) struct Owner(pub(super) TokenGrant);
+pub(crate) struct Owner(pub(crate) TokenGrant);
 
 /// An application by its client id and secret: `Authorization: Basic …`.
 pub(super) struct Client;
@@ -89,7 +89,7 @@ pub(super) async fn anybody(app: &App, headers: &HeaderMap) -> Result<(), V2Erro
 }
 
 /// The vehicle, if the token covers it. One that it does not cover is answered like one that there is not.
-pub(super) async fn covered(
+pub(crate) async fn covered(
     app: &App,
     grant: &TokenGrant,
     vehicle: VehicleId,

@@ -18,7 +18,7 @@
 //! not, and what belongs to another application, is answered alike.
 
 mod asking;
-mod auth;
+pub(crate) mod auth;
 mod batch;
 mod commands;
 mod compatibility;
@@ -26,7 +26,7 @@ mod connections;
 mod disconnect;
 pub(crate) mod error;
 mod listing;
-mod read;
+pub(crate) mod read;
 mod subscribe;
 #[cfg(test)]
 mod tests;
@@ -105,7 +105,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for V2Query<T> {
 }
 
 /// Parts of a path, as they were written.
-struct V2Path<T>(T);
+pub(crate) struct V2Path<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for V2Path<T> {
     type Rejection = V2Error;

@@ -70,7 +70,7 @@ async fn one(
 }
 
 /// The vehicle of a path.
-pub(super) fn vehicle_id(text: &str) -> Result<VehicleId, V2Error> {
+pub(crate) fn vehicle_id(text: &str) -> Result<VehicleId, V2Error> {
     text.parse().map_err(|_| V2Error::invalid("vehicleId", "not a UUID"))
 }
 

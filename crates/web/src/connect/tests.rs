@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     http::{HeaderMap, Method, Request, header},
 };
-use domain::connect::form;
+use domain::connect::{PermissionSet, form};
 use serde_json::{Value, json};
 
 use super::page::{SCRIPT_PATH, STYLE_PATH};
@@ -459,7 +459,7 @@ async fn a_battery_that_is_not_known_is_asked_for_and_kept() {
     owner.approve(&[("vehicle", "0"), ("permission", "read_battery")]).await;
     let vehicles = server.admin(Method::GET, "/vehicles", Value::Null).await.json();
     let vehicle = vehicles["items"][0]["id"].as_str().unwrap().parse().unwrap();
-    assert_eq!(server.app.chosen_capacity(vehicle).await.unwrap(), Some(40.5));
+    assert_eq!(chosen_capacity(&server, vehicle).await, Some(40.5));
     let mut owner = visitor("read_battery").await;
     owner.must("battery", &[("vin", &vin), ("action", "unknown")]).await;
     owner.is_at("permissions");
@@ -1047,6 +1047,39 @@ async fn an_owner_signs_in_again_for_a_vehicle() {
     );
 }
 
+/// The battery that the owner of a vehicle has chosen, in kWh.
+async fn chosen_capacity(server: &Server, vehicle: domain::ids::VehicleId) -> Option<f64> {
+    let row = server.app.vehicle(vehicle, None).await.unwrap();
+    server.app.capacity_choice(&row).await.unwrap().unwrap().chosen
+}
+
+#[tokio::test]
+async fn a_read_of_a_battery_that_is_not_settled_links_to_where_the_owner_can_choose() {
+    let server = Server::new().await;
+    let client = application(&server).await;
+    let owner = Visitor::of(&server, client.clone()).in_test_mode("scope=read_vin").await;
+    let owner = owner.signed_in("NISSAN", "jo@x.example").await;
+    owner.approve(&[("vehicle", "0"), ("permission", "read_vin")]).await;
+    let vehicles = server.admin(Method::GET, "/vehicles", Value::Null).await.json();
+    let vehicle = vehicles["items"][0]["id"].as_str().unwrap().to_owned();
+    server.app.set_permissions(vehicle.parse().unwrap(), PermissionSet::ALL).await.unwrap();
+    let (token, _) = server.app.grant_access_token(vehicle.parse().unwrap()).await.unwrap();
+    let path = format!("/v2.0/vehicles/{vehicle}/battery/nominal_capacity");
+    let read = async || server.request(Method::GET, &path, &token, Value::Null).await.expect(200).json();
+    let open = read().await;
+    assert_eq!(open["availableCapacities"][1], json!({"capacity": 40.5, "description": null}));
+    assert_eq!(open["capacity"], Value::Null);
+    let mut owner = Visitor::of(&server, client);
+    owner.send_to(open["url"].as_str().unwrap().strip_prefix(ORIGIN).unwrap()).await;
+    owner.must("start", &[]).await;
+    let (_, vin) = owner.shown.body.split_once(r#"name="vin" value=""#).unwrap();
+    let vin = vin[..17].to_owned();
+    owner.submit("battery", &[("vin", &vin), ("capacity", "40500")]).await;
+    let settled = read().await;
+    assert_eq!(settled["capacity"], json!({"nominal": 40.5, "source": "USER_SELECTED"}));
+    assert_eq!(settled["url"], Value::Null);
+}
+
 #[tokio::test]
 async fn a_link_lets_an_owner_say_which_battery_a_vehicle_has_for_thirty_days() {
     let server = Server::new().await;
@@ -1075,7 +1108,7 @@ async fn a_link_lets_an_owner_say_which_battery_a_vehicle_has_for_thirty_days() 
     let told = told(&to);
     assert_eq!((value(&told, "vehicle_id"), value(&told, "selected_capacity")), (vehicle.as_str(), "40.5"));
     assert_eq!(value(&told, "reason"), "battery_capacity");
-    assert_eq!(server.app.chosen_capacity(vehicle.parse().unwrap()).await.unwrap(), Some(40.5));
+    assert_eq!(chosen_capacity(&server, vehicle.parse().unwrap()).await, Some(40.5));
 
     owner.send_to(&path.replace("token=", "token=00")).await;
     owner.must("start", &[]).await;

@@ -99,6 +99,16 @@ pub enum NotBegun {
     App(AppError),
 }
 
+/// A battery that the brand of a vehicle does not settle, in kWh.
+pub struct CapacityChoice {
+    /// Those that the model may have.
+    pub available: Vec<f64>,
+    /// The one that the owner has chosen.
+    pub chosen: Option<f64>,
+    /// Where the owner can choose, for 30 days.
+    pub link: String,
+}
+
 /// A car on the grant screen, with what can be given of it.
 pub struct Offer {
     /// The car.
@@ -711,10 +721,16 @@ impl App {
         ))
     }
 
-    /// The battery that the owner of a vehicle has chosen for it, in kWh.
-    pub async fn chosen_capacity(&self, vehicle: VehicleId) -> Result<Option<f64>, AppError> {
-        let row = self.vehicle(vehicle, None).await?;
-        Ok(self.store.capacity(row.no).await?.map(|wh| f64::from(wh) / 1_000.0))
+    /// What is known of a vehicle's battery where its brand does not settle which it is.
+    pub async fn capacity_choice(&self, row: &VehicleRow) -> Result<Option<CapacityChoice>, AppError> {
+        let car = self.accounts.car(row.source.kind, &row.source.spec);
+        let Some(car) = car.filter(|car| !car.capacities_wh.is_empty()) else { return Ok(None) };
+        let kilowatt_hours = |wh: u32| f64::from(wh) / 1_000.0;
+        Ok(Some(CapacityChoice {
+            available: car.capacities_wh.into_iter().map(kilowatt_hours).collect(),
+            chosen: self.store.capacity(row.no).await?.map(kilowatt_hours),
+            link: self.capacity_link(row.info.id).await?,
+        }))
     }
 
     /// To the choice of a battery, when the link is one of ours.

@@ -13,7 +13,7 @@ use crate::signal::{GridCell, SignalId, Value};
 
 /// The body of a signal, ready to be written.
 #[derive(Clone, Copy)]
-pub(super) enum Body<'a> {
+pub(in crate::payload) enum Body<'a> {
     Flag(bool),
     Quantity(f64, Option<&'static str>),
     Range(f64),
@@ -63,7 +63,7 @@ enum Form {
 
 impl<'a> Body<'a> {
     /// The body that a value of a signal has; `None` when the value has a form that the signal cannot have.
-    pub(super) fn of(signal: SignalId, value: &'a Value) -> Option<Self> {
+    pub(in crate::payload) fn of(signal: SignalId, value: &'a Value) -> Option<Self> {
         let form = FORMS[usize::from(signal.number())]?;
         match (form, value) {
             (_, Value::Json(body)) => (sound(body) && form.is_shown_by(body)).then_some(Self::Json(body)),
@@ -87,7 +87,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    pub(super) fn write(self, w: &mut Writer) {
+    pub(in crate::payload) fn write(self, w: &mut Writer) {
         match self {
             Self::Json(body) => w.raw(body),
             other => w.object(|w| other.members(w)),

@@ -101,6 +101,30 @@ pub fn capacities(observation: &Observation) -> Vec<f64> {
     available.into_iter().flatten().filter_map(capacity).collect()
 }
 
+/// The nominal capacity of a battery that the brand does not settle: what there is, what the owner has chosen, and where
+/// that can be done. In kWh.
+pub fn capacity_choice(available: &[f64], chosen: Option<f64>, link: &str) -> String {
+    let mut w = Writer::with_capacity(512);
+    w.object(|w| {
+        w.key("availableCapacities").array(|w| {
+            for &capacity in available {
+                w.object(|w| {
+                    w.key("capacity").number(capacity);
+                    w.key("description").null();
+                });
+            }
+        });
+        w.key("capacity").optional(chosen, |w, chosen| {
+            w.object(|w| {
+                w.key("nominal").number(chosen);
+                w.key("source").plain("USER_SELECTED");
+            });
+        });
+        w.key("url").optional(chosen.is_none().then_some(link), Writer::string);
+    });
+    w.finish()
+}
+
 /// The visits of a service history that were within a time; a body of another form stays as it is.
 pub fn visits_within(body: &str, from: Option<Timestamp>, until: Option<Timestamp>) -> String {
     let Some(visits) = json::elements(body) else { return body.to_owned() };
