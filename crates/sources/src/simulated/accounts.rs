@@ -7,6 +7,7 @@
 use app::ports::{AccountCar, AccountRefused, BrandAccount, BrandAccounts, Factor, SignIn, SignedIn};
 use async_trait::async_trait;
 use domain::{
+    compatibility::Level,
     connect::{
         Permission::{self, *},
         PermissionSet,
@@ -19,7 +20,7 @@ use domain::{
 use minicbor::{Decoder, Encoder};
 
 use super::{
-    CarSpec, Level, Model, ModelNo, Profile, SimulatedFleet, TestLogin, models, trouble_for_login, vin,
+    CarSpec, Model, ModelNo, Profile, SimulatedFleet, TestLogin, models, trouble_for_login, vin,
     vin_for_error,
 };
 use crate::SIMULATED;

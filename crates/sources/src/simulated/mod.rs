@@ -27,7 +27,7 @@ pub use commands::{can, command};
 pub use latency::Latency;
 pub use models::{Model, ModelNo, NoSuchCar, Region, SignalSet, find, models};
 pub use spec::{Account, CarSpec, MalformedSpec, Profile, Run, SpecRefused};
-pub use trouble::{Level, TestLogin, Trouble, trouble_for_login, trouble_for_vin, vin_for_error};
+pub use trouble::{TestLogin, Trouble, trouble_for_login, trouble_for_vin, vin_for_error};
 
 use std::{
     collections::VecDeque,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use domain::{errors::ErrorCode, signal::SignalId, time::Timestamp, vehicle::Fault};
+use domain::{
+    compatibility::Level, errors::ErrorCode, signal::SignalId, time::Timestamp, vehicle::Fault,
+};
 use minicbor::{Decoder, Encoder, decode::Error, encode::Write};
 
 use super::models::SignalSet;
@@ -104,18 +106,6 @@ pub enum TestLogin {
     },
 }
 
-/// What a test car can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each is its word in logins")]
-pub enum Level {
-    Compatible,
-    Phev,
-    Incompatible,
-    Fuel,
-    Dinosaur,
-    Bev,
-}
-
 impl TestLogin {
     /// What a login asks for. The host behind the `@` is of no importance, but for the level that it may begin with.
     pub fn parse(login: &str) -> Option<Self> {
@@ -127,23 +117,9 @@ impl TestLogin {
             let code = code.to_uppercase();
             return ErrorCode::find(&kind.to_uppercase(), Some(&code)).map(Self::Fails);
         }
-        let level = Level::from_word(host.split('.').next()?)?;
+        let level = Level::from_word(&host.split('.').next()?.to_ascii_lowercase())?;
         let is_vin = name.len() == 17 && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
         is_vin.then(|| Self::Level { vin: name.to_uppercase(), level })
-    }
-}
-
-impl Level {
-    fn from_word(word: &str) -> Option<Self> {
-        match word.to_ascii_lowercase().as_str() {
-            "compatible" => Some(Self::Compatible),
-            "phev" => Some(Self::Phev),
-            "incompatible" => Some(Self::Incompatible),
-            "fuel" => Some(Self::Fuel),
-            "dinosaur" => Some(Self::Dinosaur),
-            "bev" => Some(Self::Bev),
-            _ => None,
-        }
     }
 }
 
