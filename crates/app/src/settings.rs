@@ -17,6 +17,8 @@ pub struct Settings {
     pub retention: RetentionSettings,
     /// What applications may use.
     pub plans: Plans,
+    /// How many times faster than people the clock runs, in rehearsals: a visit of Connect and its code live as much longer.
+    pub pace: u32,
 }
 
 /// Sending.
@@ -80,6 +82,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            pace: 1,
             origin: "http://127.0.0.1:8080".into(),
             delivery: DeliverySettings {
                 deadline: Duration::from_secs(15),

@@ -23,6 +23,9 @@ pub(crate) struct Config {
     pub retention: Retention,
     pub egress: EgressSection,
     pub plans: BTreeMap<String, PlanSection>,
+    /// How many times faster than people the clock runs; only the demo's does.
+    #[serde(skip)]
+    pub pace: Option<u32>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -246,6 +249,7 @@ impl Config {
         let hours = |hours: u64| Duration::from_secs(hours * 3_600);
         let defaults = Settings::default();
         Settings {
+            pace: self.pace.unwrap_or(1),
             origin: self.origin(),
             delivery: DeliverySettings {
                 deadline: Duration::from_secs(self.delivery.deadline_s),

@@ -103,7 +103,7 @@ impl App {
             vehicles: new.vehicles,
             redirect_uri: new.redirect_uri,
             challenge: new.challenge,
-            expires_at: self.now() + CODE_LIFE,
+            expires_at: self.now() + CODE_LIFE * self.settings.pace,
             grant: None,
         };
         self.store.keep_code(token_hash(&text), code).await?;

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::{App, AppError, ApplicationEntry, What, ports::Factor, usecases::token_hash};
 
 /// How long a visit may take.
-const LIFE: Duration = Duration::from_secs(3_600);
+pub(super) const LIFE: Duration = Duration::from_secs(3_600);
 /// Digits of the cookie that binds a visit to its browser.
 const COOKIE: usize = 64;
 
@@ -230,12 +230,12 @@ pub enum VisitRefused {
 }
 
 impl SoFar {
-    pub(super) fn begin(door: Door, query: &str, cookie: &str, language: &str, now: Timestamp) -> Self {
+    pub(super) fn begin(door: Door, query: &str, cookie: &str, language: &str, until: Timestamp) -> Self {
         Self {
             door: door as u8,
             query: query.to_owned(),
             browser: token_hash(cookie),
-            expires_at: (now + LIFE).as_micros(),
+            expires_at: until.as_micros(),
             language: language.to_owned(),
             country: USUAL_COUNTRY.code.to_owned(),
             make: None,

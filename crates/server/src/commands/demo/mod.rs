@@ -42,6 +42,7 @@ pub(crate) async fn run(args: Demo) -> Result<()> {
     config.server.metrics_listen = String::new();
     config.egress.allow = vec!["127.0.0.0/8".into()];
     config.log.level = "warn".into();
+    config.pace = Some(args.speed.ceil() as u32);
     config.log.format = LogFormat::Text;
     telemetry::log(&config.log)?;
     let mut signals = Signals::new()?;

@@ -9,6 +9,7 @@ use app::{
 };
 use domain::{
     cadence::Cadence,
+    connect::PermissionSet,
     ids::{ApplicationId, VehicleId, WebhookId},
     signal::{
         BATTERY_RANGE, DOORS, Endpoint, IS_CABLE_CONNECTED, IS_CHARGING, LOCATION, ODOMETER, STATE_OF_CHARGE,
@@ -151,11 +152,11 @@ impl<'a> Stage<'a> {
     /// An application with a scheduled webhook and a car that drives a recorded trip. Answers with how many payloads a
     /// slot has.
     pub(super) async fn set_up_trip(&self, file: &Path) -> Result<u64> {
-        let (application, door) = self.application().await?;
+        let (application, _) = self.application().await?;
         let endpoints = [Endpoint::Attributes, Endpoint::Battery, Endpoint::Location];
         let plan = scheduled(&endpoints, UnitSystem::Metric)?;
         let webhook = self.webhook(application, "Recorded trip", "/webhooks", plan).await?;
-        let vehicle = self.recorded(&door, file).await?;
+        let vehicle = self.recorded(application, file).await?;
         self.app.subscribe(webhook, &[vehicle]).await?;
         self.note("subscribed 1 vehicle; the next slot is at the full hour");
         Ok(1)
@@ -270,13 +271,15 @@ impl<'a> Stage<'a> {
         }
     }
 
-    async fn recorded(&self, door: &Door, file: &Path) -> Result<VehicleId> {
+    /// A recorded trip has no owner who could sign in.
+    async fn recorded(&self, application: ApplicationId, file: &Path) -> Result<VehicleId> {
         let csv = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let recording = NewRecording { name, csv, columns: None, speed: 1 };
         let (car, report) = self.app.record_trip(&recording).await?;
         self.note(&format!("recording {report}"));
-        Ok(self.connect(door, &car).await?.vehicle)
+        let linked = self.app.connect_car(car.car.id, application, None, PermissionSet::ALL).await?;
+        Ok(self.introduced(&car, linked.vehicle).vehicle)
     }
 
     /// The owner of a car goes through Connect.
@@ -285,11 +288,15 @@ impl<'a> Stage<'a> {
         let sign_in = SignIn { make: &info.make, username: &login.username, password: &login.password };
         let linked = door.link_vehicles(&sign_in).await?;
         let [vehicle] = &linked[..] else { bail!("an owner of one car linked {}", linked.len()) };
-        let vehicle: VehicleId = vehicle.parse().context("a vehicle's id")?;
+        Ok(self.introduced(car, vehicle.parse().context("a vehicle's id")?))
+    }
+
+    fn introduced(&self, car: &CarState, vehicle: VehicleId) -> Actor {
+        let info = &car.car.info;
         let name = format!("{} {}", info.make, info.model);
         self.console.borrow_mut().name(Id(vehicle.0.as_u128()), &name);
         self.note(&format!("connected {name} {} as vehicle {vehicle}", info.year));
-        Ok(Actor { name, car: car.car.id, vehicle })
+        Actor { name, car: car.car.id, vehicle }
     }
 }
 
