@@ -34,8 +34,9 @@ pub use settings::{DeliverySettings, ReadSettings, RetentionSettings, Settings};
 pub use usecases::token_hash;
 pub use usecases::{
     applications::{CreatedApplication, EditApplication},
-    connect::{CapacityChoice, 
-        Begun, Ended, Motion, NotBegun, Note, Offer, Screen, SimulatedLogin, TroubleKind, Visit, VisitRefused,
+    connect::{
+        Begun, CapacityChoice, Ended, Motion, NotBegun, Note, Offer, Screen, SimulatedLogin, TroubleKind,
+        Visit, VisitRefused,
     },
     deliveries::{DeliveryDetail, DeliveryQuery, DeliverySummary},
     explain::{Explanation, Finding as TriggerFinding, LastFired},

@@ -198,6 +198,7 @@ impl VehicleSource for Cars {
             signal,
             outcome: match signal {
                 signal::ODOMETER => Ok((signal::Value::Number(100.5), Some(NOON))),
+                signal::NOMINAL_CAPACITY => Ok((signal::Value::Number(24.0), Some(NOON))),
                 _ => Err(ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE.into()),
             },
         };

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{
-    compatibility::Level, errors::ErrorCode, signal::SignalId, time::Timestamp, vehicle::Fault,
-};
+use domain::{compatibility::Level, errors::ErrorCode, signal::SignalId, time::Timestamp, vehicle::Fault};
 use minicbor::{Decoder, Encoder, decode::Error, encode::Write};
 
 use super::models::SignalSet;

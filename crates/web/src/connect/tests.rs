@@ -1058,7 +1058,7 @@ async fn a_read_of_a_battery_that_is_not_settled_links_to_where_the_owner_can_ch
     let server = Server::new().await;
     let client = application(&server).await;
     let owner = Visitor::of(&server, client.clone()).in_test_mode("scope=read_vin").await;
-    let owner = owner.signed_in("NISSAN", "jo@x.example").await;
+    let mut owner = owner.signed_in("NISSAN", "jo@x.example").await;
     owner.approve(&[("vehicle", "0"), ("permission", "read_vin")]).await;
     let vehicles = server.admin(Method::GET, "/vehicles", Value::Null).await.json();
     let vehicle = vehicles["items"][0]["id"].as_str().unwrap().to_owned();

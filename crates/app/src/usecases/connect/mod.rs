@@ -146,7 +146,8 @@ impl App {
             Some(cookie) => cookie.to_owned(),
             None => token(&*self.dice, ""),
         };
-        let mut so_far = SoFar::begin(door, query, &cookie, language, self.now());
+        let mut so_far =
+            SoFar::begin(door, query, &cookie, language, self.now() + visit::LIFE * self.settings.pace);
         so_far.country = request.country.map_or(so_far.country, |country| country.code.to_owned());
         let visit = Visit { request, application, so_far };
         let sealed = self.sealed_visit(id, &visit.so_far).await.map_err(NotBegun::App)?;

@@ -30,7 +30,7 @@ pub(in crate::payload) enum Body<'a> {
 
 /// What the cells of a grid say.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cells {
+pub(in crate::payload) enum Cells {
     Doors,
     Windows,
     Tires,
@@ -38,7 +38,7 @@ pub(super) enum Cells {
 
 /// Whether something that can stand open has a lock of its own to speak of.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lockable {
+pub(in crate::payload) enum Lockable {
     Yes,
     No,
 }
