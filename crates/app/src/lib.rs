@@ -35,7 +35,8 @@ pub use usecases::token_hash;
 pub use usecases::{
     applications::{CreatedApplication, EditApplication},
     connect::{
-        Begun, Ended, Motion, NotBegun, Note, Offer, Screen, SimulatedLogin, TroubleKind, Visit, VisitRefused,
+        Access, Begun, Ended, Motion, NotBegun, Note, Offer, Screen, SimulatedLogin, TroubleKind, Visit,
+        VisitRefused,
     },
     deliveries::{DeliveryDetail, DeliveryQuery, DeliverySummary},
     explain::{Explanation, Finding as TriggerFinding, LastFired},
