@@ -35,8 +35,8 @@ pub use usecases::token_hash;
 pub use usecases::{
     applications::{CreatedApplication, EditApplication},
     connect::{
-        Begun, CapacityChoice, Ended, Motion, NotBegun, Note, Offer, Screen, SimulatedLogin, TroubleKind,
-        Visit, VisitRefused,
+        Access, Begun, CapacityChoice, Ended, Motion, NotBegun, Note, Offer, Screen, SimulatedLogin,
+        TroubleKind, Visit, VisitRefused,
     },
     deliveries::{DeliveryDetail, DeliveryQuery, DeliverySummary},
     explain::{Explanation, Finding as TriggerFinding, LastFired},

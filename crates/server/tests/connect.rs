@@ -172,6 +172,56 @@ async fn an_owner_chooses_among_cars_takes_permissions_out_or_refuses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn consent_shows_client_scopes_and_lifetime_and_the_owner_lists_and_revokes() {
+    let scene = Scene::new().await;
+    let browser = Browser::start(Looks::default()).await;
+    let seen = async || {
+        let text = browser.run("return document.body.innerText", json!([])).await;
+        text.as_str().unwrap().to_owned()
+    };
+    browser.go(&scene.url("scope=required:read_odometer%20control_charge")).await;
+    to_grant(&browser, "BMW", "2-vehicles@smartcar.com").await;
+    let consent = seen().await;
+    for shown in
+        ["Watt & Co", "How far the car has gone", "Start, stop and limit charging", "This lasts until you"]
+    {
+        assert!(consent.contains(shown), "{shown}: {consent}");
+    }
+    browser.click("button#approval-button").await;
+    browser.led_to("code=").await;
+    let vehicles = scene.vehicles().await;
+    assert_eq!(vehicles.len(), 2);
+
+    let Scene { server, client, .. } = &scene;
+    browser.go(&format!("{}/connect/access?client_id={client}&mode=test", server.url)).await;
+    browser.click("button#continue-button").await;
+    browser.click("button#BMW").await;
+    browser.write("input#username", "2-vehicles@smartcar.com").await;
+    browser.write("input#password", "secret").await;
+    browser.click("button#sign-in-button").await;
+    browser.led_to("/connect/vehicles").await;
+    let list = seen().await;
+    for shown in ["What Watt & Co has access to", "How far the car has gone", "Connected since 20"] {
+        assert!(list.contains(shown), "{shown}: {list}");
+    }
+    let button = |vehicle: &Value| format!("button.end-access[value='{}']", text(vehicle, "id"));
+    for vehicle in &vehicles {
+        assert!(list.contains(text(vehicle, "model")) && browser.is_there(&button(vehicle)).await, "{list}");
+    }
+    assert_eq!(browser.barriers().await, Vec::<String>::new());
+    browser.click(&button(&vehicles[0])).await;
+    browser.shows(&format!("main:not(:has({}))", button(&vehicles[0]))).await;
+    assert!(seen().await.contains("The access has ended"));
+    assert_eq!(browser.barriers().await, Vec::<String>::new());
+    let left = scene.vehicles().await;
+    assert_eq!(left.iter().map(|it| text(it, "id")).collect::<Vec<_>>(), [text(&vehicles[1], "id")]);
+    browser.click(&button(&vehicles[1])).await;
+    browser.shows("main:not(:has(.accesses))").await;
+    assert_eq!(scene.vehicles().await, Vec::<Value>::new());
+    scene.end(vec![browser]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_keyboard_is_enough() {
     let scene = Scene::new().await;
     let browser = Browser::start(Looks::default()).await;
@@ -292,6 +342,18 @@ async fn each_screen(scene: &Scene, browser: &Browser, mut see: impl AsyncFnMut(
     browser.click("button#approval-button").await;
     browser.led_to("/connect/done").await;
     see("done").await;
+
+    browser.click(".hint a").await;
+    browser.led_to("/connect/access").await;
+    see("door to the owner's page").await;
+    browser.click("button#continue-button").await;
+    browser.click("button#FORD").await;
+    sign_in("jo@example.com").await;
+    browser.led_to("/connect/vehicles").await;
+    see("access").await;
+    browser.click("button.end-access").await;
+    browser.shows("main:not(:has(.accesses))").await;
+    see("ended access").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -308,7 +370,7 @@ async fn every_screen_can_be_used_by_everybody_in_both_colours_and_says_nothing_
         seen += 1;
     })
     .await;
-    assert_eq!(seen, 9);
+    assert_eq!(seen, 12);
     // Pages that refuse answer 400, which a browser notes; they are looked at like the others.
     browser.go(&format!("{}/oauth/authorize?client_id=x", scene.server.url)).await;
     assert_eq!(browser.barriers().await, Vec::<String>::new());

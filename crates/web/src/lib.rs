@@ -5,7 +5,7 @@
 //! | path | what | who may |
 //! | --- | --- | --- |
 //! | `/api/v1/…` | the admin API, described by `/api/openapi.json` | holders of an admin token |
-//! | `/oauth/authorize`, `/oauth/reauthenticate`, `/battery-capacity`, `/connect/…` | Connect, the owner's consent flow | everybody |
+//! | `/oauth/authorize`, `/oauth/reauthenticate`, `/battery-capacity`, `/connect/…` | Connect, the owner's consent flow, and `/connect/access`, where it is seen and ended | everybody |
 //! | `/v2.0/…` | reads, commands, connections and webhooks of vehicles, in the form that the SDKs of the format expect | an owner's access token; an application's management token or client secret |
 //! | `/v3/vehicles/…` | what is known of vehicles, as owners' tokens read it | an owner's access token |
 //! | `/oauth/token`, `/oauth/revoke` | codes become tokens, tokens are refreshed and revoked | an application with its client secret |

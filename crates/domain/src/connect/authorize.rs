@@ -31,12 +31,15 @@ pub enum Door {
     Reauthenticate = 1,
     /// `/battery-capacity`: say which battery a vehicle has.
     Capacity = 2,
+    /// `/connect/access`: see what an application has access to, and end it.
+    Access = 3,
 }
 
 impl Door {
     /// From the number that is kept.
     pub fn from_number(number: u8) -> Option<Self> {
-        [Self::Authorize, Self::Reauthenticate, Self::Capacity].get(usize::from(number)).copied()
+        let all = [Self::Authorize, Self::Reauthenticate, Self::Capacity, Self::Access];
+        all.get(usize::from(number)).copied()
     }
 }
 
@@ -226,7 +229,11 @@ pub fn claimed_application(query: &str) -> Result<ApplicationId, PageProblem> {
 pub fn authorize(door: Door, query: &str, registered: &[String]) -> Result<AuthorizeRequest, Refused> {
     let parameters = Parameters::read(query)?;
     let application = claimed_application(query)?;
-    let to = destination(&parameters, registered)?;
+    let to = match door {
+        // The owner's own page: nothing is returned, and so nowhere.
+        Door::Access => Destination::Hosted { opener: None },
+        Door::Authorize | Door::Reauthenticate | Door::Capacity => destination(&parameters, registered)?,
+    };
     // From here on the application is told.
     let state = parameters.one("state").ok().flatten().filter(|state| state.len() <= MOST_STATE);
     let refuse = |(error, description): Wrong| {
@@ -295,6 +302,12 @@ fn fill(request: &mut AuthorizeRequest, parameters: &Parameters) -> Result<(), W
             request.mode = Mode::Simulated;
             Ok(())
         }
+        Door::Access => {
+            // Nothing is asked for, so nothing can be offered.
+            request.asked = PermissionSet::default();
+            request.mode = mode(get("mode"))?;
+            Ok(())
+        }
     }
 }
 
@@ -310,12 +323,7 @@ fn what_is_asked<'a>(
         Some("force") => true,
         Some(_) => return Err(invalid("approval_prompt is auto or force")),
     };
-    request.mode = match get("mode") {
-        None | Some("live") => Mode::Live,
-        Some("simulated") => Mode::Simulated,
-        Some("test") => Mode::Test,
-        Some(_) => return Err(invalid("mode is live, simulated or test")),
-    };
+    request.mode = mode(get("mode"))?;
     request.make = bounded("make", get("make"), MOST_MAKE)?.map(spelt_out);
     request.vin = bounded("single_select_vin", get("single_select_vin"), MOST_MAKE)?.map(str::to_uppercase);
     request.single = match get("single_select") {
@@ -329,23 +337,36 @@ fn what_is_asked<'a>(
     Ok(())
 }
 
+fn mode(mode: Option<&str>) -> Result<Mode, Wrong> {
+    match mode {
+        None | Some("live") => Ok(Mode::Live),
+        Some("simulated") => Ok(Mode::Simulated),
+        Some("test") => Ok(Mode::Test),
+        Some(_) => Err(invalid("mode is live, simulated or test")),
+    }
+}
+
 /// A brand in the one form that is compared: upper case, with spaces.
 pub fn spelt_out(make: &str) -> String {
     make.trim().replace('_', " ").to_uppercase()
 }
 
 fn answer(door: Door, response_type: Option<&str>) -> Result<Answer, Wrong> {
-    match (door, response_type) {
-        (_, None) => Err(invalid("response_type is missing")),
-        (Door::Authorize, Some("code")) => Ok(Answer::Code),
-        (Door::Authorize | Door::Reauthenticate, Some("none")) => Ok(Answer::Nothing),
-        (Door::Reauthenticate | Door::Capacity, Some("vehicle_id")) => Ok(Answer::Vehicle),
-        (door, Some(_)) => {
-            let there_are = match door {
-                Door::Authorize => "code or none",
-                Door::Reauthenticate => "vehicle_id or none",
-                Door::Capacity => "vehicle_id",
-            };
+    let there_are: &[&str] = match door {
+        Door::Authorize => &["code", "none"],
+        Door::Reauthenticate => &["vehicle_id", "none"],
+        Door::Capacity => &["vehicle_id"],
+        Door::Access => return Ok(Answer::Nothing),
+    };
+    match response_type {
+        None => Err(invalid("response_type is missing")),
+        Some(known) if there_are.contains(&known) => Ok(match known {
+            "code" => Answer::Code,
+            "none" => Answer::Nothing,
+            _ => Answer::Vehicle,
+        }),
+        Some(_) => {
+            let there_are = there_are.join(" or ");
             Err((ConnectError::UnsupportedResponseType, format!("response_type is {there_are} here")))
         }
     }

@@ -25,8 +25,8 @@ const MEMBERS: &[(&str, &str)] = &[
     ("error_message", "errorMessage"),
 ];
 
-/// The page.
-pub(super) fn page(ended: &Ended, page: Page, language: Language) -> Page {
+/// The page. `where_to_end` is markup about what was given; nothing was where it failed.
+pub(super) fn page(ended: &Ended, page: Page, language: Language, where_to_end: &str) -> Page {
     let words = language.words();
     let failed = ended.told.iter().any(|(name, _)| name == "error");
     let (title, text) = match failed {
@@ -42,8 +42,12 @@ pub(super) fn page(ended: &Ended, page: Page, language: Language) -> Page {
     let rows: String =
         shown.map(|(name, value)| format!("<dt>{}</dt><dd>{}</dd>\n", Text(name), Text(value))).collect();
     let rows = if rows.is_empty() { rows } else { format!("<dl>\n{rows}</dl>\n") };
+    let hint = match where_to_end {
+        given if !failed && !given.is_empty() => format!("<p class=\"hint\">{given}</p>\n"),
+        _ => String::new(),
+    };
     let main = format!(
-        "<p class=\"lead\">{}</p>\n{rows}<div id=\"result\" hidden{opener} data-message=\"{}\"></div>\n",
+        "<p class=\"lead\">{}</p>\n{rows}{hint}<div id=\"result\" hidden{opener} data-message=\"{}\"></div>\n",
         Text(text.replace("{app}", &ended.application)),
         Text(&message),
     );

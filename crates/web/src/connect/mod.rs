@@ -3,6 +3,7 @@
 //! | path | what |
 //! | --- | --- |
 //! | `GET /oauth/authorize`, `/oauth/reauthenticate`, `/battery-capacity` | the doors: a visit begins with its first page |
+//! | `GET /connect/access` | the door to the owner's own page: what an application has access to, and the end of it |
 //! | `GET /connect/<screen>?visit=…` | a screen of the visit |
 //! | `POST /connect/<screen>` | what the owner decided there; answers 303 to the next screen or to the application |
 //!
@@ -38,7 +39,7 @@ use domain::connect::{
 use zeroize::Zeroizing;
 
 use self::{
-    page::{Page, SCRIPT_PATH, STYLE_PATH, see_other},
+    page::{ACCESS_PATH, Page, SCRIPT_PATH, STYLE_PATH, see_other, where_to_end},
     screens::Scene,
     words::Language,
 };
@@ -73,6 +74,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/oauth/authorize", door(Door::Authorize))
         .route("/oauth/reauthenticate", door(Door::Reauthenticate))
         .route("/battery-capacity", door(Door::Capacity))
+        .route(ACCESS_PATH, door(Door::Access))
         .route(STYLE_PATH, get(|| asset("text/css; charset=utf-8", include_str!("connect.css"))))
         .route(SCRIPT_PATH, get(|| asset("text/javascript; charset=utf-8", include_str!("connect.js"))))
         .with_state(Connect { app, over_tls })
@@ -85,6 +87,7 @@ const SCREENS: &[(Screen, &str)] = &[
     (Screen::Factor, "/connect/code"),
     (Screen::Capacity, "/connect/battery"),
     (Screen::Grant, "/connect/permissions"),
+    (Screen::Access, "/connect/vehicles"),
     (Screen::Trouble, "/connect/problem"),
     (Screen::Done, "/connect/done"),
 ];
@@ -116,7 +119,7 @@ impl Connect {
             Err(NotBegun::Away(to)) => return see_other(&to),
             Err(NotBegun::Ended(ended)) => {
                 let page = Page::apart(StatusCode::BAD_REQUEST, language, "");
-                return done::page(&ended, page, language).into_response();
+                return done::page(&ended, page, language, "").into_response();
             }
             Err(NotBegun::App(error)) => return self.failed(&error, language),
         };
@@ -167,10 +170,14 @@ impl Connect {
                 (!offers.is_empty()).then(|| screens::grant(scene, &offers))
             }
             Screen::Grant => None,
+            Screen::Access => {
+                let accesses = self.app.accesses(visit).await?;
+                accesses.map(|accesses| screens::access(scene, &accesses))
+            }
             Screen::Trouble => visit.trouble().map(|(kind, message)| screens::trouble(scene, kind, message)),
             Screen::Done => visit.ended().map(|ended| {
                 let page = Page::of(visit, scene.language, "");
-                done::page(&ended, page, scene.language)
+                done::page(&ended, page, scene.language, &where_to_end(scene.language.words(), visit))
             }),
         })
     }
@@ -223,9 +230,10 @@ impl Connect {
                 app.approve(visit, &places, left_in).await
             }
             (Screen::Grant, "refuse") => app.refuse(visit).await,
+            (Screen::Access, "") => app.end_access(visit, fields.one("vehicle").parse().ok()).await,
             (Screen::Trouble, action) => app.leave_trouble(visit, action == "share").await,
             // Nobody agrees by a form that does not say so.
-            (Screen::Grant | Screen::Done, _) => app.skipped(visit).await,
+            (Screen::Grant | Screen::Access | Screen::Done, _) => app.skipped(visit).await,
         }
     }
 

@@ -5,11 +5,16 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
-use domain::connect::authorize::{Destination, origin_of};
+use domain::connect::{
+    authorize::{Destination, Door, origin_of},
+    form,
+};
 
 use super::words::{Language, Words};
 use crate::pages::html::Text;
 
+/// The door to the owner's own page.
+pub(super) const ACCESS_PATH: &str = "/connect/access";
 pub(super) const STYLE_PATH: &str = "/assets/connect.css";
 pub(super) const SCRIPT_PATH: &str = "/assets/connect.js";
 
@@ -222,8 +227,23 @@ pub(super) fn noted(note: &str) -> String {
     }
 }
 
-/// The button that leads back to the application.
+/// A sentence that leads to the page on which the owner sees what the application has access to, and ends it.
+pub(super) fn where_to_end(words: &Words, visit: &Visit) -> String {
+    let client = visit.application.application.id.to_string();
+    let known = [("client_id", client.as_str()), ("mode", visit.request.mode.as_str())];
+    format!(
+        "{} <a href=\"{}\">{}</a>",
+        written(words.ends_at, visit),
+        Text(form::with_query(ACCESS_PATH, known)),
+        written(words.access, visit)
+    )
+}
+
+/// The button that leads back to the application. The owner's own page has none: it was not the application's idea.
 pub(super) fn back(words: &Words, visit: &Visit) -> String {
+    if visit.request.door == Door::Access {
+        return String::new();
+    }
     format!(
         "<p class=\"back\"><button type=\"submit\" name=\"action\" value=\"back\" class=\"link\" formnovalidate>{}</button></p>\n",
         written(words.back, visit)

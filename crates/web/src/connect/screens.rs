@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use app::{
-    Note, Offer, Screen, TroubleKind, Visit,
+    Access, Note, Offer, Screen, TroubleKind, Visit,
     ports::{AccountCar, Factor},
 };
 use domain::connect::{
@@ -13,7 +13,7 @@ use domain::connect::{
 };
 
 use super::{
-    page::{Page, back, brand_name, carried, named, noted, written},
+    page::{Page, back, brand_name, carried, named, noted, where_to_end, written},
     path_of,
     words::{Language, Words},
 };
@@ -56,6 +56,7 @@ impl Scene<'_> {
             Note::NoPermission => words.no_permission,
             Note::AnotherAccount => words.another_account,
             Note::NoCapacity => words.no_capacity,
+            Note::NoAccess => words.no_access,
         }))
     }
 
@@ -68,7 +69,7 @@ impl Scene<'_> {
 pub(super) fn preamble(scene: &Scene<'_>) -> Page {
     let words = scene.words();
     let mut fields = String::new();
-    if scene.visit.request.door == Door::Authorize {
+    if matches!(scene.visit.request.door, Door::Authorize | Door::Access) {
         let chosen = scene.visit.country().code;
         let options: String = COUNTRIES
             .iter()
@@ -99,16 +100,20 @@ pub(super) fn preamble(scene: &Scene<'_>) -> Page {
                 words.steps.iter().map(|step| format!("<li>{}</li>\n", scene.text(step))).collect();
             format!("<ol class=\"plan\">\n{steps}</ol>\n")
         }
-        Door::Reauthenticate | Door::Capacity => String::new(),
+        Door::Reauthenticate | Door::Capacity | Door::Access => String::new(),
+    };
+    let (title, text) = match scene.visit.request.door {
+        Door::Access => (words.access, words.access_text),
+        Door::Authorize | Door::Reauthenticate | Door::Capacity => (words.welcome, words.welcome_text),
     };
     let main = format!(
         "<p class=\"lead\">{}</p>\n{steps}{}<details>\n<summary>{}</summary>\n<p>{}</p>\n</details>\n",
-        scene.text(words.welcome_text),
+        scene.text(text),
         scene.form(Screen::Preamble, &fields),
         Text(words.privacy),
         scene.text(words.privacy_text),
     );
-    scene.page(words.welcome).with(main)
+    scene.page(title).with(main)
 }
 
 fn option(value: &str, name: &str, selected: bool) -> String {
@@ -128,7 +133,7 @@ pub(super) fn brands(scene: &Scene<'_>, brands: &[String], search: &str) -> Page
                 Screen::Brands,
                 &format!(
                     "<p class=\"actions\"><button type=\"submit\" name=\"make\" value=\"?\">{}</button></p>\n",
-                    scene.text(words.back)
+                    scene.text(leave(scene))
                 )
             )
         );
@@ -252,15 +257,19 @@ pub(super) fn capacity(scene: &Scene<'_>, car: &AccountCar) -> Page {
 }
 
 fn vehicle(words: &Words, car: &AccountCar) -> String {
-    let end = car.vin.get(car.vin.len().saturating_sub(6)..).unwrap_or_default();
     format!(
-        "<span class=\"car\"><b>{} {}</b> <span>{} · {} {}</span></span>",
+        "<span class=\"car\"><b>{} {}</b> <span>{} · {}</span></span>",
         Text(brand_name(&car.make)),
         Text(&car.model),
         car.year,
-        Text(words.vin_ends),
-        Text(end)
+        vin_end(words, &car.vin)
     )
+}
+
+/// As much of a vehicle's number as tells it from others.
+fn vin_end(words: &Words, vin: &str) -> String {
+    let end = vin.get(vin.len().saturating_sub(6)..).unwrap_or_default();
+    format!("{} {}", Text(words.vin_ends), Text(end))
 }
 
 /// What is granted.
@@ -282,13 +291,14 @@ pub(super) fn grant(scene: &Scene<'_>, offers: &[Offer]) -> Page {
     let all = offers.iter().fold(PermissionSet::default(), |all, offer| all.or(offer.permissions));
     let (may_do, may_read): (Vec<_>, Vec<_>) = all.iter().partition(|permission| permission.controls());
     let fields = format!(
-        "<fieldset><legend>{}</legend>\n{vehicles}</fieldset>\n{}{}<p class=\"hint\">{}</p>\n\
+        "<fieldset><legend>{}</legend>\n{vehicles}</fieldset>\n{}{}<p class=\"hint\">{} {}</p>\n\
          <p class=\"actions\"><button type=\"submit\" id=\"approval-button\" name=\"action\" value=\"approve\">{}</button>\n\
          <button type=\"submit\" id=\"refusal-button\" name=\"action\" value=\"refuse\" class=\"quiet\">{}</button></p>\n{}",
         Text(legend),
         permissions(scene, words.may_read, &may_read),
         permissions(scene, words.may_do, &may_do),
         scene.text(words.lasts),
+        where_to_end(words, scene.visit),
         Text(words.approve),
         Text(words.refuse),
         back(words, scene.visit),
@@ -323,6 +333,73 @@ fn permissions(scene: &Scene<'_>, legend: &str, permissions: &[Permission]) -> S
     format!("<fieldset><legend>{}</legend>\n{choices}</fieldset>\n", scene.text(legend))
 }
 
+/// What the application has access to, with a button for each vehicle that ends it.
+pub(super) fn access(scene: &Scene<'_>, accesses: &[Access]) -> Page {
+    let words = scene.words();
+    let (title, text) = match scene.visit.ended_access() {
+        Some((make, model)) => {
+            let car = format!("{} {model}", brand_name(make));
+            (words.access_ended, words.access_ended_text.replace("{car}", &car))
+        }
+        None => (words.access, words.access_until.to_owned()),
+    };
+    let text = match accesses.is_empty() && scene.visit.ended_access().is_none() {
+        true => String::new(),
+        false => format!("<p class=\"lead\" role=\"status\">{}</p>\n", scene.text(&text)),
+    };
+    let list = match accesses.is_empty() {
+        true => format!("<p>{}</p>\n", scene.text(words.access_none)),
+        false => {
+            let items: String = accesses.iter().map(|access| accessed(scene, access)).collect();
+            scene.form(Screen::Access, &format!("<ul class=\"accesses\">\n{items}</ul>\n"))
+        }
+    };
+    let note = scene.note();
+    let main = format!("{note}{text}{list}<p class=\"hint\">{}</p>\n", scene.text(words.done_text));
+    scene.page(title).step(3).with(main)
+}
+
+fn accessed(scene: &Scene<'_>, Access { vehicle, vin }: &Access) -> String {
+    let words = scene.words();
+    let info = &vehicle.info;
+    let car = format!("{} {}", brand_name(&info.make), info.model);
+    let number = vin.as_deref().map(|vin| format!(" · {}", vin_end(words, vin))).unwrap_or_default();
+    let since = vehicle.connected_at.to_string();
+    let day = since.split('T').next().unwrap_or_default();
+    let (may_do, may_read): (Vec<_>, Vec<_>) =
+        vehicle.permissions.iter().partition(|permission| permission.controls());
+    format!(
+        "<li>\n<h2 class=\"car\"><b>{}</b> <span>{}{number}</span></h2>\n<p>{} <time datetime=\"{since}\">{day}</time></p>\n{}{}\
+         <p class=\"actions\"><button type=\"submit\" name=\"vehicle\" value=\"{}\" class=\"quiet end-access\">{}</button></p>\n</li>\n",
+        Text(&car),
+        info.year,
+        Text(words.since),
+        allowed(scene, words.may_read, &may_read),
+        allowed(scene, words.may_do, &may_do),
+        info.id,
+        scene.text(&words.end_access.replace("{car}", &car)),
+    )
+}
+
+/// What is granted, in words.
+fn allowed(scene: &Scene<'_>, title: &str, permissions: &[Permission]) -> String {
+    if permissions.is_empty() {
+        return String::new();
+    }
+    let item =
+        |&permission: &Permission| format!("<li>{}</li>\n", Text((scene.words().permission)(permission)));
+    let items: String = permissions.iter().map(item).collect();
+    format!("<h3>{}</h3>\n<ul>\n{items}</ul>\n", scene.text(title))
+}
+
+/// What the button says that leaves a page on which it does not go on.
+fn leave(scene: &Scene<'_>) -> &'static str {
+    match scene.visit.request.door {
+        Door::Access => scene.words().begin_again,
+        Door::Authorize | Door::Reauthenticate | Door::Capacity => scene.words().back,
+    }
+}
+
 /// Why it does not go on.
 pub(super) fn trouble(scene: &Scene<'_>, kind: TroubleKind, message: &str) -> Page {
     let words = scene.words();
@@ -337,10 +414,11 @@ pub(super) fn trouble(scene: &Scene<'_>, kind: TroubleKind, message: &str) -> Pa
         TroubleKind::Skipped => (words.skipped, words.skipped_text),
     };
     let car = scene.visit.incompatible_car();
-    let fields = match car.is_empty() {
+    // Who looks at what an application has does not tell it more.
+    let fields = match car.is_empty() || scene.visit.request.door == Door::Access {
         true => format!(
             "<p class=\"actions\"><button type=\"submit\" id=\"return-button\" name=\"action\" value=\"leave\">{}</button></p>\n",
-            scene.text(words.back)
+            scene.text(leave(scene))
         ),
         false => {
             let rows: String = car

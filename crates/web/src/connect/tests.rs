@@ -1,5 +1,7 @@
 //! Connect as a browser without script meets it: pages, forms, redirects.
 
+mod access;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use axum::{

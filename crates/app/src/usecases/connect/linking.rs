@@ -32,6 +32,17 @@ pub(super) struct Consent<'a> {
 }
 
 impl App {
+    /// The owner, if the application has met the account before.
+    pub(super) async fn met_owner(
+        &self,
+        application: &ApplicationEntry,
+        account: &str,
+    ) -> Result<Option<Owner>, AppError> {
+        let application = &application.application;
+        let account = self.sealer.key(application.id.0).await?.find(Find::Account, account.as_bytes());
+        Ok(self.store.owner_of_account(application.no, account).await?)
+    }
+
     /// The owner and the connected ones of these vehicles, if the application has met the account before.
     pub(super) async fn earlier(
         &self,
@@ -39,12 +50,8 @@ impl App {
         account: &str,
         vins: impl Iterator<Item = &str>,
     ) -> Result<Option<(Owner, Vec<VehicleId>)>, AppError> {
-        let application = &application.application;
-        let key = self.sealer.key(application.id.0).await?;
-        let account = key.find(Find::Account, account.as_bytes());
-        let Some(owner) = self.store.owner_of_account(application.no, account).await? else {
-            return Ok(None);
-        };
+        let Some(owner) = self.met_owner(application, account).await? else { return Ok(None) };
+        let key = self.sealer.key(application.application.id.0).await?;
         let vins = vins.map(|vin| key.find(Find::Vin, vin.as_bytes()).to_vec()).collect();
         let known = self.store.known_vehicles(owner.user, vins).await?;
         let connected = known.into_iter().flatten().filter(|known| known.connected);

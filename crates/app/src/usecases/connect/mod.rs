@@ -5,9 +5,13 @@
 //!                └──────────┴─────────┴────────────┴─────────────┴──► trouble ─► error, redirect
 //! ```
 //!
+//! The owner's own page begins in the same way and branches off behind the second factor ([`access`]): nothing is granted
+//! there and the application is told nothing.
+//!
 //! Each motion takes a [`Visit`] that was opened and answers with a [`Motion`]: the next screen with the visit sealed
 //! anew, or the way back to the application. What may be offered and granted is decided in `domain::connect`.
 
+mod access;
 mod linking;
 mod visit;
 
@@ -34,6 +38,7 @@ use crate::{
     usecases::{connect::linking::Consent, token, tokens::NewCode},
 };
 
+pub use access::Access;
 use visit::{Account, SoFar, Trouble};
 pub use visit::{Note, TroubleKind, Visit, VisitRefused};
 
@@ -52,6 +57,8 @@ pub enum Screen {
     Capacity,
     /// What is granted.
     Grant,
+    /// What the application has access to.
+    Access,
     /// Why it does not go on.
     Trouble,
     /// What came of it, where the application gave no address.
@@ -181,7 +188,7 @@ impl App {
         visit.so_far.language = language.to_owned();
         (visit.so_far.make, visit.so_far.account) = (None, None);
         match visit.request.door {
-            Door::Authorize => self.to_brand(visit).await,
+            Door::Authorize | Door::Access => self.to_brand(visit).await,
             Door::Reauthenticate => self.to_brand_of_vehicle(visit).await,
             Door::Capacity => self.to_capacity(visit).await,
         }
@@ -319,8 +326,10 @@ impl App {
             Ok(account) => account,
             Err(refused) => return self.refused_by_brand(visit, refused).await,
         };
-        if visit.request.door == Door::Reauthenticate {
-            return self.reauthenticate(visit, account).await;
+        match visit.request.door {
+            Door::Reauthenticate => return self.reauthenticate(visit, account).await,
+            Door::Access => return self.go(visit, Screen::Access).await,
+            Door::Authorize | Door::Capacity => {}
         }
         let offers = offers(&visit.request, &account);
         if offers.is_empty() {
@@ -522,7 +531,7 @@ impl App {
     pub async fn go_back(&self, visit: Visit) -> Result<Motion, AppError> {
         let error = match visit.request.door {
             Door::Capacity => ConnectError::BatteryCapacityNoSelection,
-            Door::Authorize | Door::Reauthenticate => ConnectError::UserManuallyReturned,
+            Door::Authorize | Door::Reauthenticate | Door::Access => ConnectError::UserManuallyReturned,
         };
         self.finish(visit, Outcome::failed(error)).await
     }
@@ -604,6 +613,9 @@ impl App {
 
     /// Ends a visit.
     async fn finish(&self, mut visit: Visit, outcome: Outcome) -> Result<Motion, AppError> {
+        if visit.request.door == Door::Access {
+            return self.begin_again(visit).await;
+        }
         match end(&visit.request, outcome, &self.settings.origin) {
             End::Redirect(uri) => Ok(Motion::Away(uri)),
             End::Page(told) => {

@@ -72,6 +72,9 @@ pub(super) struct SoFar {
     /// The owner does not know the other batteries.
     #[n(13)]
     pub(super) capacities_asked: bool,
+    /// Make and model of the car to which access has just been ended.
+    #[n(14)]
+    pub(super) ended: Option<(String, String)>,
 }
 
 /// The account at a brand, once its owner has signed in.
@@ -197,10 +200,12 @@ pub enum Note {
     AnotherAccount = 6,
     /// No capacity was chosen.
     NoCapacity = 7,
+    /// The application has no access to the car that was named.
+    NoAccess = 8,
 }
 
 impl Note {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::None,
         Self::WrongLogin,
         Self::WrongFactor,
@@ -209,6 +214,7 @@ impl Note {
         Self::NoPermission,
         Self::AnotherAccount,
         Self::NoCapacity,
+        Self::NoAccess,
     ];
 }
 
@@ -246,6 +252,7 @@ impl SoFar {
             trouble: None,
             told: None,
             capacities_asked: false,
+            ended: None,
         }
     }
 }
@@ -290,6 +297,11 @@ impl Visit {
     /// What the application would learn of a car that is not compatible.
     pub fn incompatible_car(&self) -> &[(String, String)] {
         self.so_far.trouble.as_ref().map_or(&[], |trouble| &trouble.car)
+    }
+
+    /// Make and model of the car to which the owner has just ended the access.
+    pub fn ended_access(&self) -> Option<(&str, &str)> {
+        self.so_far.ended.as_ref().map(|(make, model)| (make.as_str(), model.as_str()))
     }
 
     /// What the application is told, on the last page.

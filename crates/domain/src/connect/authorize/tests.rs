@@ -187,6 +187,23 @@ fn a_page_of_ours_tells_only_a_window_of_the_application() {
 }
 
 #[test]
+fn the_owners_own_page_asks_for_nothing_and_returns_nowhere() {
+    let ask = |query: &str| authorize(Door::Access, &format!("client_id={ID}&{query}"), &registered());
+    let evil =
+        "response_type=code&redirect_uri=https%3A%2F%2Fevil.example&app_origin=https%3A%2F%2Fevil.example";
+    for query in ["", "mode=test", &format!("{evil}&scope=read_vin&vehicle_id={ID}")] {
+        let request = ask(query).unwrap();
+        assert_eq!(request.to, Destination::Hosted { opener: None }, "{query}");
+        assert_eq!((request.answer, request.asked), (Answer::Nothing, set(&[])), "{query}");
+    }
+    assert_eq!(ask("mode=test").unwrap().mode, Mode::Test);
+    assert!(
+        matches!(ask("mode=x"), Err(Refused::Return(returned)) if returned.to == Destination::Hosted { opener: None })
+    );
+    assert_eq!(Door::from_number(Door::Access as u8), Some(Door::Access));
+}
+
+#[test]
 fn a_vehicle_is_named_where_the_door_is_about_one() {
     let ask =
         |query: &str| authorize(Door::Reauthenticate, &format!("client_id={ID}&{query}"), &registered());
