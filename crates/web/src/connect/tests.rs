@@ -78,10 +78,12 @@ impl<'a> Visitor<'a> {
         }
     }
 
-    /// The visit that the page carries on.
+    /// The visit that the page carries on, or was shown for.
     fn visit(&self) -> String {
-        let (_, rest) = self.shown.body.split_once(r#"name="visit" value=""#).expect(&self.shown.body);
-        rest.split_once('"').unwrap().0.to_owned()
+        match self.shown.body.split_once(r#"name="visit" value=""#) {
+            Some((_, rest)) => rest.split_once('"').unwrap().0.to_owned(),
+            None => self.path.split_once("?visit=").expect(&self.shown.body).1.to_owned(),
+        }
     }
 
     /// Sends the form of a screen, and follows to the next screen. Answers with where it leads away, if it does.
