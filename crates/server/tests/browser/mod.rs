@@ -8,8 +8,8 @@ use hyper::Method;
 use lab::client::HttpClient;
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
 };
 
 use crate::common::{PATIENCE, eventually};
@@ -38,8 +38,10 @@ pub(crate) const TAB: &str = "\u{e004}";
 pub(crate) const ENTER: &str = "\u{e007}";
 pub(crate) const SPACE: &str = " ";
 
-impl Browser {
-    pub(crate) async fn start(looks: Looks) -> Self {
+/// Starts a driver. It takes a free port of IPv4 and then wants the same one of IPv6; if somebody has that, it says so and
+/// ends, and another one is started.
+async fn driver() -> (Lines<BufReader<ChildStdout>>, Child, String) {
+    loop {
         let mut child = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -48,12 +50,21 @@ impl Browser {
             .spawn()
             .expect("`cargo xtask test` installs chromedriver");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let port = loop {
-            let line = lines.next_line().await.unwrap().expect("chromedriver says where it listens");
+        let mut said = Vec::new();
+        while let Some(line) = lines.next_line().await.unwrap() {
             if let Some((_, port)) = line.split_once("successfully on port ") {
-                break port.trim_end_matches('.').to_owned();
+                let port = port.trim_end_matches('.').to_owned();
+                return (lines, child, port);
             }
-        };
+            said.push(line);
+        }
+        assert!(said.concat().contains("port not available"), "chromedriver does not start: {said:?}");
+    }
+}
+
+impl Browser {
+    pub(crate) async fn start(looks: Looks) -> Self {
+        let (mut lines, child, port) = driver().await;
         // Whoever writes to a pipe that nobody reads stands still one day.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let profile = tempfile::tempdir().unwrap();
