@@ -274,12 +274,12 @@ async fn back_and_reload_lead_nowhere_bad() {
     to_grant(&browser, "CHEVROLET", "jo@example.com").await;
     let grant = browser.led_to("/connect/permissions").await;
     browser.go(&grant).await;
-    browser.run("history.back()", json!([])).await;
+    browser.back().await;
     browser.led_to("/connect/").await;
     browser.go(&grant).await;
     browser.click("button#approval-button").await;
     browser.led_to("code=").await;
-    browser.run("history.back()", json!([])).await;
+    browser.back().await;
     browser.led_to("/connect/permissions").await;
     browser.click("button#approval-button").await;
     browser.led_to("code=").await;

@@ -129,6 +129,11 @@ impl Browser {
         self.post("/url", json!({"url": url})).await;
     }
 
+    /// One page back in its history, and there.
+    pub(crate) async fn back(&self) {
+        self.post("/back", json!({})).await;
+    }
+
     pub(crate) async fn location(&self) -> String {
         self.send(Method::GET, "/url", &Value::Null).await.unwrap().as_str().unwrap().to_owned()
     }
