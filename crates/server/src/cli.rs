@@ -401,7 +401,7 @@ pub(crate) enum VehicleCommand {
         #[arg(long, value_delimiter = ',')]
         permissions: Vec<String>,
     },
-    /// Explain why the triggers of a unified webhook fired about a vehicle, or did not
+    /// Explain why the triggers of a unified or eventBased webhook fired about a vehicle, or did not
     Explain {
         id: String,
         /// The webhook's id

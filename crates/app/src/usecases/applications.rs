@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
+    connect::redirect::may_be_registered,
     ids::{ApplicationId, ApplicationNo, WebhookId},
     time::Timestamp,
 };
@@ -256,21 +257,11 @@ pub(crate) fn checked_name(name: &str) -> Result<String, AppError> {
     }
 }
 
-/// Redirect URIs: https, http on localhost, or the application's own scheme `sc…://`.
 fn check_redirect_uris(uris: &[String]) -> Result<(), AppError> {
     if uris.len() > MOST_REDIRECT_URIS {
         return Err(AppError::invalid("redirectUris", format!("at most {MOST_REDIRECT_URIS} redirect URIs")));
     }
-    let allowed = |uri: &String| {
-        uri.len() <= 2_048
-            && !uri.chars().any(|c| c.is_control() || c == ' ')
-            && !uri.contains('#')
-            && (uri.strip_prefix("https://").is_some_and(|rest| !rest.is_empty())
-                || uri == "http://localhost"
-                || ["http://localhost:", "http://localhost/"].iter().any(|start| uri.starts_with(start))
-                || (uri.starts_with("sc") && uri.contains("://")))
-    };
-    match uris.iter().find(|uri| !allowed(uri)) {
+    match uris.iter().find(|uri| !may_be_registered(uri)) {
         None => Ok(()),
         Some(uri) => Err(AppError::invalid(
             "redirectUris",

@@ -9,6 +9,7 @@ pub mod form;
 pub mod lives;
 pub mod outcome;
 pub mod pkce;
+pub mod redirect;
 
 pub use authorize::{AuthorizeRequest, authorize};
 pub use outcome::{ConnectError, Outcome};

@@ -447,6 +447,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_redirect_uri_by_plain_http_is_refused_at_its_registration() {
+        let server = Server::new().await;
+        let made = server.admin(Method::POST, "/applications", json!({"name": "A"})).await.expect(201);
+        let path = format!("/applications/{}", made.text("id"));
+        for uri in ["http://example.com/back", "http://localhost:80@example.com/back", "javascript://x"] {
+            let uris = json!(["https://example.com/back", uri]);
+            let new = json!({"name": "B", "redirectUris": uris});
+            let refused = server.admin(Method::POST, "/applications", new).await.expect(400);
+            assert_eq!(refused.text("field"), "redirectUris", "{uri}");
+            server.admin(Method::PATCH, &path, json!({"redirectUris": uris})).await.expect(400);
+        }
+        let shown = server.admin(Method::GET, &path, Value::Null).await.json();
+        assert_eq!(shown["redirectUris"], json!([]), "nothing has changed");
+    }
+
+    #[tokio::test]
     async fn an_application_is_deleted_only_when_nothing_depends_on_it() {
         let server = Server::new().await;
         let tenant = server.tenant("A").await;

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use super::page::{SCRIPT_PATH, STYLE_PATH};
 use crate::testing::{Answered, Server};
 
+/// The redirect of a mobile application.
+const MOBILE: &str = "sc0190a8c8-0000-7000-8000-000000000000://back";
 const REDIRECT: &str = "https://app.example/auth?from=milepost";
 const ORIGIN: &str = "https://milepost.example";
 
@@ -33,7 +35,8 @@ async fn application(server: &Server) -> String {
 }
 
 async fn application_on(server: &Server, name: &str, plan: &str) -> String {
-    let new = json!({"name": name, "plan": plan, "redirectUris": [REDIRECT, "http://localhost:8000/cb", "sc1://back"]});
+    let new =
+        json!({"name": name, "plan": plan, "redirectUris": [REDIRECT, "http://localhost:8000/cb", MOBILE]});
     server.admin(Method::POST, "/applications", new).await.expect(201).text("id")
 }
 
@@ -674,7 +677,7 @@ async fn more_than_200_near_misses_of_a_redirect_uri_are_refused_without_redirec
     let client = application(&server).await;
     let mut visitor = Visitor::of(&server, client.clone());
     let mut tried = 0;
-    for registered in [REDIRECT, "sc1://back"] {
+    for registered in [REDIRECT, MOBILE] {
         for (at, character) in registered.char_indices() {
             let (before, after) = (&registered[..at], &registered[at + 1..]);
             for uri in [
@@ -826,8 +829,7 @@ async fn a_visit_that_was_tampered_with_does_not_open() {
 #[tokio::test]
 async fn a_redirect_uri_that_is_taken_back_ends_the_visits_to_it() {
     let server = Server::new().await;
-    let mut owner =
-        Visitor::new(&server).await.in_test_mode(&format!("redirect_uri={}", "sc1%3A%2F%2Fback")).await;
+    let mut owner = Visitor::new(&server).await.in_test_mode(&form::write([("redirect_uri", MOBILE)])).await;
     let path = format!("/connect/brands?visit={}", owner.visit());
     owner.send_to(&path).await;
     owner.is_at("brands");

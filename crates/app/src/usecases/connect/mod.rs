@@ -22,7 +22,6 @@ use domain::{
         AuthorizeRequest, ConnectError, Outcome, Permission, PermissionSet, authorize,
         authorize::{Answer, Destination, Door, ExternalId, Mode, PageProblem, Refused, claimed_application},
         consent::{self, ChoiceRefused, Earlier},
-        country::Country,
         outcome::{End, Told, end, end_refused},
     },
     ids::{UserId, VehicleId},
@@ -182,10 +181,7 @@ impl App {
         country: Option<&str>,
         language: &str,
     ) -> Result<Motion, AppError> {
-        if let Some(country) = country.and_then(Country::find) {
-            visit.so_far.country = country.code.to_owned();
-        }
-        visit.so_far.language = language.to_owned();
+        visit.so_far.choose(country, language);
         (visit.so_far.make, visit.so_far.account) = (None, None);
         match visit.request.door {
             Door::Authorize | Door::Access => self.to_brand(visit).await,
@@ -201,10 +197,7 @@ impl App {
         country: Option<&str>,
         language: &str,
     ) -> Result<Motion, AppError> {
-        if let Some(country) = country.and_then(Country::find) {
-            visit.so_far.country = country.code.to_owned();
-        }
-        visit.so_far.language = language.to_owned();
+        visit.so_far.choose(country, language);
         self.go(visit, Screen::Preamble).await
     }
 

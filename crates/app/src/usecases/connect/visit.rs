@@ -236,6 +236,14 @@ pub enum VisitRefused {
 }
 
 impl SoFar {
+    /// The country and the language that were chosen on the preamble; a country that there is not changes nothing.
+    pub(super) fn choose(&mut self, country: Option<&str>, language: &str) {
+        if let Some(country) = country.and_then(Country::find) {
+            self.country = country.code.to_owned();
+        }
+        self.language = language.to_owned();
+    }
+
     pub(super) fn begin(door: Door, query: &str, cookie: &str, language: &str, until: Timestamp) -> Self {
         Self {
             door: door as u8,
