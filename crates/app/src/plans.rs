@@ -21,8 +21,6 @@ pub struct Plan {
     pub requests: Option<u64>,
     /// How fast an application may make requests.
     pub rate: Option<Limit>,
-    /// How fast requests about one vehicle may be made.
-    pub vehicle_rate: Option<Limit>,
 }
 
 impl Plans {
@@ -46,11 +44,6 @@ impl Plans {
     /// How fast applications of a plan may make requests.
     pub fn rate(&self, plan: &str) -> Option<Limit> {
         self.0.get(plan)?.rate
-    }
-
-    /// How fast requests about one vehicle may be made under a plan.
-    pub fn vehicle_rate(&self, plan: &str) -> Option<Limit> {
-        self.0.get(plan)?.vehicle_rate
     }
 
     /// Whether so many more vehicles are in a plan.

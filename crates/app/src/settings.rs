@@ -1,6 +1,8 @@
 //! The limits and deadlines that the application works within. Every queue and every wait has one.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
+
+use domain::limits::Limit;
 
 use crate::Plans;
 
@@ -53,6 +55,22 @@ pub struct ReadSettings {
     pub claim: usize,
     /// How long a pool's loop sleeps at most before it looks for due vehicles again.
     pub look_every: Duration,
+    /// How often applications may ask one vehicle, by its brand.
+    pub vehicle_rates: VehicleRates,
+}
+
+/// How often applications may ask one vehicle, by its brand. A brand that is not here leaves it open.
+#[derive(Clone, Debug, Default)]
+pub struct VehicleRates(pub BTreeMap<String, Limit>);
+
+impl VehicleRates {
+    /// Stands for the brands that are not named.
+    pub const OTHERS: &str = "*";
+
+    /// The limit for the vehicles of a brand.
+    pub fn of(&self, make: &str) -> Option<Limit> {
+        self.0.get(make).or_else(|| self.0.get(Self::OTHERS)).copied()
+    }
 }
 
 /// Keeping and forgetting.
@@ -99,6 +117,7 @@ impl Default for Settings {
                 deadline: Duration::from_secs(75),
                 claim: 512,
                 look_every: Duration::from_secs(60),
+                vehicle_rates: VehicleRates::default(),
             },
             retention: RetentionSettings {
                 observations: 72 * HOUR,

@@ -26,12 +26,18 @@ impl Limit {
 struct Level {
     left: f64,
     at: Duration,
+    limit: Limit,
 }
 
 impl Level {
-    fn now(self, limit: Limit, now: Duration) -> f64 {
+    fn now(self, now: Duration) -> f64 {
         let minutes = now.saturating_sub(self.at).as_secs_f64() / 60.0;
-        (self.left + minutes * limit.per_minute).min(limit.burst)
+        (self.left + minutes * self.limit.per_minute).min(self.limit.burst)
+    }
+
+    /// What is gone.
+    fn missing(self, now: Duration) -> f64 {
+        self.limit.burst - self.now(now)
     }
 }
 
@@ -54,7 +60,7 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
     ///
     /// How long to wait until they fit; nothing was taken. What never fits waits for a full bucket.
     pub fn take(&mut self, whose: K, requests: u32, limit: Limit, now: Duration) -> Result<(), Duration> {
-        let left = self.levels.get(&whose).map_or(limit.burst, |level| level.now(limit, now));
+        let left = self.levels.get(&whose).map_or(limit.burst, |level| Level { limit, ..*level }.now(now));
         let requests = f64::from(requests);
         if requests > left {
             let missing = requests.min(limit.burst) - left;
@@ -63,22 +69,22 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
             return Err(Duration::from_secs_f64((minutes * 60.0).clamp(1.0, LONGEST)));
         }
         if self.levels.len() >= self.most && !self.levels.contains_key(&whose) {
-            self.make_room(limit, now);
+            self.make_room(now);
         }
-        self.levels.insert(whose, Level { left: left - requests, at: now });
+        self.levels.insert(whose, Level { left: left - requests, at: now, limit });
         Ok(())
     }
 
-    /// Forgets buckets that are full again; when there is none, the one that is the fullest.
-    fn make_room(&mut self, limit: Limit, now: Duration) {
-        self.levels.retain(|_, level| level.now(limit, now) < limit.burst);
+    /// Forgets buckets that are full again; when there is none, the one from which the least is gone.
+    fn make_room(&mut self, now: Duration) {
+        self.levels.retain(|_, level| level.missing(now) > 0.0);
         if self.levels.len() < self.most {
             return;
         }
         let fullest = self
             .levels
             .iter()
-            .max_by(|(_, one), (_, other)| one.now(limit, now).total_cmp(&other.now(limit, now)));
+            .min_by(|(_, one), (_, other)| one.missing(now).total_cmp(&other.missing(now)));
         if let Some((&fullest, _)) = fullest {
             self.levels.remove(&fullest);
         }
@@ -125,6 +131,16 @@ mod tests {
         }
         buckets.take(1_000, 1, USUAL, seconds(86_400)).unwrap();
         assert_eq!(buckets.levels.len(), 1, "full ones are forgotten first");
+    }
+
+    #[test]
+    fn a_bucket_is_full_by_its_own_limit() {
+        let mut buckets = Buckets::new(2);
+        let (small, large) = (Limit::each_minute(2.0), Limit::each_minute(60.0));
+        buckets.take("large", 50, large, seconds(0)).unwrap();
+        buckets.take("small", 1, small, seconds(0)).unwrap();
+        buckets.take("other", 1, small, seconds(0)).unwrap();
+        assert!(buckets.take("large", 20, large, seconds(0)).is_err(), "ten are left of it");
     }
 
     proptest! {

@@ -1,10 +1,10 @@
 //! Configuration: one documented file that is also the defaults, the environment over it, flags over both. It is checked
 //! whole before anything is opened.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use app::{DeliverySettings, Plan, Plans, ReadSettings, RetentionSettings, Settings};
+use app::{DeliverySettings, Plan, Plans, ReadSettings, RetentionSettings, Settings, VehicleRates};
 use domain::{limits::Limit, webhook::Kind};
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -103,6 +103,7 @@ pub(crate) struct Reads {
     pub in_flight: usize,
     pub per_second: f64,
     pub deadline_s: u64,
+    pub vehicle_per_minute: BTreeMap<String, f64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -133,8 +134,10 @@ pub(crate) struct PlanSection {
     pub requests: Option<u64>,
     pub burst: Option<f64>,
     pub per_minute: Option<f64>,
-    pub vehicle_per_minute: Option<f64>,
 }
+
+/// What a limit may be that is given as a number.
+const POSITIVE: RangeInclusive<f64> = 0.1..=1e9;
 
 /// The section whose tables are named by the operator.
 const PLANS: &str = "plans";
@@ -198,7 +201,22 @@ impl Config {
                     && !origin.ends_with('/')),
             "server.origin must look like https://milepost.example.com, without a slash at the end"
         );
+        for (make, &number) in &self.reads.vehicle_per_minute {
+            ensure!(
+                make == VehicleRates::OTHERS || is_brand(make),
+                "reads.vehicle_per_minute: {make:?} is not a brand; write it like KIA or LAND ROVER, or \"*\" for the others"
+            );
+            ensure!(
+                POSITIVE.contains(&number),
+                "reads.vehicle_per_minute: {make} needs a number from 0.1 on; leave it out for no limit"
+            );
+        }
         self.plans().map(drop)
+    }
+
+    fn vehicle_rates(&self) -> VehicleRates {
+        let of_brand = |(make, &number): (&String, &f64)| (make.clone(), Limit::each_minute(number));
+        VehicleRates(self.reads.vehicle_per_minute.iter().map(of_brand).collect())
     }
 
     /// The plans that are configured, with the generations of webhooks that they name.
@@ -216,22 +234,20 @@ impl Config {
                 })
             });
             let webhooks = kinds.collect::<Result<_>>()?;
-            let PlanSection { vehicles, requests, burst, per_minute, vehicle_per_minute, .. } = *section;
+            let PlanSection { vehicles, requests, burst, per_minute, .. } = *section;
             let positive = |name: &str, number: Option<f64>| {
-                let ok = number.is_none_or(|number| (0.1..=1e9).contains(&number));
+                let ok = number.is_none_or(|number| POSITIVE.contains(&number));
                 ensure!(ok, "plans.{name} must be a number from 0.1 on; leave it out for no limit");
                 Ok(number)
             };
             let burst = positive(&format!("{name}.burst"), burst)?;
             let per_minute = positive(&format!("{name}.per_minute"), per_minute)?;
-            let vehicle_per_minute = positive(&format!("{name}.vehicle_per_minute"), vehicle_per_minute)?;
             ensure!(
                 burst.is_some() == per_minute.is_some(),
                 "plans.{name} needs both burst and per_minute, or neither"
             );
             let rate = burst.zip(per_minute).map(|(burst, per_minute)| Limit { burst, per_minute });
-            let vehicle_rate = vehicle_per_minute.map(Limit::each_minute);
-            Ok((name.clone(), Plan { webhooks, vehicles, requests, rate, vehicle_rate }))
+            Ok((name.clone(), Plan { webhooks, vehicles, requests, rate }))
         };
         Ok(Plans(self.plans.iter().map(plan).collect::<Result<_>>()?))
     }
@@ -263,6 +279,7 @@ impl Config {
                 in_flight: self.reads.in_flight,
                 per_second: (self.reads.per_second > 0.0).then_some(self.reads.per_second),
                 deadline: Duration::from_secs(self.reads.deadline_s),
+                vehicle_rates: self.vehicle_rates(),
                 ..defaults.reads
             },
             retention: RetentionSettings {
@@ -276,6 +293,12 @@ impl Config {
             plans: self.plans().expect("a configuration is checked as it is loaded"),
         }
     }
+}
+
+/// Whether a word is written as brands are: `LAND ROVER`.
+fn is_brand(word: &str) -> bool {
+    !word.is_empty()
+        && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b" _-".contains(&byte))
 }
 
 /// Puts the settings of a file over others. What the defaults do not have, nobody has.
@@ -356,10 +379,9 @@ mod tests {
         };
         assert_eq!(plans["small"], small);
         assert_eq!(plans["free"], Plan { vehicles: Some(1), ..Plan::default() });
-        let limited = [("MILEPOST_PLANS_FREE", "{ burst = 120, per_minute = 2, vehicle_per_minute = 10 }")];
+        let limited = [("MILEPOST_PLANS_FREE", "{ burst = 120, per_minute = 2 }")];
         let Plans(plans) = load(&limited).unwrap().settings().plans;
         assert_eq!(plans["free"].rate, Some(Limit { burst: 120.0, per_minute: 2.0 }));
-        assert_eq!(plans["free"].vehicle_rate, Some(Limit::each_minute(10.0)));
 
         let error = |value| format!("{:#}", load(&[("MILEPOST_PLANS_FREE", value)]).unwrap_err());
         let said = error(r#"{ webhooks = ["hourly"] }"#);
@@ -369,9 +391,21 @@ mod tests {
         );
         assert!(error("{ webhooks = [] }").contains("plans.free.webhooks names none"));
         assert!(error("{ burst = 120 }").contains("needs both burst and per_minute"));
-        assert!(error("{ vehicle_per_minute = 0 }").contains("plans.free.vehicle_per_minute must be"));
+        assert!(error("{ burst = 0, per_minute = 2 }").contains("plans.free.burst must be"));
         assert!(error("unified").contains("must be written like"));
         assert!(error("{ cars = 1 }").contains("unknown field `cars`"));
+    }
+
+    #[test]
+    fn brands_bear_so_many_requests_about_one_vehicle() {
+        let name = "MILEPOST_READS_VEHICLE_PER_MINUTE";
+        let rates = load(&[(name, r#"{ KIA = 4, "LAND ROVER" = 0.5, "*" = 60 }"#)]).unwrap().settings().reads;
+        let of = |make| rates.vehicle_rates.of(make).map(|limit| limit.per_minute);
+        assert_eq!([of("KIA"), of("LAND ROVER"), of("TESLA")], [Some(4.0), Some(0.5), Some(60.0)]);
+        assert_eq!(load(&[]).unwrap().settings().reads.vehicle_rates.of("KIA"), None);
+        let error = |value| format!("{:#}", load(&[(name, value)]).unwrap_err());
+        assert!(error("{ kia = 4 }").contains(r#""kia" is not a brand"#));
+        assert!(error("{ KIA = 0 }").contains("KIA needs a number from 0.1 on"));
     }
 
     #[test]

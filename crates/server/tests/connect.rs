@@ -4,16 +4,20 @@
 
 mod browser;
 mod common;
+mod disk;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use browser::{Browser, ENTER, Looks, SPACE};
-use common::{Server, items, text};
+use common::{PATIENCE, Server, eventually, items, text};
+use disk::{Disk, SMALL};
+use hyper::Method;
+use lab::client::HttpClient;
 use serde_json::{Value, json};
 
 /// A server with an application whose owners return to a page of the browser's own machine.
 struct Scene {
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
     server: Server,
     client: String,
     redirect: String,
@@ -22,12 +26,17 @@ struct Scene {
 impl Scene {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let server = Server::serve(folder.path(), &[]).await;
+        let scene = Self::on(folder.path(), &[]).await;
+        Self { _folder: Some(folder), ..scene }
+    }
+
+    async fn on(data: &Path, settings: &[(&str, &str)]) -> Self {
+        let server = Server::serve(data, settings).await;
         // Another origin than the server's, and one that answers: with a page that there is not.
         let redirect = server.url.replace("127.0.0.1", "localhost") + "/back";
         let new = json!({"name": "Watt & Co", "redirectUris": [redirect, "https://example.com/auth"]});
         let client = text(&server.post("/applications", new).await, "id").to_owned();
-        Self { _folder: folder, server, client, redirect }
+        Self { _folder: None, server, client, redirect }
     }
 
     fn url(&self, more: &str) -> String {
@@ -104,6 +113,26 @@ async fn the_result_stands_in_the_location_even_where_nobody_answers() {
     browser.click("button#sign-in-button").await;
     browser.click("button#approval-button").await;
     browser.led_to("https://example.com/auth?code=").await;
+    scene.end(vec![browser]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mobile_application_is_called_by_its_own_scheme() {
+    let scene = Scene::new().await;
+    let browser = Browser::start(Looks::default()).await;
+    let scheme = format!("sc{}", scene.client);
+    let uris = json!({"redirectUris": [format!("{scheme}://connected")]});
+    let path = format!("/applications/{}", scene.client);
+    assert_eq!(scene.server.admin(Method::PATCH, &path, &uris).await.status, 200);
+    browser.go(&scene.url("make=FORD")).await;
+    browser.click("button#continue-button").await;
+    browser.write("input#username", "jo@example.com").await;
+    browser.write("input#password", "secret").await;
+    browser.click("button#sign-in-button").await;
+    browser.click("button#approval-button").await;
+    // No program of this machine has the scheme, so the browser stays where it is; what counts is that it does not refuse.
+    assert!(eventually(PATIENCE, async || scene.vehicles().await.len() == 1).await);
+    assert_eq!(browser.console().await, Vec::<String>::new());
     scene.end(vec![browser]).await;
 }
 
@@ -218,6 +247,120 @@ async fn consent_shows_client_scopes_and_lifetime_and_the_owner_lists_and_revoke
     browser.click(&button(&vehicles[1])).await;
     browser.shows("main:not(:has(.accesses))").await;
     assert_eq!(scene.vehicles().await, Vec::<Value>::new());
+    scene.end(vec![browser]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_error_reaches_the_application_with_its_extras() {
+    let scene = Scene::new().await;
+    let browser = Browser::start(Looks::default()).await;
+    let sign_in = async |username: &str| {
+        browser.click("button#continue-button").await;
+        browser.write("input#username", username).await;
+        browser.write("input#password", "secret").await;
+        browser.click("button#sign-in-button").await;
+    };
+    let failed = async |error: &str, extras: &[(&str, &str)]| {
+        let mut told = scene.told(&browser.led_to("error=").await);
+        let mut take = |name: &str| told.remove(name).unwrap_or_default();
+        assert_eq!((take("error"), take("state"), take("iss")), (error.into(), "a&b".into(), scene.server.url.clone()));
+        assert!(!take("error_description").is_empty(), "{error} says nothing");
+        let extras = extras.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(told, extras.collect(), "{error}");
+    };
+    let make = scene.url("make=AUDI");
+
+    for (username, error) in [
+        ("smartcar@invalid-subscription.com", "invalid_subscription"),
+        ("0-vehicles@smartcar.com", "no_vehicles"),
+        ("smartcar@vehicle-incompatible.com", "vehicle_incompatible"),
+    ] {
+        browser.go(&make).await;
+        sign_in(username).await;
+        browser.click("button#return-button").await;
+        failed(error, &[]).await;
+    }
+    browser.go(&make).await;
+    sign_in("smartcar@vehicle-incompatible.com").await;
+    browser.click("button#share-button").await;
+    failed("vehicle_incompatible", &[("vin", "0SCAUDI012FE3B132"), ("make", "AUDI")]).await;
+
+    let live = make.replace("mode=test", "mode=live");
+    browser.go(&format!("{live}&single_select=true&single_select_vin=0SCAUDI037A5ADB1C")).await;
+    browser.click("button#continue-button").await;
+    browser.click("button#return-button").await;
+    let message = "a test vehicle cannot be connected in live mode";
+    failed("configuration_error", &[("status_code", "400"), ("error_message", message)]).await;
+
+    browser.go(&make).await;
+    browser.click("button#continue-button").await;
+    browser.click("button[value=cancel]").await;
+    failed("oem_cancelled_login", &[]).await;
+    browser.go(&make).await;
+    browser.click("button#continue-button").await;
+    browser.click("button[value=back]").await;
+    failed("user_manually_returned_to_application", &[]).await;
+    browser.go(&make).await;
+    sign_in("jo@example.com").await;
+    browser.click("button#refusal-button").await;
+    failed("access_denied", &[]).await;
+    assert_eq!(scene.vehicles().await, Vec::<Value>::new());
+
+    browser.go(&scene.url("make=NISSAN&scope=read_battery")).await;
+    sign_in("jo@example.com").await;
+    browser.click("button[value=unknown]").await;
+    browser.click("button#approval-button").await;
+    browser.led_to("code=").await;
+    let vehicle = text(&scene.vehicles().await[0], "id").to_owned();
+    let token = scene.server.post(&format!("/vehicles/{vehicle}/access-token"), Value::Null).await;
+    let application = HttpClient::new(&scene.server.url).unwrap().bearer(text(&token, "accessToken")).unwrap();
+    let path = format!("/v2.0/vehicles/{vehicle}/battery/nominal_capacity");
+    let answer = application.get(&path).await.unwrap().json();
+    browser.go(&format!("{}&state=a%26b", text(&answer, "url"))).await;
+    browser.click("button#continue-button").await;
+    browser.click("button[value=back]").await;
+    failed("battery_capacity_no_selection", &[]).await;
+    scene.end(vec![browser]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_tries_again_or_leaves_when_the_server_cannot_store() {
+    let Some(disk) = Disk::in_memory(24) else {
+        println!("not run: this user cannot mount a small disk");
+        return;
+    };
+    let scene = Scene::on(disk.path(), SMALL).await;
+    let browser = Browser::start(Looks::default()).await;
+    let full = async || {
+        let filler = disk.fill();
+        let more = json!({"name": "More"});
+        while scene.server.admin(Method::POST, "/applications", &more).await.status == 201 {}
+        filler
+    };
+    browser.go(&scene.url("scope=read_vin")).await;
+    to_grant(&browser, "BMW", "jo@example.com").await;
+    let filler = full().await;
+    browser.click("button#approval-button").await;
+    browser.shows("a#again-link").await;
+    for dark in [false, true] {
+        browser.dark(dark).await;
+        assert_eq!(browser.barriers().await, Vec::<String>::new(), "dark: {dark}");
+    }
+    browser.click("a#again-link").await;
+    browser.led_to("/connect/permissions").await;
+    std::fs::remove_file(filler).unwrap();
+    assert!(eventually(PATIENCE, async || scene.server.status("/readyz").await == 200).await);
+    browser.click("button#approval-button").await;
+    assert_eq!(scene.told(&browser.led_to("/back?").await)["code"].len(), 36);
+
+    browser.go(&scene.url("scope=read_vin")).await;
+    to_grant(&browser, "BMW", "other@example.com").await;
+    full().await;
+    browser.click("button#approval-button").await;
+    browser.click("button#return-button").await;
+    let told = scene.told(&browser.led_to("error=").await);
+    assert_eq!((told["error"].as_str(), told["state"].as_str()), ("server_error", "a&b"));
+    assert_eq!(scene.vehicles().await.len(), 1, "nothing was connected");
     scene.end(vec![browser]).await;
 }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use app::{
-    App, Parts, Plan, Plans, PushedReading, Settings,
+    App, Parts, Plan, Plans, PushedReading, Settings, VehicleRates,
     ports::{
         AccountCar, AccountRefused, Answers, BrandAccount, BrandAccounts, CarCommand, CarRequest, Clock,
         Dice, Factor, MadeCar, NewRecording, Outbound, Post, Reply, SignIn, SignedIn, Simulator, Spawn,
@@ -29,6 +29,7 @@ use domain::{
     connect::{Permission, PermissionSet, authorize},
     delivery::Failure,
     errors::ErrorCode,
+    limits::Limit,
     signal::{self, BrandRead, Details, Powertrain, SignalId},
     signature,
     time::Timestamp,
@@ -360,6 +361,10 @@ impl Spawn for Tasks {
     }
 }
 
+fn usual() -> Settings {
+    Settings { origin: "https://milepost.example".into(), ..Settings::default() }
+}
+
 /// A server.
 pub(crate) struct Server {
     pub(crate) app: Arc<App>,
@@ -400,41 +405,57 @@ impl Server {
     }
 
     pub(crate) async fn with(limits: Limits) -> Self {
-        Self::start(limits, Plans::default()).await
+        Self::start(limits, usual()).await
     }
 
     /// One with these plans.
     pub(crate) async fn with_plans(plans: &[(&str, Plan)]) -> Self {
         let plans = plans.iter().map(|(name, plan)| ((*name).to_owned(), plan.clone()));
-        Self::start(Limits::default(), Plans(plans.collect())).await
+        Self::planned(Plans(plans.collect())).await
     }
 
     /// One where the plan of this name has these webhooks only, two requests a month, and three vehicles.
     pub(crate) async fn with_plan(name: &str, webhooks: &[Kind]) -> Self {
         let plan =
             Plan { webhooks: webhooks.to_vec(), requests: Some(2), vehicles: Some(3), ..Plan::default() };
-        Self::start(Limits::default(), Plans([(name.to_owned(), plan)].into())).await
+        Self::planned(Plans([(name.to_owned(), plan)].into())).await
     }
 
     /// One whose plan of this name ends at so many vehicles.
     pub(crate) async fn with_room(name: &str, vehicles: u64) -> Self {
         let plan = Plan { vehicles: Some(vehicles), ..Plan::default() };
-        Self::start(Limits::default(), Plans([(name.to_owned(), plan)].into())).await
+        Self::planned(Plans([(name.to_owned(), plan)].into())).await
     }
 
-    async fn start(limits: Limits, plans: Plans) -> Self {
+    async fn planned(plans: Plans) -> Self {
+        Self::start(Limits::default(), Settings { plans, ..usual() }).await
+    }
+
+    /// One where vehicles of a brand may be asked so often.
+    pub(crate) async fn with_vehicle_rate(make: &str, limit: Limit) -> Self {
+        let mut settings = usual();
+        settings.reads.vehicle_rates = VehicleRates([(make.to_owned(), limit)].into());
+        Self::start(Limits::default(), settings).await
+    }
+
+    async fn start(limits: Limits, settings: Settings) -> Self {
         let keyring = Arc::new(SqliteKeyring::in_memory().unwrap());
-        Self::start_on(SqliteStore::in_memory().unwrap(), keyring, limits, plans).await
+        Self::start_on(SqliteStore::in_memory().unwrap(), keyring, limits, settings).await
     }
 
     /// One whose data is on disk, in a folder that may have been used before.
     pub(crate) async fn in_folder(folder: &Path, options: Options) -> Self {
         let keyring = Arc::new(SqliteKeyring::open(folder).unwrap());
         let store = SqliteStore::open(folder, options).unwrap();
-        Self::start_on(store, keyring, Limits::default(), Plans::default()).await
+        Self::start_on(store, keyring, Limits::default(), usual()).await
     }
 
-    async fn start_on(store: SqliteStore, keyring: Arc<SqliteKeyring>, limits: Limits, plans: Plans) -> Self {
+    async fn start_on(
+        store: SqliteStore,
+        keyring: Arc<SqliteKeyring>,
+        limits: Limits,
+        settings: Settings,
+    ) -> Self {
         let clock = StandingClock(watch::Sender::new(Duration::ZERO));
         let outbound = WayOut::new();
         let cars = Arc::new(Cars::default());
@@ -450,7 +471,6 @@ impl Server {
             accounts: cars.clone(),
             spawn: Arc::new(Tasks),
         };
-        let settings = Settings { origin: "https://milepost.example".into(), plans, ..Settings::default() };
         let app = App::start(parts, settings).await.unwrap();
         let config = WebConfig {
             admin_token_hashes: vec![Sha256::digest(ADMIN_TOKEN).into()],

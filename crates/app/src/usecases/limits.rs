@@ -50,7 +50,7 @@ impl App {
         taken.map_err(AppError::TooManyRequests)
     }
 
-    /// Counts requests about a vehicle: against how often it may be asked, and against what the plan has in a month.
+    /// Counts requests about a vehicle: against how often its brand lets it be asked, and against what the plan has in a month.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl App {
     pub async fn spend_requests(&self, row: &VehicleRow, requests: u32) -> Result<(), AppError> {
         let Some(entry) = self.registry.application(row.application) else { return Ok(()) };
         let plan = &entry.application.plan;
-        if let Some(limit) = self.settings.plans.vehicle_rate(plan) {
+        if let Some(limit) = self.settings.reads.vehicle_rates.of(&row.info.make) {
             let now = self.clock.monotonic();
             let taken = self.limits.vehicles.lock().take(row.no, requests, limit, now);
             taken.map_err(throttled)?;

@@ -536,9 +536,8 @@ async fn an_application_is_as_fast_as_its_plan_and_free_calls_are_free() {
 }
 
 #[tokio::test]
-async fn a_vehicle_is_asked_as_often_as_the_plan_allows() {
-    let plan = Plan { vehicle_rate: Some(Limit::each_minute(2.0)), ..Plan::default() };
-    let server = Server::with_plans(&[("unlimited", plan)]).await;
+async fn a_vehicle_is_asked_as_often_as_its_brand_bears() {
+    let server = Server::with_vehicle_rate("TESLA", Limit::each_minute(2.0)).await;
     let tenant = server.tenant("A").await;
     for _ in 0..2 {
         server.read(&tenant, "/odometer").await.expect(200);

@@ -96,6 +96,21 @@ fn path_of(screen: Screen) -> &'static str {
     SCREENS.iter().find(|(known, _)| *known == screen).map_or("/", |(_, path)| path)
 }
 
+fn path_in(screen: Screen, visit: &str) -> String {
+    form::with_query(path_of(screen), [("visit", visit)])
+}
+
+/// The status of a page that failed.
+fn status_of(error: &AppError) -> StatusCode {
+    match error {
+        AppError::Unavailable(_) | AppError::TooOften(_) => StatusCode::SERVICE_UNAVAILABLE,
+        error => {
+            tracing::error!(cause = %error, "A page of Connect failed");
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+    }
+}
+
 async fn asset(kind: &'static str, text: &'static str) -> Response {
     const CACHED: &str = "public, max-age=3600";
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, CACHED)], text).into_response()
@@ -138,14 +153,12 @@ impl Connect {
         };
         let language = language_of(&visit);
         let scene = Scene { visit: &visit, sealed: fields.one("visit"), language };
-        let page = match self.screen(screen, &scene, &fields).await {
-            Ok(page) => page,
-            Err(error) => return self.failed(&error, language),
+        let motion = match self.screen(screen, &scene, &fields).await {
+            Ok(Some(page)) => return page.into_response(),
+            Ok(None) => self.app.skipped(visit).await,
+            Err(error) => Err(error),
         };
-        match page {
-            Some(page) => page.into_response(),
-            None => self.follow(self.app.skipped(visit).await, language),
-        }
+        self.follow(motion, screen, headers, &fields).await
     }
 
     /// A screen, if it is its turn.
@@ -192,8 +205,8 @@ impl Connect {
             Ok(visit) => visit,
             Err(refused) => return refused,
         };
-        let language = language_of(&visit);
-        self.follow(self.decide(screen, visit, &fields).await, language)
+        let motion = self.decide(screen, visit, &fields).await;
+        self.follow(motion, screen, headers, &fields).await
     }
 
     async fn decide(&self, screen: Screen, visit: Visit, fields: &Fields) -> Result<Motion, AppError> {
@@ -237,14 +250,37 @@ impl Connect {
         }
     }
 
-    fn follow(&self, motion: Result<Motion, AppError>, language: Language) -> Response {
+    /// Leads an owner on from a screen.
+    async fn follow(
+        &self,
+        motion: Result<Motion, AppError>,
+        from: Screen,
+        headers: &HeaderMap,
+        fields: &Fields,
+    ) -> Response {
         match motion {
-            Ok(Motion::To(screen, sealed)) => {
-                see_other(&form::with_query(path_of(screen), [("visit", sealed.as_str())]))
-            }
+            Ok(Motion::To(screen, sealed)) => see_other(&path_in(screen, &sealed)),
             Ok(Motion::Away(to)) => see_other(&to),
-            Err(error) => self.failed(&error, language),
+            Err(error) => self.broken(&error, from, headers, fields).await,
         }
+    }
+
+    /// Something failed on this side: the owner can try the screen again, or go back to the application.
+    async fn broken(
+        &self,
+        error: &AppError,
+        screen: Screen,
+        headers: &HeaderMap,
+        fields: &Fields,
+    ) -> Response {
+        let Ok(visit) = self.open(fields, headers).await else {
+            return self.failed(error, preferred(headers));
+        };
+        let language = language_of(&visit);
+        let status = status_of(error);
+        let Ok((visit, sealed)) = self.app.broken(visit).await else { return self.failed(error, language) };
+        let scene = Scene { visit: &visit, sealed: &sealed, language };
+        Page { status, ..screens::broken(&scene, &path_in(screen, fields.one("visit"))) }.into_response()
     }
 
     async fn open(&self, fields: &Fields, headers: &HeaderMap) -> Result<Visit, Response> {
@@ -282,17 +318,10 @@ impl Connect {
             .with(format!("<p class=\"lead\">{}</p>\n", Text(words.bad_link_text)))
     }
 
-    /// Something failed on this side; the owner can load the page again.
+    /// Something failed on this side where no visit is known; the owner can load the page again.
     fn failed(&self, error: &AppError, language: Language) -> Response {
         let words = language.words();
-        let status = match error {
-            AppError::Unavailable(_) | AppError::TooOften(_) => StatusCode::SERVICE_UNAVAILABLE,
-            error => {
-                tracing::error!(cause = %error, "A page of Connect failed");
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
-        };
-        let page = Page::apart(status, language, words.internal);
+        let page = Page::apart(status_of(error), language, words.internal);
         page.with(format!("<p class=\"lead\">{}</p>\n", Text(words.internal_text))).into_response()
     }
 

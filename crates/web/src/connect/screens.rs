@@ -400,6 +400,28 @@ fn leave(scene: &Scene<'_>) -> &'static str {
     }
 }
 
+/// Something failed on this side. The address is the screen where that was, if the owner can try it again.
+pub(super) fn broken(scene: &Scene<'_>, again: &str) -> Page {
+    let words = scene.words();
+    let (link, class) = match again {
+        "" => (String::new(), ""),
+        again => {
+            let text = Text(words.try_again);
+            (format!("<a class=\"button\" id=\"again-link\" href=\"{}\">{text}</a>\n", Text(again)), " class=\"quiet\"")
+        }
+    };
+    let fields = format!(
+        "<p class=\"actions\">{link}<button type=\"submit\" id=\"return-button\" name=\"action\" value=\"leave\"{class}>{}</button></p>\n",
+        scene.text(leave(scene))
+    );
+    let main = format!(
+        "<p class=\"lead\">{}</p>\n{}",
+        scene.text(words.internal_text),
+        scene.form(Screen::Trouble, &fields)
+    );
+    scene.page(words.internal).with(main)
+}
+
 /// Why it does not go on.
 pub(super) fn trouble(scene: &Scene<'_>, kind: TroubleKind, message: &str) -> Page {
     let words = scene.words();
@@ -409,7 +431,7 @@ pub(super) fn trouble(scene: &Scene<'_>, kind: TroubleKind, message: &str) -> Pa
         TroubleKind::NoVehicles => (words.no_vehicles, words.no_vehicles_text),
         TroubleKind::Configuration => (words.configuration, words.configuration_text),
         TroubleKind::PlanLimit => (words.plan, words.plan_text),
-        TroubleKind::Internal => (words.internal, words.internal_text),
+        TroubleKind::Internal => return broken(scene, ""),
         TroubleKind::NoBrands => (words.configuration, words.no_brands_live),
         TroubleKind::Skipped => (words.skipped, words.skipped_text),
     };

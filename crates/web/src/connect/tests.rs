@@ -958,11 +958,11 @@ fn check_guards(shown: &Answered) {
 async fn a_form_may_lead_to_the_application_and_nowhere_else() {
     let server = Server::new().await;
     for (redirect, target) in [
-        ("https%3A%2F%2Fapp.example%2Fauth%3Ffrom%3Dmilepost", "form-action 'self' https://app.example;"),
-        ("http%3A%2F%2Flocalhost%3A50123%2Fcb", "form-action 'self' http://localhost:50123;"),
-        ("sc1%3A%2F%2Fback", "form-action 'self' sc1:;"),
+        (REDIRECT, "form-action 'self' https://app.example;"),
+        ("http://localhost:50123/cb", "form-action 'self' http://localhost:50123;"),
+        (MOBILE, "form-action 'self' sc0190a8c8-0000-7000-8000-000000000000:;"),
     ] {
-        let owner = Visitor::new(&server).await.in_test_mode(&format!("redirect_uri={redirect}")).await;
+        let owner = Visitor::new(&server).await.in_test_mode(&form::write([("redirect_uri", redirect)])).await;
         let policy = owner.shown.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.contains(target), "{policy}");
     }

@@ -452,10 +452,6 @@ impl App {
                 self.give(visit, user, vehicles).await
             }
             Err(AppError::Plan(message)) => self.trouble(visit, TroubleKind::PlanLimit, &message).await,
-            Err(AppError::Internal(message)) => {
-                tracing::error!(cause = message, "Vehicles could not be linked after a consent");
-                self.trouble(visit, TroubleKind::Internal, "").await
-            }
             Err(error) => Err(error),
         }
     }
@@ -547,6 +543,18 @@ impl App {
         self.finish(visit, Outcome::Failed { error: kind.error(), description: None, extras }).await
     }
 
+    /// Something failed on this side while the owner was on a page. The visit goes on in two ways: from that page again, or back to
+    /// the application with an error.
+    ///
+    /// # Errors
+    ///
+    /// When not even that can be offered.
+    pub async fn broken(&self, mut visit: Visit) -> Result<(Visit, String), AppError> {
+        visit.so_far.trouble = Some(Trouble::of(TroubleKind::Internal, ""));
+        let sealed = self.sealed_visit(visit.application.application.id, &visit.so_far).await?;
+        Ok((visit, sealed))
+    }
+
     /// A page was asked for whose turn it is not.
     pub async fn skipped(&self, visit: Visit) -> Result<Motion, AppError> {
         self.trouble(visit, TroubleKind::Skipped, "a step of the visit was left out").await
@@ -586,7 +594,7 @@ impl App {
     }
 
     async fn trouble(&self, mut visit: Visit, kind: TroubleKind, message: &str) -> Result<Motion, AppError> {
-        visit.so_far.trouble = Some(Trouble { kind: kind as u8, message: message.to_owned(), car: vec![] });
+        visit.so_far.trouble = Some(Trouble::of(kind, message));
         self.go(visit, Screen::Trouble).await
     }
 

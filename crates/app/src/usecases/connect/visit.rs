@@ -117,6 +117,12 @@ pub(super) struct Trouble {
     pub(super) car: Vec<(String, String)>,
 }
 
+impl Trouble {
+    pub(super) fn of(kind: TroubleKind, message: &str) -> Self {
+        Self { kind: kind as u8, message: message.to_owned(), car: vec![] }
+    }
+}
+
 /// Why an owner cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
