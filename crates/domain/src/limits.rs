@@ -81,10 +81,8 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
         if self.levels.len() < self.most {
             return;
         }
-        let fullest = self
-            .levels
-            .iter()
-            .min_by(|(_, one), (_, other)| one.missing(now).total_cmp(&other.missing(now)));
+        let fullest =
+            self.levels.iter().min_by(|(_, one), (_, other)| one.missing(now).total_cmp(&other.missing(now)));
         if let Some((&fullest, _)) = fullest {
             self.levels.remove(&fullest);
         }

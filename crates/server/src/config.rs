@@ -298,7 +298,9 @@ impl Config {
 /// Whether a word is written as brands are: `LAND ROVER`.
 fn is_brand(word: &str) -> bool {
     !word.is_empty()
-        && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b" _-".contains(&byte))
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b" _-".contains(&byte))
 }
 
 /// Puts the settings of a file over others. What the defaults do not have, nobody has.

@@ -493,7 +493,7 @@ fn belongs_to(origin: &str, registered: &str) -> bool {
 }
 
 /// `https://host:port` of a URI.
-pub fn origin_of(uri: &str) -> Option<&str> {
+fn origin_of(uri: &str) -> Option<&str> {
     let host = uri.strip_prefix("https://").or_else(|| uri.strip_prefix("http://"))?;
     let end = host.find(['/', '?', '#']).unwrap_or(host.len());
     let authority = &host[..end];
