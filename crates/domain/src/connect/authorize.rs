@@ -101,6 +101,17 @@ pub enum ExternalId {
     Set(String),
 }
 
+impl ExternalId {
+    /// Whether it changes nothing of what is known of an owner.
+    pub fn is_known(&self, known: Option<&str>) -> bool {
+        match self {
+            Self::Keep => true,
+            Self::Clear => known.is_none(),
+            Self::Set(id) => known == Some(id),
+        }
+    }
+}
+
 /// A request that may go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorizeRequest {
@@ -134,14 +145,23 @@ pub struct AuthorizeRequest {
     pub country: Option<Country>,
     /// The application's own id of the owner.
     pub external_id: ExternalId,
-    /// Whether the application's id of the owner is returned: the older parameter for it never was.
-    pub returns_external_id: bool,
     /// SHA-256 of what will be presented with the code, in base64url.
     pub challenge: Option<String>,
     /// The vehicle that the visit is about, for the doors that are about one.
     pub vehicle: Option<VehicleId>,
     /// What proves that the link to the battery page came from us.
     pub token: Option<String>,
+}
+
+impl AuthorizeRequest {
+    /// Whether the application is told its own id of the owner. A redirect always does; a page of ours only if the request
+    /// spoke of it.
+    pub fn returns_external_id(&self) -> bool {
+        match self.to {
+            Destination::Redirect(_) => true,
+            Destination::Hosted { .. } => self.external_id != ExternalId::Keep,
+        }
+    }
 }
 
 /// Why a request stops at a page of ours.
@@ -256,7 +276,6 @@ pub fn authorize(door: Door, query: &str, registered: &[String]) -> Result<Autho
         vin: None,
         country: None,
         external_id: ExternalId::Keep,
-        returns_external_id: true,
         challenge: None,
         vehicle: None,
         token: None,
@@ -290,7 +309,8 @@ fn fill(request: &mut AuthorizeRequest, parameters: &Parameters) -> Result<(), W
     let get = |name| parameters.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     bounded("state", get("state"), MOST_STATE)?;
     request.answer = answer(request.door, get("response_type"))?;
-    (request.external_id, request.returns_external_id) = external_id(get("external_id"), get("user"))?;
+    // `user`, the older name of an owner, is for statistics alone: it is neither kept nor returned.
+    request.external_id = external_id(get("external_id"))?;
     match request.door {
         Door::Authorize => what_is_asked(request, get),
         Door::Reauthenticate | Door::Capacity => {
@@ -372,18 +392,13 @@ fn answer(door: Door, response_type: Option<&str>) -> Result<Answer, Wrong> {
     }
 }
 
-/// The newer parameter wins over the older one.
-fn external_id(newer: Option<&str>, older: Option<&str>) -> Result<(ExternalId, bool), Wrong> {
-    let name = if newer.is_some() { "external_id" } else { "user" };
-    let id = match bounded(name, newer.or(older), MOST_EXTERNAL_ID)? {
-        None => ExternalId::Keep,
-        Some("null") => ExternalId::Clear,
-        Some(id) if id.chars().any(char::is_control) => {
-            return Err(invalid(format!("{name} has a control character")));
-        }
-        Some(id) => ExternalId::Set(id.to_owned()),
-    };
-    Ok((id, newer.is_some() || older.is_none()))
+fn external_id(id: Option<&str>) -> Result<ExternalId, Wrong> {
+    match bounded("external_id", id, MOST_EXTERNAL_ID)? {
+        None => Ok(ExternalId::Keep),
+        Some("null") => Ok(ExternalId::Clear),
+        Some(id) if id.chars().any(char::is_control) => Err(invalid("external_id has a control character")),
+        Some(id) => Ok(ExternalId::Set(id.to_owned())),
+    }
 }
 
 /// The permissions of a scope, and those of them that are required.

@@ -315,10 +315,17 @@ async fn an_identical_consent_is_not_asked_for_again_unless_the_application_want
     assert!(!asked(&again("scope=read_vin").await));
     assert!(asked(&again("scope=read_vin&approval_prompt=force").await));
     assert!(asked(&again("scope=read_vin+read_odometer").await));
-    assert!(asked(&again("scope=read_vin&external_id=o-1").await));
-    let passed = again("scope=read_vin&single_select=true").await;
+    let mut named = again("scope=read_vin&external_id=o-1").await;
+    assert!(asked(&named), "an id that is not known has to be agreed to");
+    named.approve(&[("vehicle", "1"), ("permission", "read_vin")]).await;
+    assert!(!asked(&again("scope=read_vin&external_id=o-1").await));
+    assert!(!asked(&again("scope=read_vin").await));
+    assert!(!asked(&again("scope=read_vin&user=o-2").await));
+    assert!(asked(&again("scope=read_vin&external_id=o-2").await));
+    assert!(asked(&again("scope=read_vin&external_id=null").await));
+    let passed = again("scope=read_vin&single_select=true&external_id=o-1").await;
     let told = told(passed.shown.headers[header::LOCATION].to_str().unwrap());
-    assert_eq!(value(&told, "code").len(), 36);
+    assert_eq!((value(&told, "code").len(), value(&told, "external_id")), (36, "o-1"));
     let vehicles = server.admin(Method::GET, "/vehicles", Value::Null).await.json();
     assert_eq!(vehicles["items"].as_array().unwrap().len(), 1, "the other car is not connected by that");
 }
@@ -339,9 +346,39 @@ async fn an_application_gives_owners_ids_of_its_own_and_takes_them_back() {
     };
     assert_eq!(returned("external_id=o%201").await, "o 1");
     assert_eq!(returned("").await, "o 1");
-    assert_eq!(returned("user=o-2").await, "");
+    assert_eq!(returned("user=o-2").await, "o 1");
+    assert_eq!(returned("user=o-2&external_id=o-3").await, "o-3");
     assert_eq!(returned("external_id=null").await, "");
     assert_eq!(returned("").await, "");
+    assert_eq!(returned("user=o-2").await, "", "that is for statistics, and is not kept");
+}
+
+#[tokio::test]
+async fn a_page_tells_the_applications_own_id_only_where_the_request_spoke_of_it() {
+    let server = Server::new().await;
+    let client = application(&server).await;
+    let told = async |more: &str| {
+        let sent = format!("response_type=none&mode=test&scope=read_vin&approval_prompt=force&{more}");
+        let owner = Visitor::of(&server, client.clone()).sent(&sent).await;
+        let mut owner = owner.signed_in("CHEVROLET", "jo@x.example").await;
+        owner
+            .must("permissions", &[("action", "approve"), ("vehicle", "0"), ("permission", "read_vin")])
+            .await;
+        message(&owner.shown)
+    };
+    assert_eq!(told("external_id=o-1").await["externalId"], "o-1");
+    assert_eq!(told("").await.get("externalId"), None);
+    assert_eq!(told("user=o-1").await.get("externalId"), None);
+    assert_eq!(told("external_id=o-1").await["externalId"], "o-1");
+    assert_eq!(told("external_id=null").await.get("externalId"), None);
+}
+
+/// What the page that ends a visit tells its opener.
+#[track_caller]
+fn message(shown: &Answered) -> Value {
+    let (_, message) = shown.body.split_once("data-message=\"").expect(&shown.body);
+    let message = message.split_once('"').unwrap().0.replace("&quot;", "\"");
+    serde_json::from_str(&message).unwrap()
 }
 
 #[tokio::test]
@@ -732,9 +769,7 @@ async fn a_visit_without_an_address_ends_on_a_page_that_tells_its_opener() {
     owner.is_at("done");
     assert!(owner.shown.body.contains("Your car is connected"));
     assert!(owner.shown.body.contains(r#"data-opener="https://app.example""#), "{}", owner.shown.body);
-    let (_, message) = owner.shown.body.split_once("data-message=\"").unwrap();
-    let message = message.split_once('"').unwrap().0.replace("&quot;", "\"");
-    let message: Value = serde_json::from_str(&message).unwrap();
+    let message = message(&owner.shown);
     assert_eq!(
         (&message["name"], &message["isSmartcarHosted"]),
         (&json!("SmartcarAuthMessage"), &json!(true))
@@ -1061,6 +1096,35 @@ async fn an_owner_signs_in_again_for_a_vehicle() {
         "configuration_error",
         &[("status_code", "400"), ("error_message", "the application has no vehicle with this vehicle_id")],
     );
+}
+
+#[tokio::test]
+async fn an_owner_who_signs_in_again_brings_the_applications_own_id_in_and_out() {
+    let server = Server::new().await;
+    let (client, vehicle) = linked(&server).await;
+    let returned = async |username: &str, more: &str| {
+        let mut owner = Visitor::of(&server, client.clone());
+        let door = format!("/oauth/reauthenticate?client_id={client}&vehicle_id={vehicle}&{more}");
+        owner.send_to(&door).await;
+        owner.must("start", &[]).await;
+        let to = owner.submit("sign-in", &[("username", username), ("password", "p")]).await.unwrap();
+        let told = told(&to);
+        let value = |name| value(&told, name).to_owned();
+        (value("external_id"), !value("user_id").is_empty())
+    };
+    let jo = "jo@x.example";
+    assert_eq!(returned(jo, "response_type=vehicle_id").await, ("".into(), false));
+    assert_eq!(returned(jo, "response_type=vehicle_id&user=o-0").await, ("".into(), false));
+    assert_eq!(returned(jo, "response_type=vehicle_id&external_id=o-1").await, ("o-1".into(), false));
+    let redirect = form::write([("redirect_uri", REDIRECT)]);
+    let none = format!("response_type=none&{redirect}");
+    assert_eq!(returned(jo, &none).await, ("o-1".into(), true));
+    assert_eq!(returned(jo, &format!("{none}&external_id=o-2")).await, ("o-2".into(), true));
+    // The car is in this account, too, but that is not the owner who has connected it.
+    assert_eq!(returned("twin-of-jo@x.example", &format!("{none}&external_id=evil")).await.0, "o-2");
+    assert_eq!(returned(jo, "response_type=vehicle_id").await.0, "o-2");
+    assert_eq!(returned(jo, "response_type=vehicle_id&external_id=null").await.0, "");
+    assert_eq!(returned(jo, &none).await.0, "");
 }
 
 /// The battery that the owner of a vehicle has chosen, in kWh.

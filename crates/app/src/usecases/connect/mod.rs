@@ -27,7 +27,7 @@ use domain::{
     ids::{UserId, VehicleId},
     vehicle::Region,
 };
-use store::VehicleRow;
+use store::{Owner, VehicleRow};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -482,7 +482,7 @@ impl App {
         request: &AuthorizeRequest,
         user: UserId,
     ) -> Result<Option<String>, AppError> {
-        if request.returns_external_id { self.external_id(user).await } else { Ok(None) }
+        if request.returns_external_id() { self.external_id(user).await } else { Ok(None) }
     }
 
     /// The owner and the vehicles of an earlier consent that this one would only repeat.
@@ -493,7 +493,7 @@ impl App {
         offers: &[Offer],
     ) -> Result<Option<(UserId, Vec<VehicleId>)>, AppError> {
         let request = &visit.request;
-        if request.force || request.external_id != ExternalId::Keep {
+        if request.force {
             return Ok(None);
         }
         let vins = offers.iter().map(|offer| offer.car.vin.as_str());
@@ -502,7 +502,9 @@ impl App {
             return Ok(None);
         };
         let earlier = Earlier { asked: owner.asked, connected: vehicles.len() };
-        let repeats = consent::is_repetition(Some(earlier), request.asked, request.single);
+        let known = self.external_id(owner.user).await?;
+        let repeats = consent::is_repetition(Some(earlier), request.asked, request.single)
+            && request.external_id.is_known(known.as_deref());
         Ok(repeats.then_some((owner.user, vehicles)))
     }
 
@@ -697,18 +699,40 @@ impl App {
             return self.again(visit, Screen::SignIn, Note::AnotherAccount).await;
         }
         self.restore(&visit, &row.source.spec).await?;
-        let outcome = match visit.request.answer {
-            Answer::Vehicle | Answer::Code => {
-                Outcome::Vehicle { vehicle, user: None, external_id: None, selected_capacity: None }
-            }
-            Answer::Nothing => Outcome::Vehicle {
-                vehicle,
-                user: Some(row.user),
-                external_id: self.external_id_to_return(&visit.request, row.user).await?,
-                selected_capacity: None,
-            },
-        };
+        self.keep_external_id(&visit, &account, row.user).await?;
+        let user = (visit.request.answer == Answer::Nothing).then_some(row.user);
+        let external_id = self.external_id_to_return(&visit.request, row.user).await?;
+        let outcome = Outcome::Vehicle { vehicle, user, external_id, selected_capacity: None };
         self.finish(visit, outcome).await
+    }
+
+    /// Keeps the application's own id of the owner who has signed in again.
+    ///
+    /// A car may be in more accounts than one. Whoever has signed in to another than the one that it was connected with names
+    /// nobody anew: under that id the application would look for all vehicles of the owner.
+    async fn keep_external_id(
+        &self,
+        visit: &Visit,
+        account: &BrandAccount,
+        user: UserId,
+    ) -> Result<(), AppError> {
+        let id = match &visit.request.external_id {
+            ExternalId::Keep => return Ok(()),
+            ExternalId::Clear => None,
+            ExternalId::Set(id) => Some(id),
+        };
+        let _one_at_a_time = self.linking.lock().await;
+        let owner = self.met_owner(&visit.application, &identity(account)).await?;
+        let Some(owner) = owner.filter(|owner| owner.user == user) else { return Ok(()) };
+        let external_id = match id {
+            None => vec![],
+            Some(id) => {
+                let key = self.sealer.key(user.0).await?;
+                key.seal(&*self.dice, What::ExternalId, user.0, id.as_bytes())
+            }
+        };
+        self.store.link_owned(Owner { external_id, ..owner }, vec![]).await?;
+        Ok(())
     }
 
     /// Lets a car of the operator be read again whose owner had taken the access away.

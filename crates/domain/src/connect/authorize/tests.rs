@@ -39,12 +39,35 @@ fn set(names: &[&str]) -> PermissionSet {
 #[test]
 fn both_styles_ask_for_the_same() {
     let newer = ask(&format!("application_id={ID}&response_type=code&external_id=o-1")).unwrap();
-    let older = ask(&format!("client_id={ID}&response_type=code&user=o-1")).unwrap();
+    let older = ask(&format!("client_id={ID}&response_type=code&external_id=o-1")).unwrap();
     assert_eq!(newer.external_id, ExternalId::Set("o-1".into()));
-    assert!(newer.returns_external_id && !older.returns_external_id);
-    assert_eq!(older, AuthorizeRequest { returns_external_id: false, ..newer });
-    let both = ask(&format!("client_id={ID}&application_id={ID}&response_type=code&user=a&external_id=null"));
+    assert_eq!(older, newer);
+    let both = ask(&format!("client_id={ID}&application_id={ID}&response_type=code&external_id=null"));
     assert_eq!(both.unwrap().external_id, ExternalId::Clear);
+}
+
+#[test]
+fn the_older_name_of_an_owner_changes_nothing() {
+    for user in ["o-1", "null", "a%00", &"a".repeat(500)] {
+        assert_eq!(with(&format!("user={user}")), with(""), "{user}");
+    }
+    assert_eq!(with("user=o-1&external_id=o-2"), with("external_id=o-2"));
+}
+
+#[test]
+fn a_redirect_returns_the_id_of_an_owner_and_a_page_only_where_the_request_spoke_of_it() {
+    let returns = |query: &str| ask(&format!("client_id={ID}&{query}")).unwrap().returns_external_id();
+    assert!(returns("response_type=code") && returns("response_type=code&external_id=o-1"));
+    assert!(!returns("response_type=none") && !returns("response_type=none&user=o-1"));
+    assert!(returns("response_type=none&external_id=o-1"));
+}
+
+#[test]
+fn an_id_that_is_known_changes_nothing() {
+    let set = ExternalId::Set("o-1".into());
+    assert!(set.is_known(Some("o-1")) && !set.is_known(Some("o-2")) && !set.is_known(None));
+    assert!(ExternalId::Clear.is_known(None) && !ExternalId::Clear.is_known(Some("o-1")));
+    assert!(ExternalId::Keep.is_known(None) && ExternalId::Keep.is_known(Some("o-1")));
 }
 
 #[test]
@@ -96,7 +119,7 @@ fn what_is_wrong_is_told_to_the_application_with_what_to_write_instead() {
     check_refused("approval_prompt=yes", expect!["invalid_request: approval_prompt is auto or force"]);
     check_refused("single_select=1", expect!["invalid_request: single_select is true or false"]);
     check_refused("mode=test&mode=live", expect!["invalid_request: a parameter is there more than once"]);
-    check_refused("user=a%00", expect!["invalid_request: user has a control character"]);
+    check_refused("external_id=a%00", expect!["invalid_request: external_id has a control character"]);
     check_refused(
         &format!("external_id={}", "a".repeat(257)),
         expect!["invalid_request: external_id is longer than 256 bytes"],
