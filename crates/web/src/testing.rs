@@ -324,7 +324,12 @@ impl BrandAccounts for Cars {
             format!("0MP{}", hash[..14].to_uppercase())
         };
         let vin = |place| if wanted.is_empty() { number(place) } else { wanted.to_owned() };
-        let cars = (0..count).map(|place| account_car(make, &vin(place))).collect();
+        let car = |place: u32| AccountCar {
+            // The last one has none yet.
+            needs_virtual_key: name.contains("keyless") && place + 1 == count,
+            ..account_car(make, &vin(place))
+        };
+        let cars = (0..count).map(car).collect();
         Ok(BrandAccount { identity: format!("{make}:{name}"), cars })
     }
 
@@ -350,6 +355,7 @@ fn account_car(make: &str, vin: &str) -> AccountCar {
         region: Region::UnitedStates,
         capacities_wh: if make == "NISSAN" { vec![24_000, 40_500] } else { vec![] },
         supported: PermissionSet::ALL.without(Permission::ReadFuel),
+        needs_virtual_key: false,
         kind: 1,
         spec: format!("{make}|{vin}").into_bytes(),
     }

@@ -333,6 +333,25 @@ fn permissions(scene: &Scene<'_>, legend: &str, permissions: &[Permission]) -> S
     format!("<fieldset><legend>{}</legend>\n{choices}</fieldset>\n", scene.text(legend))
 }
 
+/// What a car wants before it answers. The page of the brand opens beside this one, so that the visit can be ended here.
+pub(super) fn virtual_key(scene: &Scene<'_>, url: &str) -> Page {
+    let words = scene.words();
+    let fields = format!(
+        "<p class=\"actions\"><a class=\"button\" id=\"key-link\" href=\"{}\" target=\"_blank\" rel=\"noopener\">{}</a>\n\
+         <button type=\"submit\" id=\"finish-button\" name=\"action\" value=\"continue\" class=\"quiet\">{}</button></p>\n",
+        Text(url),
+        scene.text(words.key_link),
+        Text(words.go_on),
+    );
+    let main = format!(
+        "<p class=\"lead\">{}</p>\n<p>{}</p>\n{}",
+        scene.text(words.key_text),
+        scene.text(words.key_later),
+        scene.form(Screen::VirtualKey, &fields)
+    );
+    scene.page(words.key).step(3).with(main)
+}
+
 /// What the application has access to, with a button for each vehicle that ends it.
 pub(super) fn access(scene: &Scene<'_>, accesses: &[Access]) -> Page {
     let words = scene.words();
