@@ -7,7 +7,12 @@
 
 use std::ops::ControlFlow;
 
-use super::{ConnectError, Permission, PermissionSet, country::Country, form};
+use super::{
+    ConnectError, Permission, PermissionSet,
+    country::Country,
+    form,
+    redirect::{LOOPBACK, is_port},
+};
 use crate::ids::{ApplicationId, VehicleId};
 
 /// The longest query.
@@ -479,19 +484,19 @@ pub fn is_registered(uri: &str, registered: &str) -> bool {
         }
 }
 
-/// What a local URI has behind its port.
-fn local(uri: &str) -> Option<&str> {
-    let rest = uri.strip_prefix("http://localhost")?;
+/// The host of a local URI, and what it has behind its port.
+fn local(uri: &str) -> Option<(&str, &str)> {
+    let behind = uri.strip_prefix("http://")?;
+    let (host, rest) = LOOPBACK.iter().find_map(|host| Some((*host, behind.strip_prefix(host)?)))?;
     let rest = match rest.strip_prefix(':') {
         None => rest,
         Some(rest) => {
             let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
             let (port, rest) = rest.split_at(digits);
-            let is_port = !port.starts_with('0') && port.parse::<u16>().is_ok();
-            is_port.then_some(rest)?
+            is_port(port).then_some(rest)?
         }
     };
-    (rest.is_empty() || rest.starts_with(['/', '?'])).then_some(rest)
+    (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((host, rest))
 }
 
 /// Whether an origin is that of a registered URI, or the one that a registered page of the browser SDK works for.
@@ -503,8 +508,9 @@ fn belongs_to(origin: &str, registered: &str) -> bool {
         let pairs = form::read(query).unwrap_or_default();
         pairs.iter().any(|(name, value)| name == "app_origin" && value == origin)
     });
-    let local_origin = |uri| local(uri).is_some();
-    works_for || origin_of(registered) == Some(origin) || (local_origin(origin) && local_origin(registered))
+    let local_host = |uri| local(uri).map(|(host, _)| host);
+    let is_local = local_host(origin).is_some() && local_host(origin) == local_host(registered);
+    works_for || origin_of(registered) == Some(origin) || is_local
 }
 
 /// `https://host:port` of a URI.
