@@ -454,6 +454,43 @@ async fn back_and_reload_lead_nowhere_bad() {
     scene.end(vec![browser]).await;
 }
 
+/// The login of an owner whose Tesla has no virtual key yet.
+const KEYLESS: &str = "CONNECTED_SERVICES_ACCOUNT.VIRTUAL_KEY_REQUIRED@smartcar.com";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_adds_the_key_beside_the_visit_and_goes_on() {
+    let scene = Scene::new().await;
+    let browser = Browser::start(Looks::default()).await;
+    let key = "https://www.tesla.com/_ak/127.0.0.1";
+    browser.go(&scene.url("make=TESLA&scope=read_vin")).await;
+    browser.click("button#continue-button").await;
+    browser.write("input#username", KEYLESS).await;
+    browser.write("input#password", "secret").await;
+    browser.click("button#sign-in-button").await;
+    browser.click("button#approval-button").await;
+    browser.led_to("/connect/key").await;
+    let visit = browser.window().await;
+    browser.click("a#key-link").await;
+    browser.switch_to_other_than(&visit).await;
+    browser.led_to(key).await;
+    browser.switch_to(&visit).await;
+    browser.click("button#finish-button").await;
+    let told = scene.told(&browser.led_to("/back?").await);
+    assert_eq!((told["code"].len(), told["virtual_key_url"].as_str()), (36, key));
+    assert_eq!(told["user_id"], text(&scene.vehicles().await[0], "userId"));
+
+    // At another brand there is no such key, and the owner is led straight back.
+    browser.go(&scene.url("make=FORD&scope=read_vin")).await;
+    browser.click("button#continue-button").await;
+    browser.write("input#username", KEYLESS).await;
+    browser.write("input#password", "secret").await;
+    browser.click("button#sign-in-button").await;
+    browser.click("button#approval-button").await;
+    let told = scene.told(&browser.led_to("/back?").await);
+    assert_eq!((told["code"].len(), told.get("virtual_key_url")), (36, None));
+    scene.end(vec![browser]).await;
+}
+
 /// Every screen, in the order of a visit, with what leads to it.
 async fn each_screen(scene: &Scene, browser: &Browser, mut see: impl AsyncFnMut(&str)) {
     let sign_in = async |username: &str| {
@@ -485,6 +522,13 @@ async fn each_screen(scene: &Scene, browser: &Browser, mut see: impl AsyncFnMut(
     browser.shows(".note").await;
     see("code").await;
 
+    browser.go(&scene.url("make=TESLA&scope=read_vin")).await;
+    browser.click("button#continue-button").await;
+    sign_in(KEYLESS).await;
+    browser.click("button#approval-button").await;
+    browser.led_to("/connect/key").await;
+    see("virtual key").await;
+
     browser.go(&scene.url("make=AUDI")).await;
     browser.click("button#continue-button").await;
     sign_in("smartcar@vehicle-incompatible.com").await;
@@ -507,8 +551,21 @@ async fn each_screen(scene: &Scene, browser: &Browser, mut see: impl AsyncFnMut(
     browser.click("button#continue-button").await;
     sign_in("jo@example.com").await;
     browser.click("button#approval-button").await;
-    browser.led_to("/connect/done").await;
+    let done = browser.led_to("/connect/done").await;
     see("done").await;
+
+    browser
+        .go(&format!(
+            "{}/oauth/authorize?client_id={client}&response_type=none&mode=test&make=FORD",
+            server.url
+        ))
+        .await;
+    browser.click("button#continue-button").await;
+    browser.click("button[value=cancel]").await;
+    browser.led_to("/connect/done").await;
+    browser.click("summary").await;
+    see("done without success").await;
+    browser.go(&done).await;
 
     browser.click(".hint a").await;
     browser.led_to("/connect/access").await;
@@ -537,7 +594,7 @@ async fn every_screen_can_be_used_by_everybody_in_both_colours_and_says_nothing_
         seen += 1;
     })
     .await;
-    assert_eq!(seen, 12);
+    assert_eq!(seen, 14);
     // Pages that refuse answer 400, which a browser notes; they are looked at like the others.
     browser.go(&format!("{}/oauth/authorize?client_id=x", scene.server.url)).await;
     assert_eq!(browser.barriers().await, Vec::<String>::new());

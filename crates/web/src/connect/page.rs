@@ -212,6 +212,11 @@ pub(super) fn noted(note: &str) -> String {
     }
 }
 
+/// Markup for the people who build the application, out of the owner's way.
+pub(super) fn for_developers(words: &Words, markup: &str) -> String {
+    format!("<details>\n<summary>{}</summary>\n{markup}</details>\n", Text(words.for_developers))
+}
+
 /// A sentence that leads to the page on which the owner sees what the application has access to, and ends it.
 pub(super) fn where_to_end(words: &Words, visit: &Visit) -> String {
     let client = visit.application.application.id.to_string();
