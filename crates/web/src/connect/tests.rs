@@ -435,6 +435,35 @@ async fn nobody_gets_to_the_page_about_the_key_before_agreeing() {
 }
 
 #[tokio::test]
+async fn what_has_been_ended_on_the_page_about_the_key_is_not_given_any_more() {
+    let server = Server::new().await;
+    let owner = Visitor::new(&server).await.in_test_mode("scope=read_vin").await;
+    let mut owner = owner.signed_in("TESLA", "2-keyless@x.example").await;
+    let agreeing = [("action", "approve"), ("vehicle", "0"), ("vehicle", "1"), ("permission", "read_vin")];
+    owner.must("permissions", &agreeing).await;
+    let page = owner.path.clone();
+    let vehicles = server.admin(Method::GET, "/vehicles", Value::Null).await.json();
+    let ids = [0, 1].map(|place| vehicles["items"][place]["id"].as_str().unwrap().to_owned());
+    let end = async |id: &str| {
+        server.admin(Method::POST, &format!("/vehicles/{id}/disconnect"), Value::Null).await.expect(204);
+    };
+
+    end(&ids[0]).await;
+    let to = owner.submit("key", &[]).await.expect("one is left");
+    let entry = server.app.application(owner.client.parse().unwrap()).unwrap();
+    let given = server.app.redeem_code(&entry, value(&told(&to), "code"), None, None).await.unwrap();
+    let path = "/v2.0/vehicles";
+    let listed = server.request(Method::GET, path, &given.access_token, Value::Null).await.expect(200).json();
+    assert_eq!(listed["vehicles"], json!([ids[1]]));
+
+    end(&ids[1]).await;
+    owner.send_to(&page).await;
+    owner.is_at("key");
+    owner.must("key", &[]).await;
+    owner.is_at("problem");
+}
+
+#[tokio::test]
 async fn a_fleet_that_wants_keys_is_led_straight_back() {
     let server = Server::new().await;
     let owner = Visitor::new(&server).await.in_test_mode("scope=read_vin").await;

@@ -478,11 +478,16 @@ impl App {
     }
 
     /// The owner leaves the page about the key. The code is issued only now: a car and its key may take longer than a code lives.
+    /// It is about what is still connected.
     pub async fn leave_key(&self, mut visit: Visit) -> Result<Motion, AppError> {
         let key = visit.virtual_key_url();
-        match visit.so_far.given.take() {
-            Some(given) => self.give(visit, given.user(), given.vehicles(), key).await,
-            None => self.skipped(visit).await,
+        let Some(given) = visit.so_far.given.take() else { return self.skipped(visit).await };
+        let mut vehicles = given.vehicles();
+        let mut numbers = self.store.vehicle_numbers(vehicles.clone()).await?.into_iter();
+        vehicles.retain(|_| numbers.next().flatten().is_some());
+        match vehicles.is_empty() {
+            true => self.skipped(visit).await,
+            false => self.give(visit, given.user(), vehicles, key).await,
         }
     }
 
