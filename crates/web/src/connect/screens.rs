@@ -407,7 +407,10 @@ pub(super) fn broken(scene: &Scene<'_>, again: &str) -> Page {
         "" => (String::new(), ""),
         again => {
             let text = Text(words.try_again);
-            (format!("<a class=\"button\" id=\"again-link\" href=\"{}\">{text}</a>\n", Text(again)), " class=\"quiet\"")
+            (
+                format!("<a class=\"button\" id=\"again-link\" href=\"{}\">{text}</a>\n", Text(again)),
+                " class=\"quiet\"",
+            )
         }
     };
     let fields = format!(

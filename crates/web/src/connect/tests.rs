@@ -962,7 +962,8 @@ async fn a_form_may_lead_to_the_application_and_nowhere_else() {
         ("http://localhost:50123/cb", "form-action 'self' http://localhost:50123;"),
         (MOBILE, "form-action 'self' sc0190a8c8-0000-7000-8000-000000000000:;"),
     ] {
-        let owner = Visitor::new(&server).await.in_test_mode(&form::write([("redirect_uri", redirect)])).await;
+        let owner =
+            Visitor::new(&server).await.in_test_mode(&form::write([("redirect_uri", redirect)])).await;
         let policy = owner.shown.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.contains(target), "{policy}");
     }
@@ -1075,6 +1076,10 @@ async fn a_read_of_a_battery_that_is_not_settled_links_to_where_the_owner_can_ch
     let open = read().await;
     assert_eq!(open["availableCapacities"][1], json!({"capacity": 40.5, "description": null}));
     assert_eq!(open["capacity"], Value::Null);
+    let plain = path.replace("nominal_capacity", "capacity");
+    let refused = server.request(Method::GET, &plain, &token, Value::Null).await.expect(500).json();
+    assert_eq!(refused["code"], "MULTIPLE_RECORDS_FOUND");
+    assert_eq!(refused["detail"], json!([{"capacities": [24.0, 40.5]}]));
     let mut owner = Visitor::of(&server, client);
     owner.send_to(open["url"].as_str().unwrap().strip_prefix(ORIGIN).unwrap()).await;
     owner.must("start", &[]).await;
@@ -1084,6 +1089,8 @@ async fn a_read_of_a_battery_that_is_not_settled_links_to_where_the_owner_can_ch
     let settled = read().await;
     assert_eq!(settled["capacity"], json!({"nominal": 40.5, "source": "USER_SELECTED"}));
     assert_eq!(settled["url"], Value::Null);
+    let told = server.request(Method::GET, &plain, &token, Value::Null).await.expect(200);
+    assert_eq!(told.json(), json!({"capacity": 40.5}));
 }
 
 #[tokio::test]
