@@ -15,9 +15,9 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// So many in a minute, all at once or one by one.
+    /// So many in a minute, all at once or one by one. Less than one in a minute is one at once.
     pub const fn each_minute(requests: f64) -> Self {
-        Self { burst: requests, per_minute: requests }
+        Self { burst: requests.max(1.0), per_minute: requests }
     }
 }
 

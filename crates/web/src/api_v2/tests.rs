@@ -250,6 +250,36 @@ async fn capability_comes_before_permission_and_permission_before_the_car() {
 }
 
 #[tokio::test]
+async fn nothing_is_read_or_done_without_its_permission_at_any_endpoint() {
+    let server = Server::new().await;
+    let tenant = server.tenant("A").await;
+    server.permit(&tenant, &["read_vin"]).await;
+    let free = ["/vin", "/permissions", "/batch", "/application"];
+    for (method, path, body, _) in
+        endpoints().into_iter().filter(|(_, path, ..)| !free.contains(&path.as_str()))
+    {
+        let below = below(&tenant.vehicle, &path);
+        let answered = server.request(method.clone(), &below, &tenant.access_token, body).await;
+        let (status, kind, _) = error(&answered);
+        assert!(
+            matches!((status, kind.as_str()), (403, "PERMISSION") | (501, "COMPATIBILITY")),
+            "{method} {path}: {status}"
+        );
+        if method == Method::GET {
+            let paths = [if path.is_empty() { "/" } else { &path }];
+            let part = server.batch(&tenant, &paths).await.expect(200).json()["responses"][0].clone();
+            assert_eq!(
+                (part["code"].as_u64(), &part["body"]["type"]),
+                (Some(status.into()), &json!(kind)),
+                "{path}"
+            );
+        }
+    }
+    assert_eq!(server.cars.reads(), 0, "no car was asked");
+    assert_eq!(server.cars.told(), [], "no car was told anything");
+}
+
+#[tokio::test]
 async fn a_batch_is_answered_in_its_order_with_one_look_at_the_car() {
     let server = Server::new().await;
     let tenant = server.tenant("A").await;
@@ -533,6 +563,34 @@ async fn an_application_is_as_fast_as_its_plan_and_free_calls_are_free() {
     server.read(&other, "/odometer").await.expect(200);
     server.clock.pass(Duration::from_secs(30));
     server.read(&tenant, "/odometer").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_batch_that_can_never_pass_is_not_told_to_come_back() {
+    let rate = Some(Limit { burst: 5.0, per_minute: 60.0 });
+    let server = Server::with_plans(&[("unlimited", Plan { rate, ..Plan::default() })]).await;
+    let tenant = server.tenant("A").await;
+    let answered = server.batch(&tenant, &["/odometer"; 6]).await;
+    check(&answered, 400, "VALIDATION", &Value::Null);
+    assert_eq!(answered.json()["detail"][0]["field"], "requests");
+    assert!(!answered.headers.contains_key("retry-after"));
+    server.batch(&tenant, &["/odometer"; 5]).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_path_of_a_batch_has_parameters_like_a_request_of_its_own() {
+    let server = Server::new().await;
+    let tenant = server.tenant("A").await;
+    let answered =
+        server.batch(&tenant, &["/permissions?limit=1&offset=1", "/permissions"]).await.expect(200);
+    let parts = &answered.json()["responses"];
+    assert_eq!(parts[0]["path"], "/permissions?limit=1&offset=1");
+    assert_eq!(parts[0]["body"]["permissions"].as_array().unwrap().len(), 1);
+    assert_eq!(parts[0]["body"]["paging"]["offset"], 1);
+    assert!(parts[1]["body"]["permissions"].as_array().unwrap().len() > 1);
+    for wrong in ["/permissions?limit=many", "/tesla/charge/records?page=0", "/odometer?start_date=soon"] {
+        check(&server.batch(&tenant, &[wrong]).await, 400, "VALIDATION", &Value::Null);
+    }
 }
 
 #[tokio::test]
