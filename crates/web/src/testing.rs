@@ -11,7 +11,7 @@ use std::{
 };
 
 use app::{
-    App, Parts, Plan, Plans, PushedReading, Settings, VehicleRates,
+    App, ConnectSettings, Parts, Plan, Plans, PushedReading, Settings, VehicleRates,
     ports::{
         AccountCar, AccountRefused, Answers, BrandAccount, BrandAccounts, CarCommand, CarRequest, Clock,
         Dice, Factor, MadeCar, NewRecording, Outbound, Post, Reply, SignIn, SignedIn, Simulator, Spawn,
@@ -436,6 +436,12 @@ impl Server {
         let mut settings = usual();
         settings.reads.vehicle_rates = VehicleRates([(make.to_owned(), limit)].into());
         Self::start(Limits::default(), settings).await
+    }
+
+    /// One that connects no cars of the simulator.
+    pub(crate) async fn without_simulated_cars() -> Self {
+        let connect = ConnectSettings { simulated: false };
+        Self::start(Limits::default(), Settings { connect, ..usual() }).await
     }
 
     async fn start(limits: Limits, settings: Settings) -> Self {

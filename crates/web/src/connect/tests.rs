@@ -1,6 +1,7 @@
 //! Connect as a browser without script meets it: pages, forms, redirects.
 
 mod access;
+mod defaults;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -962,7 +963,8 @@ async fn a_form_may_lead_to_the_application_and_nowhere_else() {
         ("http://localhost:50123/cb", "form-action 'self' http://localhost:50123;"),
         (MOBILE, "form-action 'self' sc0190a8c8-0000-7000-8000-000000000000:;"),
     ] {
-        let owner = Visitor::new(&server).await.in_test_mode(&form::write([("redirect_uri", redirect)])).await;
+        let owner =
+            Visitor::new(&server).await.in_test_mode(&form::write([("redirect_uri", redirect)])).await;
         let policy = owner.shown.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.contains(target), "{policy}");
     }

@@ -22,9 +22,11 @@ use domain::{
         AuthorizeRequest, ConnectError, Outcome, Permission, PermissionSet, authorize,
         authorize::{Answer, Destination, Door, ExternalId, Mode, PageProblem, Refused, claimed_application},
         consent::{self, ChoiceRefused, Earlier},
+        country::Country,
         outcome::{End, Told, end, end_refused},
     },
     ids::{UserId, VehicleId},
+    time::Timestamp,
     vehicle::Region,
 };
 use store::VehicleRow;
@@ -136,17 +138,19 @@ pub struct SimulatedLogin {
 const SIMULATOR_HOST: &str = "@simulator.milepost";
 
 impl App {
-    /// Judges what an application sends an owner with, and begins a visit.
+    /// Judges what an application sends an owner with, and begins a visit. The languages are those that the browser says
+    /// it prefers; where nobody has said where the owner is, they do.
     pub async fn begin_visit(
         &self,
         door: Door,
         query: &str,
         cookie: Option<&str>,
         language: &str,
+        accept_language: &str,
     ) -> Result<Begun, NotBegun> {
         let id = claimed_application(query).map_err(NotBegun::OnPage)?;
         let application = self.registry.application_by_id(id).ok_or(NotBegun::OnPage(PageProblem::Client))?;
-        let request = authorize(door, query, &application.application.redirect_uris)
+        let request = authorize(door, query, &self.terms(&application))
             .map_err(|refused| self.not_begun(&application.application.name, refused))?;
         let cookie = match visit::known_cookie(cookie) {
             Some(cookie) => cookie.to_owned(),
@@ -154,7 +158,8 @@ impl App {
         };
         let mut so_far =
             SoFar::begin(door, query, &cookie, language, self.now() + visit::LIFE * self.settings.pace);
-        so_far.country = request.country.map_or(so_far.country, |country| country.code.to_owned());
+        let country = request.country.or_else(|| Country::of_languages(accept_language));
+        so_far.country = country.map_or(so_far.country, |country| country.code.to_owned());
         let visit = Visit { request, application, so_far };
         let sealed = self.sealed_visit(id, &visit.so_far).await.map_err(NotBegun::App)?;
         Ok(Begun { visit, sealed, cookie })
@@ -280,6 +285,7 @@ impl App {
                 self.accounts.sign_in(&attempt).await.map(|signed_in| Account {
                     ticket: signed_in.ticket,
                     car: None,
+                    signed_in_at: Some(self.now().as_micros()),
                     digits: match signed_in.factor {
                         None => 0,
                         Some(Factor::Code(digits) | Factor::Pin(digits)) => digits,
@@ -442,18 +448,26 @@ impl App {
             asked: visit.request.asked,
             capacities: &visit.so_far.capacities,
             car: visit.so_far.account.as_ref().and_then(Account::car),
+            signed_in_at: visit.so_far.account.as_ref().and_then(Account::signed_in_at),
         };
         let specs: Vec<_> = offers.iter().map(|offer| offer.car.spec.clone()).collect();
         match self.link_consent(consent, offers).await {
-            Ok((user, vehicles)) => {
+            Ok(Some((user, vehicles))) => {
                 for spec in specs {
                     self.restore(&visit, &spec).await?;
                 }
                 self.give(visit, user, vehicles).await
             }
+            Ok(None) => self.sign_in_again(visit).await,
             Err(AppError::Plan(message)) => self.trouble(visit, TroubleKind::PlanLimit, &message).await,
             Err(error) => Err(error),
         }
+    }
+
+    /// To the brand's login: who has signed in is believed no more.
+    async fn sign_in_again(&self, mut visit: Visit) -> Result<Motion, AppError> {
+        visit.so_far.account = None;
+        self.go(visit, Screen::SignIn).await
     }
 
     /// Sends the owner back with what the application has been given.
@@ -652,6 +666,7 @@ impl App {
         Ok(fits.then(|| Account {
             ticket: vec![],
             car: Some(id.0.into_bytes().into()),
+            signed_in_at: Some(self.now().as_micros()),
             digits: 0,
             pin: false,
         }))
@@ -798,6 +813,10 @@ impl App {
 impl Account {
     fn car(&self) -> Option<Uuid> {
         self.car.map(|bytes| Uuid::from_bytes(*bytes))
+    }
+
+    fn signed_in_at(&self) -> Option<Timestamp> {
+        self.signed_in_at.map(Timestamp::from_micros)
     }
 }
 
