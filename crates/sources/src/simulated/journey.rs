@@ -34,6 +34,20 @@ pub(super) enum Activity {
 }
 
 impl Activity {
+    /// The word of the simulator's API.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Moving => "driving",
+            Self::Alighting => "alighting",
+            Self::Boarding => "boarding",
+            Self::Stopped => "stopped",
+            Self::Charging => "charging",
+            Self::Charged => "charged",
+            Self::Interrupted => "interrupted",
+            Self::Parked => "parked",
+        }
+    }
+
     pub(super) const fn is_plugged_in(self) -> bool {
         matches!(self, Self::Charging | Self::Charged | Self::Interrupted)
     }
@@ -165,6 +179,11 @@ impl Moment {
         self.heading = (90.0 - turned.to_degrees()).rem_euclid(360.0);
         self
     }
+}
+
+/// What a car does in its profile, with the moments of its time at which each begins.
+pub(super) fn stages(spec: &CarSpec, car_us: u64) -> Vec<(Activity, u64)> {
+    Plan::of(spec).stages(spec, car_us)
 }
 
 /// How long something goes on in a car's profile.
