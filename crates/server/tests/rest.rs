@@ -179,6 +179,23 @@ async fn a_car_that_jumps_to_its_charging_stage_is_read_as_charging() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_version_numbers_the_state_that_nobody_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::serve(folder.path(), &[]).await;
+    let car = Car::connect(&server, json!({"make": "Tesla", "model": "Model 3"})).await;
+    let error = json!({"type": "VEHICLE_STATE", "code": "UNKNOWN"});
+    car.control(&server, "fail", json!({"error": error})).await;
+    let second = car.read("/odometer").await.json();
+    assert_eq!((&second["type"], &second["code"]), (&error["type"], &error["code"]));
+    let path = format!("{}/odometer", car.path.replace("/v2.0/", "/v1.0/"));
+    let first = car.client.get(&path).await.unwrap();
+    assert_eq!(first.status, 409);
+    let first = first.json();
+    assert_eq!((&first["error"], &first["code"]), (&json!("vehicle_state_error"), &json!("VS_000")));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_a_car_is_named_in_the_problem() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::serve(folder.path(), &[]).await;
