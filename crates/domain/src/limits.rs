@@ -15,9 +15,9 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// So many in a minute, all at once or one by one.
+    /// So many in a minute, all at once or one by one. Less than one in a minute is one at once.
     pub const fn each_minute(requests: f64) -> Self {
-        Self { burst: requests, per_minute: requests }
+        Self { burst: requests.max(1.0), per_minute: requests }
     }
 }
 
@@ -81,10 +81,8 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
         if self.levels.len() < self.most {
             return;
         }
-        let fullest = self
-            .levels
-            .iter()
-            .min_by(|(_, one), (_, other)| one.missing(now).total_cmp(&other.missing(now)));
+        let fullest =
+            self.levels.iter().min_by(|(_, one), (_, other)| one.missing(now).total_cmp(&other.missing(now)));
         if let Some((&fullest, _)) = fullest {
             self.levels.remove(&fullest);
         }

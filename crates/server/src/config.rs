@@ -43,6 +43,7 @@ pub(crate) struct Server {
     pub tls_key: PathBuf,
     pub trusted_proxies: Vec<String>,
     pub body_kib: usize,
+    pub bodies_mib: usize,
     pub header_kib: usize,
     pub header_s: u64,
     pub request_s: u64,
@@ -57,6 +58,7 @@ impl Server {
     pub(crate) fn limits(&self) -> Limits {
         Limits {
             body: self.body_kib << 10,
+            bodies: self.bodies_mib << 20,
             request: Duration::from_secs(self.request_s),
             requests: self.requests,
             requests_per_client: self.requests_per_client,
@@ -191,10 +193,14 @@ impl Config {
             "reads.per_second must not be negative; 0 leaves the rate open"
         );
         self.server.trusted_proxies()?;
-        let Server { body_kib, header_kib, header_s, request_s, .. } = self.server;
+        let Server { body_kib, bodies_mib, header_kib, header_s, request_s, .. } = self.server;
         ensure!(
             header_kib >= 8 && body_kib >= 1 && header_s >= 1 && request_s >= 1,
             "server.header_kib must be at least 8, server.body_kib, header_s and request_s at least 1"
+        );
+        ensure!(
+            bodies_mib << 10 >= body_kib,
+            "server.bodies_mib must not be below server.body_kib: a single body has to fit"
         );
         let Server { requests, requests_per_client, connections, connections_per_client, .. } = self.server;
         ensure!(
@@ -255,6 +261,7 @@ impl Config {
                 burst.is_some() == per_minute.is_some(),
                 "plans.{name} needs both burst and per_minute, or neither"
             );
+            ensure!(burst.is_none_or(|burst| burst >= 1.0), "plans.{name}.burst must be at least 1");
             let rate = burst.zip(per_minute).map(|(burst, per_minute)| Limit { burst, per_minute });
             Ok((name.clone(), Plan { webhooks, vehicles, requests, rate }))
         };
@@ -403,7 +410,8 @@ mod tests {
         );
         assert!(error("{ webhooks = [] }").contains("plans.free.webhooks names none"));
         assert!(error("{ burst = 120 }").contains("needs both burst and per_minute"));
-        assert!(error("{ burst = 0, per_minute = 2 }").contains("plans.free.burst must be"));
+        assert!(error("{ burst = 0.5, per_minute = 2 }").contains("plans.free.burst must be"));
+        assert!(error("{ burst = 5, per_minute = 0 }").contains("plans.free.per_minute must be"));
         assert!(error("unified").contains("must be written like"));
         assert!(error("{ cars = 1 }").contains("unknown field `cars`"));
     }

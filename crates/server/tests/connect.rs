@@ -263,7 +263,10 @@ async fn each_error_reaches_the_application_with_its_extras() {
     let failed = async |error: &str, extras: &[(&str, &str)]| {
         let mut told = scene.told(&browser.led_to("error=").await);
         let mut take = |name: &str| told.remove(name).unwrap_or_default();
-        assert_eq!((take("error"), take("state"), take("iss")), (error.into(), "a&b".into(), scene.server.url.clone()));
+        assert_eq!(
+            (take("error"), take("state"), take("iss")),
+            (error.into(), "a&b".into(), scene.server.url.clone())
+        );
         assert!(!take("error_description").is_empty(), "{error} says nothing");
         let extras = extras.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(told, extras.collect(), "{error}");
@@ -313,7 +316,8 @@ async fn each_error_reaches_the_application_with_its_extras() {
     browser.led_to("code=").await;
     let vehicle = text(&scene.vehicles().await[0], "id").to_owned();
     let token = scene.server.post(&format!("/vehicles/{vehicle}/access-token"), Value::Null).await;
-    let application = HttpClient::new(&scene.server.url).unwrap().bearer(text(&token, "accessToken")).unwrap();
+    let application =
+        HttpClient::new(&scene.server.url).unwrap().bearer(text(&token, "accessToken")).unwrap();
     let path = format!("/v2.0/vehicles/{vehicle}/battery/nominal_capacity");
     let answer = application.get(&path).await.unwrap().json();
     browser.go(&format!("{}&state=a%26b", text(&answer, "url"))).await;

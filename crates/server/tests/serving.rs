@@ -127,9 +127,14 @@ async fn fault_g8_what_is_too_large_is_refused() {
         let refused = server.admin(Method::GET, &format!("{path}?limit=100000"), &Value::Null).await;
         assert_eq!(refused.status, 400, "{path}: {}", refused.text());
     }
+    let mut stream = TcpStream::connect(address(&server)).await.unwrap();
+    let expecting = "POST /api/v1/applications HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 2000000\r\n\r\n";
+    let answered = ask(&mut stream, expecting).await;
+    assert!(answered.starts_with("HTTP/1.1 413"), "{answered}");
     let many: String = (0..1_000).map(|number| format!("x-{number}: 1\r\n")).collect();
     let long = format!("x-long: {}\r\n", "a".repeat(64 * 1_024));
-    for headers in [many, long] {
+    let above = format!("x-long: {}\r\n", "a".repeat(32 * 1_024));
+    for headers in [many, long, above] {
         let mut stream = TcpStream::connect(address(&server)).await.unwrap();
         let request = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
         // The server may have hung up before all of it is written.
@@ -202,6 +207,128 @@ async fn fault_g9_slow_requests_end_and_quick_ones_are_answered_in_order() {
     second.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
     let answered = answer(&mut second).await;
     assert!(answered.is_empty() || answered.starts_with("HTTP/1.1 4"), "{answered}");
+}
+
+/// Answers until the connection ends, or nothing more comes.
+async fn answers(address: SocketAddr, request: &str) -> Vec<String> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answers = Vec::new();
+    loop {
+        let one = tokio::time::timeout(PATIENCE, answer(&mut stream)).await.expect("it ends");
+        if one.is_empty() {
+            return answers;
+        }
+        answers.push(one.lines().next().unwrap_or_default().to_owned());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_proxy_could_read_otherwise_is_refused_or_read_in_one_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::serve(folder.path(), &[]).await;
+    let address = address(&server);
+    let hidden = "GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n";
+    for refused in [
+        "GET /healthz HTTP/1.1\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: a b\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost : a\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\n host: a\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: a\r\nx: 1\r\n folded\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: a\r\nx: 1\u{0}\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ncontent-length: 40\r\n\r\nabc",
+        "GET /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: 3, 3\r\n\r\nabc",
+        "GET /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: +3\r\n\r\nabc",
+        "GET /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: a\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
+        "GET /healthz HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n\r\n",
+        "GET  /healthz HTTP/1.1\r\nhost: a\r\n\r\n",
+        "GET /healthz HTTP/9.9\r\nhost: a\r\n\r\n",
+    ] {
+        let said = answers(address, refused).await;
+        assert!(
+            said.len() <= 1 && said.iter().all(|line| line.starts_with("HTTP/1.1 400")),
+            "{refused:?}: {said:?}"
+        );
+    }
+    // Of both framings chunks decide, and what follows on the connection is not read.
+    for read in [
+        format!(
+            "POST /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"
+        ),
+        format!(
+            "POST /healthz HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n{hidden}"
+        ),
+    ] {
+        let said = answers(address, &read).await;
+        assert!(said.len() == 1 && said[0].starts_with("HTTP/1.1 405"), "{read:?}: {said:?}");
+    }
+    let body =
+        format!("GET /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{hidden}", hidden.len());
+    assert_eq!(answers(address, &body).await.len(), 1, "a body is not a request");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fault_g9_a_client_that_takes_no_answers_is_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::serve(folder.path(), &[("MILEPOST_SERVER_REQUEST_S", "1")]).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut stream = socket.connect(address(&server)).await.unwrap();
+    let (mut taken, mut given) = stream.split();
+    let request = b"GET /api/openapi.json HTTP/1.1\r\nhost: a\r\n\r\n";
+    let ask = async { while given.write_all(request).await.is_ok() {} };
+    tokio::time::timeout(PATIENCE, ask).await.expect("it is cut off");
+    let rest = tokio::time::timeout(PATIENCE, taken.read_to_end(&mut Vec::new())).await;
+    rest.expect("it has ended").ok();
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fault_g9_bodies_that_do_not_come_keep_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("MILEPOST_SERVER_REQUESTS", "4"), ("MILEPOST_SERVER_BODIES_MIB", "1")];
+    let server = Server::serve(folder.path(), &settings).await;
+    let mut slow = Vec::new();
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(address(&server)).await.unwrap();
+        let begun = b"POST /v2.0/user HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nx";
+        stream.write_all(begun).await.unwrap();
+        slow.push(stream);
+    }
+    assert_eq!(server.status("/healthz").await, 200);
+    server.post("/applications", serde_json::json!({"name": "A"})).await;
+
+    // What has arrived of all bodies is bounded.
+    let mut stream = TcpStream::connect(address(&server)).await.unwrap();
+    stream
+        .write_all(b"POST /v2.0/user HTTP/1.1\r\nhost: a\r\ncontent-length: 1048576\r\n\r\n")
+        .await
+        .unwrap();
+    stream.write_all(&vec![b' '; 1_048_000]).await.unwrap();
+    let large = vec![b' '; 100_000];
+    let full = eventually(PATIENCE, async || {
+        let refused =
+            server.send(Method::POST, "/api/v1/applications", "application/json", large.clone()).await;
+        refused.status == 503
+    });
+    assert!(full.await);
+    assert_eq!(server.status("/readyz").await, 200);
+    drop((stream, slow));
+    let room = eventually(PATIENCE, async || {
+        let taken =
+            server.send(Method::POST, "/api/v1/applications", "application/json", large.clone()).await;
+        taken.status == 400
+    });
+    assert!(room.await);
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,8 @@
 //! What every request passes first: an id, bounds, and a promise to be worked to its end.
 //!
+//! Its head is judged, then its body is awaited, and only then it takes one of the places for requests in work: a client
+//! that is slow to send costs the bytes that it has sent and its connection, nobody else's turn.
+//!
 //! hyper drops the future of a request when its client hangs up. A use-case that was dropped between writing and
 //! telling memory would leave the two apart, so the front reads the whole body, within its bounds, and then runs the
 //! rest as a task of its own. A client that has gone, or whose time is over, only misses the answer.
@@ -14,20 +17,21 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::{
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
 
 use crate::{
     Limits, TrustedProxies,
     api_v2::error::V2Error,
-    client::{Peer, Shares, client_of},
+    client::{Peer, Share, Shares, client_of},
+    head,
     oauth::{self, error::OAuthError},
     path::{self, FirstVersion},
+    probes,
     problem::ApiError,
+    whole::{Held, Whole},
 };
 
 /// The id of a request, in answers of the v2 form.
@@ -43,7 +47,8 @@ pub(crate) struct RequestName(pub(crate) String);
 #[derive(Clone)]
 pub(crate) struct Front {
     app: Arc<App>,
-    body: usize,
+    header_bytes: usize,
+    bodies: Whole,
     time: Duration,
     permits: Arc<Semaphore>,
     per_client: usize,
@@ -57,8 +62,24 @@ impl Front {
     pub(crate) fn new(app: Arc<App>, limits: Limits, trusted: TrustedProxies) -> Self {
         let permits = Arc::new(Semaphore::new(limits.requests));
         let secure = app.settings().origin.starts_with("https://");
-        let (body, time, per_client) = (limits.body, limits.request, limits.requests_per_client);
-        Self { app, body, time, permits, per_client, shares: Shares::default(), trusted, secure }
+        Self {
+            app,
+            header_bytes: limits.header_bytes,
+            bodies: Whole::new(limits.body, limits.bodies),
+            time: limits.request,
+            permits,
+            per_client: limits.requests_per_client,
+            shares: Shares::default(),
+            trusted,
+            secure,
+        }
+    }
+
+    /// A place for one more request in work.
+    fn place(&self, client: Option<IpAddr>) -> Result<(Option<Share>, OwnedSemaphorePermit), ApiError> {
+        let share = client.map(|client| self.shares.take(client, self.per_client).ok_or_else(ApiError::busy));
+        let permit = self.permits.clone().try_acquire_owned().map_err(|_| ApiError::busy())?;
+        Ok((share.transpose()?, permit))
     }
 
     /// Who asks, where that is known.
@@ -77,7 +98,7 @@ pub(crate) async fn answer(State(front): State<Front>, mut request: Request, nex
     let client = front.client(&request);
     let response = match known(&method) {
         true => within_bounds(&front, client, request, next).await.unwrap_or_else(ApiError::into_response),
-        false => return named(ApiError::method_not_allowed().render(&id), X_REQUEST_ID, &id),
+        false => ApiError::method_not_allowed().into_response(),
     };
     let form = match (path::is_v2(&path), first) {
         (_, true) => Form::First,
@@ -115,28 +136,20 @@ async fn within_bounds(
     next: Next,
 ) -> Result<Response, ApiError> {
     let deadline = Instant::now() + front.time;
-    let share = client.map(|client| front.shares.take(client, front.per_client).ok_or_else(ApiError::busy));
-    let share = share.transpose()?;
-    let permit = front.permits.clone().try_acquire_owned().map_err(|_| ApiError::busy())?;
     let (head, body) = request.into_parts();
-    let body = timeout_at(deadline, whole(body, front.body)).await.map_err(|_| ApiError::too_slow())??;
+    head::check(&head, front.header_bytes)?;
+    let read = timeout_at(deadline, front.bodies.read(&head.headers, body)).await;
+    let Held { bytes, room } = read.map_err(|_| ApiError::too_slow())??;
+    let place = if probes::is_here(head.uri.path()) { None } else { Some(front.place(client)?) };
     let work = tokio::spawn(async move {
-        let response = next.run(Request::from_parts(head, Body::from(body))).await;
-        drop((share, permit));
+        let response = next.run(Request::from_parts(head, Body::from(bytes))).await;
+        drop((place, room));
         response
     });
     match timeout_at(deadline, work).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(panicked)) => Err(ApiError::internal(panicked)),
         Err(_) => Err(ApiError::takes_too_long()),
-    }
-}
-
-async fn whole(body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(limit)),
-        Err(_) => Err(ApiError::malformed("the body broke off")),
     }
 }
 
@@ -187,7 +200,12 @@ fn named(mut response: Response, name: HeaderName, id: &str) -> Response {
 mod tests {
     use super::*;
     use crate::testing::Server;
+    use bytes::Bytes;
     use serde_json::{Value, json};
+
+    fn endless() -> Body {
+        Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>())
+    }
 
     #[tokio::test]
     async fn a_body_beyond_the_limit_is_refused_in_the_form_of_its_door() {
@@ -200,13 +218,39 @@ mod tests {
             .await
             .expect(400);
         assert_eq!(answered.json()["type"], "VALIDATION");
+        let said = &answered.json()["detail"][0]["message"];
+        assert_eq!(said, "the body is larger than the 20 bytes that are allowed");
     }
 
     #[tokio::test]
     async fn a_body_that_does_not_come_is_not_waited_for() {
         let server = Server::with(Limits { request: Duration::from_millis(5), ..Limits::default() }).await;
-        let endless = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
-        server.send(Request::post("/api/v1/applications").body(endless).unwrap()).await.expect(408);
+        server.send(Request::post("/api/v1/applications").body(endless()).unwrap()).await.expect(408);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_takes_no_turn_of_others() {
+        let server = Server::with(Limits { requests: 1, ..Limits::default() }).await;
+        let slow = Request::post("/api/v1/applications").body(endless()).unwrap();
+        let mut slow = Box::pin(server.send(slow));
+        assert!(futures::poll!(&mut slow).is_pending());
+        server.admin(Method::GET, "/applications", Value::Null).await.expect(200);
+    }
+
+    #[tokio::test]
+    async fn a_method_that_nothing_takes_is_refused_in_the_form_of_its_door() {
+        let server = Server::new().await;
+        for (path, status, kind) in [
+            ("/v2.0/user", 404, "application/json"),
+            ("/v1.0/user", 404, "application/json"),
+            ("/oauth/token", 405, "application/json"),
+            ("/api/v1/applications", 405, "application/problem+json"),
+        ] {
+            let answered = server.request(Method::TRACE, path, "t", Value::Null).await.expect(status);
+            assert_eq!(answered.headers[header::CONTENT_TYPE], kind, "{path}");
+            let id = if path::is_v2(path) { SC_REQUEST_ID } else { X_REQUEST_ID };
+            assert!(answered.headers.contains_key(id), "{path}");
+        }
     }
 
     #[tokio::test]
@@ -214,9 +258,12 @@ mod tests {
         let server = Server::with(Limits { requests: 0, ..Limits::default() }).await;
         let answered = server.admin(Method::GET, "/applications", Value::Null).await.expect(503);
         assert!(answered.headers.contains_key("retry-after"));
-        let answered = server.request(Method::GET, "/v2.0/x", "t", Value::Null).await.expect(500);
+        let answered = server.request(Method::GET, "/v2.0/x", "t", Value::Null).await.expect(429);
         assert_eq!(answered.json()["resolution"]["type"], "RETRY_LATER");
         assert!(answered.headers.contains_key("retry-after"));
+        for probe in ["/healthz", "/readyz"] {
+            server.send(Request::get(probe).body(Body::empty()).unwrap()).await.expect(200);
+        }
     }
 
     #[tokio::test]

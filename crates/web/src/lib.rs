@@ -26,6 +26,7 @@ mod client;
 mod connect;
 mod extract;
 mod front;
+mod head;
 mod ingest;
 mod oauth;
 mod pages;
@@ -35,7 +36,9 @@ mod probes;
 mod problem;
 mod route;
 mod serve;
+mod taken;
 mod tls;
+mod whole;
 mod wire;
 
 #[cfg(test)]
@@ -80,7 +83,9 @@ pub struct WebConfig {
 pub struct Limits {
     /// Bytes of a request's body.
     pub body: usize,
-    /// From the end of a request's headers to its answer.
+    /// Bytes of all bodies that are held at once; requests beyond are told to come back.
+    pub bodies: usize,
+    /// From the end of a request's headers to its answer, and again until the client has taken that.
     pub request: Duration,
     /// Requests in work at once; more are told to come back.
     pub requests: usize,
@@ -88,7 +93,7 @@ pub struct Limits {
     pub requests_per_client: usize,
     /// From the first byte that is awaited of a request to the end of its headers; also how long a connection may idle.
     pub headers: Duration,
-    /// Bytes of a request's headers.
+    /// Bytes of a request's address and headers.
     pub header_bytes: usize,
     /// Connections held at once; more wait to be accepted.
     pub connections: usize,
@@ -102,6 +107,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body: 1_024 * 1_024,
+            bodies: 256 * 1_024 * 1_024,
             request: Duration::from_secs(60),
             requests: 1_024,
             requests_per_client: 512,

@@ -11,13 +11,21 @@ use axum::{
 };
 use serde::Serialize;
 
+const HEALTH: &str = "/healthz";
+const READINESS: &str = "/readyz";
+
+/// Whether a path is a probe's. Probes are answered however much else is in work, or a busy server would be taken for a dead one.
+pub(crate) fn is_here(path: &str) -> bool {
+    matches!(path, HEALTH | READINESS)
+}
+
 /// `/healthz` says that the process answers; `/readyz` that it can do its work.
 pub(crate) fn router(app: Arc<App>, version: &str) -> Router {
     let health = Health { status: "up", version: version.into() };
     Router::new()
-        .route("/readyz", get(readyz))
+        .route(READINESS, get(readyz))
         .with_state(app)
-        .route("/healthz", get(move || std::future::ready(Json(health.clone()))))
+        .route(HEALTH, get(move || std::future::ready(Json(health.clone()))))
 }
 
 /// `/metrics`, for a listener of its own: what the function says, in the text format of Prometheus.

@@ -56,6 +56,8 @@ kinds! {
         "Asking again does not help; the detail says what cannot be had of it.";
     TOO_LARGE "too_large" PAYLOAD_TOO_LARGE "The request is too large"
         "Split it into several requests.";
+    HEADERS_TOO_LARGE "headers_too_large" REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large"
+        "Send fewer headers, or shorter ones; the detail says how much is allowed.";
     MEDIA_TYPE "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body is not declared as JSON"
         "Send the header Content-Type: application/json.";
     TOO_OFTEN "too_often" TOO_MANY_REQUESTS "Too many requests"
@@ -64,6 +66,8 @@ kinds! {
         "Its log has the cause under the id of the request.";
     UNAVAILABLE "unavailable" SERVICE_UNAVAILABLE "The server cannot do this now"
         "Wait as many seconds as the header Retry-After says. /readyz tells what is wrong.";
+    BUSY "busy" SERVICE_UNAVAILABLE "Too many requests are in work"
+        "Wait as many seconds as the header Retry-After says; nothing of this request was done.";
     DISK_FULL "disk_full" INSUFFICIENT_STORAGE "The disk of the server is full"
         "Free space in the data folder; the server then goes on by itself.";
 }
@@ -171,13 +175,19 @@ impl ApiError {
         Self::new(&TOO_LARGE, format!("the body is larger than the {limit} bytes that are allowed"))
     }
 
+    pub(crate) fn headers_too_large(limit: usize) -> Self {
+        let detail = format!("address and headers are larger than the {limit} bytes that are allowed");
+        Self::new(&HEADERS_TOO_LARGE, detail)
+    }
+
     pub(crate) fn too_slow() -> Self {
         Self::new(&TOO_SLOW, "the body did not arrive in time")
     }
 
     /// Too much is in work at once.
     pub(crate) fn busy() -> Self {
-        Self::unavailable("too many requests are in work; none of this one was done")
+        let detail = "too many requests are in work; nothing of this one was done";
+        Self { retry_after_seconds: Some(COME_BACK_SECONDS), ..Self::new(&BUSY, detail) }
     }
 
     /// Still at it when the time was over.

@@ -20,6 +20,7 @@ use tokio::{
 use crate::{
     Limits, Tls, TrustedProxies,
     client::{Peer, Shares},
+    taken::Taken,
 };
 
 /// How long to leave a listener alone that has just failed to accept, such as for want of file descriptors.
@@ -115,7 +116,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(limits.headers)
         .max_buf_size(limits.header_bytes)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(Taken::new(stream, limits.request)), TowerToHyperService::new(router));
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,

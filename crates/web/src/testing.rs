@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, Method, Request, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header},
 };
 use domain::{
     compatibility::Model,
@@ -496,7 +496,9 @@ impl Server {
     }
 
     /// Any request.
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answered {
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answered {
+        let host = HeaderValue::from_static("milepost.example");
+        request.headers_mut().entry(header::HOST).or_insert(host);
         let (head, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         Answered { status: head.status, headers: head.headers, body: String::from_utf8(body.into()).unwrap() }

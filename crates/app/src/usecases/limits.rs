@@ -9,7 +9,7 @@ use std::time::Duration;
 use domain::{
     errors::ErrorCode,
     ids::{ApplicationNo, VehicleNo},
-    limits::Buckets,
+    limits::{Buckets, Limit},
     vehicle::Fault,
 };
 use parking_lot::Mutex;
@@ -41,10 +41,12 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`AppError::TooManyRequests`]; none of them may be done.
+    /// [`AppError::TooManyRequests`], or [`AppError::Invalid`] when there are more than can ever be made at once; none of them
+    /// may be done.
     pub fn admit(&self, application: ApplicationNo, requests: u32) -> Result<(), AppError> {
         let Some(entry) = self.registry.application(application) else { return Ok(()) };
         let Some(limit) = self.settings.plans.rate(&entry.application.plan) else { return Ok(()) };
+        fits(requests, limit)?;
         let now = self.clock.monotonic();
         let taken = self.limits.applications.lock().take(application, requests, limit, now);
         taken.map_err(AppError::TooManyRequests)
@@ -54,11 +56,12 @@ impl App {
     ///
     /// # Errors
     ///
-    /// `RATE_LIMIT:VEHICLE`, or [`AppError::PlanRequests`].
+    /// `RATE_LIMIT:VEHICLE`, [`AppError::PlanRequests`], or [`AppError::Invalid`] as in [`admit`](Self::admit).
     pub async fn spend_requests(&self, row: &VehicleRow, requests: u32) -> Result<(), AppError> {
         let Some(entry) = self.registry.application(row.application) else { return Ok(()) };
         let plan = &entry.application.plan;
         if let Some(limit) = self.settings.reads.vehicle_rates.of(&row.info.make) {
+            fits(requests, limit)?;
             let now = self.clock.monotonic();
             let taken = self.limits.vehicles.lock().take(row.no, requests, limit, now);
             taken.map_err(throttled)?;
@@ -84,6 +87,18 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// Whether so many requests can ever be made at once. Who had to wait for that would wait for ever.
+fn fits(requests: u32, limit: Limit) -> Result<(), AppError> {
+    if f64::from(requests) <= limit.burst {
+        return Ok(());
+    }
+    let most = limit.burst.floor();
+    Err(AppError::invalid(
+        "requests",
+        format!("{requests} requests are more than the {most} that may be made at once; send fewer"),
+    ))
 }
 
 /// A vehicle that was asked too often.

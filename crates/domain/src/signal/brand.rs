@@ -131,6 +131,11 @@ impl BrandRead {
         self.row().while_charging
     }
 
+    /// Whether its body lists charging sessions, which are asked for by time and by page.
+    pub fn has_sessions(self) -> bool {
+        self.permission() == ReadChargeRecords
+    }
+
     /// The fields of its body, in their order.
     pub fn fields(self) -> &'static [Field] {
         self.row().fields

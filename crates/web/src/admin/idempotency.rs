@@ -185,6 +185,7 @@ mod tests {
         let inner_path = path.clone();
         server.outbound.answer(move |_| {
             let request = Request::post(format!("/api/v1{inner_path}"))
+                .header(header::HOST, "milepost.example")
                 .header(header::AUTHORIZATION, format!("Bearer {ADMIN_TOKEN}"))
                 .header(HEADER, "k")
                 .body(Body::empty())

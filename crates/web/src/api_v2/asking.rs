@@ -5,16 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use app::{App, AppError};
+use app::{App, AppError, CapacityChoice};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use domain::{
     errors::ErrorCode,
     payload::{
         Links,
-        v2::rest::{self, Read},
+        v2::rest::{self, Read, Within},
     },
     signal::{BrandRead, Endpoint},
-    time::Timestamp,
     units::UnitSystem,
     vehicle::Fault,
 };
@@ -59,15 +58,22 @@ impl Target {
     }
 }
 
-/// How somebody wants answers.
+/// What is asked for, and how.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question {
+    pub(super) target: Target,
+    pub(super) wish: Wish,
+}
+
+/// Which part of an answer somebody wants.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wish {
-    pub(super) units: UnitSystem,
     /// Of permissions: which part of them.
     pub(super) page: Page,
-    /// Of a service history: from when and until when.
-    pub(super) from: Option<Timestamp>,
-    pub(super) until: Option<Timestamp>,
+    /// Of a service history, and of charging sessions.
+    pub(super) within: Within,
+    /// Of charging sessions: the page, from 1 on.
+    pub(super) sheet: usize,
 }
 
 /// A part of a list.
@@ -115,15 +121,16 @@ pub(super) fn units(headers: &HeaderMap) -> Result<UnitSystem, V2Error> {
 pub(super) async fn answers(
     app: &App,
     row: &VehicleRow,
-    targets: &[Target],
-    wish: Wish,
+    questions: &[Question],
+    units: UnitSystem,
 ) -> Result<Vec<Result<Answered, V2Error>>, V2Error> {
     let links = app.application_of_no(row.application)?.links.clone();
-    let checked: Vec<Result<(), ErrorCode>> = targets.iter().map(|&target| check(app, row, target)).collect();
-    let allowed = targets.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
+    let checked: Vec<Result<(), ErrorCode>> =
+        questions.iter().map(|question| check(app, row, question.target)).collect();
+    let allowed = questions.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
     let reads: Vec<Read> = allowed
-        .filter_map(|(target, _)| match target {
-            Target::Read(read) => Some(*read),
+        .filter_map(|(question, _)| match question.target {
+            Target::Read(read) => Some(read),
             Target::Shouted | Target::Permissions => None,
         })
         .collect();
@@ -141,33 +148,54 @@ pub(super) async fn answers(
             }
         }
     };
-    let nominal = Read::Core(Endpoint::NominalCapacity);
-    let choice = if reads.contains(&nominal) { app.capacity_choice(row).await? } else { None };
-    let answer = |(target, checked): (&Target, Result<(), ErrorCode>)| {
+    let choice = if reads.iter().any(is_capacity) { app.capacity_choice(row).await? } else { None };
+    let known = || choice.iter().flat_map(|choice| choice.available.clone()).collect();
+    let answer = |(question, checked): (&Question, Result<(), ErrorCode>)| {
         checked.map_err(|code| error(code.into(), &links, row))?;
-        match (target, &look) {
-            (Target::Permissions, _) => Ok(permissions(row, wish.page)),
-            (Target::Read(read), Some(Ok(look))) => match look.answer(*read, wish.units) {
-                Ok(answer) => Ok(match &choice {
-                    Some(choice) if *read == nominal => Answered {
-                        body: rest::capacity_choice(&choice.available, choice.chosen, &choice.link),
-                        ..answered(*read, answer, wish)
-                    },
-                    _ => answered(*read, answer, wish),
-                }),
-                Err(fault) => Err(error(fault, &links, row).with_capacities(look.capacities())),
+        match (question.target, &look) {
+            (Target::Permissions, _) => Ok(permissions(row, question.wish.page)),
+            (Target::Read(read), Some(Ok(look))) => match settled(read, look.answer(read, units), &choice) {
+                Ok(answer) => Ok(answered(read, answer, question.wish)),
+                Err(fault) => {
+                    let open = if choice.is_some() { known() } else { look.capacities() };
+                    Err(error(fault, &links, row).with_capacities(open))
+                }
             },
-            (Target::Read(_), Some(Err(fault))) => Err(error(*fault, &links, row)),
+            (Target::Read(_), Some(Err(fault))) => Err(error(*fault, &links, row).with_capacities(known())),
             (Target::Read(_) | Target::Shouted, _) => Err(ErrorCode::PERMISSION.into()),
         }
     };
-    let answers: Vec<_> = targets.iter().zip(checked).map(answer).collect();
-    let read = |target: &&Target| matches!(target, Target::Read(_));
-    let failed = targets.iter().zip(&answers).filter(|(target, answer)| read(target) && answer.is_err());
-    let refused = targets.iter().filter(read).count() - reads.len();
+    let answers: Vec<_> = questions.iter().zip(checked).map(answer).collect();
+    let read = |question: &&Question| matches!(question.target, Target::Read(_));
+    let failed =
+        questions.iter().zip(&answers).filter(|(question, answer)| read(question) && answer.is_err());
+    let refused = questions.iter().filter(read).count() - reads.len();
     let failed = u32::try_from(failed.count() - refused).unwrap_or(u32::MAX);
     app.give_back_requests(row, failed).await?;
     Ok(answers)
+}
+
+fn is_capacity(read: &Read) -> bool {
+    matches!(read, Read::Core(Endpoint::BatteryCapacity | Endpoint::NominalCapacity))
+}
+
+/// An answer about a battery that the brand does not settle, with what the owner has chosen. Only one of the reads can show
+/// that nothing is chosen yet.
+fn settled(
+    read: Read,
+    answer: Result<rest::Answer, Fault>,
+    choice: &Option<CapacityChoice>,
+) -> Result<rest::Answer, Fault> {
+    let Some(CapacityChoice { available, chosen, link }) = choice.as_ref().filter(|_| is_capacity(&read))
+    else {
+        return answer;
+    };
+    let body = match (read, *chosen) {
+        (Read::Core(Endpoint::NominalCapacity), chosen) => rest::capacity_choice(available, chosen, link),
+        (_, Some(chosen)) => rest::capacity(chosen),
+        (_, None) => return Err(ErrorCode::SERVER_MULTIPLE_RECORDS_FOUND.into()),
+    };
+    Ok(rest::Answer { body, ..answer? })
 }
 
 /// Whether something may be asked of a vehicle.
@@ -197,10 +225,12 @@ fn answered(read: Read, answer: rest::Answer, wish: Wish) -> Answered {
     headers.extend(answer.data_age.map(|at| ("sc-data-age", at.to_string())));
     headers.extend(answer.fetched_at.map(|at| ("sc-fetched-at", at.to_string())));
     headers.extend(answer.units.map(|units| ("sc-unit-system", units.as_str().to_owned())));
-    let limited = read == Read::Core(Endpoint::ServiceHistory) && (wish.from, wish.until) != (None, None);
-    let body = match limited {
-        true => rest::visits_within(&answer.body, wish.from, wish.until),
-        false => answer.body,
+    let body = match read {
+        Read::Core(Endpoint::ServiceHistory) => rest::visits_within(&answer.body, wish.within),
+        Read::Brand(read) if read.has_sessions() => {
+            rest::sessions_within(&answer.body, wish.within, wish.sheet)
+        }
+        Read::Core(_) | Read::Brand(_) => answer.body,
     };
     Answered { body, headers }
 }

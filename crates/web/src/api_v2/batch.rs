@@ -3,17 +3,22 @@
 use std::collections::BTreeMap;
 
 use app::App;
-use axum::{Json, response::IntoResponse, response::Response};
+use axum::{
+    Json,
+    extract::Query,
+    http::Uri,
+    response::{IntoResponse, Response},
+};
 use domain::errors::ErrorCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use store::TokenGrant;
 
 use super::{
-    asking::{self, Answered, Target, Wish},
+    asking::{self, Answered, Question, Target},
     auth,
     error::V2Error,
-    read::vehicle_id,
+    read::{Parameters, vehicle_id},
 };
 
 /// Paths of one batch.
@@ -44,6 +49,15 @@ struct AnsweredPart {
     headers: BTreeMap<&'static str, String>,
 }
 
+/// What a path of a batch asks for, with the parameters behind it.
+fn question(part: &Part) -> Result<Question, V2Error> {
+    let nothing = || V2Error::invalid("path", format!("there is no {:?} below a vehicle", part.path));
+    let uri: Uri = part.path.parse().map_err(|_| nothing())?;
+    let target = part.path.starts_with('/').then(|| Target::of(uri.path())).flatten().ok_or_else(nothing)?;
+    let Query(parameters) = Query::<Parameters>::try_from_uri(&uri).map_err(|_| nothing())?;
+    Ok(Question { target, wish: parameters.wish()? })
+}
+
 /// Answers in the order of the paths, each under its path as it was sent. A path that there is not fails the whole.
 pub(super) async fn batch(
     app: &App,
@@ -59,16 +73,11 @@ pub(super) async fn batch(
     if !(1..=MOST).contains(&batch.requests.len()) {
         return Err(V2Error::invalid("requests", format!("a batch has 1 to {MOST} paths")));
     }
-    let target = |part: &Part| {
-        let path = part.path.split('?').next().unwrap_or_default();
-        let known = path.starts_with('/').then(|| Target::of(path)).flatten();
-        known.ok_or_else(|| V2Error::invalid("path", format!("there is no {:?} below a vehicle", part.path)))
-    };
-    let targets = batch.requests.iter().map(target).collect::<Result<Vec<_>, _>>()?;
-    let wish = Wish { units: asking::units(headers)?, ..Wish::default() };
+    let questions = batch.requests.iter().map(question).collect::<Result<Vec<_>, _>>()?;
+    let units = asking::units(headers)?;
     let row = auth::covered(app, grant, id).await?;
-    app.admit(grant.application, u32::try_from(targets.len()).unwrap_or(u32::MAX))?;
-    let answers = asking::answers(app, &row, &targets, wish).await?;
+    app.admit(grant.application, u32::try_from(questions.len()).unwrap_or(u32::MAX))?;
+    let answers = asking::answers(app, &row, &questions, units).await?;
     let origin = &app.settings().origin;
     let part = |(part, answer): (Part, Result<Answered, V2Error>)| {
         let (code, body, headers) = match answer {

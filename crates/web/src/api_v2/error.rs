@@ -28,7 +28,7 @@ pub(crate) struct V2Error {
 #[serde(untagged)]
 enum Detail {
     /// A value that is not acceptable.
-    Field { field: &'static str, message: Cow<'static, str> },
+    Field { field: Cow<'static, str>, message: Cow<'static, str> },
     /// Capacities that a battery may have.
     Capacities { capacities: Vec<f64> },
 }
@@ -77,15 +77,21 @@ struct FirstBody<'a> {
 
 impl V2Error {
     /// The request is malformed in one of its values.
-    pub(super) fn invalid(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn invalid(
+        field: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self {
-            detail: vec![Detail::Field { field, message: message.into() }],
+            detail: vec![Detail::Field { field: field.into(), message: message.into() }],
             ..ErrorCode::VALIDATION.into()
         }
     }
 
     /// A value is well formed, and not one that will do.
-    pub(super) fn unacceptable(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn unacceptable(
+        field: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self { code: ErrorCode::VALIDATION_PARAMETER, ..Self::invalid(field, message) }
     }
 
@@ -213,10 +219,16 @@ impl From<ApiError> for V2Error {
             code if code == problem::METHOD_NOT_ALLOWED.code => ErrorCode::RESOURCE_NOT_FOUND_PATH,
             code if code == problem::PLAN.code => ErrorCode::BILLING_INVALID_PLAN,
             code if code == problem::TOO_OFTEN.code => ErrorCode::RATE_LIMIT_SMARTCAR_API,
-            _ if error.kind.status.is_client_error() => ErrorCode::VALIDATION,
+            code if code == problem::BUSY.code => ErrorCode::RATE_LIMIT_SMARTCAR_API,
+            _ if error.kind.status.is_client_error() => {
+                return Self::invalid(error.field.unwrap_or_else(|| "request".into()), error.detail);
+            }
             _ => ErrorCode::SERVER_INTERNAL,
         };
-        Self { retry_after_seconds: error.retry_after_seconds, cause: error.cause, ..code.into() }
+        // The client is not told what failed, so the log has to say it.
+        let failed = (code == ErrorCode::SERVER_INTERNAL).then_some(error.detail);
+        let (retry_after_seconds, cause) = (error.retry_after_seconds, error.cause.or(failed));
+        Self { retry_after_seconds, cause, ..code.into() }
     }
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use app::App;
 use axum::{extract::State, http::HeaderMap, response::Response};
-use domain::{errors::ErrorCode, ids::VehicleId, time::Timestamp};
+use domain::{errors::ErrorCode, ids::VehicleId, payload::v2::rest::Within, time::Timestamp};
 use serde::Deserialize;
 
 use super::{
     V2Path, V2Query,
-    asking::{self, Page, Target, Wish},
+    asking::{self, Page, Question, Target, Wish},
     auth::{self, Owner},
     error::V2Error,
 };
@@ -19,8 +19,27 @@ use super::{
 pub(super) struct Parameters {
     limit: Option<String>,
     offset: Option<String>,
+    #[serde(alias = "startDate")]
     start_date: Option<String>,
+    #[serde(alias = "endDate")]
     end_date: Option<String>,
+    page: Option<String>,
+}
+
+impl Parameters {
+    /// The part of an answer that they ask for.
+    pub(super) fn wish(&self) -> Result<Wish, V2Error> {
+        let sheet = self.page.as_deref().map_or(Ok(1), str::parse);
+        let whole = "page is a number from 1 on";
+        Ok(Wish {
+            page: page(self.limit.as_deref(), self.offset.as_deref(), Page::default(), 50)?,
+            within: Within {
+                from: date(self.start_date.as_deref(), "start_date", "T00:00:00Z")?,
+                until: date(self.end_date.as_deref(), "end_date", "T23:59:59.999Z")?,
+            },
+            sheet: sheet.ok().filter(|&sheet| sheet > 0).ok_or_else(|| V2Error::invalid("page", whole))?,
+        })
+    }
 }
 
 /// Make, model and year.
@@ -55,17 +74,12 @@ async fn one(
     parameters: &Parameters,
 ) -> Result<Response, V2Error> {
     let id = vehicle_id(vehicle)?;
-    let wish = Wish {
-        units: asking::units(headers)?,
-        page: page(parameters.limit.as_deref(), parameters.offset.as_deref(), Page::default(), 50)?,
-        from: date(parameters.start_date.as_deref(), "start_date", "T00:00:00Z")?,
-        until: date(parameters.end_date.as_deref(), "end_date", "T23:59:59.999Z")?,
-    };
+    let (units, wish) = (asking::units(headers)?, parameters.wish()?);
     let row = auth::covered(app, grant, id).await?;
     if let Target::Read(_) | Target::Shouted = target {
         app.admit(grant.application, 1)?;
     }
-    let answer = asking::answers(app, &row, &[target], wish).await?.pop();
+    let answer = asking::answers(app, &row, &[Question { target, wish }], units).await?.pop();
     Ok(answer.ok_or(ErrorCode::SERVER_INTERNAL)??.into_response())
 }
 

@@ -536,6 +536,34 @@ async fn an_application_is_as_fast_as_its_plan_and_free_calls_are_free() {
 }
 
 #[tokio::test]
+async fn a_batch_that_can_never_pass_is_not_told_to_come_back() {
+    let rate = Some(Limit { burst: 5.0, per_minute: 60.0 });
+    let server = Server::with_plans(&[("unlimited", Plan { rate, ..Plan::default() })]).await;
+    let tenant = server.tenant("A").await;
+    let answered = server.batch(&tenant, &["/odometer"; 6]).await;
+    check(&answered, 400, "VALIDATION", &Value::Null);
+    assert_eq!(answered.json()["detail"][0]["field"], "requests");
+    assert!(!answered.headers.contains_key("retry-after"));
+    server.batch(&tenant, &["/odometer"; 5]).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_path_of_a_batch_has_parameters_like_a_request_of_its_own() {
+    let server = Server::new().await;
+    let tenant = server.tenant("A").await;
+    let answered =
+        server.batch(&tenant, &["/permissions?limit=1&offset=1", "/permissions"]).await.expect(200);
+    let parts = &answered.json()["responses"];
+    assert_eq!(parts[0]["path"], "/permissions?limit=1&offset=1");
+    assert_eq!(parts[0]["body"]["permissions"].as_array().unwrap().len(), 1);
+    assert_eq!(parts[0]["body"]["paging"]["offset"], 1);
+    assert!(parts[1]["body"]["permissions"].as_array().unwrap().len() > 1);
+    for wrong in ["/permissions?limit=many", "/tesla/charge/records?page=0", "/odometer?start_date=soon"] {
+        check(&server.batch(&tenant, &[wrong]).await, 400, "VALIDATION", &Value::Null);
+    }
+}
+
+#[tokio::test]
 async fn a_vehicle_is_asked_as_often_as_its_brand_bears() {
     let server = Server::with_vehicle_rate("TESLA", Limit::each_minute(2.0)).await;
     let tenant = server.tenant("A").await;

@@ -1077,6 +1077,10 @@ async fn a_read_of_a_battery_that_is_not_settled_links_to_where_the_owner_can_ch
     let open = read().await;
     assert_eq!(open["availableCapacities"][1], json!({"capacity": 40.5, "description": null}));
     assert_eq!(open["capacity"], Value::Null);
+    let plain = path.replace("nominal_capacity", "capacity");
+    let refused = server.request(Method::GET, &plain, &token, Value::Null).await.expect(500).json();
+    assert_eq!(refused["code"], "MULTIPLE_RECORDS_FOUND");
+    assert_eq!(refused["detail"], json!([{"capacities": [24.0, 40.5]}]));
     let mut owner = Visitor::of(&server, client);
     owner.send_to(open["url"].as_str().unwrap().strip_prefix(ORIGIN).unwrap()).await;
     owner.must("start", &[]).await;
@@ -1086,6 +1090,8 @@ async fn a_read_of_a_battery_that_is_not_settled_links_to_where_the_owner_can_ch
     let settled = read().await;
     assert_eq!(settled["capacity"], json!({"nominal": 40.5, "source": "USER_SELECTED"}));
     assert_eq!(settled["url"], Value::Null);
+    let told = server.request(Method::GET, &plain, &token, Value::Null).await.expect(200);
+    assert_eq!(told.json(), json!({"capacity": 40.5}));
 }
 
 #[tokio::test]

@@ -125,18 +125,58 @@ pub fn capacity_choice(available: &[f64], chosen: Option<f64>, link: &str) -> St
     w.finish()
 }
 
-/// The visits of a service history that were within a time; a body of another form stays as it is.
-pub fn visits_within(body: &str, from: Option<Timestamp>, until: Option<Timestamp>) -> String {
-    let Some(visits) = json::elements(body) else { return body.to_owned() };
-    let within = |visit: &&str| {
-        let date = json::member(visit, "serviceDate").map(|date| date.trim_matches('"'));
-        let date = date.and_then(|date| date.parse().ok()).map(Timestamp::from_jiff);
-        date.is_none_or(|date| {
-            from.is_none_or(|from| from <= date) && until.is_none_or(|until| date <= until)
+/// The capacity of a battery as the owner has chosen it, in kWh.
+pub fn capacity(chosen: f64) -> String {
+    let mut w = Writer::with_capacity(32);
+    w.object(|w| w.key("capacity").number(chosen));
+    w.finish()
+}
+
+/// A time with a beginning or an end, or without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Within {
+    /// Not before.
+    pub from: Option<Timestamp>,
+    /// Not after.
+    pub until: Option<Timestamp>,
+}
+
+impl Within {
+    /// Whether an object happened in it, by the moment that it has under a name. One without a moment did.
+    fn has(self, object: &str, name: &str) -> bool {
+        let at = json::member(object, name).map(|at| at.trim_matches('"'));
+        let at = at.and_then(|at| at.parse().ok()).map(Timestamp::from_jiff);
+        at.is_none_or(|at| {
+            self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at <= until)
         })
-    };
+    }
+}
+
+/// The visits of a service history that were within a time; a body of another form stays as it is.
+pub fn visits_within(body: &str, within: Within) -> String {
+    let Some(visits) = json::elements(body) else { return body.to_owned() };
     let mut kept = Writer::with_capacity(body.len());
-    kept.array(|w| visits.filter(within).for_each(|visit| w.raw(visit)));
+    kept.array(|w| visits.filter(|visit| within.has(visit, "serviceDate")).for_each(|visit| w.raw(visit)));
+    kept.finish()
+}
+
+/// Charging sessions on a page.
+const SESSIONS: usize = 50;
+
+/// A page of the charging sessions that began within a time, the first page being 1; a body of another form stays as it is.
+pub fn sessions_within(body: &str, within: Within, page: usize) -> String {
+    let Some(sessions) = json::member(body, "records").and_then(json::elements) else {
+        return body.to_owned();
+    };
+    let before = SESSIONS.saturating_mul(page - 1);
+    let mut wanted = sessions.filter(|session| within.has(session, "chargeStart")).skip(before);
+    let mut kept = Writer::with_capacity(body.len());
+    kept.object(|w| {
+        w.key("records").array(|w| wanted.by_ref().take(SESSIONS).for_each(|session| w.raw(session)));
+        if json::member(body, "hasMoreData").is_some() {
+            w.key("hasMoreData").flag(wanted.next().is_some());
+        }
+    });
     kept.finish()
 }
 
@@ -255,4 +295,45 @@ fn put(w: &mut Writer, form: Form, value: &Value, measured: Timestamp, units: Un
         Form::Temperature => number(value).map(|celsius| units.temperature(celsius)),
     };
     quantity.map(|quantity| w.number(quantity)).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> Option<Timestamp> {
+        Some(Timestamp::from_jiff(format!("{text}T00:00:00Z").parse().unwrap()))
+    }
+
+    fn session(number: usize, start: &str) -> String {
+        format!(r#"{{"recordId":"{number}","chargeStart":"{start}T20:00:00.000Z"}}"#)
+    }
+
+    #[test]
+    fn sessions_are_told_by_time_and_by_page() {
+        let within = |from, until| Within { from, until };
+        let body = format!(r#"{{"records":[{},{}]}}"#, session(1, "2026-03-01"), session(2, "2026-03-02"));
+        assert_eq!(sessions_within(&body, Within::default(), 1), body);
+        let second = format!(r#"{{"records":[{}]}}"#, session(2, "2026-03-02"));
+        assert_eq!(sessions_within(&body, within(day("2026-03-02"), None), 1), second);
+        let first = format!(r#"{{"records":[{}]}}"#, session(1, "2026-03-01"));
+        assert_eq!(sessions_within(&body, within(None, day("2026-03-02")), 1), first);
+        assert_eq!(sessions_within(&body, Within::default(), 2), r#"{"records":[]}"#);
+        assert_eq!(sessions_within(r#"{"records":null}"#, Within::default(), 2), r#"{"records":null}"#);
+
+        let many: Vec<_> = (0..SESSIONS + 1).map(|number| session(number, "2026-03-01")).collect();
+        let body = format!(r#"{{"records":[{}],"hasMoreData":false}}"#, many.join(","));
+        let (first, second) = (many[..SESSIONS].join(","), &many[SESSIONS]);
+        let page = |number| sessions_within(&body, Within::default(), number);
+        assert_eq!(page(1), format!(r#"{{"records":[{first}],"hasMoreData":true}}"#));
+        assert_eq!(page(2), format!(r#"{{"records":[{second}],"hasMoreData":false}}"#));
+    }
+
+    #[test]
+    fn visits_are_told_by_time() {
+        let body = r#"[{"serviceDate":"2026-03-01T09:00:00.000Z"},{"serviceDate":null}]"#;
+        let within = Within { from: day("2026-03-02"), until: None };
+        assert_eq!(visits_within(body, within), r#"[{"serviceDate":null}]"#);
+        assert_eq!(visits_within(body, Within::default()), body);
+    }
 }
