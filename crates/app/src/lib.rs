@@ -30,7 +30,9 @@ pub use health::{Health, LoopStatus};
 pub use plans::{Plan, Plans};
 pub use registry::{ApplicationEntry, WebhookEntry};
 pub use sealing::{DataKey, Find, SealError, Sealer, What};
-pub use settings::{DeliverySettings, ReadSettings, RetentionSettings, Settings, VehicleRates};
+pub use settings::{
+    ConnectSettings, DeliverySettings, ReadSettings, RetentionSettings, Settings, VehicleRates,
+};
 pub use usecases::token_hash;
 pub use usecases::{
     applications::{CreatedApplication, EditApplication},

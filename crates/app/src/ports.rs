@@ -246,6 +246,8 @@ pub enum CarCommand {
     Speed(f64),
     /// Ahead by so much.
     Jump(Duration),
+    /// To the beginning of the stage with this place among [`Simulator::stages`].
+    JumpToStage(usize),
     /// Another profile.
     Profile(String),
     /// Fail every read with this error, or stop failing.
@@ -274,12 +276,41 @@ pub enum CarCommand {
     Restore,
 }
 
+/// A stretch of a simulated car's time in which it does one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CarStage {
+    /// `driving`, `charging`, `charged`, `interrupted`, `stopped`, `boarding`, `alighting` or `parked`.
+    pub activity: &'static str,
+    /// The car's time at its beginning, since its profile began.
+    pub begins: Duration,
+    /// Whether the car is in it.
+    pub is_now: bool,
+}
+
+/// Why a car cannot be had like this, or does not do what it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CarRefused {
+    /// What is wrong, as the API names it.
+    pub field: &'static str,
+    /// What to write instead.
+    pub message: String,
+}
+
+impl CarRefused {
+    /// With what is wrong and what to write instead.
+    pub fn new(field: &'static str, message: impl ToString) -> Self {
+        Self { field, message: message.to_string() }
+    }
+}
+
 /// The controls of the simulated fleet: pure functions of a car's data.
 pub trait Simulator: Send + Sync + 'static {
     /// Makes a car; the error lists what there is.
-    fn make(&self, request: &CarRequest, seed: u64, now: Timestamp) -> Result<MadeCar, String>;
+    fn make(&self, request: &CarRequest, seed: u64, now: Timestamp) -> Result<MadeCar, CarRefused>;
     /// The car's data after a command.
-    fn control(&self, spec: &[u8], command: &CarCommand, now: Timestamp) -> Result<Vec<u8>, String>;
+    fn control(&self, spec: &[u8], command: &CarCommand, now: Timestamp) -> Result<Vec<u8>, CarRefused>;
+    /// The stages of the car's profile, of the present day where it goes on for days; an error for a car that has none.
+    fn stages(&self, spec: &[u8], now: Timestamp) -> Result<Vec<CarStage>, String>;
     /// The car's state in words: profile, running or paused, speed, trouble.
     fn describe(&self, spec: &[u8], now: Timestamp) -> Vec<(&'static str, String)>;
     /// Takes in a recorded trip (CSV; columns by their header, or by a column map in TOML) and makes a car that drives it

@@ -19,8 +19,17 @@ pub struct Settings {
     pub retention: RetentionSettings,
     /// What applications may use.
     pub plans: Plans,
+    /// The pages on which owners give access.
+    pub connect: ConnectSettings,
     /// How many times faster than people the clock runs, in rehearsals: a visit of Connect and its code live as much longer.
     pub pace: u32,
+}
+
+/// The pages on which owners give access.
+#[derive(Clone, Debug)]
+pub struct ConnectSettings {
+    /// Whether cars of the simulator can be connected there. Anybody can sign in to those.
+    pub simulated: bool,
 }
 
 /// Sending.
@@ -130,6 +139,7 @@ impl Default for Settings {
                 heartbeat_every: Duration::from_secs(1),
             },
             plans: Plans::default(),
+            connect: ConnectSettings { simulated: true },
         }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) enum Command {
     Serve(Serve),
     /// A receiver for development: answers verification, checks signatures, prints events, misbehaves on request
     Listen(Listen),
-    /// Applications: create, list, show, their secrets, rotate their management token
+    /// Applications: create, edit, list, show, their secrets, rotate their management token
     App(WithServer<AppCommand>),
     /// Webhooks: create, list, show, edit, verify, test, enable, disable, subscribe, delete
     Webhook(WithServer<WebhookCommand>),
@@ -167,6 +167,21 @@ pub(crate) enum AppCommand {
         /// The plan that says what it may use, as the server's configuration has it; "unlimited" by default
         #[arg(long)]
         plan: Option<String>,
+        #[command(flatten)]
+        connect: ConnectDefaults,
+    },
+    /// Change an application; what is not given stays as it is
+    Edit {
+        id: String,
+        #[arg(long)]
+        name: Option<String>,
+        /// A redirect URI instead of those that there are; may be repeated
+        #[arg(long = "redirect-uri")]
+        redirect_uris: Vec<String>,
+        #[arg(long)]
+        plan: Option<String>,
+        #[command(flatten)]
+        connect: ConnectDefaults,
     },
     /// List applications
     List,
@@ -189,6 +204,18 @@ pub(crate) enum AppCommand {
     RemoveSecret { id: String, hint: String },
     /// Delete an application without connections and webhooks
     Delete { id: String },
+}
+
+/// What counts in Connect where a request leaves it open.
+#[derive(Debug, Args)]
+pub(crate) struct ConnectDefaults {
+    /// What to ask owners for when a request has no scope, separated by commas: read_odometer,required:read_vin; "" is
+    /// all that can be read
+    #[arg(long, value_delimiter = ',', value_name = "PERMISSION", help_heading = "Connect")]
+    pub permissions: Option<Vec<String>>,
+    /// Where owners are when a request does not say it: DE; "" is what their browsers say
+    #[arg(long, value_name = "COUNTRY", help_heading = "Connect")]
+    pub country: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

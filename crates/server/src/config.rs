@@ -4,7 +4,9 @@
 use std::{collections::BTreeMap, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use app::{DeliverySettings, Plan, Plans, ReadSettings, RetentionSettings, Settings, VehicleRates};
+use app::{
+    ConnectSettings, DeliverySettings, Plan, Plans, ReadSettings, RetentionSettings, Settings, VehicleRates,
+};
 use domain::{limits::Limit, webhook::Kind};
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -22,6 +24,7 @@ pub(crate) struct Config {
     pub reads: Reads,
     pub retention: Retention,
     pub egress: EgressSection,
+    pub connect: ConnectSection,
     pub plans: BTreeMap<String, PlanSection>,
     /// How many times faster than people the clock runs; only the demo's does.
     #[serde(skip)]
@@ -125,6 +128,12 @@ pub(crate) struct EgressSection {
     pub deny: Vec<String>,
     pub ca_file: String,
     pub nameservers: Vec<SocketAddr>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConnectSection {
+    pub simulated: bool,
 }
 
 /// What the applications of one plan may use.
@@ -298,6 +307,7 @@ impl Config {
                 ..defaults.retention
             },
             plans: self.plans().expect("a configuration is checked as it is loaded"),
+            connect: ConnectSettings { simulated: self.connect.simulated },
         }
     }
 }
@@ -404,6 +414,15 @@ mod tests {
         assert!(error("{ burst = 5, per_minute = 0 }").contains("plans.free.per_minute must be"));
         assert!(error("unified").contains("must be written like"));
         assert!(error("{ cars = 1 }").contains("unknown field `cars`"));
+    }
+
+    #[test]
+    fn simulated_cars_are_switched_off_for_strangers() {
+        let simulated = |env| load(env).map(|config: Config| config.settings().connect.simulated);
+        assert!(simulated(&[]).unwrap());
+        assert!(!simulated(&[("MILEPOST_CONNECT_SIMULATED", "false")]).unwrap());
+        let error = format!("{:#}", simulated(&[("MILEPOST_CONNECT_SIMULATED", "off")]).unwrap_err());
+        assert!(error.contains("must be written like true"), "{error}");
     }
 
     #[test]

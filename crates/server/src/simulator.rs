@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use app::ports::{CarCommand, CarRequest, MadeCar, NewRecording, Simulator};
+use app::ports::{CarCommand, CarRefused, CarRequest, CarStage, MadeCar, NewRecording, Simulator};
 use domain::{
     compatibility::Model as CatalogueModel,
     errors::ErrorCode,
@@ -13,7 +13,10 @@ use domain::{
 use sources::{
     RECORDED, SIMULATED,
     recorded::{ColumnMap, Quirks, RecordedTrips, Recording, Skipped, TripSpec},
-    simulated::{Account, CarSpec, Latency, Profile, Region, Run, Trouble, find, model_of_vin, models},
+    simulated::{
+        Account, CarSpec, Latency, NoSuchCar, Profile, Region, Run, SpecRefused, Trouble, find, find_newest,
+        model_of_vin, models,
+    },
 };
 
 /// The controls of cars that are not there.
@@ -69,16 +72,17 @@ pub(crate) fn read(csv: &str, columns: Option<&str>) -> Result<Recording, String
 }
 
 impl Simulator for Controls {
-    fn make(&self, request: &CarRequest, seed: u64, now: Timestamp) -> Result<MadeCar, String> {
+    fn make(&self, request: &CarRequest, seed: u64, now: Timestamp) -> Result<MadeCar, CarRefused> {
         let region = region(&request.region)?;
         let profile = profile(&request.profile)?;
-        let year = match request.year {
-            Some(year) => year,
-            None => newest(&request.make, &request.model, region)?,
+        let (make, model) = (&request.make, &request.model);
+        let found = match request.year {
+            Some(year) => find(make, model, year, region).map(|model| (model, year)),
+            None => find_newest(make, model, region),
         };
-        let model = find(&request.make, &request.model, year, region).map_err(|error| error.to_string())?;
+        let (model, year) = found.map_err(|error| no_such_car(&error))?;
         let spec = CarSpec::new(request.seed.unwrap_or(seed as u32), model, year, region, profile)
-            .map_err(|error| error.to_string())?;
+            .map_err(|refused| spec_refused("profile", &refused))?;
         let model = model.model();
         Ok(MadeCar {
             make: model.make.to_owned(),
@@ -91,8 +95,9 @@ impl Simulator for Controls {
         })
     }
 
-    fn control(&self, spec: &[u8], command: &CarCommand, now: Timestamp) -> Result<Vec<u8>, String> {
-        let spec = CarSpec::decode(spec).map_err(|_| "a recorded trip cannot be controlled".to_owned())?;
+    fn control(&self, spec: &[u8], command: &CarCommand, now: Timestamp) -> Result<Vec<u8>, CarRefused> {
+        let spec = CarSpec::decode(spec)
+            .map_err(|_| CarRefused::new(COMMAND, "a recorded trip cannot be controlled"))?;
         let spec = match command {
             CarCommand::Start => spec.start(now).resume(now),
             CarCommand::Pause => spec.pause(now),
@@ -101,33 +106,54 @@ impl Simulator for Controls {
                 spec.at_speed(*speed as u16, now)
             }
             CarCommand::Speed(_) => {
-                return Err(format!("speed is a number from 1 to {}", CarSpec::MAX_SPEED));
+                let message = format!("factor is a number from 1 to {}", CarSpec::MAX_SPEED);
+                return Err(CarRefused::new("factor", message));
             }
             CarCommand::Jump(by) => {
                 let to = spec.elapsed(now) + *by;
                 spec.jump(to, now)
             }
+            CarCommand::JumpToStage(place) => {
+                let stages = spec.stages(now);
+                let Some(stage) = stages.get(*place) else {
+                    let message = format!("stage is a place from 0 to {}", stages.len() - 1);
+                    return Err(CarRefused::new("stage", message));
+                };
+                spec.jump(stage.begins, now)
+            }
             CarCommand::Profile(word) => {
-                spec.change(profile(word)?, now).map_err(|error| error.to_string())?
+                spec.change(profile(word)?, now).map_err(|refused| spec_refused("profile", &refused))?
             }
             CarCommand::Fail(code) => spec.with_trouble(code.map(trouble)),
             CarCommand::Latency(word) => spec.with_latency(match word.as_str() {
                 "ideal" => Latency::Ideal,
                 "realistic" => Latency::Realistic,
-                _ => return Err(format!("latency is ideal or realistic, not {word:?}")),
+                _ => {
+                    let message = format!("latency is ideal or realistic, not {word:?}");
+                    return Err(CarRefused::new("latency", message));
+                }
             }),
-            CarCommand::PlugIn => spec.plug_in(now).map_err(|error| error.to_string())?,
-            CarCommand::Unplug => spec.unplug(now).map_err(|error| error.to_string())?,
-            CarCommand::Interrupt => spec.interrupt(now).map_err(|error| error.to_string())?,
+            CarCommand::PlugIn => spec.plug_in(now).map_err(|refused| spec_refused(COMMAND, &refused))?,
+            CarCommand::Unplug => spec.unplug(now).map_err(|refused| spec_refused(COMMAND, &refused))?,
+            CarCommand::Interrupt => {
+                spec.interrupt(now).map_err(|refused| spec_refused(COMMAND, &refused))?
+            }
             CarCommand::OpenDoor => spec.with_open_door(true, now),
             CarCommand::CloseDoor => spec.with_open_door(false, now),
-            CarCommand::Fault(system) => spec.with_fault(system, now).map_err(|error| error.to_string())?,
+            CarCommand::Fault(system) => {
+                spec.with_fault(system, now).map_err(|refused| spec_refused("system", &refused))?
+            }
             CarCommand::ClearFault => spec.clear_fault(now),
             CarCommand::Revoke => spec.with_account(Account::Revoked),
             CarCommand::ChangePassword => spec.with_account(Account::PasswordChanged),
             CarCommand::Restore => spec.with_account(Account::Open),
         };
         Ok(spec.encode())
+    }
+
+    fn stages(&self, spec: &[u8], now: Timestamp) -> Result<Vec<CarStage>, String> {
+        let spec = CarSpec::decode(spec).map_err(|_| "a recorded trip has no stages".to_owned())?;
+        Ok(spec.stages(now))
     }
 
     fn describe(&self, spec: &[u8], now: Timestamp) -> Vec<(&'static str, String)> {
@@ -140,6 +166,7 @@ impl Simulator for Controls {
             let mut words = vec![
                 ("profile", spec.profile().as_str().to_owned()),
                 ("state", state.to_owned()),
+                ("stage", spec.doing(now).to_owned()),
                 ("elapsed", format!("{} s", spec.elapsed(now).as_secs())),
                 ("vin", spec.vin()),
             ];
@@ -242,26 +269,35 @@ fn skipped(rows: &Skipped) -> String {
     if told.is_empty() { "every row is usable".into() } else { format!("rows skipped: {}", told.join(", ")) }
 }
 
-fn newest(make: &str, model: &str, region: Region) -> Result<u16, String> {
-    let found = models().map(|no| no.model()).find(|known| {
-        known.make.eq_ignore_ascii_case(make)
-            && known.name.eq_ignore_ascii_case(model)
-            && known.regions.contains(&region)
-    });
-    match found {
-        Some(known) => Ok(known.years.1),
-        // The catalogue's own search says what there is.
-        None => find(make, model, 0, region).map(|_| 0).map_err(|error| error.to_string()),
+/// The member that is wrong where the command itself is.
+const COMMAND: &str = "command";
+
+fn no_such_car(error: &NoSuchCar) -> CarRefused {
+    let field = match error {
+        NoSuchCar::Make { .. } => "make",
+        NoSuchCar::Model { .. } => "model",
+        NoSuchCar::Year { .. } => "year",
+        NoSuchCar::Region { .. } => "region",
+    };
+    CarRefused::new(field, error)
+}
+
+fn spec_refused(field: &'static str, refused: &SpecRefused) -> CarRefused {
+    match refused {
+        SpecRefused::NoSuchCar(error) => no_such_car(error),
+        refused => CarRefused::new(field, refused),
     }
 }
 
-fn region(word: &str) -> Result<Region, String> {
-    Region::from_word(word).ok_or_else(|| format!("region is US, CA or EUROPE, not {word:?}"))
+fn region(word: &str) -> Result<Region, CarRefused> {
+    Region::from_word(word)
+        .ok_or_else(|| CarRefused::new("region", format!("region is US, CA or EUROPE, not {word:?}")))
 }
 
-fn profile(word: &str) -> Result<Profile, String> {
-    Profile::from_word(word)
-        .ok_or_else(|| format!("profile is driving, charging, parked or day, not {word:?}"))
+fn profile(word: &str) -> Result<Profile, CarRefused> {
+    Profile::from_word(word).ok_or_else(|| {
+        CarRefused::new("profile", format!("profile is driving, charging, parked or day, not {word:?}"))
+    })
 }
 
 /// What is worth saying about an owner's account.
@@ -280,5 +316,101 @@ fn trouble(code: ErrorCode) -> Trouble {
     match code {
         ErrorCode::RATE_LIMIT_VEHICLE => Trouble::Throttled { retry_after: THROTTLE },
         code => Trouble::Fail(code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::MachineClock;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_780_000_000);
+
+    /// The controls, with a folder that is not there.
+    fn controls() -> Controls {
+        let trips = RecordedTrips::new(Arc::new(MachineClock::wall()));
+        Controls::open(Arc::new(trips), PathBuf::from("not-there")).unwrap()
+    }
+
+    fn request(make: &str, model: &str) -> CarRequest {
+        CarRequest {
+            make: make.into(),
+            model: model.into(),
+            year: None,
+            region: "US".into(),
+            profile: "driving".into(),
+            seed: Some(1),
+            started: true,
+        }
+    }
+
+    fn ford(profile: &str) -> Vec<u8> {
+        let request = CarRequest { profile: profile.into(), ..request("FORD", "Mustang Mach-E") };
+        controls().make(&request, 1, NOW).unwrap().spec
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_wished_car_is_named() {
+        let refused = |request: CarRequest| {
+            let CarRefused { field, message } = controls().make(&request, 1, NOW).unwrap_err();
+            (field, message)
+        };
+        let (field, message) = refused(request("BYD", "Seal"));
+        assert_eq!((field, message.contains("not sold in US, but in EUROPE")), ("region", true), "{message}");
+        assert_eq!(refused(request("TRABANT", "601")).0, "make");
+        assert_eq!(refused(request("FORD", "T")).0, "model");
+        assert_eq!(refused(CarRequest { year: Some(1912), ..request("FORD", "Escape PHEV") }).0, "year");
+        assert_eq!(
+            refused(CarRequest { region: "MOON".into(), ..request("FORD", "Escape PHEV") }).0,
+            "region"
+        );
+        assert_eq!(
+            refused(CarRequest { profile: "x".into(), ..request("FORD", "Escape PHEV") }).0,
+            "profile"
+        );
+        assert_eq!(
+            refused(CarRequest { profile: "charging".into(), ..request("FORD", "Transit") }).0,
+            "profile"
+        );
+    }
+
+    #[test]
+    fn a_brand_may_be_written_with_underscores() {
+        let europe = CarRequest { region: "EUROPE".into(), ..request("ALFA_ROMEO", "Tonale") };
+        assert_eq!(controls().make(&europe, 1, NOW).unwrap().make, "ALFA ROMEO");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_command_is_named() {
+        let refused =
+            |command: CarCommand| controls().control(&ford("parked"), &command, NOW).unwrap_err().field;
+        assert_eq!(refused(CarCommand::Speed(0.0)), "factor");
+        assert_eq!(refused(CarCommand::Profile("x".into())), "profile");
+        assert_eq!(refused(CarCommand::Latency("x".into())), "latency");
+        assert_eq!(refused(CarCommand::Fault("x".into())), "system");
+        assert_eq!(refused(CarCommand::JumpToStage(1)), "stage");
+        assert_eq!(refused(CarCommand::Unplug), "command");
+    }
+
+    #[test]
+    fn a_car_jumps_to_each_stage_of_its_profile_and_says_so() {
+        let controls = controls();
+        for profile in ["driving", "charging", "parked", "day"] {
+            let spec = ford(profile);
+            let stages = controls.stages(&spec, NOW).unwrap();
+            for (place, stage) in stages.iter().enumerate() {
+                let there = controls.control(&spec, &CarCommand::JumpToStage(place), NOW).unwrap();
+                let state = controls.describe(&there, NOW);
+                assert!(
+                    state.contains(&("stage", stage.activity.to_owned())),
+                    "{profile} {place}: {state:?}"
+                );
+                let now: Vec<_> =
+                    controls.stages(&there, NOW).unwrap().iter().map(|stage| stage.is_now).collect();
+                assert!(now[place] && now.iter().filter(|&&now| now).count() == 1, "{profile} {place}");
+            }
+        }
+        let trip = TripSpec { name: "x".into(), started_at: NOW, speed: 1, vin: None }.encode();
+        assert_eq!(controls.stages(&trip, NOW), Err("a recorded trip has no stages".into()));
     }
 }

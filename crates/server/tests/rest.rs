@@ -156,3 +156,78 @@ async fn commands_change_what_is_read_next_and_the_simulation_decides_what_can_b
     assert!(car.value("/odometer", "distance").await.as_f64().unwrap() > 0.0, "it goes on answering");
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_car_that_jumps_to_its_charging_stage_is_read_as_charging() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::serve(folder.path(), &[]).await;
+    let car = Car::connect(
+        &server,
+        json!({"make": "Ford", "model": "Mustang Mach-E", "profile": "day", "seed": 1}),
+    )
+    .await;
+    assert_eq!(car.value("/charge", "state").await, "NOT_CHARGING");
+    let listed = server.get(&format!("{}/stages", car.controls)).await;
+    let stages = listed["items"].as_array().unwrap();
+    let present = stages.iter().find(|stage| stage["now"] == true).unwrap();
+    assert_eq!(server.get(&car.controls).await["state"]["stage"], present["activity"]);
+    let charging = stages.iter().find(|stage| stage["activity"] == "charging").unwrap();
+    car.control(&server, "jump", json!({"stage": charging["stage"]})).await;
+    assert_eq!(server.get(&car.controls).await["state"]["stage"], "charging");
+    assert_eq!(car.value("/charge", "state").await, "CHARGING");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_version_numbers_the_state_that_nobody_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::serve(folder.path(), &[]).await;
+    let car = Car::connect(&server, json!({"make": "Tesla", "model": "Model 3"})).await;
+    let error = json!({"type": "VEHICLE_STATE", "code": "UNKNOWN"});
+    car.control(&server, "fail", json!({"error": error})).await;
+    let second = car.read("/odometer").await.json();
+    assert_eq!((&second["type"], &second["code"]), (&error["type"], &error["code"]));
+    let path = format!("{}/odometer", car.path.replace("/v2.0/", "/v1.0/"));
+    let first = car.client.get(&path).await.unwrap();
+    assert_eq!(first.status, 409);
+    let first = first.json();
+    assert_eq!((&first["error"], &first["code"]), (&json!("vehicle_state_error"), &json!("VS_000")));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_car_is_named_in_the_problem() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::serve(folder.path(), &[]).await;
+    let new = json!({"make": "BYD", "model": "Seal"});
+    let refused = server.admin(Method::POST, "/simulator/vehicles", &new).await;
+    let problem = refused.json();
+    assert_eq!((refused.status.as_u16(), &problem["field"]), (400, &json!("region")));
+    let says = text(&problem, "detail");
+    assert!(says.contains("not sold in US, but in EUROPE"), "{says}");
+    server.post("/simulator/vehicles", json!({"make": "ALFA_ROMEO", "model": "Giulia"})).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_sets_what_counts_in_connect() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::serve(folder.path(), &[]).await;
+    let run = async |arguments: &[&str]| {
+        let done = server.cli(&[&["app"], arguments, &["--json"]].concat()).await;
+        assert_eq!(done.code, 0, "{}", done.errors);
+        done.json()
+    };
+    let words = "read_odometer,required:read_vin";
+    let made = run(&["create", "A", "--permissions", words, "--country", "DE"]).await;
+    let both = json!({"permissions": ["required:read_vin", "read_odometer"], "country": "DE"});
+    assert_eq!(made["connect"], both);
+    let id = text(&made, "id");
+    assert_eq!(run(&["edit", id, "--name", "B"]).await["connect"], both);
+    let edited = run(&["edit", id, "--permissions", "", "--country", "FR"]).await;
+    assert_eq!(edited["connect"], json!({"permissions": null, "country": "FR"}));
+    assert_eq!(run(&["edit", id, "--country", ""]).await["connect"]["country"], Value::Null);
+    let refused = server.cli(&["app", "edit", id, "--country", "XX"]).await;
+    assert!(refused.code != 0 && refused.errors.contains("there are US, CA, AT"), "{}", refused.errors);
+    server.stop().await;
+}

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use app::ports::{Answers, CarCommand, CarRequest, Clock, MadeCar, NewRecording, Simulator, VehicleSource};
+use app::ports::{
+    Answers, CarCommand, CarRefused, CarRequest, CarStage, Clock, MadeCar, NewRecording, Simulator,
+    VehicleSource,
+};
 use async_trait::async_trait;
 use domain::{
     compatibility::Model,
@@ -175,12 +178,16 @@ fn spoil(answer: Answer, failing: &[SignalId], fault: Fault) -> Answer {
 pub(crate) struct NoControls;
 
 impl Simulator for NoControls {
-    fn make(&self, _: &CarRequest, _: u64, _: Timestamp) -> Result<MadeCar, String> {
-        Err("this world makes its cars itself".into())
+    fn make(&self, _: &CarRequest, _: u64, _: Timestamp) -> Result<MadeCar, CarRefused> {
+        Err(CarRefused::new("make", "this world makes its cars itself"))
     }
 
-    fn control(&self, _: &[u8], _: &CarCommand, _: Timestamp) -> Result<Vec<u8>, String> {
-        Err("this world has no controls".into())
+    fn control(&self, _: &[u8], _: &CarCommand, _: Timestamp) -> Result<Vec<u8>, CarRefused> {
+        Err(CarRefused::new("command", "this world has no controls"))
+    }
+
+    fn stages(&self, _: &[u8], _: Timestamp) -> Result<Vec<CarStage>, String> {
+        Err("this world has no stages".into())
     }
 
     fn describe(&self, _: &[u8], _: Timestamp) -> Vec<(&'static str, String)> {

@@ -5,7 +5,10 @@ use std::{path::PathBuf, pin::Pin, sync::Arc, task::Context, task::Poll};
 
 use async_trait::async_trait;
 use domain::{
-    connect::lives::{Grace, Lives},
+    connect::{
+        defaults::Defaults,
+        lives::{Grace, Lives},
+    },
     ids::{ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo, WebhookNo},
     time::Timestamp,
     webhook::Revision,
@@ -64,7 +67,7 @@ passes_on! {
         reads fn feeds() -> Vec<Feed>;
         reads fn kept(key: String) -> Option<Kept>;
         writes fn create_application(new: NewApplication) -> Application;
-        writes fn update_application(no: ApplicationNo, name: String, uris: Vec<String>, plan: String)
+        writes fn update_application(no: ApplicationNo, name: String, uris: Vec<String>, plan: String, connect: Defaults)
             -> Option<Application>;
         writes fn delete_application(no: ApplicationNo) -> bool;
         writes fn set_management_token(no: ApplicationNo, sealed: Vec<u8>, retiring: Option<RetiringToken>) -> ();
@@ -120,6 +123,7 @@ passes_on! {
         writes fn replace_spec(vehicle: VehicleNo, was: Vec<u8>, spec: Vec<u8>) -> bool;
         writes fn link(links: Vec<NewLink>) -> Vec<VehicleNo>;
         writes fn link_owned(owner: Owner, links: Vec<NewLink>) -> Vec<VehicleNo>;
+        writes fn note_ended_access(user: UserId, now: Timestamp) -> ();
         writes fn forget_owner(user: UserId) -> bool;
         writes fn set_capacity(vehicle: VehicleNo, capacity_wh: u32) -> ();
         writes fn add_car(car: Car) -> ();

@@ -8,7 +8,7 @@ use app::{
     ports::{Clock, NoBrands, Spawn},
 };
 use domain::{
-    connect::PermissionSet,
+    connect::{PermissionSet, defaults::Defaults},
     ids::{ApplicationId, VehicleId, VehicleNo, WebhookId, WebhookNo},
     signal::{Endpoint, SignalId},
     time::Timestamp,
@@ -425,7 +425,9 @@ impl World {
         if let Some(known) = self.application {
             return known;
         }
-        let made = self.must(|app| async move { app.create_application("Acme", vec![], "free").await });
+        let made = self.must(|app| async move {
+            app.create_application("Acme", vec![], "free", Defaults::default()).await
+        });
         *self.application.insert(made.entry.application.id)
     }
 

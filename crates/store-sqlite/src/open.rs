@@ -97,6 +97,7 @@ pub(crate) const DATA: Kind = Kind {
         include_str!("../migrations/data/0002_generations.sql"),
         include_str!("../migrations/data/0003_tokens.sql"),
         include_str!("../migrations/data/0004_connections.sql"),
+        include_str!("../migrations/data/0005_connect.sql"),
     ],
     secure_delete: false,
     cache_kib: 64 << 10,
@@ -212,4 +213,31 @@ pub(crate) fn migrate(conn: &mut Connection, migrations: &[&str]) -> Result<(), 
         tx.commit()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_program_has_written_leaves_the_new_columns_open() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, &DATA.migrations[..4]).unwrap();
+        conn.execute_batch(
+            "INSERT INTO application (no, id, name, redirect_uris, plan, management_token, created_at)
+                 VALUES (1, x'01', 'A', x'80', 'free', x'', 0);
+             INSERT INTO owner (user, application, account, external_id, asked) VALUES (x'02', 1, x'03', x'', 0);",
+        )
+        .unwrap();
+        migrate(&mut conn, DATA.migrations).unwrap();
+        let is_open: bool = conn
+            .query_row(
+                "SELECT coalesce(connect_permissions, connect_required, connect_country, ended_at) IS NULL
+                 FROM application JOIN owner ON owner.application = application.no",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert!(is_open);
+    }
 }

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use domain::{
-    connect::lives::{Grace, Lives},
+    connect::{
+        defaults::Defaults,
+        lives::{Grace, Lives},
+    },
     ids::{ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo, WebhookNo},
     time::Timestamp,
     webhook::Revision,
@@ -81,9 +84,12 @@ impl Registry for SqliteStore {
         name: String,
         redirect_uris: Vec<String>,
         plan: String,
+        connect: Defaults,
     ) -> Result<Option<Application>, StoreError> {
         self.engine
-            .write(move |tx| Ok(registry::update_application(tx, no, &name, &redirect_uris, &plan)?))
+            .write(move |tx| {
+                Ok(registry::update_application(tx, no, &name, &redirect_uris, &plan, &connect)?)
+            })
             .await
     }
 
@@ -262,6 +268,10 @@ impl Vehicles for SqliteStore {
 
     async fn owner(&self, user: UserId) -> Result<Option<Owner>, StoreError> {
         self.engine.read(move |conn| Ok(vehicles::owner(conn, user)?)).await
+    }
+
+    async fn note_ended_access(&self, user: UserId, now: Timestamp) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(vehicles::note_ended_access(tx, user, now)?)).await
     }
 
     async fn forget_owner(&self, user: UserId) -> Result<bool, StoreError> {

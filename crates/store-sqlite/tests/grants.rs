@@ -4,7 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test whose scene cannot be set has failed")]
 
 use domain::{
-    connect::lives::{Grace, Lives},
+    connect::{
+        defaults::Defaults,
+        lives::{Grace, Lives},
+    },
     ids::{ApplicationId, ApplicationNo, UserId, VehicleId},
     time::Timestamp,
 };
@@ -192,6 +195,7 @@ impl Scene {
                 name: "A".into(),
                 redirect_uris: vec![],
                 plan: "unlimited".into(),
+                connect: Defaults::default(),
                 management_token: vec![],
                 secret: Secret { hash: [number; 32], hint: "hint".into(), created_at: at(0) },
                 created_at: at(0),

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use domain::{
+    connect::defaults::Defaults,
     ids::{ApplicationId, ApplicationNo, FeedId, VehicleNo, WebhookId, WebhookNo},
     time::Timestamp,
     webhook::{Disabled, Revision, Webhook},
@@ -25,6 +26,8 @@ pub struct Application {
     pub redirect_uris: Vec<String>,
     /// The plan whose limits apply.
     pub plan: String,
+    /// What counts in Connect where a request leaves it open.
+    pub connect: Defaults,
     /// The management token, sealed.
     pub management_token: Vec<u8>,
     /// The management token before, while it still counts.
@@ -53,6 +56,8 @@ pub struct NewApplication {
     pub redirect_uris: Vec<String>,
     /// The plan whose limits apply.
     pub plan: String,
+    /// What counts in Connect where a request leaves it open.
+    pub connect: Defaults,
     /// The management token, sealed.
     pub management_token: Vec<u8>,
     /// The first client secret.
@@ -236,13 +241,14 @@ pub trait Registry: Send + Sync + 'static {
     async fn create_application(&self, new: NewApplication) -> Result<Application, StoreError>;
     /// Every application, oldest first.
     async fn applications(&self) -> Result<Vec<Application>, StoreError>;
-    /// Changes name, redirect URIs and plan. `None` when there is no such application.
+    /// Changes name, redirect URIs, plan and what counts in Connect. `None` when there is no such application.
     async fn update_application(
         &self,
         no: ApplicationNo,
         name: String,
         redirect_uris: Vec<String>,
         plan: String,
+        connect: Defaults,
     ) -> Result<Option<Application>, StoreError>;
     /// Deletes an application that has no connections and no webhooks left; false when it has.
     async fn delete_application(&self, no: ApplicationNo) -> Result<bool, StoreError>;

@@ -69,6 +69,8 @@ pub struct Owner {
     pub external_id: Vec<u8>,
     /// What the application asked for when the owner last agreed.
     pub asked: PermissionSet,
+    /// When the owner last ended the access to a vehicle. Written by [`Vehicles::note_ended_access`] alone.
+    pub ended_at: Option<Timestamp>,
 }
 
 /// A vehicle of an owner that is or was linked.
@@ -321,6 +323,9 @@ pub trait Vehicles: Send + Sync + 'static {
     ) -> Result<Option<Owner>, StoreError>;
     /// What is known of an owner who has signed in at a brand.
     async fn owner(&self, user: UserId) -> Result<Option<Owner>, StoreError>;
+    /// Notes that an owner has ended the access to a vehicle; an earlier moment than the one that is known changes
+    /// nothing.
+    async fn note_ended_access(&self, user: UserId, now: Timestamp) -> Result<(), StoreError>;
     /// Forgets an owner's account; false when there is none.
     async fn forget_owner(&self, user: UserId) -> Result<bool, StoreError>;
     /// The vehicles of an owner by the keyed hash of their numbers, in the order asked.

@@ -11,11 +11,11 @@ use std::{
 };
 
 use app::{
-    App, Parts, Plan, Plans, PushedReading, Settings, VehicleRates,
+    App, ConnectSettings, Parts, Plan, Plans, PushedReading, Settings, VehicleRates,
     ports::{
-        AccountCar, AccountRefused, Answers, BrandAccount, BrandAccounts, CarCommand, CarRequest, Clock,
-        Dice, Factor, MadeCar, NewRecording, Outbound, Post, Reply, SignIn, SignedIn, Simulator, Spawn,
-        Target, UriRefused, VehicleSource,
+        AccountCar, AccountRefused, Answers, BrandAccount, BrandAccounts, CarCommand, CarRefused, CarRequest,
+        CarStage, Clock, Dice, Factor, MadeCar, NewRecording, Outbound, Post, Reply, SignIn, SignedIn,
+        Simulator, Spawn, Target, UriRefused, VehicleSource,
     },
 };
 use async_trait::async_trait;
@@ -224,7 +224,7 @@ impl VehicleSource for Cars {
 }
 
 impl Simulator for Cars {
-    fn make(&self, request: &CarRequest, _: u64, _: Timestamp) -> Result<MadeCar, String> {
+    fn make(&self, request: &CarRequest, _: u64, _: Timestamp) -> Result<MadeCar, CarRefused> {
         match request.make.as_str() {
             "TESLA" => Ok(MadeCar {
                 make: request.make.clone(),
@@ -235,12 +235,20 @@ impl Simulator for Cars {
                 kind: 1,
                 spec: request.profile.clone().into_bytes(),
             }),
-            _ => Err("there is only TESLA".into()),
+            _ => Err(CarRefused::new("make", "there is only TESLA")),
         }
     }
 
-    fn control(&self, _: &[u8], command: &CarCommand, _: Timestamp) -> Result<Vec<u8>, String> {
+    fn control(&self, _: &[u8], command: &CarCommand, _: Timestamp) -> Result<Vec<u8>, CarRefused> {
         Ok(format!("{command:?}").into_bytes())
+    }
+
+    fn stages(&self, _: &[u8], _: Timestamp) -> Result<Vec<CarStage>, String> {
+        let stage = |activity, minutes: u64, is_now| {
+            let begins = Duration::from_secs(60 * minutes);
+            CarStage { activity, begins, is_now }
+        };
+        Ok(vec![stage("boarding", 0, false), stage("driving", 1, true), stage("parked", 30, false)])
     }
 
     fn describe(&self, spec: &[u8], _: Timestamp) -> Vec<(&'static str, String)> {
@@ -444,6 +452,12 @@ impl Server {
         let mut settings = usual();
         settings.reads.vehicle_rates = VehicleRates([(make.to_owned(), limit)].into());
         Self::start(Limits::default(), settings).await
+    }
+
+    /// One that connects no cars of the simulator.
+    pub(crate) async fn without_simulated_cars() -> Self {
+        let connect = ConnectSettings { simulated: false };
+        Self::start(Limits::default(), Settings { connect, ..usual() }).await
     }
 
     async fn start(limits: Limits, settings: Settings) -> Self {

@@ -51,6 +51,13 @@ impl<'de> Deserialize<'de> for Moment {
     }
 }
 
+/// A member that was given, be it null.
+pub(crate) fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// The id of a delivery: a UUID of version 8 that carries the number of its event, so that no table has to.
 ///
 /// Its first 60 free bits are a fixed mark, by which other ids are recognised as not being one; the last 62 are the

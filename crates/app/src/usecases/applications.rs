@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    connect::redirect::may_be_registered,
+    connect::{
+        country::Country,
+        defaults::{Defaults, Wanted},
+        redirect::may_be_registered,
+    },
     ids::{ApplicationId, ApplicationNo, WebhookId},
     time::Timestamp,
 };
@@ -36,6 +40,10 @@ pub struct EditApplication {
     pub redirect_uris: Option<Vec<String>>,
     /// Another plan.
     pub plan: Option<String>,
+    /// What to ask for in Connect where a request has no scope; `None` within leaves it open again.
+    pub permissions: Option<Option<Wanted>>,
+    /// Where owners are, where a request does not say it; `None` within leaves it open again.
+    pub country: Option<Option<Country>>,
 }
 
 impl App {
@@ -45,6 +53,7 @@ impl App {
         name: &str,
         redirect_uris: Vec<String>,
         plan: &str,
+        connect: Defaults,
     ) -> Result<CreatedApplication, AppError> {
         let name = checked_name(name)?;
         check_redirect_uris(&redirect_uris)?;
@@ -60,6 +69,7 @@ impl App {
                 name,
                 redirect_uris,
                 plan: plan.to_owned(),
+                connect,
                 management_token: key.seal(
                     &*self.dice,
                     What::ManagementToken,
@@ -109,7 +119,11 @@ impl App {
         let redirect_uris = edit.redirect_uris.unwrap_or(current.redirect_uris);
         check_redirect_uris(&redirect_uris)?;
         let plan = edit.plan.unwrap_or(current.plan);
-        let changed = self.store.update_application(current.no, name, redirect_uris, plan).await?;
+        let connect = Defaults {
+            permissions: edit.permissions.unwrap_or(current.connect.permissions),
+            country: edit.country.unwrap_or(current.connect.country),
+        };
+        let changed = self.store.update_application(current.no, name, redirect_uris, plan, connect).await?;
         Ok(self.registry.put_application(changed.ok_or(AppError::NotFound("application"))?).await?)
     }
 

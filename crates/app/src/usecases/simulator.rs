@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     App, AppError,
-    ports::{CarCommand, CarRequest, MadeCar, NewRecording},
+    ports::{CarCommand, CarRefused, CarRequest, CarStage, MadeCar, NewRecording},
     scheduler,
 };
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl App {
         let made = self
             .simulator
             .make(request, u64::from_le_bytes(seed), self.now())
-            .map_err(|message| AppError::invalid("make", message))?;
+            .map_err(|CarRefused { field, message }| AppError::invalid(field, message))?;
         self.add_car(made).await
     }
 
@@ -95,9 +95,15 @@ impl App {
         let spec = self
             .simulator
             .control(&current.car.source.spec, command, self.now())
-            .map_err(|message| AppError::invalid("command", message))?;
+            .map_err(|CarRefused { field, message }| AppError::invalid(field, message))?;
         self.store.update_car(id, spec).await?;
         self.car(id).await
+    }
+
+    /// The stages of a car's profile; of one that goes on for days, those of the present day.
+    pub async fn car_stages(&self, id: Uuid) -> Result<Vec<CarStage>, AppError> {
+        let spec = self.car(id).await?.car.source.spec;
+        self.simulator.stages(&spec, self.now()).map_err(AppError::Conflict)
     }
 
     /// Connects a car to an application, as its owner would in the consent flow.

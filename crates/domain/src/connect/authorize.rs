@@ -8,8 +8,9 @@
 use std::ops::ControlFlow;
 
 use super::{
-    ConnectError, Permission, PermissionSet,
+    ConnectError, Permission, PermissionSet, UnknownPermission,
     country::Country,
+    defaults::{Defaults, Wanted},
     form,
     redirect::{LOOPBACK, is_port},
 };
@@ -132,7 +133,7 @@ pub struct AuthorizeRequest {
     pub redirect_uri: Option<String>,
     /// Returned unchanged.
     pub state: Option<String>,
-    /// The permissions; what the application usually asks for when the request names none.
+    /// The permissions; when the request names none, what the application has set, or what can be read.
     pub asked: PermissionSet,
     /// Those among them that an owner cannot take out.
     pub required: PermissionSet,
@@ -246,18 +247,31 @@ pub fn claimed_application(query: &str) -> Result<ApplicationId, PageProblem> {
     id.parse().map_err(|_| PageProblem::Client)
 }
 
-/// Judges a request of an application whose redirect URIs are known. The first of them is the usual one.
+/// What a request is held against.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
+    /// The redirect URIs of the application; the first of them is the usual one.
+    pub registered: &'a [String],
+    /// What the application has set for requests that leave it open.
+    pub usual: Defaults,
+    /// Whether this server connects cars of the simulator.
+    pub simulated: bool,
+}
+
+/// Judges a request of a known application.
 ///
 /// # Errors
 ///
 /// [`Refused`], and whether that may be told to the application.
-pub fn authorize(door: Door, query: &str, registered: &[String]) -> Result<AuthorizeRequest, Refused> {
+pub fn authorize(door: Door, query: &str, terms: &Terms<'_>) -> Result<AuthorizeRequest, Refused> {
     let parameters = Parameters::read(query)?;
     let application = claimed_application(query)?;
     let to = match door {
         // The owner's own page: nothing is returned, and so nowhere.
         Door::Access => Destination::Hosted { opener: None },
-        Door::Authorize | Door::Reauthenticate | Door::Capacity => destination(&parameters, registered)?,
+        Door::Authorize | Door::Reauthenticate | Door::Capacity => {
+            destination(&parameters, terms.registered)?
+        }
     };
     // From here on the application is told.
     let state = parameters.one("state").ok().flatten().filter(|state| state.len() <= MOST_STATE);
@@ -265,6 +279,8 @@ pub fn authorize(door: Door, query: &str, registered: &[String]) -> Result<Autho
         let (to, state) = (to.clone(), state.map(str::to_owned));
         Refused::Return(Returned { to, state, error, description })
     };
+    let all_that_can_be_read = Wanted { asked: USUAL_PERMISSIONS, required: PermissionSet::default() };
+    let usual = terms.usual.permissions.unwrap_or(all_that_can_be_read);
     let mut request = AuthorizeRequest {
         door,
         application,
@@ -272,20 +288,20 @@ pub fn authorize(door: Door, query: &str, registered: &[String]) -> Result<Autho
         to: to.clone(),
         redirect_uri: parameters.one("redirect_uri")?.map(str::to_owned),
         state: state.map(str::to_owned),
-        asked: USUAL_PERMISSIONS,
-        required: PermissionSet::default(),
+        asked: usual.asked,
+        required: usual.required,
         force: false,
         mode: Mode::Live,
         make: None,
         single: false,
         vin: None,
-        country: None,
+        country: terms.usual.country,
         external_id: ExternalId::Keep,
         challenge: None,
         vehicle: None,
         token: None,
     };
-    fill(&mut request, &parameters).map_err(refuse)?;
+    fill(&mut request, &parameters, terms).map_err(refuse)?;
     Ok(request)
 }
 
@@ -309,7 +325,7 @@ fn invalid(description: impl Into<String>) -> Wrong {
     (ConnectError::InvalidRequest, description.into())
 }
 
-fn fill(request: &mut AuthorizeRequest, parameters: &Parameters) -> Result<(), Wrong> {
+fn fill(request: &mut AuthorizeRequest, parameters: &Parameters, terms: &Terms<'_>) -> Result<(), Wrong> {
     parameters.each_once()?;
     let get = |name| parameters.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     bounded("state", get("state"), MOST_STATE)?;
@@ -317,7 +333,7 @@ fn fill(request: &mut AuthorizeRequest, parameters: &Parameters) -> Result<(), W
     // `user`, the older name of an owner, is for statistics alone: it is neither kept nor returned.
     request.external_id = external_id(get("external_id"))?;
     match request.door {
-        Door::Authorize => what_is_asked(request, get),
+        Door::Authorize => what_is_asked(request, terms, get),
         Door::Reauthenticate | Door::Capacity => {
             let id = get("vehicle_id").ok_or_else(|| invalid("vehicle_id is missing"))?;
             let id =
@@ -329,8 +345,8 @@ fn fill(request: &mut AuthorizeRequest, parameters: &Parameters) -> Result<(), W
         }
         Door::Access => {
             // Nothing is asked for, so nothing can be offered.
-            request.asked = PermissionSet::default();
-            request.mode = mode(get("mode"))?;
+            (request.asked, request.required) = Default::default();
+            request.mode = mode(get("mode"), terms)?;
             Ok(())
         }
     }
@@ -338,17 +354,18 @@ fn fill(request: &mut AuthorizeRequest, parameters: &Parameters) -> Result<(), W
 
 fn what_is_asked<'a>(
     request: &mut AuthorizeRequest,
+    terms: &Terms<'_>,
     get: impl Fn(&'static str) -> Option<&'a str>,
 ) -> Result<(), Wrong> {
     if let Some(scope) = bounded("scope", get("scope"), MOST_SCOPE)? {
-        (request.asked, request.required) = permissions(scope)?;
+        Wanted { asked: request.asked, required: request.required } = permissions(scope)?;
     }
     request.force = match get("approval_prompt") {
         None | Some("auto") => false,
         Some("force") => true,
         Some(_) => return Err(invalid("approval_prompt is auto or force")),
     };
-    request.mode = mode(get("mode"))?;
+    request.mode = mode(get("mode"), terms)?;
     request.make = bounded("make", get("make"), MOST_MAKE)?.map(spelt_out);
     request.vin = bounded("single_select_vin", get("single_select_vin"), MOST_MAKE)?.map(str::to_uppercase);
     request.single = match get("single_select") {
@@ -357,14 +374,17 @@ fn what_is_asked<'a>(
         Some("false") => request.vin.is_some(),
         Some(_) => return Err(invalid("single_select is true or false")),
     };
-    request.country = get("flags").and_then(country_of_flags);
+    request.country = get("flags").and_then(country_of_flags).or(request.country);
     request.challenge = challenge(get("code_challenge"), get("code_challenge_method"))?;
     Ok(())
 }
 
-fn mode(mode: Option<&str>) -> Result<Mode, Wrong> {
+fn mode(mode: Option<&str>, terms: &Terms<'_>) -> Result<Mode, Wrong> {
     match mode {
         None | Some("live") => Ok(Mode::Live),
+        Some("simulated" | "test") if !terms.simulated => {
+            Err(invalid("mode is live, for this server connects no simulated cars"))
+        }
         Some("simulated") => Ok(Mode::Simulated),
         Some("test") => Ok(Mode::Test),
         Some(_) => Err(invalid("mode is live, simulated or test")),
@@ -406,19 +426,13 @@ fn external_id(id: Option<&str>) -> Result<ExternalId, Wrong> {
     }
 }
 
-/// The permissions of a scope, and those of them that are required.
-fn permissions(scope: &str) -> Result<(PermissionSet, PermissionSet), Wrong> {
-    let (mut asked, mut required) = (PermissionSet::default(), PermissionSet::default());
-    for word in scope.split_ascii_whitespace() {
-        let (word, must) = word.strip_prefix("required:").map_or((word, false), |word| (word, true));
-        let permission: Permission =
-            word.parse().map_err(|_| (ConnectError::InvalidScope, unknown_permission(word)))?;
-        asked = asked.with(permission);
-        required = if must { required.with(permission) } else { required };
-    }
-    match asked == PermissionSet::default() {
+/// The permissions of a scope.
+fn permissions(scope: &str) -> Result<Wanted, Wrong> {
+    let wanted = Wanted::of_words(scope.split_ascii_whitespace())
+        .map_err(|UnknownPermission(word)| (ConnectError::InvalidScope, unknown_permission(&word)))?;
+    match wanted == Wanted::default() {
         true => Err((ConnectError::InvalidScope, "scope names no permission".into())),
-        false => Ok((asked, required)),
+        false => Ok(wanted),
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod authorize;
 pub mod consent;
 pub mod country;
+pub mod defaults;
 pub mod exchange;
 pub mod form;
 pub mod lives;

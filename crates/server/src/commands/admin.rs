@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::{WrongUse, client::Client, show};
 use crate::cli::{
-    AppCommand, DeliveryCommand, FeedCommand, VehicleCommand, WebhookCommand, WebhookSettings, WithServer,
+    AppCommand, ConnectDefaults, DeliveryCommand, FeedCommand, VehicleCommand, WebhookCommand,
+    WebhookSettings, WithServer,
 };
 
 const WEBHOOK_COLUMNS: &[&str] =
@@ -17,9 +18,21 @@ const DELIVERY_COLUMNS: &[&str] =
 pub(crate) async fn application(with: WithServer<AppCommand>) -> Result<()> {
     let (client, json) = (Client::of(&with.server)?, with.server.json);
     match with.command {
-        AppCommand::Create { name, redirect_uris, plan } => {
-            let body = json!({ "name": name, "redirectUris": redirect_uris, "plan": plan });
+        AppCommand::Create { name, redirect_uris, plan, connect } => {
+            let connect = connect_body(connect);
+            let body =
+                json!({ "name": name, "redirectUris": redirect_uris, "plan": plan, "connect": connect });
             show::object(&client.post("/applications", body).await?, json);
+        }
+        AppCommand::Edit { id, name, redirect_uris, plan, connect } => {
+            let mut body = Map::new();
+            body.insert("connect".into(), connect_body(connect));
+            body.extend(name.map(|name| ("name".into(), json!(name))));
+            body.extend(plan.map(|plan| ("plan".into(), json!(plan))));
+            if !redirect_uris.is_empty() {
+                body.insert("redirectUris".into(), json!(redirect_uris));
+            }
+            show::object(&client.patch(&format!("/applications/{id}"), body.into()).await?, json);
         }
         AppCommand::List => {
             show::list(&client.get("/applications").await?, &["id", "name", "plan", "createdAt"], json);
@@ -51,6 +64,19 @@ pub(crate) async fn application(with: WithServer<AppCommand>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What counts in Connect; an empty word leaves it open.
+fn connect_body(connect: ConnectDefaults) -> Value {
+    let mut body = Map::new();
+    if let Some(mut words) = connect.permissions {
+        words.retain(|word| !word.is_empty());
+        body.insert("permissions".into(), if words.is_empty() { Value::Null } else { json!(words) });
+    }
+    if let Some(code) = connect.country {
+        body.insert("country".into(), if code.is_empty() { Value::Null } else { json!(code) });
+    }
+    body.into()
 }
 
 pub(crate) async fn webhook(with: WithServer<WebhookCommand>) -> Result<()> {

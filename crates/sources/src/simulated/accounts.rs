@@ -155,14 +155,19 @@ impl BrandAccounts for SimulatedFleet {
             return Err(AccountRefused::Configuration("this server has no brand with real cars".into()));
         }
         let username = attempt.username.to_lowercase();
-        let incompatible =
-            |vin: &str| AccountRefused::Incompatible { vin: vin.into(), model: None, year: None };
         match (username.as_str(), attempt.vin.as_deref()) {
-            (name, _) if name == INCOMPATIBLE.0 => return Err(incompatible(INCOMPATIBLE.1)),
-            (_, Some(vin)) if vin == INCOMPATIBLE.1 => return Err(incompatible(vin)),
+            (name, _) if name == INCOMPATIBLE.0 => return Err(incompatible(INCOMPATIBLE.1, attempt)),
+            (_, Some(vin)) if vin == INCOMPATIBLE.1 => return Err(incompatible(vin, attempt)),
             (name, _) if name == NO_SUBSCRIPTION.0 => return Err(AccountRefused::Subscription),
             (_, Some(vin)) if vin == NO_SUBSCRIPTION.1 => return Err(AccountRefused::Subscription),
             (name, _) if name.starts_with(NO_VEHICLES) => return Err(AccountRefused::NoVehicles),
+            _ => {}
+        }
+        match TestLogin::parse(&attempt.username) {
+            Some(TestLogin::Level { vin, level: Level::Incompatible }) => {
+                return Err(incompatible(&vin, attempt));
+            }
+            Some(TestLogin::NoSuchError) => return Err(AccountRefused::WrongLogin),
             _ => {}
         }
         let ticket = Ticket {
@@ -171,10 +176,6 @@ impl BrandAccounts for SimulatedFleet {
             region: attempt.region,
             vin: attempt.vin.clone(),
         };
-        if let Some(TestLogin::Level { vin, level: Level::Incompatible }) = TestLogin::parse(&ticket.username)
-        {
-            return Err(incompatible(&vin));
-        }
         let factor = FACTORS.iter().find(|(make, _)| *make == ticket.make).map(|&(_, factor)| factor);
         Ok(SignedIn { ticket: ticket.encode(), factor })
     }
@@ -198,11 +199,24 @@ impl BrandAccounts for SimulatedFleet {
     }
 }
 
+/// The models of a brand that are sold in a region.
+fn models_of(make: &str, region: Region) -> impl Iterator<Item = ModelNo> {
+    models().filter(move |no| no.model().make == make && no.model().regions.contains(&region))
+}
+
+/// A car that is too old: of the first year of the brand's first model.
+fn incompatible(vin: &str, attempt: &SignIn) -> AccountRefused {
+    let model = models_of(&attempt.make, attempt.region).next().map(ModelNo::model);
+    AccountRefused::Incompatible {
+        vin: vin.into(),
+        model: model.map(|model| model.name.into()),
+        year: model.map(|model| model.years.0),
+    }
+}
+
 /// The cars of an account, running since now.
 fn cars(ticket: &Ticket, now: Timestamp) -> Vec<(CarSpec, Option<Level>)> {
-    let of_make: Vec<ModelNo> = models()
-        .filter(|no| no.model().make == ticket.make && no.model().regions.contains(&ticket.region))
-        .collect();
+    let of_make: Vec<ModelNo> = models_of(&ticket.make, ticket.region).collect();
     let username = ticket.username.to_lowercase();
     let login = TestLogin::parse(&username);
     let car = |place: usize, model: ModelNo| {
@@ -231,6 +245,8 @@ fn cars(ticket: &Ticket, now: Timestamp) -> Vec<(CarSpec, Option<Level>)> {
             let spec = fitting.and_then(|model| car(0, model)).or(first);
             spec.into_iter().map(|spec| (spec.with_vin(&vin), Some(level))).collect()
         }
+        // Nobody signs in like that.
+        Some(TestLogin::NoSuchError) => vec![],
         None => {
             let number = match (username == SUCCESS.0, &ticket.vin) {
                 (true, _) => Some(SUCCESS.1),
@@ -250,14 +266,18 @@ fn cars(ticket: &Ticket, now: Timestamp) -> Vec<(CarSpec, Option<Level>)> {
     }
 }
 
-/// The same for the same owner, whenever that is; different for others.
+/// The same for the same owner, whenever that is; different for others. The cars of one account differ for certain, and
+/// so do their numbers.
 fn seed(make: &str, username: &str, place: usize) -> u32 {
-    // FNV-1a over what tells the car from others.
-    let bytes = make.bytes().chain([0]).chain(username.bytes()).chain([0]).chain(place.to_be_bytes());
+    /// Odd, so that no two places lead to the same number; large, so that the numbers do not follow one another.
+    const STRIDE: u32 = 0x9e37_79b1;
+    // FNV-1a over what tells the account from others.
+    let bytes = make.bytes().chain([0]).chain(username.bytes()).chain([0; 9]);
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
-    (hash ^ hash >> 32) as u32
+    let first = (hash ^ hash >> 32) as u32;
+    first.wrapping_add((place as u32).wrapping_mul(STRIDE))
 }
 
 /// Whether a model is what a level speaks of.
@@ -431,10 +451,30 @@ mod tests {
     }
 
     #[test]
-    fn a_login_asks_for_many_cars_with_numbers_of_their_own() {
-        let cars = account("BMW", "999-vehicles@smartcar.com").cars;
-        let numbers: BTreeSet<_> = cars.iter().map(|car| &car.vin).collect();
-        assert_eq!((cars.len(), numbers.len()), (999, 999));
+    fn a_login_asks_for_many_cars_with_numbers_of_their_own_at_every_brand() {
+        for &region in Region::ALL {
+            for make in fleet().brands(Mode::Test, region) {
+                let most = SignIn { region, ..attempt(&make, "999-vehicles@smartcar.com") };
+                let cars = account_of(&most).cars;
+                let numbers: BTreeSet<_> = cars.iter().map(|car| &car.vin).collect();
+                assert_eq!((cars.len(), numbers.len()), (999, 999), "{make} {region:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn accounts_of_any_size_have_cars_with_numbers_of_their_own() {
+        for (make, count) in [("HYUNDAI", 400), ("KIA", 900), ("TOYOTA", 800)] {
+            let cars = account(make, &format!("{count}-vehicles@smartcar.com")).cars;
+            let numbers: BTreeSet<_> = cars.iter().map(|car| &car.vin).collect();
+            assert_eq!((cars.len(), numbers.len()), (count, count), "{make}");
+            let again = account(make, &format!("{count}-Vehicles@smartcar.com")).cars;
+            assert_eq!(cars, again);
+        }
+    }
+
+    #[test]
+    fn an_empty_account_has_no_cars() {
         let refused = block_on(fleet().sign_in(&attempt("BMW", "0-vehicles@smartcar.com")));
         assert_eq!(refused, Err(AccountRefused::NoVehicles));
     }
@@ -464,8 +504,19 @@ mod tests {
         assert_eq!(spec.trouble(), Some(Trouble::ASLEEP));
         let refused = |name: &str| block_on(fleet().sign_in(&attempt("AUDI", name))).unwrap_err();
         assert_eq!(refused("smartcar@invalid-subscription.com"), AccountRefused::Subscription);
-        assert!(matches!(refused("smartcar@vehicle-incompatible.com"), AccountRefused::Incompatible { .. }));
+        assert_eq!(refused("VEHICLE_STATE.TIRED@smartcar.com"), AccountRefused::WrongLogin);
         assert_eq!(account("AUDI", "smartcar@successful-request.com").cars[0].vin, "0SCAUDI037A5ADB1C");
+    }
+
+    #[test]
+    fn what_is_not_compatible_is_told_with_model_and_year() {
+        let by_name = attempt("AUDI", "smartcar@vehicle-incompatible.com");
+        let by_number = SignIn { vin: Some("0SCAUDI012FE3B132".into()), ..attempt("AUDI", "jo@example.com") };
+        for attempt in [by_name, by_number] {
+            let refused = block_on(fleet().sign_in(&attempt)).unwrap_err();
+            let (vin, model) = ("0SCAUDI012FE3B132".into(), Some("e-tron".into()));
+            assert_eq!(refused, AccountRefused::Incompatible { vin, model, year: Some(2019) });
+        }
     }
 
     #[test]
@@ -510,6 +561,24 @@ mod tests {
         assert!(answers[0].outcome.is_ok(), "{answers:?}");
         assert!(fleet().car(SIMULATED, &car.spec).is_some() && fleet().car(2, &car.spec).is_none());
         assert!(fleet().car(SIMULATED, b"x").is_none());
+    }
+
+    #[test]
+    fn test_cars_of_the_united_states_stand_in_colorado() {
+        let cars = account("FORD", "200-vehicles@smartcar.com").cars;
+        let mut places = BTreeSet::new();
+        for car in cars {
+            let spec = CarSpec::decode(&car.spec).unwrap();
+            let answers = super::super::answer(&spec, &[domain::signal::LOCATION], NOW).unwrap();
+            let Ok((domain::signal::Value::Position { latitude, longitude, .. }, _)) = answers[0].outcome
+            else {
+                panic!("{answers:?}");
+            };
+            assert!((37.0..41.0).contains(&latitude), "{latitude}");
+            assert!((-109.05..-102.05).contains(&longitude), "{longitude}");
+            places.insert((latitude.round() as i32, longitude.round() as i32));
+        }
+        assert!(places.len() >= 4, "{places:?}");
     }
 
     #[test]

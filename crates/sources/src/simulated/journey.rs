@@ -34,6 +34,20 @@ pub(super) enum Activity {
 }
 
 impl Activity {
+    /// The word of the simulator's API.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Moving => "driving",
+            Self::Alighting => "alighting",
+            Self::Boarding => "boarding",
+            Self::Stopped => "stopped",
+            Self::Charging => "charging",
+            Self::Charged => "charged",
+            Self::Interrupted => "interrupted",
+            Self::Parked => "parked",
+        }
+    }
+
     pub(super) const fn is_plugged_in(self) -> bool {
         matches!(self, Self::Charging | Self::Charged | Self::Interrupted)
     }
@@ -167,6 +181,11 @@ impl Moment {
     }
 }
 
+/// What a car does in its profile, with the moments of its time at which each begins.
+pub(super) fn stages(spec: &CarSpec, car_us: u64) -> Vec<(Activity, u64)> {
+    Plan::of(spec).stages(spec, car_us)
+}
+
 /// How long something goes on in a car's profile.
 pub(super) fn length_us(spec: &CarSpec) -> u64 {
     match spec.profile {
@@ -175,11 +194,12 @@ pub(super) fn length_us(spec: &CarSpec) -> u64 {
     }
 }
 
-/// Towns with land all around them.
+/// Towns with land all around them; those of the United States are in Colorado, where suites expect test cars.
 pub(super) const fn towns(region: Region) -> &'static [(f64, f64)] {
     match region {
         Region::UnitedStates => {
-            &[(39.74, -104.99), (30.27, -97.74), (39.96, -83.0), (38.63, -90.2), (33.45, -112.07)]
+            // Denver, Colorado Springs, Fort Collins, Pueblo, Grand Junction
+            &[(39.74, -104.99), (38.83, -104.82), (40.59, -105.08), (38.25, -104.61), (39.06, -108.55)]
         }
         Region::Canada => &[(51.05, -114.07), (45.42, -75.7), (49.9, -97.14), (52.13, -106.67)],
         Region::Europe => &[(48.14, 11.58), (52.52, 13.4), (48.86, 2.35), (40.42, -3.7), (52.09, 5.12)],

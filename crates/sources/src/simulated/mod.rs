@@ -25,7 +25,7 @@ mod vin;
 
 pub use commands::{can, command};
 pub use latency::Latency;
-pub use models::{Model, ModelNo, NoSuchCar, Region, SignalSet, find, models};
+pub use models::{Model, ModelNo, NoSuchCar, Region, SignalSet, find, find_newest, models};
 pub use spec::{Account, CarSpec, MalformedSpec, Profile, Run, SpecRefused};
 pub use trouble::{TestLogin, Trouble, trouble_for_login, trouble_for_vin, vin_for_error};
 

@@ -133,15 +133,30 @@ pub enum NoSuchCar {
 ///
 /// When there is none; the error names what there is instead.
 pub fn find(make: &str, model: &str, year: u16, region: Region) -> Result<ModelNo, NoSuchCar> {
+    let found = named(make, model)?;
+    check(found, year, region).map(|()| found)
+}
+
+fn named(make: &str, model: &str) -> Result<ModelNo, NoSuchCar> {
     let of_make: Vec<_> = models().filter(|no| same_words(no.model().make, make)).collect();
     let Some(&any) = of_make.first() else {
         return Err(NoSuchCar::Make { make: make.into(), known: list(models().map(|no| no.model().make)) });
     };
-    let Some(&found) = of_make.iter().find(|no| same_words(no.model().name, model)) else {
+    of_make.iter().copied().find(|no| same_words(no.model().name, model)).ok_or_else(|| {
         let known = list(of_make.iter().map(|no| no.model().name));
-        return Err(NoSuchCar::Model { make: any.model().make, model: model.into(), known });
-    };
-    check(found, year, region).map(|()| found)
+        NoSuchCar::Model { make: any.model().make, model: model.into(), known }
+    })
+}
+
+/// The model of a car that is described in words without a year, and its newest year.
+///
+/// # Errors
+///
+/// As [`find`].
+pub fn find_newest(make: &str, model: &str, region: Region) -> Result<(ModelNo, u16), NoSuchCar> {
+    let found = named(make, model)?;
+    let year = found.model().years.1;
+    check(found, year, region).map(|()| (found, year))
 }
 
 /// Whether a model was built in this year and is sold in this region.
@@ -295,6 +310,22 @@ mod tests {
             error("VAUXHALL", "Corsa Electric", 2023, Region::UnitedStates),
             "the VAUXHALL Corsa Electric of the simulator is not sold in US, but in EUROPE"
         );
+    }
+
+    #[test]
+    fn without_a_year_the_newest_is_found_where_the_model_is_sold() {
+        let of =
+            |make, model, region| find_newest(make, model, region).map(|(no, year)| (no.model().name, year));
+        assert_eq!(of("byd", "seal", Region::Europe), Ok(("Seal", 2026)));
+        assert_eq!(
+            of("BYD", "Seal", Region::UnitedStates).unwrap_err().to_string(),
+            "the BYD Seal of the simulator is not sold in US, but in EUROPE"
+        );
+        for no in models() {
+            let model = no.model();
+            let spelt = model.make.replace(' ', "_");
+            assert_eq!(find_newest(&spelt, model.name, model.regions[0]), Ok((no, model.years.1)), "{spelt}");
+        }
     }
 
     #[test]

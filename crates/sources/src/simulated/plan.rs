@@ -314,6 +314,52 @@ impl Plan {
         }
     }
 
+    /// What the car does in its profile, one thing after the other, each with the car's time at which it begins. Of a profile
+    /// that goes on for days, that is the day of a moment.
+    pub(super) fn stages(&self, spec: &CarSpec, car_us: u64) -> Vec<(Activity, u64)> {
+        let periods = match self.repeats {
+            u64::MAX => {
+                let today = self.step(car_us.saturating_add(self.offset_us)).period;
+                today..today + 1
+            }
+            repeats => 0..repeats,
+        };
+        let mut stages = Vec::new();
+        for period in periods {
+            let mut end_us = self.repeats_us(period);
+            for &(_, length_us) in &self.steps {
+                let begin_us = end_us.max(self.offset_us);
+                end_us += length_us;
+                if begin_us < end_us {
+                    self.stages_of_step(
+                        spec,
+                        (begin_us - self.offset_us, end_us - self.offset_us),
+                        &mut stages,
+                    );
+                }
+            }
+        }
+        if self.repeats != u64::MAX {
+            stages.push((Activity::Parked, self.repeats_us(self.repeats)));
+        }
+        stages
+    }
+
+    /// Those of one step, found from its end: charging and what follows it are one each.
+    fn stages_of_step(
+        &self,
+        spec: &CarSpec,
+        (begin_us, mut end_us): (u64, u64),
+        stages: &mut Vec<(Activity, u64)>,
+    ) {
+        let first = stages.len();
+        while end_us > begin_us {
+            let stage = self.stage(spec, end_us - 1);
+            end_us = stage.from_us.max(begin_us);
+            stages.insert(first, (stage.activity, end_us));
+        }
+    }
+
     /// The charger where the car is, or was last, and how many legs of the plan were finished there.
     fn stay(&self, spec: &CarSpec, step: &Step) -> Option<(Stay, u64)> {
         match spec.profile {

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use app::ports::CarStage;
 use domain::{errors::ErrorCode, signal::SignalId, time::Timestamp, vehicle::Fault};
 use minicbor::{Decoder, Encoder, data::Type, decode::Error};
 
@@ -477,6 +478,24 @@ impl CarSpec {
 
     pub(super) fn activity(&self, now: Timestamp) -> Activity {
         Moment::at(self, self.elapsed_us(now)).activity
+    }
+
+    /// What it does now, in the word of [`Self::stages`].
+    pub fn doing(&self, now: Timestamp) -> &'static str {
+        self.activity(now).as_str()
+    }
+
+    /// The stages of its profile, in their order; of [`Profile::Day`] those of the present day. A car is in one of them.
+    pub fn stages(&self, now: Timestamp) -> Vec<CarStage> {
+        let car_us = self.elapsed_us(now);
+        let stages = journey::stages(self, car_us);
+        let present = stages.iter().rposition(|&(_, from_us)| from_us <= car_us);
+        let stage = |(place, (activity, from_us)): (usize, (Activity, u64))| CarStage {
+            activity: activity.as_str(),
+            begins: Duration::from_micros(from_us),
+            is_now: Some(place) == present,
+        };
+        stages.into_iter().enumerate().map(stage).collect()
     }
 
     /// Gives the car a trouble, or takes it away.

@@ -93,8 +93,10 @@ const TEST_THROTTLE: Duration = Duration::from_secs(60);
 pub enum TestLogin {
     /// `12-vehicles@…`: an account with so many cars.
     Vehicles(u16),
-    /// `VEHICLE_STATE.ASLEEP@…`: a car whose reads fail.
+    /// `VEHICLE_STATE.ASLEEP@…`, or the older `…@vs-000.vehicle-state-error.com`: a car whose reads fail.
     Fails(ErrorCode),
+    /// `VEHICLE_STATE.TIRED@smartcar.com`: written as an error, and none of the catalogue.
+    NoSuchError,
     /// `<VIN>@bev.…`: a car with this number and what it can do.
     Level {
         /// Upper case.
@@ -105,15 +107,21 @@ pub enum TestLogin {
 }
 
 impl TestLogin {
-    /// What a login asks for. The host behind the `@` is of no importance, but for the level that it may begin with.
+    /// What a login asks for. The host behind the `@` is of no importance, but for the level that it may begin with, for the
+    /// older form of errors, and where an error is misspelt.
     pub fn parse(login: &str) -> Option<Self> {
         let (name, host) = login.trim().split_once('@')?;
+        if host.eq_ignore_ascii_case(VEHICLE_STATE_HOST) {
+            return Some(Self::Fails(ErrorCode::VEHICLE_STATE_UNKNOWN));
+        }
         if let Some(count) = name.strip_suffix("-vehicles") {
             return count.parse().ok().filter(|count| (1..=999).contains(count)).map(Self::Vehicles);
         }
         if let Some((kind, code)) = name.split_once('.') {
-            let code = code.to_uppercase();
-            return ErrorCode::find(&kind.to_uppercase(), Some(&code)).map(Self::Fails);
+            let found = ErrorCode::find(&kind.to_uppercase(), Some(&code.to_uppercase()));
+            let is_meant =
+                host.eq_ignore_ascii_case(TEST_HOST) && [kind, code].into_iter().all(is_a_constant);
+            return found.map(Self::Fails).or(is_meant.then_some(Self::NoSuchError));
         }
         let level = Level::from_word(&host.split('.').next()?.to_ascii_lowercase())?;
         let is_vin = name.len() == 17 && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -121,11 +129,22 @@ impl TestLogin {
     }
 }
 
+/// Where a name in the form of an error can only be meant as one.
+const TEST_HOST: &str = "smartcar.com";
+/// The error of the first version that a host stands for: `VS_000`.
+const VEHICLE_STATE_HOST: &str = "vs-000.vehicle-state-error.com";
+
+/// Whether a word is written like `VEHICLE_STATE`.
+fn is_a_constant(word: &str) -> bool {
+    let constant = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    !word.is_empty() && word.bytes().all(constant)
+}
+
 /// The trouble of a car whose owner logs in like this: `VEHICLE_STATE.ASLEEP@example.com`, at any host.
 pub fn trouble_for_login(login: &str) -> Option<Trouble> {
     match TestLogin::parse(login)? {
         TestLogin::Fails(code) => Some(trouble_of(code)),
-        TestLogin::Vehicles(_) | TestLogin::Level { .. } => None,
+        TestLogin::Vehicles(_) | TestLogin::Level { .. } | TestLogin::NoSuchError => None,
     }
 }
 
@@ -194,6 +213,23 @@ mod tests {
         for ordinary in ["jo@example.com", "jo.doe@example.com", "VEHICLE_STATE.TIRED@example.com", "nobody"]
         {
             assert_eq!(trouble_for_login(ordinary), None);
+        }
+    }
+
+    #[test]
+    fn the_older_login_for_an_error_of_the_vehicle_has_a_host_of_its_own() {
+        let unknown = Some(Trouble::Fail(ErrorCode::VEHICLE_STATE_UNKNOWN));
+        assert_eq!(trouble_for_login("smartcar@vs-000.vehicle-state-error.com"), unknown);
+        assert_eq!(trouble_for_login("smartcar@vehicle-state-error.com"), None);
+    }
+
+    #[test]
+    fn a_login_in_the_form_of_an_error_that_there_is_not_asks_for_no_car() {
+        for wrong in ["VEHICLE_STATE.TIRED@smartcar.com", "TEAPOT.ASLEEP@Smartcar.com"] {
+            assert_eq!(TestLogin::parse(wrong), Some(TestLogin::NoSuchError), "{wrong}");
+        }
+        for ordinary in ["jo.doe@smartcar.com", "Jo.Doe@smartcar.com", "VEHICLE_STATE.TIRED@example.com"] {
+            assert_eq!(TestLogin::parse(ordinary), None, "{ordinary}");
         }
     }
 

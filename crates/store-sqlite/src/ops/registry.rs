@@ -1,6 +1,11 @@
 //! Applications, secrets, webhooks, sweeps and kept answers.
 
 use domain::{
+    connect::{
+        PermissionSet,
+        country::Country,
+        defaults::{Defaults, Wanted},
+    },
     ids::{ApplicationId, ApplicationNo, FeedId, VehicleNo, WebhookId, WebhookNo},
     time::Timestamp,
     webhook::{Revision, Status, Webhook},
@@ -16,8 +21,9 @@ use crate::{engine::Tx, error::damaged, rows};
 
 pub(crate) fn create_application(tx: &Tx<'_>, new: &NewApplication) -> Result<Application> {
     tx.prepare_cached(
-        "INSERT INTO application (id, name, redirect_uris, plan, management_token, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO application (id, name, redirect_uris, plan, management_token, created_at,
+             connect_permissions, connect_required, connect_country)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?
     .execute(params![
         new.id.0.as_bytes(),
@@ -26,6 +32,9 @@ pub(crate) fn create_application(tx: &Tx<'_>, new: &NewApplication) -> Result<Ap
         new.plan,
         new.management_token,
         new.created_at.as_micros(),
+        new.connect.permissions.map(|wanted| wanted.asked.bits()),
+        new.connect.permissions.map(|wanted| wanted.required.bits()),
+        new.connect.country.map(|country| country.code),
     ])?;
     let no = ApplicationNo(tx.last_insert_rowid());
     insert_secret(tx, no, &new.secret)?;
@@ -35,6 +44,7 @@ pub(crate) fn create_application(tx: &Tx<'_>, new: &NewApplication) -> Result<Ap
         name: new.name.clone(),
         redirect_uris: new.redirect_uris.clone(),
         plan: new.plan.clone(),
+        connect: new.connect,
         management_token: new.management_token.clone(),
         retiring: None,
         created_at: new.created_at,
@@ -43,7 +53,7 @@ pub(crate) fn create_application(tx: &Tx<'_>, new: &NewApplication) -> Result<Ap
 
 const APPLICATION: &str =
     "SELECT no, id, name, redirect_uris, plan, management_token, created_at, retiring_token,
-         retiring_until
+         retiring_until, connect_permissions, connect_required, connect_country
      FROM application";
 
 pub(crate) fn applications(conn: &Connection) -> Result<Vec<Application>> {
@@ -56,9 +66,23 @@ pub(crate) fn update_application(
     name: &str,
     redirect_uris: &[String],
     plan: &str,
+    connect: &Defaults,
 ) -> Result<Option<Application>> {
-    tx.prepare_cached("UPDATE application SET name = ?2, redirect_uris = ?3, plan = ?4 WHERE no = ?1")?
-        .execute(params![no.0, name, texts(redirect_uris), plan])?;
+    tx.prepare_cached(
+        "UPDATE application
+         SET name = ?2, redirect_uris = ?3, plan = ?4, connect_permissions = ?5, connect_required = ?6,
+             connect_country = ?7
+         WHERE no = ?1",
+    )?
+    .execute(params![
+        no.0,
+        name,
+        texts(redirect_uris),
+        plan,
+        connect.permissions.map(|wanted| wanted.asked.bits()),
+        connect.permissions.map(|wanted| wanted.required.bits()),
+        connect.country.map(|country| country.code),
+    ])?;
     tx.prepare_cached(&format!("{APPLICATION} WHERE no = ?1"))?.query_row([no.0], application).optional()
 }
 
@@ -375,6 +399,7 @@ fn application(row: &Row<'_>) -> Result<Application> {
         name: row.get(2)?,
         redirect_uris: decode(row, 3)?,
         plan: row.get(4)?,
+        connect: connect(row)?,
         management_token: row.get(5)?,
         retiring: match (row.get(7)?, rows::moment_if_any(row, 8)?) {
             (Some(sealed), Some(until)) => Some(RetiringToken { sealed, until }),
@@ -382,6 +407,16 @@ fn application(row: &Row<'_>) -> Result<Application> {
         },
         created_at: rows::moment(row, 6)?,
     })
+}
+
+fn connect(row: &Row<'_>) -> Result<Defaults> {
+    let set = |column| -> Result<Option<PermissionSet>> {
+        Ok(row.get::<_, Option<u32>>(column)?.map(PermissionSet::from_bits))
+    };
+    let permissions = set(9)?.zip(set(10)?).map(|(asked, required)| Wanted { asked, required });
+    // A country that this program does not know counts as left open.
+    let country = row.get::<_, Option<String>>(11)?.as_deref().and_then(Country::find);
+    Ok(Defaults { permissions, country })
 }
 
 fn webhook(row: &Row<'_>) -> Result<StoredWebhook> {

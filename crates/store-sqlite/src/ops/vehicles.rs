@@ -102,7 +102,7 @@ fn insert_vehicle(tx: &Tx<'_>, new: &NewLink) -> Result<i64> {
 }
 
 /// The beginning of a query for an owner.
-const OWNER: &str = "SELECT user, application, account, external_id, asked FROM owner";
+const OWNER: &str = "SELECT user, application, account, external_id, asked, ended_at FROM owner";
 
 pub(crate) fn owner_of_account(
     conn: &Connection,
@@ -118,6 +118,12 @@ pub(crate) fn owner(conn: &Connection, user: UserId) -> Result<Option<Owner>> {
     conn.prepare_cached(&format!("{OWNER} WHERE user = ?1"))?
         .query_row([user.0.as_bytes()], owner_row)
         .optional()
+}
+
+pub(crate) fn note_ended_access(tx: &Tx<'_>, user: UserId, now: Timestamp) -> Result<()> {
+    tx.prepare_cached("UPDATE owner SET ended_at = max(ifnull(ended_at, ?2), ?2) WHERE user = ?1")?
+        .execute(params![user.0.as_bytes(), now.as_micros()])
+        .map(drop)
 }
 
 pub(crate) fn forget_owner(tx: &Tx<'_>, user: UserId) -> Result<bool> {
@@ -164,6 +170,7 @@ fn owner_row(row: &Row<'_>) -> Result<Owner> {
         account: row.get(2)?,
         external_id: row.get(3)?,
         asked: PermissionSet::from_bits(row.get(4)?),
+        ended_at: rows::moment_if_any(row, 5)?,
     })
 }
 

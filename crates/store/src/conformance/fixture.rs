@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::{
     cadence::Cadence,
-    connect::{Permission, PermissionSet},
+    connect::{Permission, PermissionSet, country::Country, defaults::Defaults},
     ids::{
         ApplicationId, ApplicationNo, ConnectionId, EventId, EventNo, PoolNo, SubscriptionId, UserId,
         VehicleId, VehicleNo, WebhookId, WebhookNo,
@@ -71,6 +71,7 @@ impl<'a> Fixture<'a> {
                 "https://fleet.example/other".into(),
             ],
             plan: "standard".into(),
+            connect: Defaults { permissions: None, country: Country::find("FR") },
             management_token: b"sealed".to_vec(),
             secret: secret(1),
             created_at: at(0),

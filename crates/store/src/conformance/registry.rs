@@ -1,6 +1,10 @@
 //! Promises about applications, webhooks, sweeps and kept answers.
 
 use domain::{
+    connect::{
+        country::Country,
+        defaults::{Defaults, Wanted},
+    },
     ids::{ApplicationNo, FeedId, VehicleNo, WebhookId, WebhookNo},
     vehicle::RowChange,
     webhook::{ChargingEvent, Disabled, EventBased, Plan, Revision, Status},
@@ -40,11 +44,22 @@ pub async fn an_application_is_listed_with_what_it_was_made_with(store: &dyn Sto
     assert_eq!(listed[1], second);
     assert!(listed[0].no < listed[1].no);
 
-    let changed = store
-        .update_application(second.no, "renamed".into(), vec!["https://new.example".into()], "large".into())
-        .await
-        .expect("updates")
-        .expect("it is there");
+    let (uris, plan) = (vec!["https://new.example".to_owned()], "large".to_owned());
+    let permissions = Wanted::of_words(["read_vin", "required:read_odometer"]).ok();
+    let mut changed = second.clone();
+    // The country that it was made with, and each of both without the other.
+    assert_eq!((listed[1].connect.permissions, listed[1].connect.country), (None, Country::find("FR")));
+    for connect in [
+        Defaults { permissions, country: None },
+        Defaults { permissions, country: Country::find("DE") },
+        Defaults::default(),
+    ] {
+        let update =
+            store.update_application(second.no, "renamed".into(), uris.clone(), plan.clone(), connect);
+        changed = update.await.expect("updates").expect("it is there");
+        let listed = store.applications().await.expect("lists").remove(1);
+        assert_eq!((changed.connect, listed.connect), (connect, connect));
+    }
     assert_eq!((changed.name.as_str(), changed.plan.as_str()), ("renamed", "large"));
     assert_eq!(changed.redirect_uris, ["https://new.example"]);
     assert_eq!(changed.id, second.id);
@@ -55,10 +70,8 @@ pub async fn an_application_is_listed_with_what_it_was_made_with(store: &dyn Sto
         let listed = store.applications().await.expect("lists").remove(1);
         assert_eq!((listed.management_token.as_slice(), listed.retiring), (b"another".as_slice(), retiring));
     }
-    assert_eq!(
-        store.update_application(NOBODY, String::new(), vec![], String::new()).await.expect("updates"),
-        None
-    );
+    let nobodys = store.update_application(NOBODY, String::new(), vec![], String::new(), Defaults::default());
+    assert_eq!(nobodys.await.expect("updates"), None);
 }
 
 pub async fn an_application_with_connections_or_webhooks_is_not_deleted(store: &dyn Store) {

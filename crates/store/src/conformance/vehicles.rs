@@ -398,6 +398,7 @@ fn an_owner(fixture: &Fixture<'_>, account: u8) -> Owner {
         account: [account; 32],
         external_id: b"sealed".to_vec(),
         asked: PermissionSet::default().with(Permission::ReadVin),
+        ended_at: None,
     }
 }
 
@@ -412,7 +413,15 @@ pub async fn an_owner_is_found_again_by_the_account_and_forgotten_on_demand(stor
     let later = Owner { external_id: vec![], asked: PermissionSet::ALL, ..owner.clone() };
     store.link_owned(later.clone(), vec![]).await.expect("writes");
     assert_eq!(found(1).await, Some(later.clone()));
-    assert_eq!(store.owner(owner.user).await.expect("looks"), Some(later));
+    assert_eq!(store.owner(owner.user).await.expect("looks"), Some(later.clone()));
+    // When an access was ended is noted, stays through another consent, and never goes back.
+    for (noted, known) in [(5, 5), (9, 9), (7, 9)] {
+        store.note_ended_access(owner.user, at(noted)).await.expect("notes");
+        store.link_owned(later.clone(), vec![]).await.expect("writes");
+        let expected = Owner { ended_at: Some(at(known)), ..later.clone() };
+        assert_eq!(store.owner(owner.user).await.expect("looks"), Some(expected));
+    }
+    store.note_ended_access(UserId(fixture.uuid()), at(5)).await.expect("a stranger has nothing to note");
     let another = Owner { user: UserId(fixture.uuid()), ..owner.clone() };
     assert!(store.link_owned(another, vec![]).await.is_err(), "an account has one owner");
     assert!(store.forget_owner(owner.user).await.expect("forgets"));

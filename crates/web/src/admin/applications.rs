@@ -8,7 +8,14 @@ use axum::{
     extract::{Path, State},
     http::{Method, StatusCode},
 };
-use domain::{ids::ApplicationId, time::Timestamp};
+use domain::{
+    connect::{
+        country::{COUNTRIES, Country},
+        defaults::{Defaults, Wanted},
+    },
+    ids::ApplicationId,
+    time::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -18,7 +25,7 @@ use crate::{
     paging::{self, Cursor, List, Page, PageQuery},
     problem::ApiError,
     route::{Operation, operation},
-    wire::{Id, Moment},
+    wire::{Id, Moment, some},
 };
 
 /// The plan of an application that names none: nothing is limited.
@@ -98,9 +105,35 @@ pub(crate) struct Application {
     name: String,
     redirect_uris: Vec<String>,
     plan: String,
+    connect: Connect,
     /// While the management token before still counts, and signs: until when that is.
     management_token_overlap_until: Option<Moment>,
     created_at: Moment,
+}
+
+/// What counts in Connect where a request leaves it open.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Connect {
+    /// What is asked for when a request has no `scope`; null for all that can be read.
+    #[schema(example = json!(["read_odometer", "required:read_vin"]))]
+    permissions: Option<Vec<String>>,
+    /// Where owners are when a request has no flag `country`; null for what their browsers say.
+    #[schema(example = "DE")]
+    country: Option<&'static str>,
+}
+
+/// What shall count in Connect where a request leaves it open.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConnectEdit {
+    /// What to ask for when a request has no `scope`, as it would stand there. Null is all that can be read.
+    #[serde(default, deserialize_with = "some")]
+    #[schema(value_type = Option<Vec<String>>, example = json!(["read_odometer", "required:read_vin"]))]
+    permissions: Option<Option<Vec<String>>>,
+    /// Where owners are when a request has no flag `country`: two letters of ISO 3166-1. Null is what their browsers say.
+    #[serde(default, deserialize_with = "some")]
+    #[schema(value_type = Option<String>, example = "DE")]
+    country: Option<Option<String>>,
 }
 
 /// A new application with the secrets that are shown this once.
@@ -123,6 +156,7 @@ pub(crate) struct NewApplication {
     redirect_uris: Vec<String>,
     /// `unlimited` by default.
     plan: Option<String>,
+    connect: Option<ConnectEdit>,
 }
 
 /// What to change about an application.
@@ -132,6 +166,10 @@ pub(crate) struct ApplicationEdit {
     name: Option<String>,
     redirect_uris: Option<Vec<String>>,
     plan: Option<String>,
+    /// Members that are left out stay as they are; null leaves all of them open again.
+    #[serde(default, deserialize_with = "some")]
+    #[schema(value_type = Option<ConnectEdit>)]
+    connect: Option<Option<ConnectEdit>>,
 }
 
 /// A client secret, without itself.
@@ -180,9 +218,47 @@ impl Application {
             name: application.name.clone(),
             redirect_uris: application.redirect_uris.clone(),
             plan: application.plan.clone(),
+            connect: application.connect.into(),
             management_token_overlap_until: entry.overlap_until(now).map(Moment),
             created_at: Moment(application.created_at),
         }
+    }
+}
+
+impl From<Defaults> for Connect {
+    fn from(defaults: Defaults) -> Self {
+        Self {
+            permissions: defaults.permissions.map(|wanted| wanted.words().collect()),
+            country: defaults.country.map(|country| country.code),
+        }
+    }
+}
+
+impl ConnectEdit {
+    /// Leaves everything open.
+    const OPEN: Self = Self { permissions: Some(None), country: Some(None) };
+
+    fn permissions(&self) -> Result<Option<Option<Wanted>>, ApiError> {
+        let read = |words: &Vec<String>| {
+            let wanted = Wanted::of_words(words.iter().map(String::as_str))
+                .map_err(|error| ApiError::invalid("connect.permissions", error))?;
+            match wanted == Wanted::default() {
+                true => Err(ApiError::invalid("connect.permissions", "name a permission, or write null")),
+                false => Ok(wanted),
+            }
+        };
+        self.permissions.as_ref().map(|words| words.as_ref().map(read).transpose()).transpose()
+    }
+
+    fn country(&self) -> Result<Option<Option<Country>>, ApiError> {
+        let read = |code: &String| {
+            Country::find(code).ok_or_else(|| {
+                let known: Vec<_> = COUNTRIES.iter().map(|country| country.code).collect();
+                let message = format!("{code:?} is no country with brands; there are {}", known.join(", "));
+                ApiError::invalid("connect.country", message)
+            })
+        };
+        self.country.as_ref().map(|code| code.as_ref().map(read).transpose()).transpose()
     }
 }
 
@@ -211,7 +287,10 @@ async fn create(
     Json(new): Json<NewApplication>,
 ) -> Result<With<CreatedApplication>, ApiError> {
     let plan = new.plan.as_deref().unwrap_or(UNLIMITED);
-    let created = app.create_application(&new.name, new.redirect_uris, plan).await?;
+    let connect = new.connect.unwrap_or_default();
+    let connect =
+        Defaults { permissions: connect.permissions()?.flatten(), country: connect.country()?.flatten() };
+    let created = app.create_application(&new.name, new.redirect_uris, plan, connect).await?;
     let answer = CreatedApplication {
         application: Application::of(&created.entry, app.now()),
         client_secret: created.client_secret.to_string(),
@@ -231,8 +310,11 @@ async fn edit(
     Ids(id): Ids<ApplicationId>,
     Json(edit): Json<ApplicationEdit>,
 ) -> Answer<Application> {
-    let ApplicationEdit { name, redirect_uris, plan } = edit;
-    let entry = app.edit_application(id, EditApplication { name, redirect_uris, plan }).await?;
+    let ApplicationEdit { name, redirect_uris, plan, connect } = edit;
+    let connect = connect.map(|edit| edit.unwrap_or(ConnectEdit::OPEN)).unwrap_or_default();
+    let (permissions, country) = (connect.permissions()?, connect.country()?);
+    let edit = EditApplication { name, redirect_uris, plan, permissions, country };
+    let entry = app.edit_application(id, edit).await?;
     Ok(Out(Application::of(&entry, app.now())))
 }
 
@@ -460,6 +542,59 @@ mod tests {
         }
         let shown = server.admin(Method::GET, &path, Value::Null).await.json();
         assert_eq!(shown["redirectUris"], json!([]), "nothing has changed");
+    }
+
+    #[tokio::test]
+    async fn what_counts_in_connect_is_set_shown_changed_and_left_open_again() {
+        let server = Server::new().await;
+        let set = json!({"permissions": ["required:read_vin", "control_charge"], "country": "de"});
+        let new = json!({"name": "A", "connect": set});
+        let made = server.admin(Method::POST, "/applications", new).await.expect(201);
+        let path = format!("/applications/{}", made.text("id"));
+        let permissions = json!(["required:read_vin", "control_charge"]);
+        assert_eq!(made.json()["connect"], json!({"permissions": permissions, "country": "DE"}));
+        for (edit, expected) in [
+            (json!({}), json!({"permissions": permissions, "country": "DE"})),
+            (json!({"country": "FR"}), json!({"permissions": permissions, "country": "FR"})),
+            (json!({"country": null}), json!({"permissions": permissions, "country": null})),
+            (json!({"permissions": null, "country": "CA"}), json!({"permissions": null, "country": "CA"})),
+            (json!({"permissions": ["read_fuel"]}), json!({"permissions": ["read_fuel"], "country": "CA"})),
+            (Value::Null, json!({"permissions": null, "country": null})),
+        ] {
+            let edited = server.admin(Method::PATCH, &path, json!({"connect": edit})).await.expect(200);
+            assert_eq!(edited.json()["connect"], expected, "{edit}");
+            let shown = server.admin(Method::GET, &path, Value::Null).await.expect(200);
+            assert_eq!(shown.json()["connect"], expected, "{edit}");
+        }
+        server.admin(Method::PATCH, &path, json!({"connect": {"country": "AT"}})).await.expect(200);
+        server.admin(Method::PATCH, &path, json!({"name": "B"})).await.expect(200);
+        assert_eq!(server.admin(Method::GET, &path, Value::Null).await.json()["connect"]["country"], "AT");
+    }
+
+    #[tokio::test]
+    async fn what_connect_does_not_know_is_refused_with_what_to_write() {
+        let server = Server::new().await;
+        let made = server.admin(Method::POST, "/applications", json!({"name": "A"})).await.expect(201);
+        let path = format!("/applications/{}", made.text("id"));
+        for (connect, field, says) in [
+            (
+                json!({"permissions": ["read_all"]}),
+                "connect.permissions",
+                "permissions look like read_odometer",
+            ),
+            (json!({"permissions": []}), "connect.permissions", "name a permission, or write null"),
+            (json!({"country": "XX"}), "connect.country", "there are US, CA, AT"),
+        ] {
+            let new = json!({"name": "B", "connect": connect});
+            for refused in [
+                server.admin(Method::POST, "/applications", new).await.expect(400),
+                server.admin(Method::PATCH, &path, json!({"connect": connect})).await.expect(400),
+            ] {
+                assert_eq!(refused.text("field"), field);
+                assert!(refused.text("detail").contains(says), "{}", refused.body);
+            }
+        }
+        server.admin(Method::PATCH, &path, json!({"connect": {"zone": "x"}})).await.expect(400);
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use app::{
     App, CarState,
-    ports::{CarCommand, CarRequest, NewRecording},
+    ports::{CarCommand, CarRequest, CarStage, NewRecording},
 };
 use axum::{
     Json as Out,
@@ -61,7 +61,14 @@ pub(super) fn operations() -> Vec<Operation> {
         operation(Method::POST, &car("speed"), speed, "Lets its time run faster")
             .takes::<Speed>()
             .answers::<SimulatedVehicle>(ok),
-        operation(Method::POST, &car("jump"), jump, "Sends it ahead in its time")
+        operation(
+            Method::GET,
+            &car("stages"),
+            stages,
+            "Lists what it does in its profile, one thing after the other; of the profile day, on its present day",
+        )
+        .page_of::<Stage>(),
+        operation(Method::POST, &car("jump"), jump, "Sends it ahead in its time, or to a stage of its profile")
             .takes::<Jump>()
             .answers::<SimulatedVehicle>(ok),
         operation(Method::POST, &car("profile"), profile, "Gives it another profile")
@@ -160,12 +167,29 @@ pub(crate) struct Speed {
     factor: f64,
 }
 
-/// How far ahead.
-#[derive(Debug, Deserialize, ToSchema)]
+/// How far ahead, or where to: one of both.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Jump {
-    /// At most 366 days.
-    seconds: f64,
+    /// Ahead in its time, at most 366 days.
+    seconds: Option<f64>,
+    /// To the beginning of the stage with this place in the list of its stages, ahead or back.
+    stage: Option<usize>,
+}
+
+/// A stretch of a car's time in which it does one thing.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Stage {
+    /// Counted from 0.
+    stage: usize,
+    /// `driving`, `charging`, `charged`, `interrupted`, `stopped`, `boarding`, `alighting` or `parked`.
+    #[schema(example = "charging")]
+    activity: &'static str,
+    /// The car's time at its beginning, in seconds since its profile began.
+    begins_at_seconds: f64,
+    /// Whether the car is in it.
+    now: bool,
 }
 
 /// What a car does.
@@ -368,7 +392,18 @@ async fn jump(
     Ids(car): Ids<Car>,
     Json(jump): Json<Jump>,
 ) -> Answer<SimulatedVehicle> {
-    control(&app, car, CarCommand::Jump(jump.by()?)).await
+    control(&app, car, jump.command()?).await
+}
+
+/// `GET /api/v1/simulator/vehicles/{id}/stages`
+async fn stages(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<Page<Stage>> {
+    let stage = |(place, stage): (usize, CarStage)| Stage {
+        stage: place,
+        activity: stage.activity,
+        begins_at_seconds: stage.begins.as_secs_f64(),
+        now: stage.is_now,
+    };
+    Ok(Out(Page::whole(app.car_stages(car.0).await?.into_iter().enumerate().map(stage).collect())))
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/profile`
@@ -475,11 +510,19 @@ async fn control(app: &Arc<App>, car: Car, command: CarCommand) -> Answer<Simula
 }
 
 impl Jump {
-    fn by(&self) -> Result<Duration, ApiError> {
-        Duration::try_from_secs_f64(self.seconds)
-            .ok()
-            .filter(|&by| by <= FURTHEST_JUMP)
-            .ok_or_else(|| ApiError::invalid("seconds", "a car jumps ahead by 0 seconds to 366 days"))
+    fn command(&self) -> Result<CarCommand, ApiError> {
+        match (self.seconds, self.stage) {
+            (Some(seconds), None) => Duration::try_from_secs_f64(seconds)
+                .ok()
+                .filter(|&by| by <= FURTHEST_JUMP)
+                .map(CarCommand::Jump)
+                .ok_or_else(|| ApiError::invalid("seconds", "a car jumps ahead by 0 seconds to 366 days")),
+            (None, Some(place)) => Ok(CarCommand::JumpToStage(place)),
+            (None, None) => {
+                Err(ApiError::invalid("seconds", "write how many seconds ahead, or to which stage"))
+            }
+            (Some(_), Some(_)) => Err(ApiError::invalid("stage", "write seconds or stage, not both")),
+        }
     }
 }
 
@@ -511,10 +554,30 @@ mod tests {
 
     #[test]
     fn a_car_jumps_ahead_and_not_without_end() {
-        assert_eq!(Jump { seconds: 1.5 }.by().unwrap(), Duration::from_millis(1_500));
+        let ahead = |seconds| Jump { seconds: Some(seconds), ..Jump::default() }.command();
+        assert_eq!(ahead(1.5).unwrap(), CarCommand::Jump(Duration::from_millis(1_500)));
         for seconds in [-1.0, f64::NAN, f64::INFINITY, 1e9] {
-            assert!(Jump { seconds }.by().is_err(), "{seconds}");
+            assert!(ahead(seconds).is_err(), "{seconds}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_car_jumps_by_seconds_or_to_a_stage_of_its_list() {
+        let server = Server::new().await;
+        let new = json!({"make": "tesla", "model": "Model 3"});
+        let made = server.admin(Method::POST, "/simulator/vehicles", new).await.expect(201);
+        let path = format!("/simulator/vehicles/{}", made.text("id"));
+        let stages =
+            server.admin(Method::GET, &format!("{path}/stages"), Value::Null).await.expect(200).json();
+        let driving = json!({"stage": 1, "activity": "driving", "beginsAtSeconds": 60.0, "now": true});
+        assert_eq!((stages["items"].as_array().unwrap().len(), &stages["items"][1]), (3, &driving));
+        let jump = async |body| server.admin(Method::POST, &format!("{path}/jump"), body).await;
+        let told = jump(json!({"stage": 2})).await.expect(200);
+        assert_eq!(told.json()["state"]["spec"], "JumpToStage(2)");
+        for (body, field) in [(json!({}), "seconds"), (json!({"seconds": 1, "stage": 1}), "stage")] {
+            assert_eq!(jump(body).await.expect(400).text("field"), field);
+        }
+        jump(json!({"stage": -1})).await.expect(400);
     }
 
     #[tokio::test]

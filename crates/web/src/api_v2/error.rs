@@ -146,7 +146,7 @@ impl V2Error {
             status_code: self.code.status(),
             error: first_error(self.code),
             message: self.code.description(),
-            code: self.code.code(),
+            code: first_code(self.code),
             request_id,
         };
         let body = serde_json::to_string(&body).expect("texts and numbers");
@@ -175,6 +175,14 @@ fn first_error(code: ErrorCode) -> String {
         "BILLING" => "monthly_limit_exceeded".into(),
         "COMPATIBILITY" => "vehicle_not_capable_error".into(),
         kind => format!("{}_error", kind.to_ascii_lowercase()),
+    }
+}
+
+/// The code of the first version, which numbered some: `VS_000`.
+fn first_code(code: ErrorCode) -> Option<&'static str> {
+    match code {
+        ErrorCode::VEHICLE_STATE_UNKNOWN => Some("VS_000"),
+        code => code.code(),
     }
 }
 
@@ -295,6 +303,18 @@ mod tests {
             }"#]],
         )
         .await;
+    }
+
+    #[tokio::test]
+    async fn the_first_version_numbers_what_is_wrong_with_a_vehicle() {
+        let body = async |code: ErrorCode| {
+            let response = V2Error::from(code).render_first("0190a8c8-0000-7000-8000-000000000000");
+            let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+            serde_json::from_slice::<serde_json::Value>(&body).unwrap()
+        };
+        let unknown = body(ErrorCode::VEHICLE_STATE_UNKNOWN).await;
+        assert_eq!((&unknown["error"], &unknown["code"]), (&"vehicle_state_error".into(), &"VS_000".into()));
+        assert_eq!(body(ErrorCode::VEHICLE_STATE_ASLEEP).await["code"], "ASLEEP");
     }
 
     #[tokio::test]

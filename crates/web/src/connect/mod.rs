@@ -128,7 +128,8 @@ impl Connect {
     /// Takes in an owner whom an application has sent.
     async fn begin(&self, door: Door, headers: &HeaderMap, query: &str) -> Response {
         let language = preferred(headers);
-        let begun = self.app.begin_visit(door, query, self.cookie(headers), language.code()).await;
+        let cookie = self.cookie(headers);
+        let begun = self.app.begin_visit(door, query, cookie, language.code(), languages(headers)).await;
         let Begun { visit, sealed, cookie } = match begun {
             Ok(begun) => begun,
             Err(NotBegun::OnPage(problem)) => return self.bad_link(problem, language).into_response(),
@@ -392,7 +393,13 @@ fn is_form(headers: &HeaderMap) -> bool {
 }
 
 fn preferred(headers: &HeaderMap) -> Language {
-    Language::preferred(headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()))
+    Language::preferred(Some(languages(headers)))
+}
+
+/// What the browser says of the languages that it prefers.
+fn languages(headers: &HeaderMap) -> &str {
+    let value = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default()
 }
 
 fn language_of(visit: &Visit) -> Language {

@@ -146,8 +146,9 @@ pub(super) fn brands(scene: &Scene<'_>, brands: &[String], search: &str) -> Page
     let items: String = found.iter().map(|make| brand_item(make)).collect();
     let list = match found.is_empty() {
         true => format!("<p role=\"status\">{}</p>\n", Text(words.no_brand)),
-        false => scene.form(Screen::Brands, &format!("<ul class=\"brands\">\n{items}</ul>\n")),
+        false => format!("<ul class=\"brands\">\n{items}</ul>\n"),
     };
+    let list = scene.form(Screen::Brands, &format!("{list}{}", other_brand(scene)));
     let main = format!(
         "<p class=\"lead\">{}</p>\n<form method=\"get\" action=\"{}\" role=\"search\" class=\"search\">\n{}\n\
          <label for=\"brand-search\">{}</label>\n<span class=\"row\"><input id=\"brand-search\" name=\"q\" type=\"search\" maxlength=\"40\" \
@@ -169,6 +170,17 @@ fn brand_item(make: &str) -> String {
     format!(
         "<li><button type=\"submit\" id=\"{id}\" class=\"brand-list-item\" name=\"make\" value=\"{id}\">{}</button></li>\n",
         Text(brand_name(make))
+    )
+}
+
+/// The way out for an owner whose brand is not in the list. On the owner's own page there is nothing to be had of it.
+fn other_brand(scene: &Scene<'_>) -> String {
+    if scene.visit.request.door == Door::Access {
+        return String::new();
+    }
+    format!(
+        "<p class=\"actions\"><button type=\"submit\" id=\"other-brand-button\" name=\"make\" value=\"?\" class=\"quiet\">{}</button></p>\n",
+        Text(scene.words().other_brand)
     )
 }
 

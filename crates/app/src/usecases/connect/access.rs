@@ -44,6 +44,7 @@ impl App {
         let Some(row) = self.connected_to(&visit, owner, vehicle).await? else {
             return self.again(visit, Screen::Access, Note::NoAccess).await;
         };
+        self.note_ended_access(row.user).await?;
         match self.deliver_letter(row.no, Input::Disconnect).await {
             // Somebody else was faster.
             Ok(()) | Err(AppError::NotFound(_)) => {}
@@ -51,6 +52,13 @@ impl App {
         }
         visit.so_far.ended = Some((row.info.make, row.info.model));
         self.go(visit, Screen::Access).await
+    }
+
+    /// From now on nobody grants anything who signed in to the account before. A consent that is being written comes
+    /// first, and is ended with the rest.
+    async fn note_ended_access(&self, user: UserId) -> Result<(), AppError> {
+        let _no_consent = self.linking.lock().await;
+        Ok(self.store.note_ended_access(user, self.now()).await?)
     }
 
     /// A vehicle, if it is connected and this owner's.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use domain::{
     connect::{PermissionSet, authorize::ExternalId},
     ids::{ApplicationNo, ConnectionId, UserId, VehicleId, VehicleNo},
+    time::Timestamp,
     vehicle::{Document, Input, VehicleInfo},
 };
 use store::{KnownVehicle, NewLink, Owner, SourceRef};
@@ -29,6 +30,14 @@ pub(super) struct Consent<'a> {
     pub(super) capacities: &'a [(String, u32)],
     /// The car of the simulator that the account is about.
     pub(super) car: Option<Uuid>,
+    /// When the owner signed in.
+    pub(super) signed_in_at: Option<Timestamp>,
+}
+
+/// Whether an owner has ended an access since signing in.
+pub(super) fn has_ended_since(owner: Option<&Owner>, signed_in_at: Option<Timestamp>) -> bool {
+    let ended_at = owner.and_then(|owner| owner.ended_at);
+    ended_at.is_some_and(|ended_at| signed_in_at.is_none_or(|at| at <= ended_at))
 }
 
 impl App {
@@ -73,18 +82,22 @@ impl App {
     }
 
     /// Links what was granted: new vehicles, and those that were disconnected; what is connected gets the permissions
-    /// that were granted now. Answers with the owner and the vehicles in the order of the offers.
+    /// that were granted now. Answers with the owner and the vehicles in the order of the offers; `None` when the owner has
+    /// ended an access since signing in, and has to sign in again before there is another.
     pub(super) async fn link_consent(
         self: &Arc<Self>,
         consent: Consent<'_>,
         offers: Vec<Offer>,
-    ) -> Result<(UserId, Vec<VehicleId>), AppError> {
+    ) -> Result<Option<(UserId, Vec<VehicleId>)>, AppError> {
         let _one_at_a_time = self.linking.lock().await;
         let application = &consent.application.application;
         let now = self.now();
         let key = self.sealer.key(application.id.0).await?;
         let account = key.find(Find::Account, consent.account.as_bytes());
         let known_owner = self.store.owner_of_account(application.no, account).await?;
+        if has_ended_since(known_owner.as_ref(), consent.signed_in_at) {
+            return Ok(None);
+        }
         let user = match &known_owner {
             Some(owner) => owner.user,
             None => UserId::new(now, chance(&*self.dice)),
@@ -102,7 +115,8 @@ impl App {
             (ExternalId::Set(id), _) => user_key.seal(&*self.dice, What::ExternalId, user.0, id.as_bytes()),
             (ExternalId::Keep, owner) => owner.map(|owner| owner.external_id).unwrap_or_default(),
         };
-        let owner = Owner { user, application: application.no, account, external_id, asked: consent.asked };
+        let (application_no, asked) = (application.no, consent.asked);
+        let owner = Owner { user, application: application_no, account, external_id, asked, ended_at: None };
         let (mut links, mut ids, mut regranted) = (Vec::new(), Vec::new(), Vec::new());
         for ((offer, vin), known) in offers.iter().zip(vins).zip(known) {
             if let Some(KnownVehicle { no, id, connected: true }) = known {
@@ -141,7 +155,7 @@ impl App {
         }
         self.keep_capacities(&consent, &offers, user).await?;
         self.health.wake_sweeper();
-        Ok((user, ids))
+        Ok(Some((user, ids)))
     }
 
     async fn source(self: &Arc<Self>, offer: &Offer) -> Result<SourceRef, AppError> {

@@ -24,9 +24,11 @@ use domain::{
         AuthorizeRequest, ConnectError, Outcome, Permission, PermissionSet, authorize,
         authorize::{Answer, Destination, Door, ExternalId, Mode, PageProblem, Refused, claimed_application},
         consent::{self, ChoiceRefused, Earlier},
+        country::Country,
         outcome::{End, Told, end, end_refused},
     },
     ids::{UserId, VehicleId},
+    time::Timestamp,
     vehicle::Region,
 };
 use store::{Owner, VehicleRow};
@@ -36,7 +38,11 @@ use zeroize::Zeroizing;
 use crate::{
     App, AppError, Find, What,
     ports::{AccountCar, AccountRefused, BrandAccount, CarCommand, Factor, SignIn},
-    usecases::{connect::linking::Consent, token, tokens::NewCode},
+    usecases::{
+        connect::linking::{Consent, has_ended_since},
+        token,
+        tokens::NewCode,
+    },
 };
 
 pub use access::Access;
@@ -140,17 +146,19 @@ pub struct SimulatedLogin {
 const SIMULATOR_HOST: &str = "@simulator.milepost";
 
 impl App {
-    /// Judges what an application sends an owner with, and begins a visit.
+    /// Judges what an application sends an owner with, and begins a visit. The languages are those that the browser says
+    /// it prefers; where nobody has said where the owner is, they do.
     pub async fn begin_visit(
         &self,
         door: Door,
         query: &str,
         cookie: Option<&str>,
         language: &str,
+        accept_language: &str,
     ) -> Result<Begun, NotBegun> {
         let id = claimed_application(query).map_err(NotBegun::OnPage)?;
         let application = self.registry.application_by_id(id).ok_or(NotBegun::OnPage(PageProblem::Client))?;
-        let request = authorize(door, query, &application.application.redirect_uris)
+        let request = authorize(door, query, &self.terms(&application))
             .map_err(|refused| self.not_begun(&application.application.name, refused))?;
         let cookie = match visit::known_cookie(cookie) {
             Some(cookie) => cookie.to_owned(),
@@ -158,7 +166,8 @@ impl App {
         };
         let mut so_far =
             SoFar::begin(door, query, &cookie, language, self.now() + visit::LIFE * self.settings.pace);
-        so_far.country = request.country.map_or(so_far.country, |country| country.code.to_owned());
+        let country = request.country.or_else(|| Country::of_languages(accept_language));
+        so_far.country = country.map_or(so_far.country, |country| country.code.to_owned());
         let visit = Visit { request, application, so_far };
         let sealed = self.sealed_visit(id, &visit.so_far).await.map_err(NotBegun::App)?;
         Ok(Begun { visit, sealed, cookie })
@@ -284,6 +293,7 @@ impl App {
                 self.accounts.sign_in(&attempt).await.map(|signed_in| Account {
                     ticket: signed_in.ticket,
                     car: None,
+                    signed_in_at: Some(self.now().as_micros()),
                     digits: match signed_in.factor {
                         None => 0,
                         Some(Factor::Code(digits) | Factor::Pin(digits)) => digits,
@@ -446,16 +456,18 @@ impl App {
             asked: visit.request.asked,
             capacities: &visit.so_far.capacities,
             car: visit.so_far.account.as_ref().and_then(Account::car),
+            signed_in_at: visit.signed_in_at(),
         };
         let specs: Vec<_> = offers.iter().map(|offer| offer.car.spec.clone()).collect();
         let wants_key = offers.iter().any(|offer| offer.car.needs_virtual_key);
         match self.link_consent(consent, offers).await {
-            Ok((user, vehicles)) => {
+            Ok(Some((user, vehicles))) => {
                 for spec in specs {
                     self.restore(&visit, &spec).await?;
                 }
                 self.given(visit, user, vehicles, wants_key).await
             }
+            Ok(None) => self.sign_in_again(visit).await,
             Err(AppError::Plan(message)) => self.trouble(visit, TroubleKind::PlanLimit, &message).await,
             Err(error) => Err(error),
         }
@@ -482,6 +494,10 @@ impl App {
     pub async fn leave_key(&self, mut visit: Visit) -> Result<Motion, AppError> {
         let key = visit.virtual_key_url();
         let Some(given) = visit.so_far.given.take() else { return self.skipped(visit).await };
+        let owner = self.store.owner(given.user()).await?;
+        if has_ended_since(owner.as_ref(), visit.signed_in_at()) {
+            return self.sign_in_again(visit).await;
+        }
         let mut vehicles = given.vehicles();
         let mut numbers = self.store.vehicle_numbers(vehicles.clone()).await?.into_iter();
         vehicles.retain(|_| numbers.next().flatten().is_some());
@@ -489,6 +505,12 @@ impl App {
             true => self.skipped(visit).await,
             false => self.give(visit, given.user(), vehicles, key).await,
         }
+    }
+
+    /// To the brand's login: who has signed in is believed no more.
+    async fn sign_in_again(&self, mut visit: Visit) -> Result<Motion, AppError> {
+        visit.so_far.account = None;
+        self.go(visit, Screen::SignIn).await
     }
 
     /// Sends the owner back with what the application has been given.
@@ -702,6 +724,7 @@ impl App {
         Ok(fits.then(|| Account {
             ticket: vec![],
             car: Some(id.0.into_bytes().into()),
+            signed_in_at: Some(self.now().as_micros()),
             digits: 0,
             pin: false,
         }))
@@ -939,6 +962,11 @@ fn is_of_the_simulator(vin: &str) -> bool {
 }
 
 impl Visit {
+    /// When the owner signed in to the account that the visit is about.
+    fn signed_in_at(&self) -> Option<Timestamp> {
+        self.so_far.account.as_ref()?.signed_in_at.map(Timestamp::from_micros)
+    }
+
     /// What the page says that ends the visit without a redirect.
     pub fn ended(&self) -> Option<Ended> {
         let application = self.application.application.name.clone();

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use domain::{
     connect::{
         AuthorizeRequest, ConnectError, authorize,
-        authorize::Door,
+        authorize::{Door, Terms},
         country::{Country, USUAL_COUNTRY},
     },
     errors::ErrorCode,
@@ -120,6 +120,9 @@ pub(super) struct Account {
     /// Whether the owner has chosen it, rather than got it from the brand.
     #[n(3)]
     pub(super) pin: bool,
+    /// When its owner signed in, in microseconds.
+    #[n(4)]
+    pub(super) signed_in_at: Option<i64>,
 }
 
 impl Account {
@@ -381,6 +384,16 @@ impl App {
         Ok(hex::encode([of.0.as_bytes().as_slice(), &sealed].concat()))
     }
 
+    /// What the requests of an application are held against.
+    pub(super) fn terms<'a>(&self, application: &'a ApplicationEntry) -> Terms<'a> {
+        let application = &application.application;
+        Terms {
+            registered: &application.redirect_uris,
+            usual: application.connect,
+            simulated: self.settings.connect.simulated,
+        }
+    }
+
     /// Opens a visit for the browser that it was begun in.
     ///
     /// # Errors
@@ -402,8 +415,8 @@ impl App {
             return Err(VisitRefused::Over);
         }
         let door = Door::from_number(so_far.door).ok_or(VisitRefused::Unknown)?;
-        let registered = &application.application.redirect_uris;
-        let request = authorize(door, &so_far.query, registered).map_err(|_| VisitRefused::Unknown)?;
+        let request =
+            authorize(door, &so_far.query, &self.terms(&application)).map_err(|_| VisitRefused::Unknown)?;
         Ok(Visit { request, application, so_far })
     }
 }

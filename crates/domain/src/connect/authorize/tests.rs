@@ -12,8 +12,13 @@ fn registered() -> Vec<String> {
     [REDIRECT, "http://localhost:8000/callback", "sc0190a8c8://back"].map(String::from).into()
 }
 
+/// Nothing set, and cars of the simulator.
+fn terms(registered: &[String]) -> Terms<'_> {
+    Terms { registered, usual: Defaults::default(), simulated: true }
+}
+
 fn ask(query: &str) -> Result<AuthorizeRequest, Refused> {
-    authorize(Door::Authorize, query, &registered())
+    authorize(Door::Authorize, query, &terms(&registered()))
 }
 
 /// A good request with more parameters.
@@ -174,7 +179,7 @@ fn before_the_application_is_known_nothing_goes_anywhere() {
     on_page(&format!("client_id={ID}&state=%ff"), PageProblem::Malformed);
     on_page(&format!("client_id={ID}&state={}", "a".repeat(9_000)), PageProblem::TooLong);
     on_page(&format!("client_id={ID}{}", "&a=1".repeat(70)), PageProblem::TooLong);
-    let nowhere = authorize(Door::Authorize, &format!("client_id={ID}&response_type=code"), &[]);
+    let nowhere = authorize(Door::Authorize, &format!("client_id={ID}&response_type=code"), &terms(&[]));
     assert_eq!(nowhere, Err(Refused::OnPage(PageProblem::NoRedirectUri)));
 }
 
@@ -204,19 +209,24 @@ fn a_page_of_ours_tells_only_a_window_of_the_application() {
     let query =
         |origin: &str| form::write([("client_id", ID), ("response_type", "none"), ("app_origin", origin)]);
     let at_loopback = ["http://127.0.0.1:8000/callback".to_owned()];
-    let hosted_there = |origin: &str| authorize(Door::Authorize, &query(origin), &at_loopback).is_ok();
+    let hosted_there =
+        |origin: &str| authorize(Door::Authorize, &query(origin), &terms(&at_loopback)).is_ok();
     assert!(hosted_there("http://127.0.0.1:3000") && !hosted_there("http://localhost:8000"));
     let alone = ask(&format!("client_id={ID}&response_type=none")).unwrap();
     assert_eq!(alone.to, Destination::Hosted { opener: None });
     let sdk = ["https://javascript-sdk.smartcar.com/v2/redirect?app_origin=https://shop.example".to_owned()];
     let query =
         form::write([("client_id", ID), ("response_type", "none"), ("app_origin", "https://shop.example")]);
-    assert_eq!(authorize(Door::Authorize, &query, &sdk).unwrap().to, to("https://shop.example").unwrap());
+    assert_eq!(
+        authorize(Door::Authorize, &query, &terms(&sdk)).unwrap().to,
+        to("https://shop.example").unwrap()
+    );
 }
 
 #[test]
 fn the_owners_own_page_asks_for_nothing_and_returns_nowhere() {
-    let ask = |query: &str| authorize(Door::Access, &format!("client_id={ID}&{query}"), &registered());
+    let ask =
+        |query: &str| authorize(Door::Access, &format!("client_id={ID}&{query}"), &terms(&registered()));
     let evil =
         "response_type=code&redirect_uri=https%3A%2F%2Fevil.example&app_origin=https%3A%2F%2Fevil.example";
     for query in ["", "mode=test", &format!("{evil}&scope=read_vin&vehicle_id={ID}")] {
@@ -233,8 +243,9 @@ fn the_owners_own_page_asks_for_nothing_and_returns_nowhere() {
 
 #[test]
 fn a_vehicle_is_named_where_the_door_is_about_one() {
-    let ask =
-        |query: &str| authorize(Door::Reauthenticate, &format!("client_id={ID}&{query}"), &registered());
+    let ask = |query: &str| {
+        authorize(Door::Reauthenticate, &format!("client_id={ID}&{query}"), &terms(&registered()))
+    };
     let request = ask(&format!("response_type=vehicle_id&vehicle_id={ID}&state=s")).unwrap();
     assert_eq!(
         (request.answer, request.vehicle.map(|id| id.to_string())),
@@ -435,5 +446,45 @@ proptest! {
     fn a_state_comes_back_as_it_was(state in "\\PC{1,200}") {
         let query = form::write([("client_id", ID), ("response_type", "code"), ("state", &state)]);
         prop_assert_eq!(ask(&query).unwrap().state, Some(state));
+    }
+}
+
+#[test]
+fn what_a_request_leaves_open_is_what_the_application_has_set() {
+    let permissions = Wanted::of_words(["required:read_vin", "control_charge"]).ok();
+    let usual = Defaults { permissions, country: Country::find("DE") };
+    let with = |more: &str| {
+        let query = format!("client_id={ID}&response_type=code&{more}");
+        authorize(Door::Authorize, &query, &Terms { usual, ..terms(&registered()) }).unwrap()
+    };
+    let code = |request: &AuthorizeRequest| request.country.map(|country| country.code);
+    let open = with("");
+    assert_eq!((open.asked, open.required), (set(&["read_vin", "control_charge"]), set(&["read_vin"])));
+    assert_eq!(code(&open), Some("DE"));
+    let said = with("scope=read_odometer&flags=country:FR");
+    assert_eq!((said.asked, said.required), (set(&["read_odometer"]), set(&[])));
+    assert_eq!(code(&said), Some("FR"));
+    assert_eq!(code(&with("flags=country:XX")), Some("DE"));
+    let half = Defaults { permissions: None, ..usual };
+    let query = format!("client_id={ID}&response_type=code");
+    let half = authorize(Door::Authorize, &query, &Terms { usual: half, ..terms(&registered()) }).unwrap();
+    assert_eq!(half.asked, USUAL_PERMISSIONS);
+}
+
+#[test]
+fn a_server_without_simulated_cars_refuses_their_modes() {
+    let with = |door, mode: &str| {
+        let query = format!("client_id={ID}&response_type=code{mode}");
+        authorize(door, &query, &Terms { simulated: false, ..terms(&registered()) })
+    };
+    for mode in ["&mode=test", "&mode=simulated"] {
+        for door in [Door::Authorize, Door::Access] {
+            let Err(Refused::Return(returned)) = with(door, mode) else { panic!("{mode} at {door:?}") };
+            assert_eq!(returned.error, ConnectError::InvalidRequest);
+            assert_eq!(returned.description, "mode is live, for this server connects no simulated cars");
+        }
+    }
+    for mode in ["", "&mode=live"] {
+        assert_eq!(with(Door::Authorize, mode).unwrap().mode, Mode::Live);
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use app::{App, LinkRequest, NewWebhookRequest};
 use domain::{
     cadence::Cadence,
-    connect::PermissionSet,
+    connect::{PermissionSet, defaults::Defaults},
     ids::{ApplicationId, UserId, VehicleId, WebhookId},
     signal::{Endpoint, Powertrain},
     time::Timestamp,
@@ -108,7 +108,7 @@ pub(super) async fn prepare(running: &Running, config: Config) -> Result<(Stage,
 /// Makes an application and a verified webhook of any kind to the receiver.
 pub(super) async fn prepare_with(running: &Running, config: Config, plan: Plan) -> Result<(Stage, Counter)> {
     let app = &running.app;
-    let created = app.create_application("Benchmark", vec![], "open").await?;
+    let created = app.create_application("Benchmark", vec![], "open", Defaults::default()).await?;
     let token = created.entry.management_token.to_string();
     let counter = Counter::start(&token).await?;
     let request = NewWebhookRequest {

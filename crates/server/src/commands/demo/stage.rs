@@ -9,7 +9,7 @@ use app::{
 };
 use domain::{
     cadence::Cadence,
-    connect::PermissionSet,
+    connect::{PermissionSet, defaults::Defaults},
     ids::{ApplicationId, VehicleId, WebhookId},
     signal::{
         BATTERY_RANGE, DOORS, Endpoint, IS_CABLE_CONNECTED, IS_CHARGING, LOCATION, ODOMETER, STATE_OF_CHARGE,
@@ -207,7 +207,10 @@ impl<'a> Stage<'a> {
     async fn application(&self) -> Result<(ApplicationId, Door)> {
         // Nobody is led there: owners of the demo hand their code over at once.
         let redirect_uri = "http://localhost/linked".to_owned();
-        let created = self.app.create_application("Demo fleet", vec![redirect_uri.clone()], "open").await?;
+        let created = self
+            .app
+            .create_application("Demo fleet", vec![redirect_uri.clone()], "open", Defaults::default())
+            .await?;
         self.receiver.set_secrets_everywhere(&[created.entry.management_token.as_str()]);
         let id = created.entry.application.id;
         self.note(&format!("made      application {id}"));

@@ -181,7 +181,7 @@ mod tests {
     use crate::{commands::bench::config, machine::MachineClock, wiring};
     use app::ports::CarRequest;
     use domain::{
-        connect::PermissionSet,
+        connect::{PermissionSet, defaults::Defaults},
         signal::{ODOMETER, STATE_OF_CHARGE, Value as Known},
     };
     use lab::{Behaviour, Receiver};
@@ -228,7 +228,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder.path().join("data")).unwrap();
         let server = wiring::start(&config, Arc::new(MachineClock::wall()), None).await.unwrap();
-        let application = server.app.create_application("Fleet", vec![], "open").await.unwrap();
+        let application =
+            server.app.create_application("Fleet", vec![], "open", Defaults::default()).await.unwrap();
         let application = application.entry.application.id;
         let request = CarRequest {
             make: "TESLA".into(),

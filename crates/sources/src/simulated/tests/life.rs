@@ -566,3 +566,76 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_stages_of_a_profile_are_what_the_car_does_from_each_of_their_beginnings_on() {
+    for (seed, profile) in (0..20).flat_map(|seed| Profile::ALL.map(|profile| (seed, profile))) {
+        let car = ford(seed).change(profile, NOON).unwrap();
+        // On the first day, and on a later one.
+        for now in [NOON, NOON + hours(80)] {
+            let stages = car.stages(now);
+            assert!((1..200).contains(&stages.len()), "{}", stages.len());
+            assert!(
+                stages.is_sorted_by(|one, next| one.begins < next.begins),
+                "{profile:?} {seed}: {stages:?}"
+            );
+            assert_eq!(stages.iter().filter(|stage| stage.is_now).count(), 1, "{profile:?} {seed}");
+            for (place, stage) in stages.iter().enumerate() {
+                let there = |begins| car.clone().jump(begins, now).doing(now);
+                assert_eq!(there(stage.begins), stage.activity, "{profile:?} {seed} {place}");
+                if let Some(next) = stages.get(place + 1) {
+                    let end = next.begins - Duration::from_micros(1);
+                    assert_eq!(there(end), stage.activity, "{profile:?} {seed} {place}");
+                }
+            }
+            let present = stages.iter().find(|stage| stage.is_now).unwrap();
+            assert_eq!(present.activity, car.doing(now), "{profile:?} {seed}");
+        }
+    }
+}
+
+#[test]
+fn charging_and_what_follows_it_are_stages_of_their_own() {
+    let words = |profile, seed| -> Vec<&str> {
+        let car = ford(seed).change(profile, NOON).unwrap();
+        car.stages(NOON).iter().map(|stage| stage.activity).collect()
+    };
+    let of_seeds = |profile, wanted: &str| {
+        (0..50).map(|seed| words(profile, seed)).find(|words| words.contains(&wanted))
+    };
+    let charged = of_seeds(Profile::Charging, "charged").unwrap();
+    assert_eq!(
+        charged,
+        [
+            "charging",
+            "charged",
+            "boarding",
+            "driving",
+            "alighting",
+            "stopped",
+            "boarding",
+            "driving",
+            "alighting",
+            "parked"
+        ]
+    );
+    let interrupted = of_seeds(Profile::Charging, "interrupted").unwrap();
+    assert_eq!(interrupted[..3], ["charging", "interrupted", "boarding"]);
+    assert_eq!(words(Profile::Parked, 1), ["parked"]);
+    let day = words(Profile::Day, 1);
+    assert_eq!(day.iter().filter(|&&word| word == "charging").count(), 2, "{day:?}");
+    assert_eq!((day[0], day.iter().filter(|&&word| word == "driving").count()), ("parked", 4), "{day:?}");
+}
+
+#[test]
+fn a_jump_to_the_charging_stage_makes_the_next_read_say_charging() {
+    let car = ford(1);
+    assert_ne!(text(&car, signal::CHARGING_STATUS, NOON), "CHARGING");
+    let stages = car.stages(NOON);
+    let charging = stages.iter().find(|stage| stage.activity == "charging").unwrap();
+    let there = car.jump(charging.begins, NOON);
+    assert_eq!((doing(&there, NOON), there.doing(NOON)), ("charging", "charging"));
+    let charged = stages.iter().find(|stage| ["charged", "interrupted"].contains(&stage.activity)).unwrap();
+    let after = there.jump(charged.begins, NOON);
+    assert_eq!(doing(&after, NOON), charged.activity);
+}

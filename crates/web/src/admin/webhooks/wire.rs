@@ -2,7 +2,7 @@
 
 use app::{EditWebhook, NewWebhookRequest, ProbeResult, WebhookView};
 use domain::{ids::ApplicationId, webhook};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     problem::ApiError,
-    wire::{Id, Moment},
+    wire::{Id, Moment, some},
 };
 
 /// A webhook.
@@ -138,11 +138,6 @@ bodies! {
         name: Option<String>,
         callback_uri: Option<String>,
     }
-}
-
-/// A member that was given, be it null.
-fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 /// Which test to send.

@@ -305,3 +305,75 @@ async fn the_grant_screen_and_the_last_page_lead_to_it() {
     owner.is_at("done");
     assert!(owner.shown.body.contains(&link), "{}", owner.shown.body);
 }
+
+#[tokio::test]
+async fn a_visit_from_before_the_end_of_an_access_grants_nothing_until_its_owner_signs_in_again() {
+    let server = Server::new().await;
+    let client = application(&server).await;
+    let car = connected(&server, &client, "jo@x.example").await;
+    // A visit that was used, and one that was not, at the screen where the owner agrees.
+    let visit = || async {
+        let more = "scope=read_odometer+control_charge&approval_prompt=force";
+        let owner = Visitor::of(&server, client.clone()).in_test_mode(more).await;
+        owner.signed_in("CHEVROLET", "jo@x.example").await
+    };
+    let grants = [("vehicle", "0"), ("permission", "read_odometer")];
+    let (mut used, mut unused) = (visit().await, visit().await);
+    let at = used.path.clone();
+    used.approve(&grants).await;
+    used.send_to(&at).await;
+    server.clock.pass(Duration::from_secs(1));
+    looking(&server, &client, "jo@x.example").await.must("vehicles", &[("vehicle", &car)]).await;
+    assert_eq!(ids(&server).await, BTreeSet::new());
+    server.clock.pass(Duration::from_secs(1));
+    for old in [&mut used, &mut unused] {
+        old.is_at("permissions");
+        old.must("permissions", &[&[("action", "approve")], &grants[..]].concat()).await;
+        old.is_at("sign-in");
+        assert_eq!(ids(&server).await, BTreeSet::new(), "nothing was granted");
+        old.must("permissions", &[&[("action", "approve")], &grants[..]].concat()).await;
+        assert_eq!(ids(&server).await, BTreeSet::new(), "and nobody is signed in any more");
+    }
+    used.send_to(&at.replace("permissions", "sign-in")).await;
+    used.must("sign-in", &[("username", "jo@x.example"), ("password", "secret")]).await;
+    used.approve(&grants).await;
+    assert_eq!(ids(&server).await, BTreeSet::from([car]));
+}
+
+#[tokio::test]
+async fn the_page_about_a_key_from_before_the_end_of_an_access_gives_nothing() {
+    let server = Server::new().await;
+    let client = application(&server).await;
+    let grants = [("action", "approve"), ("vehicle", "0"), ("permission", "read_vin")];
+    let visit = async || {
+        let more = "scope=read_vin&approval_prompt=force";
+        let owner = Visitor::of(&server, client.clone()).in_test_mode(more).await;
+        let mut owner = owner.signed_in("TESLA", "keyless@x.example").await;
+        owner.must("permissions", &grants).await;
+        owner.is_at("key");
+        owner
+    };
+    let mut old = visit().await;
+    let car = ids(&server).await.into_iter().next().unwrap();
+    server.clock.pass(Duration::from_secs(1));
+    let mut owner = at_the_door(&server, &client).await.signed_in("TESLA", "keyless@x.example").await;
+    owner.must("vehicles", &[("vehicle", &car)]).await;
+    server.clock.pass(Duration::from_secs(1));
+    let mut new = visit().await;
+    old.must("key", &[]).await;
+    old.is_at("sign-in");
+    assert!(new.submit("key", &[]).await.expect("it leads away").contains("code="));
+}
+
+#[tokio::test]
+async fn the_end_of_an_access_concerns_the_visits_of_its_owner_alone() {
+    let server = Server::new().await;
+    let client = application(&server).await;
+    let car = connected(&server, &client, "jo@x.example").await;
+    let other = Visitor::of(&server, client.clone()).in_test_mode("scope=read_vin").await;
+    let mut other = other.signed_in("CHEVROLET", "al@x.example").await;
+    server.clock.pass(Duration::from_secs(1));
+    looking(&server, &client, "jo@x.example").await.must("vehicles", &[("vehicle", &car)]).await;
+    other.approve(&[("vehicle", "0"), ("permission", "read_vin")]).await;
+    assert_eq!(ids(&server).await.len(), 1);
+}
