@@ -379,6 +379,8 @@ pub struct AccountCar {
     pub capacities_wh: Vec<u32>,
     /// What can be had of it.
     pub supported: PermissionSet,
+    /// Whether it answers nobody until its owner has added a virtual key to it.
+    pub needs_virtual_key: bool,
     /// Which source reads it.
     pub kind: u8,
     /// What that source needs to find it, from now on.

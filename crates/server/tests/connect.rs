@@ -14,6 +14,7 @@ use disk::{Disk, SMALL};
 use hyper::Method;
 use lab::client::HttpClient;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A server with an application whose owners return to a page of the browser's own machine.
 struct Scene {
@@ -117,11 +118,13 @@ async fn the_result_stands_in_the_location_even_where_nobody_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mobile_application_is_called_by_its_own_scheme() {
+async fn an_owner_gets_wherever_the_callback_leads_on_to() {
     let scene = Scene::new().await;
     let browser = Browser::start(Looks::default()).await;
-    let scheme = format!("sc{}", scene.client);
-    let uris = json!({"redirectUris": [format!("{scheme}://connected")]});
+    // Three origins: the server's, the callback's, and the one that the callback sends the owner on to.
+    let landing = scene.server.url.replace("127.0.0.1", "localhost") + "/landing";
+    let callback = callback_that_leads_on(&landing).await;
+    let uris = json!({"redirectUris": [callback]});
     let path = format!("/applications/{}", scene.client);
     assert_eq!(scene.server.admin(Method::PATCH, &path, &uris).await.status, 200);
     browser.go(&scene.url("make=FORD")).await;
@@ -130,10 +133,27 @@ async fn a_mobile_application_is_called_by_its_own_scheme() {
     browser.write("input#password", "secret").await;
     browser.click("button#sign-in-button").await;
     browser.click("button#approval-button").await;
-    // No program of this machine has the scheme, so the browser stays where it is; what counts is that it does not refuse.
-    assert!(eventually(PATIENCE, async || scene.vehicles().await.len() == 1).await);
-    assert_eq!(browser.console().await, Vec::<String>::new());
+    browser.led_to(&landing).await;
+    assert_eq!(scene.vehicles().await.len(), 1);
     scene.end(vec![browser]).await;
+}
+
+/// The callback of an application that takes the result and sends the owner on.
+async fn callback_that_leads_on(to: &str) -> String {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let callback = format!("http://{}/callback", listener.local_addr().unwrap());
+    let answer =
+        format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            // The request fits into one packet; a browser may also open connections that it does not use.
+            let mut request = [0; 16_384];
+            if connection.read(&mut request).await.is_ok_and(|read| read > 0) {
+                let _ = connection.write_all(answer.as_bytes()).await;
+            }
+        }
+    });
+    callback
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -435,6 +455,43 @@ async fn back_and_reload_lead_nowhere_bad() {
     scene.end(vec![browser]).await;
 }
 
+/// The login of an owner whose Tesla has no virtual key yet.
+const KEYLESS: &str = "CONNECTED_SERVICES_ACCOUNT.VIRTUAL_KEY_REQUIRED@smartcar.com";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_adds_the_key_beside_the_visit_and_goes_on() {
+    let scene = Scene::new().await;
+    let browser = Browser::start(Looks::default()).await;
+    let key = "https://www.tesla.com/_ak/127.0.0.1";
+    browser.go(&scene.url("make=TESLA&scope=read_vin")).await;
+    browser.click("button#continue-button").await;
+    browser.write("input#username", KEYLESS).await;
+    browser.write("input#password", "secret").await;
+    browser.click("button#sign-in-button").await;
+    browser.click("button#approval-button").await;
+    browser.led_to("/connect/key").await;
+    let visit = browser.window().await;
+    browser.click("a#key-link").await;
+    browser.switch_to_other_than(&visit).await;
+    browser.led_to(key).await;
+    browser.switch_to(&visit).await;
+    browser.click("button#finish-button").await;
+    let told = scene.told(&browser.led_to("/back?").await);
+    assert_eq!((told["code"].len(), told["virtual_key_url"].as_str()), (36, key));
+    assert_eq!(told["user_id"], text(&scene.vehicles().await[0], "userId"));
+
+    // At another brand there is no such key, and the owner is led straight back.
+    browser.go(&scene.url("make=FORD&scope=read_vin")).await;
+    browser.click("button#continue-button").await;
+    browser.write("input#username", KEYLESS).await;
+    browser.write("input#password", "secret").await;
+    browser.click("button#sign-in-button").await;
+    browser.click("button#approval-button").await;
+    let told = scene.told(&browser.led_to("/back?").await);
+    assert_eq!((told["code"].len(), told.get("virtual_key_url")), (36, None));
+    scene.end(vec![browser]).await;
+}
+
 /// Every screen, in the order of a visit, with what leads to it.
 async fn each_screen(scene: &Scene, browser: &Browser, mut see: impl AsyncFnMut(&str)) {
     let sign_in = async |username: &str| {
@@ -466,6 +523,13 @@ async fn each_screen(scene: &Scene, browser: &Browser, mut see: impl AsyncFnMut(
     browser.shows(".note").await;
     see("code").await;
 
+    browser.go(&scene.url("make=TESLA&scope=read_vin")).await;
+    browser.click("button#continue-button").await;
+    sign_in(KEYLESS).await;
+    browser.click("button#approval-button").await;
+    browser.led_to("/connect/key").await;
+    see("virtual key").await;
+
     browser.go(&scene.url("make=AUDI")).await;
     browser.click("button#continue-button").await;
     sign_in("smartcar@vehicle-incompatible.com").await;
@@ -488,8 +552,21 @@ async fn each_screen(scene: &Scene, browser: &Browser, mut see: impl AsyncFnMut(
     browser.click("button#continue-button").await;
     sign_in("jo@example.com").await;
     browser.click("button#approval-button").await;
-    browser.led_to("/connect/done").await;
+    let done = browser.led_to("/connect/done").await;
     see("done").await;
+
+    browser
+        .go(&format!(
+            "{}/oauth/authorize?client_id={client}&response_type=none&mode=test&make=FORD",
+            server.url
+        ))
+        .await;
+    browser.click("button#continue-button").await;
+    browser.click("button[value=cancel]").await;
+    browser.led_to("/connect/done").await;
+    browser.click("summary").await;
+    see("done without success").await;
+    browser.go(&done).await;
 
     browser.click(".hint a").await;
     browser.led_to("/connect/access").await;
@@ -518,7 +595,7 @@ async fn every_screen_can_be_used_by_everybody_in_both_colours_and_says_nothing_
         seen += 1;
     })
     .await;
-    assert_eq!(seen, 12);
+    assert_eq!(seen, 14);
     // Pages that refuse answer 400, which a browser notes; they are looked at like the others.
     browser.go(&format!("{}/oauth/authorize?client_id=x", scene.server.url)).await;
     assert_eq!(browser.barriers().await, Vec::<String>::new());

@@ -86,6 +86,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Taken<S> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "deadlines of sockets follow the time of the runtime")]
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};

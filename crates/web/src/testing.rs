@@ -282,7 +282,8 @@ impl Simulator for Cars {
 /// The number of the car that the operator of a test has made.
 const MADE_VIN: &str = "0MPMADE0000000001";
 
-/// Owners whose names say what comes of them; everybody else has a car, or as many as the name begins with.
+/// Owners whose names say what comes of them; everybody else has a car, or as many as the name begins with. The twin of
+/// somebody has the same cars in an account of their own.
 #[async_trait]
 impl BrandAccounts for Cars {
     fn brands(&self, mode: authorize::Mode, _: Region) -> Vec<String> {
@@ -326,11 +327,17 @@ impl BrandAccounts for Cars {
         let [make, name, wanted] = parts[..] else { panic!("{text}") };
         let count = name.split('-').next().and_then(|count| count.parse().ok()).unwrap_or(1);
         let number = |place: u32| {
-            let hash = hex(&Sha256::digest(format!("{make}{name}{place}")));
+            let driver = name.strip_prefix("twin-of-").unwrap_or(name);
+            let hash = hex(&Sha256::digest(format!("{make}{driver}{place}")));
             format!("0MP{}", hash[..14].to_uppercase())
         };
         let vin = |place| if wanted.is_empty() { number(place) } else { wanted.to_owned() };
-        let cars = (0..count).map(|place| account_car(make, &vin(place))).collect();
+        let car = |place: u32| AccountCar {
+            // The last one has none yet.
+            needs_virtual_key: name.contains("keyless") && place + 1 == count,
+            ..account_car(make, &vin(place))
+        };
+        let cars = (0..count).map(car).collect();
         Ok(BrandAccount { identity: format!("{make}:{name}"), cars })
     }
 
@@ -356,6 +363,7 @@ fn account_car(make: &str, vin: &str) -> AccountCar {
         region: Region::UnitedStates,
         capacities_wh: if make == "NISSAN" { vec![24_000, 40_500] } else { vec![] },
         supported: PermissionSet::ALL.without(Permission::ReadFuel),
+        needs_virtual_key: false,
         kind: 1,
         spec: format!("{make}|{vin}").into_bytes(),
     }

@@ -12,6 +12,7 @@ use super::{
     country::Country,
     defaults::{Defaults, Wanted},
     form,
+    redirect::{LOOPBACK, is_port},
 };
 use crate::ids::{ApplicationId, VehicleId};
 
@@ -106,6 +107,17 @@ pub enum ExternalId {
     Set(String),
 }
 
+impl ExternalId {
+    /// Whether it changes nothing of what is known of an owner.
+    pub fn is_known(&self, known: Option<&str>) -> bool {
+        match self {
+            Self::Keep => true,
+            Self::Clear => known.is_none(),
+            Self::Set(id) => known == Some(id),
+        }
+    }
+}
+
 /// A request that may go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorizeRequest {
@@ -139,14 +151,23 @@ pub struct AuthorizeRequest {
     pub country: Option<Country>,
     /// The application's own id of the owner.
     pub external_id: ExternalId,
-    /// Whether the application's id of the owner is returned: the older parameter for it never was.
-    pub returns_external_id: bool,
     /// SHA-256 of what will be presented with the code, in base64url.
     pub challenge: Option<String>,
     /// The vehicle that the visit is about, for the doors that are about one.
     pub vehicle: Option<VehicleId>,
     /// What proves that the link to the battery page came from us.
     pub token: Option<String>,
+}
+
+impl AuthorizeRequest {
+    /// Whether the application is told its own id of the owner. A redirect always does; a page of ours only if the request
+    /// spoke of it.
+    pub fn returns_external_id(&self) -> bool {
+        match self.to {
+            Destination::Redirect(_) => true,
+            Destination::Hosted { .. } => self.external_id != ExternalId::Keep,
+        }
+    }
 }
 
 /// Why a request stops at a page of ours.
@@ -276,7 +297,6 @@ pub fn authorize(door: Door, query: &str, terms: &Terms<'_>) -> Result<Authorize
         vin: None,
         country: terms.usual.country,
         external_id: ExternalId::Keep,
-        returns_external_id: true,
         challenge: None,
         vehicle: None,
         token: None,
@@ -310,7 +330,8 @@ fn fill(request: &mut AuthorizeRequest, parameters: &Parameters, terms: &Terms<'
     let get = |name| parameters.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     bounded("state", get("state"), MOST_STATE)?;
     request.answer = answer(request.door, get("response_type"))?;
-    (request.external_id, request.returns_external_id) = external_id(get("external_id"), get("user"))?;
+    // `user`, the older name of an owner, is for statistics alone: it is neither kept nor returned.
+    request.external_id = external_id(get("external_id"))?;
     match request.door {
         Door::Authorize => what_is_asked(request, terms, get),
         Door::Reauthenticate | Door::Capacity => {
@@ -396,18 +417,13 @@ fn answer(door: Door, response_type: Option<&str>) -> Result<Answer, Wrong> {
     }
 }
 
-/// The newer parameter wins over the older one.
-fn external_id(newer: Option<&str>, older: Option<&str>) -> Result<(ExternalId, bool), Wrong> {
-    let name = if newer.is_some() { "external_id" } else { "user" };
-    let id = match bounded(name, newer.or(older), MOST_EXTERNAL_ID)? {
-        None => ExternalId::Keep,
-        Some("null") => ExternalId::Clear,
-        Some(id) if id.chars().any(char::is_control) => {
-            return Err(invalid(format!("{name} has a control character")));
-        }
-        Some(id) => ExternalId::Set(id.to_owned()),
-    };
-    Ok((id, newer.is_some() || older.is_none()))
+fn external_id(id: Option<&str>) -> Result<ExternalId, Wrong> {
+    match bounded("external_id", id, MOST_EXTERNAL_ID)? {
+        None => Ok(ExternalId::Keep),
+        Some("null") => Ok(ExternalId::Clear),
+        Some(id) if id.chars().any(char::is_control) => Err(invalid("external_id has a control character")),
+        Some(id) => Ok(ExternalId::Set(id.to_owned())),
+    }
 }
 
 /// The permissions of a scope.
@@ -482,19 +498,19 @@ pub fn is_registered(uri: &str, registered: &str) -> bool {
         }
 }
 
-/// What a local URI has behind its port.
-fn local(uri: &str) -> Option<&str> {
-    let rest = uri.strip_prefix("http://localhost")?;
+/// The host of a local URI, and what it has behind its port.
+fn local(uri: &str) -> Option<(&str, &str)> {
+    let behind = uri.strip_prefix("http://")?;
+    let (host, rest) = LOOPBACK.iter().find_map(|host| Some((*host, behind.strip_prefix(host)?)))?;
     let rest = match rest.strip_prefix(':') {
         None => rest,
         Some(rest) => {
             let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
             let (port, rest) = rest.split_at(digits);
-            let is_port = !port.starts_with('0') && port.parse::<u16>().is_ok();
-            is_port.then_some(rest)?
+            is_port(port).then_some(rest)?
         }
     };
-    (rest.is_empty() || rest.starts_with(['/', '?'])).then_some(rest)
+    (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((host, rest))
 }
 
 /// Whether an origin is that of a registered URI, or the one that a registered page of the browser SDK works for.
@@ -506,12 +522,13 @@ fn belongs_to(origin: &str, registered: &str) -> bool {
         let pairs = form::read(query).unwrap_or_default();
         pairs.iter().any(|(name, value)| name == "app_origin" && value == origin)
     });
-    let local_origin = |uri| local(uri).is_some();
-    works_for || origin_of(registered) == Some(origin) || (local_origin(origin) && local_origin(registered))
+    let local_host = |uri| local(uri).map(|(host, _)| host);
+    let is_local = local_host(origin).is_some() && local_host(origin) == local_host(registered);
+    works_for || origin_of(registered) == Some(origin) || is_local
 }
 
 /// `https://host:port` of a URI.
-pub fn origin_of(uri: &str) -> Option<&str> {
+fn origin_of(uri: &str) -> Option<&str> {
     let host = uri.strip_prefix("https://").or_else(|| uri.strip_prefix("http://"))?;
     let end = host.find(['/', '?', '#']).unwrap_or(host.len());
     let authority = &host[..end];

@@ -53,6 +53,27 @@ impl ConnectError {
     }
 }
 
+/// Every name that a result may have.
+pub const NAMES: &[&str] = &[
+    "code",
+    "state",
+    "user_id",
+    "external_id",
+    "virtual_key_url",
+    "vehicle_id",
+    "selected_capacity",
+    "reason",
+    "error",
+    "error_description",
+    "vin",
+    "make",
+    "model",
+    "year",
+    "status_code",
+    "error_message",
+    "iss",
+];
+
 /// Names and values that the application gets, in their order.
 pub type Told = Vec<(&'static str, String)>;
 
@@ -127,6 +148,7 @@ impl Outcome {
                 told.extend(extras);
             }
         }
+        debug_assert!(told.iter().all(|(name, _)| NAMES.contains(name)), "a name that is not in the list");
         told
     }
 }

@@ -36,10 +36,40 @@ impl Links {
                 "{origin}/oauth/reauthenticate?response_type=vehicle_id&client_id={client_id}&vehicle_id={vehicle}"
             )),
             ErrorCode::CONNECTED_SERVICES_ACCOUNT_VIRTUAL_KEY_REQUIRED => {
-                let host = origin.split_once("://").map_or(origin.as_str(), |(_, host)| host);
-                Some(format!("https://www.tesla.com/_ak/{host}"))
+                Some(format!("https://www.tesla.com/_ak/{}", host_of(origin)))
             }
             _ => None,
+        }
+    }
+}
+
+/// The host of an origin, without its port. That of an address in brackets ends behind them.
+fn host_of(origin: &str) -> &str {
+    let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+    match host.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_virtual_key_is_for_a_host_whatever_the_port() {
+        for (origin, host) in [
+            ("https://milepost.example", "milepost.example"),
+            ("https://milepost.example:8443", "milepost.example"),
+            ("http://127.0.0.1:8080", "127.0.0.1"),
+            ("http://[::1]:8080", "[::1]"),
+            ("http://[::1]", "[::1]"),
+        ] {
+            let links = Links { origin: origin.into(), client_id: String::new() };
+            let error = ErrorCode::CONNECTED_SERVICES_ACCOUNT_VIRTUAL_KEY_REQUIRED;
+            let url = links.resolution_url(error, VehicleId(Uuid::nil()));
+            assert_eq!(url, Some(format!("https://www.tesla.com/_ak/{host}")), "{origin}");
         }
     }
 }

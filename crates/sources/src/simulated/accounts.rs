@@ -302,6 +302,11 @@ fn account_car(spec: &CarSpec, level: Option<Level>) -> AccountCar {
         region: spec.region(),
         capacities_wh: capacities(model),
         supported: supported(model, level),
+        needs_virtual_key: model.make == "TESLA"
+            && spec.trouble()
+                == Some(super::Trouble::Fail(
+                    domain::errors::ErrorCode::CONNECTED_SERVICES_ACCOUNT_VIRTUAL_KEY_REQUIRED,
+                )),
         kind: SIMULATED,
         spec: spec.encode(),
     }

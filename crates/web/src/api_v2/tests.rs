@@ -250,6 +250,36 @@ async fn capability_comes_before_permission_and_permission_before_the_car() {
 }
 
 #[tokio::test]
+async fn nothing_is_read_or_done_without_its_permission_at_any_endpoint() {
+    let server = Server::new().await;
+    let tenant = server.tenant("A").await;
+    server.permit(&tenant, &["read_vin"]).await;
+    let free = ["/vin", "/permissions", "/batch", "/application"];
+    for (method, path, body, _) in
+        endpoints().into_iter().filter(|(_, path, ..)| !free.contains(&path.as_str()))
+    {
+        let below = below(&tenant.vehicle, &path);
+        let answered = server.request(method.clone(), &below, &tenant.access_token, body).await;
+        let (status, kind, _) = error(&answered);
+        assert!(
+            matches!((status, kind.as_str()), (403, "PERMISSION") | (501, "COMPATIBILITY")),
+            "{method} {path}: {status}"
+        );
+        if method == Method::GET {
+            let paths = [if path.is_empty() { "/" } else { &path }];
+            let part = server.batch(&tenant, &paths).await.expect(200).json()["responses"][0].clone();
+            assert_eq!(
+                (part["code"].as_u64(), &part["body"]["type"]),
+                (Some(status.into()), &json!(kind)),
+                "{path}"
+            );
+        }
+    }
+    assert_eq!(server.cars.reads(), 0, "no car was asked");
+    assert_eq!(server.cars.told(), [], "no car was told anything");
+}
+
+#[tokio::test]
 async fn a_batch_is_answered_in_its_order_with_one_look_at_the_car() {
     let server = Server::new().await;
     let tenant = server.tenant("A").await;

@@ -4,7 +4,10 @@
 use app::Ended;
 use serde_json::{Map, Value, json};
 
-use super::{page::Page, words::Language};
+use super::{
+    page::{Page, for_developers},
+    words::Language,
+};
 use crate::pages::html::Text;
 
 /// The members of the message by the names of the redirect.
@@ -25,6 +28,9 @@ const MEMBERS: &[(&str, &str)] = &[
     ("error_message", "errorMessage"),
 ];
 
+/// What people who build the application can read on the page when it failed, in the words of the redirect.
+const ABOUT_ERRORS: &[&str] = &["error", "error_description", "status_code", "error_message"];
+
 /// The page. `where_to_end` is markup about what was given; nothing was where it failed.
 pub(super) fn page(ended: &Ended, page: Page, language: Language, where_to_end: &str) -> Page {
     let words = language.words();
@@ -38,16 +44,19 @@ pub(super) fn page(ended: &Ended, page: Page, language: Language, where_to_end: 
         Some(origin) => format!(" data-opener=\"{}\"", Text(origin)),
         None => String::new(),
     };
-    let shown = ended.told.iter().filter(|(name, _)| matches!(name.as_str(), "error" | "error_description"));
+    let shown = ended.told.iter().filter(|(name, _)| ABOUT_ERRORS.contains(&name.as_str()));
     let rows: String =
         shown.map(|(name, value)| format!("<dt>{}</dt><dd>{}</dd>\n", Text(name), Text(value))).collect();
-    let rows = if rows.is_empty() { rows } else { format!("<dl>\n{rows}</dl>\n") };
+    let raw = match rows.is_empty() {
+        true => rows,
+        false => for_developers(words, &format!("<dl lang=\"en\">\n{rows}</dl>\n")),
+    };
     let hint = match where_to_end {
         given if !failed && !given.is_empty() => format!("<p class=\"hint\">{given}</p>\n"),
         _ => String::new(),
     };
     let main = format!(
-        "<p class=\"lead\">{}</p>\n{rows}{hint}<div id=\"result\" hidden{opener} data-message=\"{}\"></div>\n",
+        "<p class=\"lead\">{}</p>\n{hint}{raw}<div id=\"result\" hidden{opener} data-message=\"{}\"></div>\n",
         Text(text.replace("{app}", &ended.application)),
         Text(&message),
     );

@@ -87,6 +87,7 @@ const SCREENS: &[(Screen, &str)] = &[
     (Screen::Factor, "/connect/code"),
     (Screen::Capacity, "/connect/battery"),
     (Screen::Grant, "/connect/permissions"),
+    (Screen::VirtualKey, "/connect/key"),
     (Screen::Access, "/connect/vehicles"),
     (Screen::Trouble, "/connect/problem"),
     (Screen::Done, "/connect/done"),
@@ -184,6 +185,7 @@ impl Connect {
                 (!offers.is_empty()).then(|| screens::grant(scene, &offers))
             }
             Screen::Grant => None,
+            Screen::VirtualKey => visit.virtual_key_url().map(|url| screens::virtual_key(scene, &url)),
             Screen::Access => {
                 let accesses = self.app.accesses(visit).await?;
                 accesses.map(|accesses| screens::access(scene, &accesses))
@@ -244,6 +246,7 @@ impl Connect {
                 app.approve(visit, &places, left_in).await
             }
             (Screen::Grant, "refuse") => app.refuse(visit).await,
+            (Screen::VirtualKey, _) => app.leave_key(visit).await,
             (Screen::Access, "") => app.end_access(visit, fields.one("vehicle").parse().ok()).await,
             (Screen::Trouble, action) => app.leave_trouble(visit, action == "share").await,
             // Nobody agrees by a form that does not say so.

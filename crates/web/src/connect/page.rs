@@ -6,7 +6,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use domain::connect::{
-    authorize::{Destination, Door, origin_of},
+    authorize::{Destination, Door},
     form,
 };
 
@@ -30,17 +30,13 @@ pub(super) struct Page {
     pub(super) main: String,
     /// Whether the page has use for a script. It works without.
     pub(super) script: bool,
-    /// Where forms of the page may lead in the end, beside this server.
-    pub(super) leads_to: Option<String>,
+    /// Whether forms of the page may lead to the application in the end.
+    pub(super) leads_away: bool,
 }
 
 impl Page {
     /// A page of a visit.
     pub(super) fn of(visit: &Visit, language: Language, title: &str) -> Self {
-        let leads_to = match &visit.request.to {
-            Destination::Redirect(uri) => Some(uri.clone()),
-            Destination::Hosted { .. } => None,
-        };
         Self {
             status: StatusCode::OK,
             language,
@@ -49,7 +45,7 @@ impl Page {
             step: 0,
             main: String::new(),
             script: false,
-            leads_to,
+            leads_away: matches!(visit.request.to, Destination::Redirect(_)),
         }
     }
 
@@ -63,7 +59,7 @@ impl Page {
             step: 0,
             main: String::new(),
             script: false,
-            leads_to: None,
+            leads_away: false,
         }
     }
 
@@ -124,15 +120,18 @@ impl Page {
 
     /// What a browser may do with the page.
     ///
-    /// Forms end in a redirect to the application, which browsers check against `form-action`, too. The window that
-    /// opened a visit waits for word from it, perhaps from the page that the visit redirects to, so the two must not be
-    /// parted by `Cross-Origin-Opener-Policy`.
+    /// A page whose forms may lead to the application says nothing of `form-action`. Browsers hold every redirect that
+    /// follows a form against it, also those of others, and where the application sends the owner on from its callback is its own
+    /// affair: a list that ended with the callback would strand the owner there. What `form-action` would be for is out of reach
+    /// without it, too: all that comes into a page from elsewhere is written as text, and the paths of its forms are our own.
+    ///
+    /// The window that opened a visit waits for word from it, perhaps from the page that the visit redirects to, so the two
+    /// must not be parted by `Cross-Origin-Opener-Policy`.
     fn policy(&self) -> String {
         let script = if self.script { "script-src 'self'; " } else { "" };
-        let leads_to = self.leads_to.as_deref().and_then(form_target).unwrap_or_default();
+        let forms = if self.leads_away { "" } else { "form-action 'self'; " };
         format!(
-            "default-src 'none'; style-src 'self'; {script}base-uri 'none'; form-action 'self'{leads_to}; \
-             frame-ancestors 'none'"
+            "default-src 'none'; style-src 'self'; {script}base-uri 'none'; {forms}frame-ancestors 'none'"
         )
     }
 }
@@ -168,20 +167,6 @@ pub(super) fn see_other(to: &str) -> Response {
         Ok(to) => guarded((StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()),
         Err(_) => guarded(StatusCode::BAD_REQUEST.into_response()),
     }
-}
-
-/// Where a form may lead, as a source of a policy: the origin of a URI, or the scheme of one that has none.
-fn form_target(uri: &str) -> Option<String> {
-    if let Some(origin) = origin_of(uri) {
-        // Policies know no addresses in brackets.
-        return match origin.contains('[') {
-            true => origin.split_once(':').map(|(scheme, _)| format!(" {scheme}:")),
-            false => Some(format!(" {origin}")),
-        };
-    }
-    let (scheme, _) = uri.split_once(':')?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-    scheme.chars().all(plain).then(|| format!(" {scheme}:"))
 }
 
 /// A text with the names that it speaks of, as text.
@@ -227,6 +212,11 @@ pub(super) fn noted(note: &str) -> String {
     }
 }
 
+/// Markup for the people who build the application, out of the owner's way.
+pub(super) fn for_developers(words: &Words, markup: &str) -> String {
+    format!("<details>\n<summary>{}</summary>\n{markup}</details>\n", Text(words.for_developers))
+}
+
 /// A sentence that leads to the page on which the owner sees what the application has access to, and ends it.
 pub(super) fn where_to_end(words: &Words, visit: &Visit) -> String {
     let client = visit.application.application.id.to_string();
@@ -263,21 +253,6 @@ mod tests {
             ("CHEVROLET", "Chevrolet"),
         ] {
             assert_eq!(brand_name(make), name);
-        }
-    }
-
-    #[test]
-    fn a_policy_names_where_a_form_leads_and_nothing_that_could_widen_it() {
-        for (uri, target) in [
-            ("https://app.example/back?a=b", Some(" https://app.example")),
-            ("http://localhost:50123/cb", Some(" http://localhost:50123")),
-            ("http://localhost", Some(" http://localhost")),
-            ("sc0190a8c8-0000://back", Some(" sc0190a8c8-0000:")),
-            ("https://[2001:db8::1]/cb", Some(" https:")),
-            ("https://a;script-src *", Some(" https:")),
-            ("scx; script-src *://x", None),
-        ] {
-            assert_eq!(form_target(uri).as_deref(), target, "{uri}");
         }
     }
 }

@@ -13,7 +13,7 @@ use domain::connect::{
 };
 
 use super::{
-    page::{Page, back, brand_name, carried, named, noted, where_to_end, written},
+    page::{Page, back, brand_name, carried, for_developers, named, noted, where_to_end, written},
     path_of,
     words::{Language, Words},
 };
@@ -104,7 +104,9 @@ pub(super) fn preamble(scene: &Scene<'_>) -> Page {
     };
     let (title, text) = match scene.visit.request.door {
         Door::Access => (words.access, words.access_text),
-        Door::Authorize | Door::Reauthenticate | Door::Capacity => (words.welcome, words.welcome_text),
+        Door::Authorize => (words.welcome, words.welcome_text),
+        Door::Reauthenticate => (words.again, words.again_text),
+        Door::Capacity => (words.which_battery, words.which_battery_text),
     };
     let main = format!(
         "<p class=\"lead\">{}</p>\n{steps}{}<details>\n<summary>{}</summary>\n<p>{}</p>\n</details>\n",
@@ -185,12 +187,7 @@ fn other_brand(scene: &Scene<'_>) -> String {
 /// The login of a brand.
 pub(super) fn sign_in(scene: &Scene<'_>) -> Page {
     let words = scene.words();
-    let hint = match scene.visit.request.mode {
-        Mode::Live => String::new(),
-        Mode::Simulated | Mode::Test => {
-            format!("<p class=\"hint\">{}</p>\n", scene.text(words.simulated_hint))
-        }
-    };
+    let hint = simulated(scene, words.simulated_hint);
     let fields = format!(
         "<p class=\"field\"><label for=\"username\">{}</label>\n<input id=\"username\" name=\"username\" type=\"text\" inputmode=\"email\" \
          autocomplete=\"username\" autocapitalize=\"none\" spellcheck=\"false\" maxlength=\"254\" required value=\"{}\"></p>\n\
@@ -214,6 +211,14 @@ pub(super) fn sign_in(scene: &Scene<'_>) -> Page {
     scene.page(words.sign_in).step(2).with(main)
 }
 
+/// A hint about the simulator, where the visit meets it.
+fn simulated(scene: &Scene<'_>, hint: &str) -> String {
+    match scene.visit.request.mode {
+        Mode::Live => String::new(),
+        Mode::Simulated | Mode::Test => format!("<p class=\"hint\">{}</p>\n", scene.text(hint)),
+    }
+}
+
 /// What the brand asks for beside a password.
 pub(super) fn factor(scene: &Scene<'_>, factor: Factor) -> Page {
     let words = scene.words();
@@ -229,8 +234,9 @@ pub(super) fn factor(scene: &Scene<'_>, factor: Factor) -> Page {
         Text(words.go_on),
         back(words, scene.visit),
     );
+    let hint = simulated(scene, words.simulated_digits);
     let main = format!(
-        "{}<p class=\"lead\">{}</p>\n{}",
+        "{}<p class=\"lead\">{}</p>\n{hint}{}",
         scene.note(),
         scene.text(text),
         scene.form(Screen::Factor, &fields)
@@ -343,6 +349,25 @@ fn permissions(scene: &Scene<'_>, legend: &str, permissions: &[Permission]) -> S
     };
     let choices: String = permissions.iter().map(choice).collect();
     format!("<fieldset><legend>{}</legend>\n{choices}</fieldset>\n", scene.text(legend))
+}
+
+/// What a car wants before it answers. The page of the brand opens beside this one, so that the visit can be ended here.
+pub(super) fn virtual_key(scene: &Scene<'_>, url: &str) -> Page {
+    let words = scene.words();
+    let fields = format!(
+        "<p class=\"actions\"><a class=\"button\" id=\"key-link\" href=\"{}\" target=\"_blank\" rel=\"noopener\">{}</a>\n\
+         <button type=\"submit\" id=\"finish-button\" name=\"action\" value=\"continue\" class=\"quiet\">{}</button></p>\n",
+        Text(url),
+        scene.text(words.key_link),
+        Text(words.go_on),
+    );
+    let main = format!(
+        "<p class=\"lead\">{}</p>\n<p>{}</p>\n{}",
+        scene.text(words.key_text),
+        scene.text(words.key_later),
+        scene.form(Screen::VirtualKey, &fields)
+    );
+    scene.page(words.key).step(3).with(main)
 }
 
 /// What the application has access to, with a button for each vehicle that ends it.
@@ -458,10 +483,7 @@ pub(super) fn trouble(scene: &Scene<'_>, kind: TroubleKind, message: &str) -> Pa
             scene.text(leave(scene))
         ),
         false => {
-            let rows: String = car
-                .iter()
-                .map(|(name, value)| format!("<dt>{}</dt><dd>{}</dd>\n", Text(name), Text(value)))
-                .collect();
+            let rows: String = car.iter().map(|(name, value)| row_of_car(words, name, value)).collect();
             format!(
                 "<p>{}</p>\n<dl>\n{rows}</dl>\n<p class=\"actions\"><button type=\"submit\" id=\"share-button\" name=\"action\" value=\"share\">{}</button>\n\
                  <button type=\"submit\" id=\"return-button\" name=\"action\" value=\"leave\" class=\"quiet\">{}</button></p>\n",
@@ -473,12 +495,23 @@ pub(super) fn trouble(scene: &Scene<'_>, kind: TroubleKind, message: &str) -> Pa
     };
     let detail = match message {
         "" => String::new(),
-        message => format!("<p class=\"hint\">{}: {}</p>\n", Text(words.detail), Text(message)),
+        message => for_developers(words, &format!("<p lang=\"en\">{}</p>\n", Text(message))),
     };
     let main = format!(
-        "<p class=\"lead\">{}</p>\n{detail}{}",
+        "<p class=\"lead\">{}</p>\n{}{detail}",
         scene.text(text),
         scene.form(Screen::Trouble, &fields)
     );
     scene.page(title).with(main)
+}
+
+/// Something of a car that is not compatible, in words of its owner.
+fn row_of_car(words: &Words, name: &str, value: &str) -> String {
+    let (label, value) = match name {
+        "make" => (words.make, brand_name(value)),
+        "model" => (words.model, value.to_owned()),
+        "year" => (words.year, value.to_owned()),
+        _ => (words.vin, value.to_owned()),
+    };
+    format!("<dt>{}</dt><dd>{}</dd>\n", Text(label), Text(value))
 }

@@ -316,10 +316,17 @@ async fn an_identical_consent_is_not_asked_for_again_unless_the_application_want
     assert!(!asked(&again("scope=read_vin").await));
     assert!(asked(&again("scope=read_vin&approval_prompt=force").await));
     assert!(asked(&again("scope=read_vin+read_odometer").await));
-    assert!(asked(&again("scope=read_vin&external_id=o-1").await));
-    let passed = again("scope=read_vin&single_select=true").await;
+    let mut named = again("scope=read_vin&external_id=o-1").await;
+    assert!(asked(&named), "an id that is not known has to be agreed to");
+    named.approve(&[("vehicle", "1"), ("permission", "read_vin")]).await;
+    assert!(!asked(&again("scope=read_vin&external_id=o-1").await));
+    assert!(!asked(&again("scope=read_vin").await));
+    assert!(!asked(&again("scope=read_vin&user=o-2").await));
+    assert!(asked(&again("scope=read_vin&external_id=o-2").await));
+    assert!(asked(&again("scope=read_vin&external_id=null").await));
+    let passed = again("scope=read_vin&single_select=true&external_id=o-1").await;
     let told = told(passed.shown.headers[header::LOCATION].to_str().unwrap());
-    assert_eq!(value(&told, "code").len(), 36);
+    assert_eq!((value(&told, "code").len(), value(&told, "external_id")), (36, "o-1"));
     let vehicles = server.admin(Method::GET, "/vehicles", Value::Null).await.json();
     assert_eq!(vehicles["items"].as_array().unwrap().len(), 1, "the other car is not connected by that");
 }
@@ -340,9 +347,133 @@ async fn an_application_gives_owners_ids_of_its_own_and_takes_them_back() {
     };
     assert_eq!(returned("external_id=o%201").await, "o 1");
     assert_eq!(returned("").await, "o 1");
-    assert_eq!(returned("user=o-2").await, "");
+    assert_eq!(returned("user=o-2").await, "o 1");
+    assert_eq!(returned("user=o-2&external_id=o-3").await, "o-3");
     assert_eq!(returned("external_id=null").await, "");
     assert_eq!(returned("").await, "");
+    assert_eq!(returned("user=o-2").await, "", "that is for statistics, and is not kept");
+}
+
+#[tokio::test]
+async fn a_page_tells_the_applications_own_id_only_where_the_request_spoke_of_it() {
+    let server = Server::new().await;
+    let client = application(&server).await;
+    let told = async |more: &str| {
+        let sent = format!("response_type=none&mode=test&scope=read_vin&approval_prompt=force&{more}");
+        let owner = Visitor::of(&server, client.clone()).sent(&sent).await;
+        let mut owner = owner.signed_in("CHEVROLET", "jo@x.example").await;
+        owner
+            .must("permissions", &[("action", "approve"), ("vehicle", "0"), ("permission", "read_vin")])
+            .await;
+        message(&owner.shown)
+    };
+    assert_eq!(told("external_id=o-1").await["externalId"], "o-1");
+    assert_eq!(told("").await.get("externalId"), None);
+    assert_eq!(told("user=o-1").await.get("externalId"), None);
+    assert_eq!(told("external_id=o-1").await["externalId"], "o-1");
+    assert_eq!(told("external_id=null").await.get("externalId"), None);
+}
+
+/// What the page that ends a visit tells its opener.
+#[track_caller]
+fn message(shown: &Answered) -> Value {
+    let (_, message) = shown.body.split_once("data-message=\"").expect(&shown.body);
+    let message = message.split_once('"').unwrap().0.replace("&quot;", "\"");
+    serde_json::from_str(&message).unwrap()
+}
+
+/// The page of Tesla on which an owner adds the key for this server.
+const KEY: &str = "https://www.tesla.com/_ak/milepost.example";
+
+#[tokio::test]
+async fn a_car_that_wants_a_key_has_a_page_about_it_and_the_application_is_told_where_it_is_added() {
+    let server = Server::new().await;
+    let client = application(&server).await;
+    let come = async |more: &str| {
+        let owner =
+            Visitor::of(&server, client.clone()).sent(&format!("mode=test&scope=read_vin&{more}")).await;
+        owner.signed_in("TESLA", "2-keyless@x.example").await
+    };
+    let giving = |place| [("action", "approve"), ("vehicle", place), ("permission", "read_vin")];
+
+    // The first car has its key.
+    let to = come("response_type=code").await.approve(&[("vehicle", "0"), ("permission", "read_vin")]).await;
+    assert_eq!((value(&told(&to), "code").len(), value(&told(&to), "virtual_key_url")), (36, ""));
+    let again = come("response_type=code").await;
+    let to = again.shown.headers[header::LOCATION].to_str().unwrap().to_owned();
+    assert_eq!(value(&told(&to), "virtual_key_url"), "", "only what was given before is given again");
+
+    let mut owner = come("response_type=code&approval_prompt=force").await;
+    owner.must("permissions", &giving("1")).await;
+    owner.is_at("key");
+    let link = format!(r#"href="{KEY}" target="_blank" rel="noopener""#);
+    assert!(owner.shown.body.contains(&link), "{}", owner.shown.body);
+    assert!(owner.shown.body.contains("your Tesla answers only"), "{}", owner.shown.body);
+    // A code lives ten minutes; the owner may take longer with the car.
+    server.clock.pass(Duration::from_secs(15 * 60));
+    let to = owner.submit("key", &[("action", "continue")]).await.expect("it leads away");
+    let told_now = told(&to);
+    assert_eq!((value(&told_now, "code").len(), value(&told_now, "virtual_key_url")), (36, KEY));
+    let entry = server.app.application(client.parse().unwrap()).unwrap();
+    server.app.redeem_code(&entry, value(&told_now, "code"), None, None).await.unwrap();
+
+    let mut again = come("response_type=none").await;
+    again.is_at("key");
+    again.must("key", &[("action", "continue")]).await;
+    again.is_at("done");
+    assert_eq!(message(&again.shown)["virtualKeyUrl"], KEY);
+}
+
+#[tokio::test]
+async fn nobody_gets_to_the_page_about_the_key_before_agreeing() {
+    let server = Server::new().await;
+    let owner = Visitor::new(&server).await.in_test_mode("scope=read_vin").await;
+    let mut owner = owner.signed_in("TESLA", "keyless@x.example").await;
+    owner.is_at("permissions");
+    owner.must("key", &[("action", "continue")]).await;
+    owner.is_at("problem");
+    assert_eq!(server.admin(Method::GET, "/vehicles", Value::Null).await.json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn what_has_been_ended_on_the_page_about_the_key_is_not_given_any_more() {
+    let server = Server::new().await;
+    let owner = Visitor::new(&server).await.in_test_mode("scope=read_vin").await;
+    let mut owner = owner.signed_in("TESLA", "2-keyless@x.example").await;
+    let agreeing = [("action", "approve"), ("vehicle", "0"), ("vehicle", "1"), ("permission", "read_vin")];
+    owner.must("permissions", &agreeing).await;
+    let page = owner.path.clone();
+    let vehicles = server.admin(Method::GET, "/vehicles", Value::Null).await.json();
+    let ids = [0, 1].map(|place| vehicles["items"][place]["id"].as_str().unwrap().to_owned());
+    let end = async |id: &str| {
+        server.admin(Method::POST, &format!("/vehicles/{id}/disconnect"), Value::Null).await.expect(204);
+    };
+
+    end(&ids[0]).await;
+    let to = owner.submit("key", &[]).await.expect("one is left");
+    let entry = server.app.application(owner.client.parse().unwrap()).unwrap();
+    let given = server.app.redeem_code(&entry, value(&told(&to), "code"), None, None).await.unwrap();
+    let path = "/v2.0/vehicles";
+    let listed = server.request(Method::GET, path, &given.access_token, Value::Null).await.expect(200).json();
+    assert_eq!(listed["vehicles"], json!([ids[1]]));
+
+    end(&ids[1]).await;
+    owner.send_to(&page).await;
+    owner.is_at("key");
+    owner.must("key", &[]).await;
+    owner.is_at("problem");
+}
+
+#[tokio::test]
+async fn a_fleet_that_wants_keys_is_led_straight_back() {
+    let server = Server::new().await;
+    let owner = Visitor::new(&server).await.in_test_mode("scope=read_vin").await;
+    let mut owner = owner.signed_in("TESLA", "65-keyless@x.example").await;
+    let places: Vec<String> = (0..65).map(|place| place.to_string()).collect();
+    let mut fields: Vec<_> = places.iter().map(|place| ("vehicle", place.as_str())).collect();
+    fields.push(("permission", "read_vin"));
+    let to = owner.approve(&fields).await;
+    assert_eq!((value(&told(&to), "code").len(), value(&told(&to), "virtual_key_url")), (36, KEY));
 }
 
 #[tokio::test]
@@ -426,7 +557,7 @@ async fn a_step_cannot_be_left_out() {
     let server = Server::new().await;
     let mut owner = Visitor::new(&server).await.in_test_mode("").await;
     let begun = owner.visit();
-    for screen in ["sign-in", "code", "battery", "permissions", "problem", "done"] {
+    for screen in ["sign-in", "code", "battery", "permissions", "key", "problem", "done"] {
         owner.send_to(&format!("/connect/{screen}?visit={begun}")).await;
         assert_eq!(owner.shown.status, 303, "{screen}");
         let to = owner.shown.headers[header::LOCATION].to_str().unwrap().to_owned();
@@ -534,7 +665,7 @@ async fn a_car_without_a_required_permission_is_incompatible() {
     let mut owner = Visitor::new(&server).await.in_test_mode("scope=read_vin+required:read_fuel").await;
     owner = owner.signed_in("CHEVROLET", "jo@x.example").await;
     owner.is_at("problem");
-    assert!(owner.shown.body.contains("<dt>model</dt><dd>Volt</dd>"), "{}", owner.shown.body);
+    assert!(owner.shown.body.contains("<dt>Model</dt><dd>Volt</dd>"), "{}", owner.shown.body);
     let to = owner.submit("problem", &[("action", "share")]).await.unwrap();
     assert_eq!(value(&told(&to), "error"), "vehicle_incompatible");
     assert_eq!((value(&told(&to), "vin").len(), value(&told(&to), "year")), (17, "2019"));
@@ -733,9 +864,7 @@ async fn a_visit_without_an_address_ends_on_a_page_that_tells_its_opener() {
     owner.is_at("done");
     assert!(owner.shown.body.contains("Your car is connected"));
     assert!(owner.shown.body.contains(r#"data-opener="https://app.example""#), "{}", owner.shown.body);
-    let (_, message) = owner.shown.body.split_once("data-message=\"").unwrap();
-    let message = message.split_once('"').unwrap().0.replace("&quot;", "\"");
-    let message: Value = serde_json::from_str(&message).unwrap();
+    let message = message(&owner.shown);
     assert_eq!(
         (&message["name"], &message["isSmartcarHosted"]),
         (&json!("SmartcarAuthMessage"), &json!(true))
@@ -937,7 +1066,7 @@ async fn every_page_has_its_guards() {
 fn check_guards(shown: &Answered) {
     let header = |name: &str| shown.headers[name].to_str().unwrap();
     let policy = header("content-security-policy");
-    for part in ["default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'"] {
+    for part in ["default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"] {
         assert!(policy.contains(part), "{policy}");
     }
     assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
@@ -956,17 +1085,26 @@ fn check_guards(shown: &Answered) {
 }
 
 #[tokio::test]
-async fn a_form_may_lead_to_the_application_and_nowhere_else() {
+async fn a_form_may_lead_on_wherever_the_application_goes_and_nowhere_where_nobody_is_led_to_it() {
     let server = Server::new().await;
-    for (redirect, target) in [
-        (REDIRECT, "form-action 'self' https://app.example;"),
-        ("http://localhost:50123/cb", "form-action 'self' http://localhost:50123;"),
-        (MOBILE, "form-action 'self' sc0190a8c8-0000-7000-8000-000000000000:;"),
-    ] {
-        let owner =
+    let policy =
+        |shown: &Answered| shown.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
+    for redirect in [REDIRECT, "http://localhost:50123/cb", MOBILE] {
+        let mut owner =
             Visitor::new(&server).await.in_test_mode(&form::write([("redirect_uri", redirect)])).await;
-        let policy = owner.shown.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
-        assert!(policy.contains(target), "{policy}");
+        assert!(!policy(&owner.shown).contains("form-action"), "{redirect}: {}", policy(&owner.shown));
+        owner.must("start", &[]).await;
+        assert!(!policy(&owner.shown).contains("form-action"), "{redirect}: {}", policy(&owner.shown));
+    }
+    let mut owner = Visitor::new(&server).await.sent("response_type=none&mode=test").await;
+    assert!(policy(&owner.shown).contains("form-action 'self';"), "{}", policy(&owner.shown));
+    owner.must("start", &[]).await;
+    assert!(policy(&owner.shown).contains("form-action 'self';"), "{}", policy(&owner.shown));
+    for path in
+        [&format!("/connect/access?client_id={}&mode=test", owner.client), "/oauth/authorize?client_id=x"]
+    {
+        owner.send_to(path).await;
+        assert!(policy(&owner.shown).contains("form-action 'self';"), "{path}: {}", policy(&owner.shown));
     }
 }
 
@@ -1015,6 +1153,116 @@ async fn names_that_are_markup_are_shown_as_text() {
     assert!(owner.shown.body.contains("Model &lt;3&gt;"));
 }
 
+/// A visit in another language, from its first page on.
+async fn in_language<'a>(server: &'a Server, client: &str, language: &str, door: &str) -> Visitor<'a> {
+    let mut owner = Visitor::of(server, client.to_owned());
+    let request = Request::get(door).header(header::ACCEPT_LANGUAGE, language);
+    owner.go(request.body(Body::empty()).unwrap(), door).await;
+    assert_eq!(owner.shown.status, 200, "{}", owner.shown.body);
+    owner
+}
+
+#[tokio::test]
+async fn each_door_says_in_every_language_what_happens_behind_it() {
+    let server = Server::new().await;
+    let (client, vehicle) = linked(&server).await;
+    let doors = [
+        format!("/oauth/authorize?client_id={client}&response_type=code&mode=test"),
+        format!("/oauth/reauthenticate?client_id={client}&response_type=vehicle_id&vehicle_id={vehicle}"),
+        format!(
+            "/battery-capacity?client_id={client}&response_type=vehicle_id&vehicle_id={vehicle}&token=00"
+        ),
+        format!("/connect/access?client_id={client}&mode=test"),
+    ];
+    let mut said = BTreeSet::new();
+    for language in ["en", "de", "fr"] {
+        for door in &doors {
+            let owner = in_language(&server, &client, language, door).await;
+            let part = |from: &str, to: &str| {
+                let (_, rest) = owner.shown.body.split_once(from).unwrap();
+                rest.split_once(to).unwrap().0.to_owned()
+            };
+            said.insert(part("<h1>", "</h1>"));
+            said.insert(part("<p class=\"lead\">", "</p>"));
+        }
+    }
+    assert_eq!(said.len(), 3 * doors.len() * 2, "{said:?}");
+}
+
+#[tokio::test]
+async fn an_owner_reads_no_words_of_the_wire() {
+    let server = Server::new().await;
+    let client = application(&server).await;
+    let door = |more: &str| format!("/oauth/authorize?client_id={client}&mode=test&{more}");
+    for (language, vin, make, model, year, sentence, developers) in [
+        (
+            "en",
+            "Vehicle number (VIN)",
+            "Brand",
+            "Model",
+            "Model year",
+            "You can close",
+            "For those who build",
+        ),
+        ("de", "Fahrgestellnummer (VIN)", "Marke", "Modell", "Modelljahr", "Sie können", "Für die, die die"),
+        (
+            "fr",
+            "Numéro du véhicule (VIN)",
+            "Marque",
+            "Modèle",
+            "Année du modèle",
+            "Vous pouvez",
+            "Pour celles et ceux",
+        ),
+    ] {
+        let mut owner =
+            in_language(&server, &client, language, &door("response_type=none&make=CHEVROLET")).await;
+        owner.must("start", &[("language", language)]).await;
+        owner.must("sign-in", &[("username", "old@x.example"), ("password", "p")]).await;
+        let rows = [(vin, "0MPOLD00000000001"), (make, "Chevrolet"), (model, "T"), (year, "1912")];
+        let rows = rows.map(|(label, value)| format!("<dt>{label}</dt><dd>{value}</dd>\n")).concat();
+        assert!(owner.shown.body.contains(&format!("<dl>\n{rows}</dl>")), "{}", owner.shown.body);
+
+        owner.must("problem", &[("action", "share")]).await;
+        owner.is_at("done");
+        let (before, raw) = owner.shown.body.split_once("<details>").expect("there is a part for developers");
+        assert!(before.contains(&format!("<p class=\"lead\">{sentence}")), "{before}");
+        assert!(!before.contains("vehicle_incompatible") && !before.contains("<dl"), "{before}");
+        assert!(raw.starts_with(&format!("\n<summary>{developers}")), "{raw}");
+        assert!(raw.contains("<dt>error</dt><dd>vehicle_incompatible</dd>"), "{raw}");
+
+        let mut owner = in_language(&server, &client, language, &door("response_type=code")).await;
+        owner.must("start", &[("language", language)]).await;
+        owner.send_to(&format!("/connect/code?visit={}", owner.visit())).await;
+        let to = owner.shown.headers[header::LOCATION].to_str().unwrap().to_owned();
+        owner.send_to(&to).await;
+        let (before, raw) = owner.shown.body.split_once("<details>").expect("there is a part for developers");
+        assert!(!before.contains("left out") && raw.contains("a step of the visit was left out"), "{before}");
+    }
+}
+
+#[tokio::test]
+async fn the_simulator_says_in_every_language_what_does_beside_a_password() {
+    let server = Server::new().await;
+    let client = application(&server).await;
+    for (language, hint) in [
+        ("en", "any digits will do, unless all of them are zeros"),
+        ("de", "Beliebige Ziffern genügen, nur nicht lauter Nullen"),
+        ("fr", "n’importe quels chiffres conviennent, sauf uniquement des zéros"),
+    ] {
+        for mode in ["test", "simulated"] {
+            let door =
+                format!("/oauth/authorize?client_id={client}&mode={mode}&response_type=code&make=RIVIAN");
+            let mut owner = in_language(&server, &client, language, &door).await;
+            owner.must("start", &[("language", language)]).await;
+            assert!(!owner.shown.body.contains(hint));
+            owner.must("sign-in", &[("username", "jo@x.example"), ("password", "p")]).await;
+            owner.is_at("code");
+            assert!(owner.shown.body.contains(hint), "{}", owner.shown.body);
+        }
+    }
+}
+
 // Signing in again, and the battery.
 
 async fn linked(server: &Server) -> (String, String) {
@@ -1053,6 +1301,35 @@ async fn an_owner_signs_in_again_for_a_vehicle() {
         "configuration_error",
         &[("status_code", "400"), ("error_message", "the application has no vehicle with this vehicle_id")],
     );
+}
+
+#[tokio::test]
+async fn an_owner_who_signs_in_again_brings_the_applications_own_id_in_and_out() {
+    let server = Server::new().await;
+    let (client, vehicle) = linked(&server).await;
+    let returned = async |username: &str, more: &str| {
+        let mut owner = Visitor::of(&server, client.clone());
+        let door = format!("/oauth/reauthenticate?client_id={client}&vehicle_id={vehicle}&{more}");
+        owner.send_to(&door).await;
+        owner.must("start", &[]).await;
+        let to = owner.submit("sign-in", &[("username", username), ("password", "p")]).await.unwrap();
+        let told = told(&to);
+        let value = |name| value(&told, name).to_owned();
+        (value("external_id"), !value("user_id").is_empty())
+    };
+    let jo = "jo@x.example";
+    assert_eq!(returned(jo, "response_type=vehicle_id").await, ("".into(), false));
+    assert_eq!(returned(jo, "response_type=vehicle_id&user=o-0").await, ("".into(), false));
+    assert_eq!(returned(jo, "response_type=vehicle_id&external_id=o-1").await, ("o-1".into(), false));
+    let redirect = form::write([("redirect_uri", REDIRECT)]);
+    let none = format!("response_type=none&{redirect}");
+    assert_eq!(returned(jo, &none).await, ("o-1".into(), true));
+    assert_eq!(returned(jo, &format!("{none}&external_id=o-2")).await, ("o-2".into(), true));
+    // The car is in this account, too, but that is not the owner who has connected it.
+    assert_eq!(returned("twin-of-jo@x.example", &format!("{none}&external_id=evil")).await.0, "o-2");
+    assert_eq!(returned(jo, "response_type=vehicle_id").await.0, "o-2");
+    assert_eq!(returned(jo, "response_type=vehicle_id&external_id=null").await.0, "");
+    assert_eq!(returned(jo, &none).await.0, "");
 }
 
 /// The battery that the owner of a vehicle has chosen, in kWh.

@@ -18,6 +18,8 @@ mod canaries;
 mod races;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trees;
 
 use std::sync::Arc;
 

@@ -11,16 +11,16 @@ use crate::testing::Server;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-struct Scene {
-    server: Server,
-    app: Arc<App>,
-    client: Arc<ApplicationEntry>,
+pub(super) struct Scene {
+    pub(super) server: Server,
+    pub(super) app: Arc<App>,
+    pub(super) client: Arc<ApplicationEntry>,
     consent: NewCode,
     _folder: TempDir,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = Options { waiting: 16_384, ..Options::default() };
         let server = Server::in_folder(folder.path(), options).await;
@@ -37,7 +37,13 @@ impl Scene {
         Self { server, app, client, consent, _folder: folder }
     }
 
-    async fn code(&self) -> Arc<str> {
+    /// Another application.
+    pub(super) async fn another_client(&self) -> Arc<ApplicationEntry> {
+        let tenant = self.server.tenant("B").await;
+        self.app.application(tenant.application.parse().unwrap()).unwrap()
+    }
+
+    pub(super) async fn code(&self) -> Arc<str> {
         self.app.issue_code(self.consent.clone()).await.unwrap().as_str().into()
     }
 
@@ -46,11 +52,11 @@ impl Scene {
         self.app.redeem_code(&self.client, &code, None, None).await.expect("a fresh code")
     }
 
-    async fn refresh(&self, token: &str) -> Result<GivenTokens, TokenRefused> {
+    pub(super) async fn refresh(&self, token: &str) -> Result<GivenTokens, TokenRefused> {
         self.app.refresh(&self.client, token).await
     }
 
-    async fn opens(&self, tokens: &GivenTokens) -> bool {
+    pub(super) async fn opens(&self, tokens: &GivenTokens) -> bool {
         self.app.access(&tokens.access_token).await.unwrap().is_some()
     }
 

@@ -578,6 +578,68 @@ async fn an_access_token_is_refused_vehicles_that_the_owner_did_not_pick() {
     }
 }
 
+/// Each credential with the one door that it opens.
+#[tokio::test]
+async fn each_credential_opens_its_own_door_and_no_other() {
+    let scene = Scene::new().await;
+    let Tenant { application, vehicle, webhook, management_token, client_secret, .. } = &scene.tenant;
+    let (tokens, code) = (scene.tokens().await, scene.code().await);
+    let feeds = format!("/applications/{application}/feeds");
+    let made = scene.server.admin(Method::POST, &feeds, json!({"name": "Cars"})).await;
+    let feed = made.expect(201).text("token");
+    let (access, refresh) = (tokens.text("access_token"), tokens.text("refresh_token"));
+    let credentials = [
+        ("access token", access.as_str()),
+        ("management token", management_token),
+        ("admin token", ADMIN_TOKEN),
+        ("feed token", &feed),
+        ("refresh token", &refresh),
+        ("code", &code),
+        ("client secret", client_secret),
+        ("nothing", ""),
+    ];
+    let doors = [
+        ("access token", Method::GET, "/v2.0/user".to_owned()),
+        ("access token", Method::GET, format!("/v2.0/vehicles/{vehicle}/odometer")),
+        ("access token", Method::GET, format!("/v3/vehicles/{vehicle}/signals")),
+        ("management token", Method::DELETE, format!("/v2.0/vehicles/{vehicle}/webhooks/{webhook}")),
+        ("admin token", Method::GET, "/api/v1/vehicles".to_owned()),
+        ("feed token", Method::POST, "/ingest/v1/readings".to_owned()),
+    ];
+    for (opener, method, path) in &doors {
+        for (name, credential) in &credentials {
+            let answered = scene.server.request(method.clone(), path, credential, Value::Null).await;
+            assert_eq!(answered.status != 401, name == opener, "{name} at {path}: {}", answered.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_are_allowed_nothing() {
+    let scene = Scene::new().await;
+    for path in [
+        "/oauth/authorize",
+        "/oauth/token",
+        "/oauth/revoke",
+        "/connect/permissions",
+        "/v2.0/user",
+        "/api/v1/vehicles",
+    ] {
+        for method in [Method::OPTIONS, Method::GET, Method::POST] {
+            let preflight = Request::builder()
+                .method(method)
+                .uri(path)
+                .header(header::ORIGIN, "https://evil.example")
+                .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+                .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "authorization");
+            let answered = scene.server.send(preflight.body(Body::empty()).unwrap()).await;
+            assert!(!answered.status.is_success(), "{path}: {}", answered.body);
+            let allows = |name: &header::HeaderName| name.as_str().starts_with("access-control");
+            assert!(!answered.headers.keys().any(allows), "{path}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_erased_owner_has_granted_nothing() {
     let scene = Scene::new().await;

@@ -5,6 +5,8 @@
 //!                └──────────┴─────────┴────────────┴─────────────┴──► trouble ─► error, redirect
 //! ```
 //!
+//! Behind the grant a page speaks of the virtual key, if one of the cars wants one before it answers anybody.
+//!
 //! The owner's own page begins in the same way and branches off behind the second factor ([`access`]): nothing is granted
 //! there and the application is told nothing.
 //!
@@ -29,7 +31,7 @@ use domain::{
     time::Timestamp,
     vehicle::Region,
 };
-use store::VehicleRow;
+use store::{Owner, VehicleRow};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -40,7 +42,7 @@ use crate::{
 };
 
 pub use access::Access;
-use visit::{Account, SoFar, Trouble};
+use visit::{Account, Given, SoFar, Trouble, virtual_key};
 pub use visit::{Note, TroubleKind, Visit, VisitRefused};
 
 /// The page that is next.
@@ -58,6 +60,8 @@ pub enum Screen {
     Capacity,
     /// What is granted.
     Grant,
+    /// The key that a car wants first.
+    VirtualKey,
     /// What the application has access to.
     Access,
     /// Why it does not go on.
@@ -338,7 +342,7 @@ impl App {
             return self.go(visit, Screen::Capacity).await;
         }
         match self.repeated(&visit, &account, &offers).await? {
-            Some((user, vehicles)) => self.give(visit, user, vehicles).await,
+            Some((user, vehicles, wants_key)) => self.given(visit, user, vehicles, wants_key).await,
             None => self.go(visit, Screen::Grant).await,
         }
     }
@@ -451,12 +455,13 @@ impl App {
             signed_in_at: visit.so_far.account.as_ref().and_then(Account::signed_in_at),
         };
         let specs: Vec<_> = offers.iter().map(|offer| offer.car.spec.clone()).collect();
+        let wants_key = offers.iter().any(|offer| offer.car.needs_virtual_key);
         match self.link_consent(consent, offers).await {
             Ok(Some((user, vehicles))) => {
                 for spec in specs {
                     self.restore(&visit, &spec).await?;
                 }
-                self.give(visit, user, vehicles).await
+                self.given(visit, user, vehicles, wants_key).await
             }
             Ok(None) => self.sign_in_again(visit).await,
             Err(AppError::Plan(message)) => self.trouble(visit, TroubleKind::PlanLimit, &message).await,
@@ -470,8 +475,44 @@ impl App {
         self.go(visit, Screen::SignIn).await
     }
 
+    /// Sends the owner back with what the application has been given; where a car wants a key, by way of the page about it.
+    async fn given(
+        &self,
+        mut visit: Visit,
+        user: UserId,
+        vehicles: Vec<VehicleId>,
+        wants_key: bool,
+    ) -> Result<Motion, AppError> {
+        let key = vehicles.first().filter(|_| wants_key).and_then(|&vehicle| virtual_key(&visit, vehicle));
+        if key.is_some() && vehicles.len() <= MOST_GIVEN {
+            visit.so_far.given = Some(Given::new(user, &vehicles));
+            return self.go(visit, Screen::VirtualKey).await;
+        }
+        self.give(visit, user, vehicles, key).await
+    }
+
+    /// The owner leaves the page about the key. The code is issued only now: a car and its key may take longer than a code lives.
+    /// It is about what is still connected.
+    pub async fn leave_key(&self, mut visit: Visit) -> Result<Motion, AppError> {
+        let key = visit.virtual_key_url();
+        let Some(given) = visit.so_far.given.take() else { return self.skipped(visit).await };
+        let mut vehicles = given.vehicles();
+        let mut numbers = self.store.vehicle_numbers(vehicles.clone()).await?.into_iter();
+        vehicles.retain(|_| numbers.next().flatten().is_some());
+        match vehicles.is_empty() {
+            true => self.skipped(visit).await,
+            false => self.give(visit, given.user(), vehicles, key).await,
+        }
+    }
+
     /// Sends the owner back with what the application has been given.
-    async fn give(&self, visit: Visit, user: UserId, vehicles: Vec<VehicleId>) -> Result<Motion, AppError> {
+    async fn give(
+        &self,
+        visit: Visit,
+        user: UserId,
+        vehicles: Vec<VehicleId>,
+        virtual_key_url: Option<String>,
+    ) -> Result<Motion, AppError> {
         let code = match visit.request.answer {
             Answer::Nothing | Answer::Vehicle => None,
             Answer::Code => {
@@ -488,7 +529,7 @@ impl App {
             }
         };
         let external_id = self.external_id_to_return(&visit.request, user).await?;
-        self.finish(visit, Outcome::Granted { code, user, external_id, virtual_key_url: None }).await
+        self.finish(visit, Outcome::Granted { code, user, external_id, virtual_key_url }).await
     }
 
     async fn external_id_to_return(
@@ -496,28 +537,37 @@ impl App {
         request: &AuthorizeRequest,
         user: UserId,
     ) -> Result<Option<String>, AppError> {
-        if request.returns_external_id { self.external_id(user).await } else { Ok(None) }
+        if request.returns_external_id() { self.external_id(user).await } else { Ok(None) }
     }
 
-    /// The owner and the vehicles of an earlier consent that this one would only repeat.
+    /// The owner and the vehicles of an earlier consent that this one would only repeat, and whether one of them wants a key.
     async fn repeated(
         &self,
         visit: &Visit,
         account: &BrandAccount,
         offers: &[Offer],
-    ) -> Result<Option<(UserId, Vec<VehicleId>)>, AppError> {
+    ) -> Result<Option<(UserId, Vec<VehicleId>, bool)>, AppError> {
         let request = &visit.request;
-        if request.force || request.external_id != ExternalId::Keep {
+        if request.force {
             return Ok(None);
         }
+        let identity = identity(account);
         let vins = offers.iter().map(|offer| offer.car.vin.as_str());
-        let Some((owner, vehicles)) = self.earlier(&visit.application, &identity(account), vins).await?
-        else {
+        let Some((owner, vehicles)) = self.earlier(&visit.application, &identity, vins).await? else {
             return Ok(None);
         };
         let earlier = Earlier { asked: owner.asked, connected: vehicles.len() };
-        let repeats = consent::is_repetition(Some(earlier), request.asked, request.single);
-        Ok(repeats.then_some((owner.user, vehicles)))
+        let known = self.external_id(owner.user).await?;
+        let repeats = consent::is_repetition(Some(earlier), request.asked, request.single)
+            && request.external_id.is_known(known.as_deref());
+        if !repeats {
+            return Ok(None);
+        }
+        let keyless = offers.iter().filter(|offer| offer.car.needs_virtual_key);
+        let vins = keyless.map(|offer| offer.car.vin.as_str());
+        let wants_key = self.earlier(&visit.application, &identity, vins).await?;
+        let wants_key = wants_key.is_some_and(|(_, vehicles)| !vehicles.is_empty());
+        Ok(Some((owner.user, vehicles, wants_key)))
     }
 
     /// The owner refuses.
@@ -712,18 +762,40 @@ impl App {
             return self.again(visit, Screen::SignIn, Note::AnotherAccount).await;
         }
         self.restore(&visit, &row.source.spec).await?;
-        let outcome = match visit.request.answer {
-            Answer::Vehicle | Answer::Code => {
-                Outcome::Vehicle { vehicle, user: None, external_id: None, selected_capacity: None }
-            }
-            Answer::Nothing => Outcome::Vehicle {
-                vehicle,
-                user: Some(row.user),
-                external_id: self.external_id_to_return(&visit.request, row.user).await?,
-                selected_capacity: None,
-            },
-        };
+        self.keep_external_id(&visit, &account, row.user).await?;
+        let user = (visit.request.answer == Answer::Nothing).then_some(row.user);
+        let external_id = self.external_id_to_return(&visit.request, row.user).await?;
+        let outcome = Outcome::Vehicle { vehicle, user, external_id, selected_capacity: None };
         self.finish(visit, outcome).await
+    }
+
+    /// Keeps the application's own id of the owner who has signed in again.
+    ///
+    /// A car may be in more accounts than one. Whoever has signed in to another than the one that it was connected with names
+    /// nobody anew: under that id the application would look for all vehicles of the owner.
+    async fn keep_external_id(
+        &self,
+        visit: &Visit,
+        account: &BrandAccount,
+        user: UserId,
+    ) -> Result<(), AppError> {
+        let id = match &visit.request.external_id {
+            ExternalId::Keep => return Ok(()),
+            ExternalId::Clear => None,
+            ExternalId::Set(id) => Some(id),
+        };
+        let _one_at_a_time = self.linking.lock().await;
+        let owner = self.met_owner(&visit.application, &identity(account)).await?;
+        let Some(owner) = owner.filter(|owner| owner.user == user) else { return Ok(()) };
+        let external_id = match id {
+            None => vec![],
+            Some(id) => {
+                let key = self.sealer.key(user.0).await?;
+                key.seal(&*self.dice, What::ExternalId, user.0, id.as_bytes())
+            }
+        };
+        self.store.link_owned(Owner { external_id, ..owner }, vec![]).await?;
+        Ok(())
     }
 
     /// Lets a car of the operator be read again whose owner had taken the access away.
@@ -824,6 +896,8 @@ impl Account {
 const CAPACITY_LINK_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Cars of an account whose battery is asked for, so that a visit does not outgrow a link.
 const MOST_CAPACITIES: usize = 16;
+/// Vehicles that a visit remembers while the owner reads about the key, for the same reason. Who gives more is sent back at once.
+const MOST_GIVEN: usize = 64;
 /// Bytes of a login.
 const MOST_USERNAME: usize = 254;
 

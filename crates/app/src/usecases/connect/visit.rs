@@ -12,10 +12,11 @@ use domain::{
         authorize::{Door, Terms},
         country::{Country, USUAL_COUNTRY},
     },
-    ids::ApplicationId,
+    errors::ErrorCode,
+    ids::{ApplicationId, UserId, VehicleId},
     time::Timestamp,
 };
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Encode, bytes::ByteArray};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
@@ -75,6 +76,33 @@ pub(super) struct SoFar {
     /// Make and model of the car to which access has just been ended.
     #[n(14)]
     pub(super) ended: Option<(String, String)>,
+    /// What was given, while the owner is told that a car wants a key first.
+    #[n(15)]
+    pub(super) given: Option<Given>,
+}
+
+/// What the owner has given, of which the application is not told yet.
+#[derive(Clone, Debug, Encode, Decode)]
+pub(super) struct Given {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    user: ByteArray<16>,
+    #[n(1)]
+    vehicles: Vec<ByteArray<16>>,
+}
+
+impl Given {
+    pub(super) fn new(user: UserId, vehicles: &[VehicleId]) -> Self {
+        let vehicles = vehicles.iter().map(|vehicle| vehicle.0.into_bytes().into()).collect();
+        Self { user: user.0.into_bytes().into(), vehicles }
+    }
+
+    pub(super) fn user(&self) -> UserId {
+        UserId(Uuid::from_bytes(*self.user))
+    }
+
+    pub(super) fn vehicles(&self) -> Vec<VehicleId> {
+        self.vehicles.iter().map(|vehicle| VehicleId(Uuid::from_bytes(**vehicle))).collect()
+    }
 }
 
 /// The account at a brand, once its owner has signed in.
@@ -85,7 +113,7 @@ pub(super) struct Account {
     pub(super) ticket: Vec<u8>,
     /// That car.
     #[cbor(n(1), with = "minicbor::bytes")]
-    pub(super) car: Option<minicbor::bytes::ByteArray<16>>,
+    pub(super) car: Option<ByteArray<16>>,
     /// Digits of what is still asked for beside the password; 0 for nothing.
     #[n(2)]
     pub(super) digits: u8,
@@ -270,6 +298,7 @@ impl SoFar {
             told: None,
             capacities_asked: false,
             ended: None,
+            given: None,
         }
     }
 }
@@ -321,10 +350,22 @@ impl Visit {
         self.so_far.ended.as_ref().map(|(make, model)| (make.as_str(), model.as_str()))
     }
 
+    /// Where the owner adds the virtual key that one of the cars wants, on the page about it.
+    pub fn virtual_key_url(&self) -> Option<String> {
+        let vehicle = *self.so_far.given.as_ref()?.vehicles().first()?;
+        virtual_key(self, vehicle)
+    }
+
     /// What the application is told, on the last page.
     pub fn told(&self) -> Option<&[(String, String)]> {
         self.so_far.told.as_deref()
     }
+}
+
+/// Where an owner adds the virtual key for this server to a vehicle.
+pub(super) fn virtual_key(visit: &Visit, vehicle: VehicleId) -> Option<String> {
+    let error = ErrorCode::CONNECTED_SERVICES_ACCOUNT_VIRTUAL_KEY_REQUIRED;
+    visit.application.links.resolution_url(error, vehicle)
 }
 
 /// The cookie of a browser that has one of ours.

@@ -44,12 +44,35 @@ fn set(names: &[&str]) -> PermissionSet {
 #[test]
 fn both_styles_ask_for_the_same() {
     let newer = ask(&format!("application_id={ID}&response_type=code&external_id=o-1")).unwrap();
-    let older = ask(&format!("client_id={ID}&response_type=code&user=o-1")).unwrap();
+    let older = ask(&format!("client_id={ID}&response_type=code&external_id=o-1")).unwrap();
     assert_eq!(newer.external_id, ExternalId::Set("o-1".into()));
-    assert!(newer.returns_external_id && !older.returns_external_id);
-    assert_eq!(older, AuthorizeRequest { returns_external_id: false, ..newer });
-    let both = ask(&format!("client_id={ID}&application_id={ID}&response_type=code&user=a&external_id=null"));
+    assert_eq!(older, newer);
+    let both = ask(&format!("client_id={ID}&application_id={ID}&response_type=code&external_id=null"));
     assert_eq!(both.unwrap().external_id, ExternalId::Clear);
+}
+
+#[test]
+fn the_older_name_of_an_owner_changes_nothing() {
+    for user in ["o-1", "null", "a%00", &"a".repeat(500)] {
+        assert_eq!(with(&format!("user={user}")), with(""), "{user}");
+    }
+    assert_eq!(with("user=o-1&external_id=o-2"), with("external_id=o-2"));
+}
+
+#[test]
+fn a_redirect_returns_the_id_of_an_owner_and_a_page_only_where_the_request_spoke_of_it() {
+    let returns = |query: &str| ask(&format!("client_id={ID}&{query}")).unwrap().returns_external_id();
+    assert!(returns("response_type=code") && returns("response_type=code&external_id=o-1"));
+    assert!(!returns("response_type=none") && !returns("response_type=none&user=o-1"));
+    assert!(returns("response_type=none&external_id=o-1"));
+}
+
+#[test]
+fn an_id_that_is_known_changes_nothing() {
+    let set = ExternalId::Set("o-1".into());
+    assert!(set.is_known(Some("o-1")) && !set.is_known(Some("o-2")) && !set.is_known(None));
+    assert!(ExternalId::Clear.is_known(None) && !ExternalId::Clear.is_known(Some("o-1")));
+    assert!(ExternalId::Keep.is_known(None) && ExternalId::Keep.is_known(Some("o-1")));
 }
 
 #[test]
@@ -101,7 +124,7 @@ fn what_is_wrong_is_told_to_the_application_with_what_to_write_instead() {
     check_refused("approval_prompt=yes", expect!["invalid_request: approval_prompt is auto or force"]);
     check_refused("single_select=1", expect!["invalid_request: single_select is true or false"]);
     check_refused("mode=test&mode=live", expect!["invalid_request: a parameter is there more than once"]);
-    check_refused("user=a%00", expect!["invalid_request: user has a control character"]);
+    check_refused("external_id=a%00", expect!["invalid_request: external_id has a control character"]);
     check_refused(
         &format!("external_id={}", "a".repeat(257)),
         expect!["invalid_request: external_id is longer than 256 bytes"],
@@ -183,6 +206,12 @@ fn a_page_of_ours_tells_only_a_window_of_the_application() {
     ] {
         assert_eq!(hosted(stranger), Err(Refused::OnPage(PageProblem::AppOrigin)), "{stranger}");
     }
+    let query =
+        |origin: &str| form::write([("client_id", ID), ("response_type", "none"), ("app_origin", origin)]);
+    let at_loopback = ["http://127.0.0.1:8000/callback".to_owned()];
+    let hosted_there =
+        |origin: &str| authorize(Door::Authorize, &query(origin), &terms(&at_loopback)).is_ok();
+    assert!(hosted_there("http://127.0.0.1:3000") && !hosted_there("http://localhost:8000"));
     let alone = ask(&format!("client_id={ID}&response_type=none")).unwrap();
     assert_eq!(alone.to, Destination::Hosted { opener: None });
     let sdk = ["https://javascript-sdk.smartcar.com/v2/redirect?app_origin=https://shop.example".to_owned()];
@@ -340,7 +369,7 @@ fn an_address_that_only_looks_like_a_registered_one_is_refused_on_the_page() {
             let query = form::write([("client_id", ID), ("response_type", "code"), ("redirect_uri", &uri)]);
             let answered = ask(&query);
             // Of a local address only the port may be another one.
-            if local(&uri).is_some_and(|rest| rest == "/callback") {
+            if local(&uri) == Some(("localhost", "/callback")) {
                 assert!(answered.is_ok(), "{uri}");
                 continue;
             }
@@ -378,6 +407,24 @@ fn only_the_port_of_a_local_address_may_vary() {
         assert!(!is_registered(bad, known), "{bad}");
     }
     assert!(!is_registered("https://app.example:8443/a", "https://app.example/a"));
+    for known in ["http://127.0.0.1/callback?a=b", "http://[::1]:8000/callback?a=b"] {
+        let host = known.replace(":8000", "");
+        let host = host.strip_suffix("/callback?a=b").unwrap();
+        for port in ["", ":1", ":8000", ":65535"] {
+            assert!(is_registered(&format!("{host}{port}/callback?a=b"), known), "{host}{port}");
+        }
+        for bad in [
+            ":0/callback?a=b",
+            ":65536/callback?a=b",
+            ":8000/callback",
+            "1:80/callback?a=b",
+            ":80@evil.example/callback?a=b",
+        ] {
+            assert!(!is_registered(&format!("{host}{bad}"), known), "{host}{bad}");
+        }
+        assert!(!is_registered("http://localhost/callback?a=b", known));
+        assert!(!is_registered("http://127.0.0.2/callback?a=b", known));
+    }
 }
 
 proptest! {
