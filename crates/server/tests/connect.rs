@@ -306,7 +306,8 @@ async fn each_error_reaches_the_application_with_its_extras() {
     browser.go(&make).await;
     sign_in("smartcar@vehicle-incompatible.com").await;
     browser.click("button#share-button").await;
-    failed("vehicle_incompatible", &[("vin", "0SCAUDI012FE3B132"), ("make", "AUDI")]).await;
+    let car = [("vin", "0SCAUDI012FE3B132"), ("make", "AUDI"), ("model", "e-tron"), ("year", "2019")];
+    failed("vehicle_incompatible", &car).await;
 
     let live = make.replace("mode=test", "mode=live");
     browser.go(&format!("{live}&single_select=true&single_select_vin=0SCAUDI037A5ADB1C")).await;

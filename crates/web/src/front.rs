@@ -39,9 +39,14 @@ pub(crate) const SC_REQUEST_ID: HeaderName = HeaderName::from_static("sc-request
 /// The id of a request, in all others.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The id of a request, for handlers that write it into their answers.
+/// What handlers need that write errors into their answers.
 #[derive(Clone)]
-pub(crate) struct RequestName(pub(crate) String);
+pub(crate) struct Named {
+    /// The id of the request.
+    pub(crate) id: String,
+    /// Whether errors have the form of the first version.
+    pub(crate) first: bool,
+}
 
 /// What the front needs.
 #[derive(Clone)]
@@ -94,7 +99,7 @@ pub(crate) async fn answer(State(front): State<Front>, mut request: Request, nex
     let id = front.app.request_id().to_string();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let first = request.extensions().get::<FirstVersion>().is_some();
-    request.extensions_mut().insert(RequestName(id.clone()));
+    request.extensions_mut().insert(Named { id: id.clone(), first });
     let client = front.client(&request);
     let response = match known(&method) {
         true => within_bounds(&front, client, request, next).await.unwrap_or_else(ApiError::into_response),

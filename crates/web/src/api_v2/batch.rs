@@ -20,6 +20,7 @@ use super::{
     error::V2Error,
     read::{Parameters, vehicle_id},
 };
+use crate::front::Named;
 
 /// Paths of one batch.
 const MOST: usize = 100;
@@ -65,7 +66,7 @@ pub(super) async fn batch(
     vehicle: &str,
     headers: &axum::http::HeaderMap,
     body: &[u8],
-    request_id: &str,
+    named: &Named,
 ) -> Result<Response, V2Error> {
     let id = vehicle_id(vehicle)?;
     let batch: Batch = serde_json::from_slice(body)
@@ -82,7 +83,8 @@ pub(super) async fn batch(
     let part = |(part, answer): (Part, Result<Answered, V2Error>)| {
         let (code, body, headers) = match answer {
             Ok(answered) => (200, answered.body, answered.headers),
-            Err(error) => (error.status(), error.body(origin, request_id), error.inner_headers()),
+            Err(error) if named.first => (error.status(), error.first_body(&named.id), error.inner_headers()),
+            Err(error) => (error.status(), error.body(origin, &named.id), error.inner_headers()),
         };
         let body = RawValue::from_string(body).map_err(|_| V2Error::from(ErrorCode::SERVER_INTERNAL))?;
         Ok(AnsweredPart { path: part.path, code, body, headers })

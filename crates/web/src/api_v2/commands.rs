@@ -31,7 +31,7 @@ use super::{
     error::V2Error,
     read::vehicle_id,
 };
-use crate::front::RequestName;
+use crate::front::Named;
 
 /// The vehicle has done it.
 #[derive(Serialize)]
@@ -104,12 +104,12 @@ pub(super) async fn below(
     State(app): State<Arc<App>>,
     Owner(grant): Owner,
     V2Path((vehicle, path)): V2Path<(String, String)>,
-    Extension(RequestName(request_id)): Extension<RequestName>,
+    Extension(named): Extension<Named>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, V2Error> {
     match Order::of(&path).ok_or(ErrorCode::RESOURCE_NOT_FOUND_PATH)? {
-        Order::Batch => batch::batch(&app, &grant, &vehicle, &headers, &body, &request_id).await,
+        Order::Batch => batch::batch(&app, &grant, &vehicle, &headers, &body, &named).await,
         order => command(&app, &grant, &vehicle, order, &body).await,
     }
 }

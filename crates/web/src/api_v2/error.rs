@@ -129,6 +129,18 @@ impl V2Error {
         serde_json::to_string(&body).expect("texts and finite numbers")
     }
 
+    /// The same in the form of the first version.
+    pub(super) fn first_body(&self, request_id: &str) -> String {
+        let body = FirstBody {
+            status_code: self.code.status(),
+            error: first_error(self.code),
+            message: self.code.description(),
+            code: first_code(self.code),
+            request_id,
+        };
+        serde_json::to_string(&body).expect("texts and numbers")
+    }
+
     /// The headers of a part of a batch with it.
     pub(super) fn inner_headers(&self) -> BTreeMap<&'static str, String> {
         self.retry_after_seconds.map(|seconds| ("retry-after", seconds.to_string())).into_iter().collect()
@@ -142,14 +154,7 @@ impl V2Error {
 
     /// The answer in full, in the form of the first version.
     pub(crate) fn render_first(self, request_id: &str) -> Response {
-        let body = FirstBody {
-            status_code: self.code.status(),
-            error: first_error(self.code),
-            message: self.code.description(),
-            code: first_code(self.code),
-            request_id,
-        };
-        let body = serde_json::to_string(&body).expect("texts and numbers");
+        let body = self.first_body(request_id);
         self.answer(body)
     }
 

@@ -433,6 +433,11 @@ async fn errors_of_the_first_version_have_its_form() {
     let answered = get(&format!("/v1.0/vehicles/{}/odometer", tenant.vehicle)).await.expect(403);
     assert_eq!(answered.json()["error"], "permission_error");
     assert!(answered.json().get("code").is_none());
+    let path = format!("/v1.0/vehicles/{}/batch", tenant.vehicle);
+    let part = json!({"requests": [{"path": "/odometer"}]});
+    let batch = server.request(Method::POST, &path, &tenant.access_token, part).await.expect(200).json();
+    let body = &batch["responses"][0]["body"];
+    assert_eq!((&body["error"], body.get("type")), (&json!("permission_error"), None));
     assert_eq!(get("/v1.0/teapot").await.expect(404).json()["error"], "resource_not_found_error");
     get("/v1.0/user").await.expect(200);
 }

@@ -115,8 +115,15 @@ impl App {
             (ExternalId::Set(id), _) => user_key.seal(&*self.dice, What::ExternalId, user.0, id.as_bytes()),
             (ExternalId::Keep, owner) => owner.map(|owner| owner.external_id).unwrap_or_default(),
         };
-        let (application_no, asked) = (application.no, consent.asked);
-        let owner = Owner { user, application: application_no, account, external_id, asked, ended_at: None };
+        let owner = Owner {
+            user,
+            application: application.no,
+            account,
+            external_id,
+            asked: consent.asked,
+            // What was noted before stays.
+            ended_at: None,
+        };
         let (mut links, mut ids, mut regranted) = (Vec::new(), Vec::new(), Vec::new());
         for ((offer, vin), known) in offers.iter().zip(vins).zip(known) {
             if let Some(KnownVehicle { no, id, connected: true }) = known {
