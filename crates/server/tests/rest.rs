@@ -4,10 +4,15 @@
 
 mod common;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use common::{Server, text};
 use hyper::Method;
 use lab::client::{HttpAnswer, HttpClient};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 /// Errors that a login of a test car can ask for, with their status and what helps.
 const ERRORS: [(&str, &str, u16, Option<&str>); 26] = [
@@ -154,6 +159,167 @@ async fn commands_change_what_is_read_next_and_the_simulation_decides_what_can_b
     car.control(&server, "pause", Value::Null).await;
     assert_eq!(car.told("/navigation/destination", destination).await, "UNREACHABLE");
     assert!(car.value("/odometer", "distance").await.as_f64().unwrap() > 0.0, "it goes on answering");
+    server.stop().await;
+}
+
+/// An answer as it came over the wire.
+struct Raw {
+    status: u16,
+    /// Names as they were written.
+    headers: Vec<(String, String)>,
+    body: Value,
+}
+
+impl Raw {
+    fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
+    /// What every answer has.
+    fn checked(self, request: &str) -> Self {
+        for (name, _) in &self.headers {
+            assert_eq!(*name, name.to_ascii_lowercase(), "{request}");
+        }
+        assert!(self.header("content-type").starts_with("application/json"), "{request}: {:?}", self.headers);
+        let id = ["sc-request-id", "x-request-id"].map(|name| self.header(name).len());
+        assert!(id.contains(&36), "{request}: {:?}", self.headers);
+        self
+    }
+
+    /// What every error of the v2 form has.
+    fn error(self, request: &str) -> Self {
+        let body = self.body.as_object().unwrap();
+        for member in ["type", "code", "description", "docURL", "statusCode", "requestId", "resolution"] {
+            assert!(body.contains_key(member), "{request}: {}", self.body);
+        }
+        let resolution = body["resolution"].as_object().unwrap();
+        assert!(resolution.contains_key("type") && resolution.get("url").is_none_or(Value::is_string));
+        assert!(body.get("suggestedUserMessage").is_none_or(Value::is_string), "{request}");
+        assert_eq!(body["statusCode"], self.status, "{request}");
+        assert_eq!(body["requestId"], self.header("sc-request-id"), "{request}");
+        self
+    }
+}
+
+/// Sends a request that is written out, with a length if there is a body.
+async fn raw(server: &Server, first: &str, headers: &[(&str, &str)], body: &str) -> Raw {
+    let mut stream = TcpStream::connect(server.url.split_once("://").unwrap().1).await.unwrap();
+    let mut request = format!("{first} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        request += &format!("{name}: {value}\r\n");
+    }
+    if !body.is_empty() {
+        request += &format!("Content-Length: {}\r\n", body.len());
+    }
+    stream.write_all(format!("{request}\r\n{body}").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let (status, headers) = head.split_once("\r\n").unwrap();
+    let pair =
+        |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned())).unwrap();
+    Raw {
+        status: status.split(' ').nth(1).unwrap().parse().unwrap(),
+        headers: headers.split("\r\n").map(pair).collect(),
+        body: serde_json::from_str(body).unwrap_or(Value::Null),
+    }
+    .checked(first)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sdks_demand_of_a_server_holds_point_by_point() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::serve(folder.path(), &[]).await;
+    let application = server.post("/applications", json!({"name": "Fleet"})).await;
+    let car = json!({"make": "Ford", "model": "Mustang Mach-E", "profile": "charging", "seed": 1});
+    let car = server.post("/simulator/vehicles", car).await;
+    let connect = json!({"applicationId": application["id"]});
+    let linked = server.post(&format!("/simulator/vehicles/{}/connect", text(&car, "id")), connect).await;
+    let vehicle = text(&linked, "vehicleId");
+    let token = server.post(&format!("/vehicles/{vehicle}/access-token"), Value::Null).await;
+    let bearer = format!("Bearer {}", text(&token, "accessToken"));
+    let manager = format!("Bearer {}", text(&application, "managementToken"));
+    let basic = |name: &str, password: &str| {
+        format!("Basic {}", BASE64_STANDARD.encode(format!("{name}:{password}")))
+    };
+    let (id, secret) = (text(&application, "id"), text(&application, "clientSecret"));
+    let (client, default) = (basic(id, secret), basic("default", text(&application, "managementToken")));
+    let own = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    let of = |path: &str| format!("/v2.0/vehicles/{vehicle}{path}");
+
+    // Slashes at the end, JSON that is announced and not sent, and nothing but 200.
+    for path in [
+        "/v2.0/user",
+        "/v2.0/vehicles",
+        &of(""),
+        &of("/odometer"),
+        &of("/permissions"),
+        &format!("/v3/vehicles/{vehicle}"),
+    ] {
+        for path in [path.to_owned(), format!("{path}/")] {
+            assert_eq!(raw(&server, &format!("GET {path}"), &own, "").await.status, 200, "{path}");
+        }
+    }
+    let by_vin =
+        format!("GET /v2.0/compatibility/?vin={}&scope=read_odometer&country=US", text(&car["state"], "vin"));
+    assert_eq!(raw(&server, &by_vin, &[("Authorization", &client)], "").await.status, 200);
+    let connections = "GET /v2.0/management/connections/";
+    assert_eq!(raw(&server, connections, &[("Authorization", &default)], "").await.status, 200);
+
+    // A client names itself in one of three places; all three get as far as the token.
+    let form = "grant_type=refresh_token&refresh_token=x";
+    let named = format!("client_id={id}&client_secret={secret}");
+    let kind = ("Content-Type", "application/x-www-form-urlencoded");
+    for (path, headers, body) in [
+        ("/oauth/token", vec![kind, ("Authorization", client.as_str())], form.to_owned()),
+        ("/oauth/token/", vec![kind], format!("{form}&{named}")),
+        (&format!("/oauth/token?{named}"), vec![kind], form.to_owned()),
+    ] {
+        let answer = raw(&server, &format!("POST {path}"), &headers, &body).await;
+        assert_eq!(
+            (answer.status, text(&answer.body, "error_description")),
+            (400, "Invalid refresh_token: x.")
+        );
+    }
+
+    // Errors are JSON, too, and complete.
+    let wrong = [("Authorization", "Bearer wrong")];
+    for (first, headers, status) in [
+        ("GET /v2.0/user".to_owned(), &wrong[..], 401),
+        ("GET /v2.0/user".to_owned(), &[], 401),
+        ("OPTIONS /v2.0/user".to_owned(), &own, 404),
+        ("GET /v2.0/teapot".to_owned(), &own, 404),
+        ("GET /version/user".to_owned(), &own, 404),
+        ("GET /v2.0/vehicles/bad_id/odometer".to_owned(), &own, 400),
+        (format!("GET /v2.0/vehicles/{}/odometer", common::UNKNOWN), &own, 403),
+        (format!("GET {}", of("/fuel")), &own, 501),
+        (format!("GET {}", of("/TESLA/battery")), &own, 403),
+    ] {
+        let answer = raw(&server, &first, headers, "").await.error(&first);
+        assert_eq!(answer.status, status, "{first}: {}", answer.body);
+    }
+
+    // Moments have three digits behind the second; numbers are numbers.
+    let odometer = raw(&server, &format!("GET {}", of("/odometer")), &own, "").await;
+    for name in ["sc-data-age", "sc-fetched-at"] {
+        let moment = odometer.header(name);
+        assert!(moment.len() == 24 && moment.ends_with('Z') && &moment[19..20] == ".", "{name}: {moment}");
+    }
+    assert!(odometer.body["distance"].is_number());
+    assert!(raw(&server, &format!("GET {}", of("")), &own, "").await.body["year"].is_u64());
+    for limit in [r#"{"limit":0.8}"#, r#"{"limit":"0.9"}"#] {
+        let answer = raw(&server, &format!("POST {}", of("/charge/limit")), &own, limit).await;
+        assert_eq!((answer.status, text(&answer.body, "status")), (200, "success"), "{limit}");
+    }
+    assert!(raw(&server, &format!("GET {}", of("/service/history")), &own, "").await.body.is_array());
+    let v3 = raw(&server, &format!("GET /v3/vehicles/{vehicle}"), &own, "").await;
+    assert_eq!(text(&v3.body, "id"), vehicle, "the first shape of v3 has no envelope");
+
+    // A body that says nothing.
+    let disconnect = format!("DELETE {}", of("/application"));
+    let headers = [("Authorization", manager.as_str()), ("Content-Type", "application/json")];
+    let gone = raw(&server, &disconnect, &headers, "{}").await;
+    assert_eq!((gone.status, text(&gone.body, "status")), (200, "success"));
     server.stop().await;
 }
 

@@ -126,6 +126,11 @@ pub(super) struct Account {
 }
 
 impl Account {
+    /// The car of the simulator that it is about, if an operator has made that.
+    pub(super) fn car(&self) -> Option<Uuid> {
+        self.car.map(|bytes| Uuid::from_bytes(*bytes))
+    }
+
     pub(super) fn factor(&self) -> Option<Factor> {
         match (self.digits, self.pin) {
             (0, _) => None,
