@@ -80,8 +80,8 @@ pub struct KnownVehicle {
     pub no: VehicleNo,
     /// The id on the wire.
     pub id: VehicleId,
-    /// Whether it is connected now.
-    pub connected: bool,
+    /// What is granted of it, while it is connected.
+    pub granted: Option<PermissionSet>,
 }
 
 /// A vehicle with all that a step needs.

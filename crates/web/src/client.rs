@@ -78,28 +78,42 @@ pub(crate) struct Shares(Arc<Mutex<HashMap<IpAddr, usize>>>);
 impl Shares {
     /// One more for a client, unless it has so many already.
     pub(crate) fn take(&self, client: IpAddr, most: usize) -> Option<Share> {
-        let client = owner(client);
-        let mut counts = self.0.lock();
-        let count = counts.entry(client).or_default();
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(Share { of: self.clone(), client })
+        let mut share = self.none(client);
+        share.grow(1, most).then_some(share)
+    }
+
+    /// Nothing yet for a client.
+    pub(crate) fn none(&self, client: IpAddr) -> Share {
+        Share { of: self.clone(), client: owner(client), count: 0 }
     }
 }
 
-/// One that a client has, until it is dropped.
+/// What a client has, until it is dropped.
 pub(crate) struct Share {
     of: Shares,
     client: IpAddr,
+    count: usize,
+}
+
+impl Share {
+    /// So many more, unless the client would have more than `most` in all; then nothing changes.
+    pub(crate) fn grow(&mut self, more: usize, most: usize) -> bool {
+        let mut counts = self.of.0.lock();
+        let had = counts.get(&self.client).copied().unwrap_or(0);
+        let fits = had.saturating_add(more) <= most;
+        if fits {
+            counts.insert(self.client, had + more);
+            self.count += more;
+        }
+        fits
+    }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         let mut counts = self.of.0.lock();
         if let Some(count) = counts.get_mut(&self.client) {
-            *count -= 1;
+            *count -= self.count;
             if *count == 0 {
                 counts.remove(&self.client);
             }

@@ -143,7 +143,7 @@ async fn within_bounds(
     let deadline = Instant::now() + front.time;
     let (head, body) = request.into_parts();
     head::check(&head, front.header_bytes)?;
-    let read = timeout_at(deadline, front.bodies.read(&head.headers, body)).await;
+    let read = timeout_at(deadline, front.bodies.read(client, &head.headers, body)).await;
     let Held { bytes, room } = read.map_err(|_| ApiError::too_slow())??;
     let place = if probes::is_here(head.uri.path()) { None } else { Some(front.place(client)?) };
     let work = tokio::spawn(async move {

@@ -11,8 +11,8 @@ pub(crate) fn check(head: &Parts, most_bytes: usize) -> Result<(), ApiError> {
     if bytes(head) > most_bytes {
         return Err(ApiError::headers_too_large(most_bytes));
     }
-    if head.version >= Version::HTTP_11 && only(&head.headers, header::HOST).is_none_or(|host| !is_host(host))
-    {
+    let named = head.headers.contains_key(header::HOST) || head.version >= Version::HTTP_11;
+    if named && only(&head.headers, header::HOST).is_none_or(|host| !is_host(host)) {
         return Err(ApiError::malformed("a request has one header Host, with a name and perhaps a port"));
     }
     let chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");

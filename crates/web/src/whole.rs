@@ -1,7 +1,10 @@
 //! Bodies, read whole before anything is done with them. Each is bounded, and so are all of them together: what has
-//! arrived of requests that are not answered yet. A body that is said to be too large is not kept.
+//! arrived of requests that are not answered yet, in all and of one client. A body that is said to be too large is not kept.
+//!
+//! What arrives is copied together as it arrives. To keep the pieces would be cheaper, but a piece of one byte holds a whole
+//! buffer of the connection.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     body::Body,
@@ -11,29 +14,49 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::problem::ApiError;
+use crate::{
+    client::{Share, Shares},
+    problem::ApiError,
+};
 
 /// How much may arrive.
 #[derive(Clone)]
 pub(crate) struct Whole {
     most: usize,
     room: Arc<Semaphore>,
+    per_client: usize,
+    shares: Shares,
 }
 
 /// A body, with the room that it takes until it is dropped.
 pub(crate) struct Held {
     pub(crate) bytes: Bytes,
-    pub(crate) room: Option<OwnedSemaphorePermit>,
+    pub(crate) room: Option<Room>,
 }
+
+/// Room for a body, in all and of its client's share.
+pub(crate) struct Room {
+    permit: OwnedSemaphorePermit,
+    share: Option<Share>,
+}
+
+/// So many clients share the room, if each takes what one may have.
+const CLIENTS: usize = 4;
 
 impl Whole {
     /// So many bytes of one body, and of all.
     pub(crate) fn new(most: usize, of_all: usize) -> Self {
-        Self { most, room: Arc::new(Semaphore::new(of_all.min(Semaphore::MAX_PERMITS))) }
+        let room = Arc::new(Semaphore::new(of_all.min(Semaphore::MAX_PERMITS)));
+        Self { most, room, per_client: (of_all / CLIENTS).max(most), shares: Shares::default() }
     }
 
     /// Reads a body to its end.
-    pub(crate) async fn read(&self, headers: &HeaderMap, mut body: Body) -> Result<Held, ApiError> {
+    pub(crate) async fn read(
+        &self,
+        client: Option<IpAddr>,
+        headers: &HeaderMap,
+        mut body: Body,
+    ) -> Result<Held, ApiError> {
         let too_large = || ApiError::too_large(self.most);
         let said = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let keeps = said.is_none_or(|said: u64| said <= self.most as u64);
@@ -42,7 +65,7 @@ impl Whole {
         if !keeps && headers.contains_key(header::EXPECT) {
             return Err(too_large());
         }
-        let (mut parts, mut length, mut room) = (Vec::new(), 0, None);
+        let (mut bytes, mut length, mut room) = (BytesMut::new(), 0, None);
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| ApiError::malformed("the body broke off"))?;
             let Ok(part) = frame.into_data() else { continue };
@@ -51,34 +74,27 @@ impl Whole {
                 return Err(too_large());
             }
             if keeps && !part.is_empty() {
-                self.keep(&mut room, part.len())?;
-                parts.push(part);
+                self.keep(&mut room, client, part.len())?;
+                bytes.extend_from_slice(&part);
             }
         }
-        if keeps { Ok(Held { bytes: joined(parts, length), room }) } else { Err(too_large()) }
+        if keeps { Ok(Held { bytes: bytes.freeze(), room }) } else { Err(too_large()) }
     }
 
     /// Takes more room.
-    fn keep(&self, room: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), ApiError> {
-        let bytes = u32::try_from(bytes).map_err(|_| ApiError::too_large(self.most))?;
-        let more = self.room.clone().try_acquire_many_owned(bytes).map_err(|_| ApiError::busy())?;
+    fn keep(&self, room: &mut Option<Room>, client: Option<IpAddr>, bytes: usize) -> Result<(), ApiError> {
+        let permits = u32::try_from(bytes).map_err(|_| ApiError::too_large(self.most))?;
+        let permit = self.room.clone().try_acquire_many_owned(permits).map_err(|_| ApiError::busy())?;
         match room {
-            Some(room) => room.merge(more),
-            None => *room = Some(more),
+            Some(room) => room.permit.merge(permit),
+            None => *room = Some(Room { permit, share: client.map(|client| self.shares.none(client)) }),
         }
-        Ok(())
+        let share = room.as_mut().and_then(|room| room.share.as_mut());
+        match share.is_none_or(|share| share.grow(bytes, self.per_client)) {
+            true => Ok(()),
+            false => Err(ApiError::busy()),
+        }
     }
-}
-
-fn joined(mut parts: Vec<Bytes>, length: usize) -> Bytes {
-    if parts.len() <= 1 {
-        return parts.pop().unwrap_or_default();
-    }
-    let mut whole = BytesMut::with_capacity(length);
-    for part in &parts {
-        whole.extend_from_slice(part);
-    }
-    whole.freeze()
 }
 
 #[cfg(test)]
@@ -97,7 +113,7 @@ mod tests {
     }
 
     async fn read(whole: &Whole, headers: HeaderMap, parts: &[&'static str]) -> Result<Held, u16> {
-        whole.read(&headers, sent(parts)).await.map_err(|error| error.kind.status.as_u16())
+        whole.read(None, &headers, sent(parts)).await.map_err(|error| error.kind.status.as_u16())
     }
 
     #[tokio::test]
@@ -115,6 +131,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_client_has_a_share_of_the_room() {
+        let whole = Whole::new(10, 80);
+        let read = async |client: u8| {
+            let client = Some(IpAddr::from([192, 0, 2, client]));
+            whole.read(client, &HeaderMap::new(), sent(&["abcde", "fghij"])).await.ok()
+        };
+        let held = [read(1).await, read(1).await];
+        assert!(held.iter().all(Option::is_some));
+        assert!(read(1).await.is_none(), "a quarter is taken");
+        assert!(read(2).await.is_some(), "others have theirs");
+        drop(held);
+        assert!(read(1).await.is_some());
+        assert_eq!(whole.room.available_permits(), 80);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_comes_byte_by_byte_holds_no_buffers() {
+        let buffer = Bytes::from(vec![b'x'; 8_192]);
+        let pieces: Vec<_> = (0..100).map(|_| Ok::<_, Infallible>(buffer.slice(..1))).collect();
+        let whole = Whole::new(1_000, 1_000);
+        let body = Body::from_stream(futures::stream::iter(pieces));
+        let held = whole.read(None, &HeaderMap::new(), body).await.ok().unwrap();
+        assert_eq!(held.bytes.len(), 100);
+        assert!(buffer.is_unique(), "nothing of it is kept");
+    }
+
+    #[tokio::test]
     async fn a_body_that_is_said_to_be_too_large_is_not_kept_and_not_asked_for() {
         let whole = Whole::new(6, 10);
         assert_eq!(read(&whole, saying("7"), &["ab", "cd"]).await.err(), Some(413));
@@ -123,7 +166,7 @@ mod tests {
         let untouched = Body::from_stream(futures::stream::poll_fn(
             |_| -> std::task::Poll<Option<Result<Bytes, Infallible>>> { panic!("it was asked for") },
         ));
-        let refused = whole.read(&headers, untouched).await.map_err(|error| error.kind.status.as_u16());
+        let refused = whole.read(None, &headers, untouched).await.map_err(|error| error.kind.status.as_u16());
         assert_eq!(refused.err(), Some(413));
     }
 }

@@ -279,7 +279,10 @@ fn check_redirect_uris(uris: &[String]) -> Result<(), AppError> {
         None => Ok(()),
         Some(uri) => Err(AppError::invalid(
             "redirectUris",
-            format!("{uri:?} is not allowed; use https://…, http://localhost[:port]/… or sc<clientId>://…"),
+            format!(
+                "{uri:?} is not allowed; use https://…, http://localhost[:port]/… or sc<clientId>://…, without a user, a fragment, \
+                 and parameters that results have, such as code and state"
+            ),
         )),
     }
 }

@@ -56,14 +56,15 @@ impl App {
     ///
     /// # Errors
     ///
-    /// `RATE_LIMIT:VEHICLE`, [`AppError::PlanRequests`], or [`AppError::Invalid`] as in [`admit`](Self::admit).
+    /// `RATE_LIMIT:VEHICLE`, or [`AppError::PlanRequests`].
     pub async fn spend_requests(&self, row: &VehicleRow, requests: u32) -> Result<(), AppError> {
         let Some(entry) = self.registry.application(row.application) else { return Ok(()) };
         let plan = &entry.application.plan;
         if let Some(limit) = self.settings.reads.vehicle_rates.of(&row.info.make) {
-            fits(requests, limit)?;
+            // A batch is one look at the vehicle: one that is larger than the bucket takes all of it.
+            let taking = requests.min(limit.burst as u32);
             let now = self.clock.monotonic();
-            let taken = self.limits.vehicles.lock().take(row.no, requests, limit, now);
+            let taken = self.limits.vehicles.lock().take(row.no, taking, limit, now);
             taken.map_err(throttled)?;
         }
         let Some(most) = self.settings.plans.requests(plan) else { return Ok(()) };

@@ -24,13 +24,26 @@ pub struct Earlier {
     pub asked: PermissionSet,
     /// How many of the cars that are offered now are connected.
     pub connected: usize,
+    /// What is granted of each of those.
+    pub granted: PermissionSet,
+    /// Whether the owner has ever ended an access: a car that is not connected may be one that was.
+    pub has_ended: bool,
 }
 
 /// Whether the grant screen says nothing that the owner has not agreed to already.
-pub fn is_repetition(earlier: Option<Earlier>, asked: PermissionSet, single: bool) -> bool {
-    earlier.is_some_and(|earlier| {
-        earlier.asked == asked && earlier.connected > 0 && !(single && earlier.connected > 1)
-    })
+pub fn is_repetition(
+    earlier: Earlier,
+    (asked, required): (PermissionSet, PermissionSet),
+    offered: usize,
+    single: bool,
+) -> bool {
+    let Earlier { connected, granted, .. } = earlier;
+    let is_whole = connected == offered || !earlier.has_ended;
+    earlier.asked == asked
+        && required.and(granted) == required
+        && connected > 0
+        && is_whole
+        && !(single && connected > 1)
 }
 
 /// Why an answer on the grant screen is not taken.
@@ -90,13 +103,18 @@ mod tests {
 
     #[test]
     fn a_consent_is_a_repetition_only_when_nothing_else_is_asked() {
-        let earlier = |connected| Some(Earlier { asked: set([ReadVin]), connected });
-        assert!(is_repetition(earlier(2), set([ReadVin]), false));
-        assert!(is_repetition(earlier(1), set([ReadVin]), true));
-        assert!(!is_repetition(earlier(2), set([ReadVin]), true));
-        assert!(!is_repetition(earlier(0), set([ReadVin]), false));
-        assert!(!is_repetition(earlier(1), set([ReadVin, ReadFuel]), false));
-        assert!(!is_repetition(None, set([ReadVin]), false));
+        let (asked, none) = (set([ReadVin]), PermissionSet::default());
+        let earlier = |connected| Earlier { asked, connected, granted: asked, has_ended: false };
+        assert!(is_repetition(earlier(2), (asked, none), 3, false));
+        assert!(is_repetition(earlier(1), (asked, asked), 1, true));
+        assert!(!is_repetition(earlier(2), (asked, none), 2, true));
+        assert!(!is_repetition(earlier(0), (asked, none), 2, false));
+        assert!(!is_repetition(earlier(1), (set([ReadVin, ReadFuel]), none), 1, false));
+        let without = Earlier { granted: none, ..earlier(1) };
+        assert!(!is_repetition(without, (asked, asked), 1, false), "what is required now was taken out then");
+        let ended = |connected| Earlier { has_ended: true, ..earlier(connected) };
+        assert!(!is_repetition(ended(1), (asked, none), 2, false), "one may be connected anew");
+        assert!(is_repetition(ended(2), (asked, none), 2, false));
     }
 
     #[test]

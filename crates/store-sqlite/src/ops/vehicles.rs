@@ -136,14 +136,14 @@ pub(crate) fn known_vehicles(
     vins: &[Vec<u8>],
 ) -> Result<Vec<Option<KnownVehicle>>> {
     let mut query = conn.prepare_cached(
-        "SELECT v.no, v.id, EXISTS (SELECT 1 FROM connection WHERE vehicle = v.no)
-         FROM vehicle AS v WHERE v.user = ?1 AND v.vin = ?2",
+        "SELECT v.no, v.id, c.permissions
+         FROM vehicle AS v LEFT JOIN connection AS c ON c.vehicle = v.no WHERE v.user = ?1 AND v.vin = ?2",
     )?;
     let known = |row: &Row<'_>| {
         Ok(KnownVehicle {
             no: VehicleNo(row.get(0)?),
             id: VehicleId(rows::uuid(row, 1)?),
-            connected: row.get(2)?,
+            granted: row.get::<_, Option<u32>>(2)?.map(PermissionSet::from_bits),
         })
     };
     vins.iter().map(|vin| query.query_row(params![user.0.as_bytes(), vin], known).optional()).collect()

@@ -439,12 +439,12 @@ pub async fn a_vehicle_that_is_linked_again_keeps_its_number_and_its_past(store:
     };
     assert_eq!(known().await, [None, None]);
     let vehicle = store.link_owned(owner.clone(), vec![first.clone()]).await.expect("links")[0];
-    let is_known = |connected| [None, Some(KnownVehicle { no: vehicle, id: first.info.id, connected })];
-    assert_eq!(known().await, is_known(true));
+    let is_known = |granted| [None, Some(KnownVehicle { no: vehicle, id: first.info.id, granted })];
+    assert_eq!(known().await, is_known(Some(first.permissions)));
     let seen = NewObservation { taken_at: at(2), body: b"seen".to_vec() };
     fixture.commit(StepCommit { observations: vec![seen], ..fixture.step(vehicle, at(2)).await }).await;
     fixture.change(vehicle, RowChange::Disconnect, at(3)).await;
-    assert_eq!(known().await, is_known(false));
+    assert_eq!(known().await, is_known(None));
 
     let again = NewLink {
         again: Some(vehicle),
@@ -454,7 +454,7 @@ pub async fn a_vehicle_that_is_linked_again_keeps_its_number_and_its_past(store:
         ..fixture.new_link(owner.user)
     };
     assert_eq!(store.link_owned(owner.clone(), vec![again]).await.expect("links"), [vehicle]);
-    assert_eq!(known().await, is_known(true));
+    assert_eq!(known().await, is_known(Some(first.permissions)));
     let loaded = store.load(vec![vehicle]).await.expect("loads").remove(0).expect("is there");
     assert_eq!((&loaded.info, &loaded.source), (&first.info, &first.source));
     assert_eq!(loaded.document, b"second document");

@@ -66,7 +66,7 @@ pub(super) struct Question {
 }
 
 /// Which part of an answer somebody wants.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Wish {
     /// Of permissions: which part of them.
     pub(super) page: Page,
@@ -74,6 +74,12 @@ pub(super) struct Wish {
     pub(super) within: Within,
     /// Of charging sessions: the page, from 1 on.
     pub(super) sheet: usize,
+}
+
+impl Default for Wish {
+    fn default() -> Self {
+        Self { page: Page::default(), within: Within::default(), sheet: 1 }
+    }
 }
 
 /// A part of a list.

@@ -56,7 +56,7 @@ fn question(part: &Part) -> Result<Question, V2Error> {
     let uri: Uri = part.path.parse().map_err(|_| nothing())?;
     let target = part.path.starts_with('/').then(|| Target::of(uri.path())).flatten().ok_or_else(nothing)?;
     let Query(parameters) = Query::<Parameters>::try_from_uri(&uri).map_err(|_| nothing())?;
-    Ok(Question { target, wish: parameters.wish()? })
+    Ok(Question { target, wish: parameters.wish(target)? })
 }
 
 /// Answers in the order of the paths, each under its path as it was sent. A path that there is not fails the whole.

@@ -4,7 +4,13 @@ use std::sync::Arc;
 
 use app::App;
 use axum::{extract::State, http::HeaderMap, response::Response};
-use domain::{errors::ErrorCode, ids::VehicleId, payload::v2::rest::Within, time::Timestamp};
+use domain::{
+    errors::ErrorCode,
+    ids::VehicleId,
+    payload::v2::rest::{Read, Within},
+    signal::Endpoint,
+    time::Timestamp,
+};
 use serde::Deserialize;
 
 use super::{
@@ -27,19 +33,41 @@ pub(super) struct Parameters {
 }
 
 impl Parameters {
-    /// The part of an answer that they ask for.
-    pub(super) fn wish(&self) -> Result<Wish, V2Error> {
-        let sheet = self.page.as_deref().map_or(Ok(1), str::parse);
-        let whole = "page is a number from 1 on";
-        Ok(Wish {
-            page: page(self.limit.as_deref(), self.offset.as_deref(), Page::default(), 50)?,
-            within: Within {
-                from: date(self.start_date.as_deref(), "start_date", "T00:00:00Z")?,
-                until: date(self.end_date.as_deref(), "end_date", "T23:59:59.999Z")?,
-            },
-            sheet: sheet.ok().filter(|&sheet| sheet > 0).ok_or_else(|| V2Error::invalid("page", whole))?,
+    /// The part of an answer that they ask for. What means nothing to a read is not looked at.
+    pub(super) fn wish(&self, target: Target) -> Result<Wish, V2Error> {
+        match target {
+            Target::Permissions => {
+                let (limit, offset) = (said(self.limit.as_deref()), said(self.offset.as_deref()));
+                let page = page(limit, offset, Page::default(), 50)?;
+                Ok(Wish { page, ..Wish::default() })
+            }
+            Target::Read(Read::Core(Endpoint::ServiceHistory)) => {
+                Ok(Wish { within: self.within()?, ..Wish::default() })
+            }
+            Target::Read(Read::Brand(read)) if read.has_sessions() => {
+                Ok(Wish { within: self.within()?, sheet: self.sheet()?, ..Wish::default() })
+            }
+            Target::Read(_) | Target::Shouted => Ok(Wish::default()),
+        }
+    }
+
+    fn within(&self) -> Result<Within, V2Error> {
+        Ok(Within {
+            from: date(self.start_date.as_deref(), "start_date", "T00:00:00Z")?,
+            until: date(self.end_date.as_deref(), "end_date", "T23:59:59.999Z")?,
         })
     }
+
+    fn sheet(&self) -> Result<usize, V2Error> {
+        let Some(text) = said(self.page.as_deref()) else { return Ok(1) };
+        let sheet = text.parse().ok().filter(|&sheet| sheet > 0);
+        sheet.ok_or_else(|| V2Error::invalid("page", "page is a number from 1 on"))
+    }
+}
+
+/// A parameter that says something. The Node SDK writes `undefined` for one that is left out.
+fn said(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !["", "undefined"].contains(text))
 }
 
 /// Make, model and year.
@@ -74,7 +102,7 @@ async fn one(
     parameters: &Parameters,
 ) -> Result<Response, V2Error> {
     let id = vehicle_id(vehicle)?;
-    let (units, wish) = (asking::units(headers)?, parameters.wish()?);
+    let (units, wish) = (asking::units(headers)?, parameters.wish(target)?);
     let row = auth::covered(app, grant, id).await?;
     if let Target::Read(_) | Target::Shouted = target {
         app.admit(grant.application, 1)?;
@@ -82,6 +110,9 @@ async fn one(
     let answer = asking::answers(app, &row, &[Question { target, wish }], units).await?.pop();
     Ok(answer.ok_or(ErrorCode::SERVER_INTERNAL)??.into_response())
 }
+
+/// How clients write that there is no end.
+const LAST_DAY: &str = "9999-12-31";
 
 /// The vehicle of a path.
 pub(crate) fn vehicle_id(text: &str) -> Result<VehicleId, V2Error> {
@@ -108,12 +139,14 @@ pub(super) fn page(
     Ok(Page { limit, offset })
 }
 
-/// A date, or a moment; a date alone is taken with a time of its day. The Node SDK writes `undefined` for one that is left out.
+/// A date, or a moment; a date alone is taken with a time of its day.
 fn date(text: Option<&str>, name: &'static str, time: &str) -> Result<Option<Timestamp>, V2Error> {
-    let Some(text) = text.filter(|text| !["", "undefined"].contains(text)) else { return Ok(None) };
+    let Some(text) = said(text) else { return Ok(None) };
     let parsed = text.parse().or_else(|_| format!("{text}{time}").parse());
     match parsed {
         Ok(at) => Ok(Some(Timestamp::from_jiff(at))),
+        // The last day of all is not over within what moments can tell.
+        Err(_) if text.starts_with(LAST_DAY) => Ok(Some(Timestamp::from_jiff(jiff::Timestamp::MAX))),
         Err(_) => Err(V2Error::invalid(name, "write a date like 2024-05-01, or a moment of RFC 3339")),
     }
 }

@@ -593,8 +593,13 @@ async fn a_path_of_a_batch_has_parameters_like_a_request_of_its_own() {
     assert_eq!(parts[0]["body"]["permissions"].as_array().unwrap().len(), 1);
     assert_eq!(parts[0]["body"]["paging"]["offset"], 1);
     assert!(parts[1]["body"]["permissions"].as_array().unwrap().len() > 1);
-    for wrong in ["/permissions?limit=many", "/tesla/charge/records?page=0", "/odometer?start_date=soon"] {
+    for wrong in
+        ["/permissions?limit=many", "/tesla/charge/records?page=0", "/service/history?start_date=soon"]
+    {
         check(&server.batch(&tenant, &[wrong]).await, 400, "VALIDATION", &Value::Null);
+    }
+    for well in ["/odometer?limit=999&page=x", "/tesla/charge/records?page=&endDate=9999-12-31"] {
+        server.batch(&tenant, &[well]).await.expect(200);
     }
 }
 
@@ -610,6 +615,11 @@ async fn a_vehicle_is_asked_as_often_as_its_brand_bears() {
     assert_eq!(answered.headers["retry-after"], "30");
     server.clock.pass(Duration::from_secs(30));
     server.read(&tenant, "/odometer").await.expect(200);
+    let answered = server.batch(&tenant, &["/odometer"; 5]).await;
+    check(&answered, 429, "RATE_LIMIT", &json!("VEHICLE"));
+    assert_eq!(answered.headers["retry-after"], "60");
+    server.clock.pass(Duration::from_secs(60));
+    server.batch(&tenant, &["/odometer"; 5]).await.expect(200);
 }
 
 #[tokio::test]

@@ -56,31 +56,35 @@ impl App {
             return self.again(visit, Screen::SignIn, Note::AnotherAccount).await;
         }
         self.restore(&visit, &row.source.spec).await?;
-        self.keep_external_id(&visit, &account, row.user).await?;
-        let user = (visit.request.answer == Answer::Nothing).then_some(row.user);
-        let external_id = self.external_id_to_return(&visit.request, row.user).await?;
+        let (mut user, mut external_id) = (None, None);
+        if self.is_owner(&visit, &account, row.user).await? {
+            self.keep_external_id(&visit, &account).await?;
+            user = (visit.request.answer == Answer::Nothing).then_some(row.user);
+            external_id = self.external_id_to_return(&visit.request, row.user).await?;
+        }
         let outcome = Outcome::Vehicle { vehicle, user, external_id, selected_capacity: None };
         self.finish(visit, outcome).await
     }
 
+    /// Whether an account is the one that an owner connected with. A car may be in more accounts than one: whoever has signed in to
+    /// another brings the access back, and is nobody that the application knows.
+    async fn is_owner(&self, visit: &Visit, account: &BrandAccount, user: UserId) -> Result<bool, AppError> {
+        let owner = self.met_owner(&visit.application, &identity(account)).await?;
+        Ok(owner.is_some_and(|owner| owner.user == user))
+    }
+
     /// Keeps the application's own id of the owner who has signed in again.
-    ///
-    /// A car may be in more accounts than one. Whoever has signed in to another than the one that it was connected with names
-    /// nobody anew: under that id the application would look for all vehicles of the owner.
-    pub(super) async fn keep_external_id(
-        &self,
-        visit: &Visit,
-        account: &BrandAccount,
-        user: UserId,
-    ) -> Result<(), AppError> {
+    async fn keep_external_id(&self, visit: &Visit, account: &BrandAccount) -> Result<(), AppError> {
         let id = match &visit.request.external_id {
             ExternalId::Keep => return Ok(()),
             ExternalId::Clear => None,
             ExternalId::Set(id) => Some(id),
         };
         let _one_at_a_time = self.linking.lock().await;
-        let owner = self.met_owner(&visit.application, &identity(account)).await?;
-        let Some(owner) = owner.filter(|owner| owner.user == user) else { return Ok(()) };
+        let Some(owner) = self.met_owner(&visit.application, &identity(account)).await? else {
+            return Ok(());
+        };
+        let user = owner.user;
         let external_id = match id {
             None => vec![],
             Some(id) => {

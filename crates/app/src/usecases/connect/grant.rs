@@ -199,9 +199,16 @@ impl App {
         let Some((owner, vehicles)) = self.earlier(&visit.application, &identity, vins).await? else {
             return Ok(None);
         };
-        let earlier = Earlier { asked: owner.asked, connected: vehicles.len() };
+        let earlier = Earlier {
+            asked: owner.asked,
+            connected: vehicles.len(),
+            granted: vehicles.iter().fold(PermissionSet::ALL, |all, (_, granted)| all.and(*granted)),
+            has_ended: owner.ended_at.is_some(),
+        };
         let known = self.external_id(owner.user).await?;
-        let repeats = consent::is_repetition(Some(earlier), request.asked, request.single)
+        let wanted = (request.asked, request.required);
+        let repeats = consent::is_repetition(earlier, wanted, offers.len(), request.single)
+            && !has_ended_since(Some(&owner), visit.signed_in_at())
             && request.external_id.is_known(known.as_deref());
         if !repeats {
             return Ok(None);
@@ -210,7 +217,7 @@ impl App {
         let vins = keyless.map(|offer| offer.car.vin.as_str());
         let wants_key = self.earlier(&visit.application, &identity, vins).await?;
         let wants_key = wants_key.is_some_and(|(_, vehicles)| !vehicles.is_empty());
-        Ok(Some((owner.user, vehicles, wants_key)))
+        Ok(Some((owner.user, vehicles.into_iter().map(|(id, _)| id).collect(), wants_key)))
     }
 }
 

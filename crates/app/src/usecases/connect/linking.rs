@@ -52,19 +52,20 @@ impl App {
         Ok(self.store.owner_of_account(application.no, account).await?)
     }
 
-    /// The owner and the connected ones of these vehicles, if the application has met the account before.
+    /// The owner and the connected ones of these vehicles with what is granted of them, if the application has met the account
+    /// before.
     pub(super) async fn earlier(
         &self,
         application: &ApplicationEntry,
         account: &str,
         vins: impl Iterator<Item = &str>,
-    ) -> Result<Option<(Owner, Vec<VehicleId>)>, AppError> {
+    ) -> Result<Option<(Owner, Vec<(VehicleId, PermissionSet)>)>, AppError> {
         let Some(owner) = self.met_owner(application, account).await? else { return Ok(None) };
         let key = self.sealer.key(application.application.id.0).await?;
         let vins = vins.map(|vin| key.find(Find::Vin, vin.as_bytes()).to_vec()).collect();
         let known = self.store.known_vehicles(owner.user, vins).await?;
-        let connected = known.into_iter().flatten().filter(|known| known.connected);
-        Ok(Some((owner, connected.map(|known| known.id).collect())))
+        let connected = known.into_iter().flatten().filter_map(|known| Some((known.id, known.granted?)));
+        Ok(Some((owner, connected.collect())))
     }
 
     /// The application's own id of an owner.
@@ -105,7 +106,7 @@ impl App {
         let vins: Vec<Vec<u8>> =
             offers.iter().map(|offer| key.find(Find::Vin, offer.car.vin.as_bytes()).to_vec()).collect();
         let known = self.store.known_vehicles(user, vins.clone()).await?;
-        let missing = known.iter().filter(|known| known.is_none_or(|known| !known.connected)).count();
+        let missing = known.iter().filter(|known| known.is_none_or(|known| known.granted.is_none())).count();
         let connected = self.store.count_vehicles(Some(application.no)).await?;
         self.settings.plans.allow_vehicles(&application.plan, connected, missing as u64)?;
 
@@ -126,7 +127,7 @@ impl App {
         };
         let (mut links, mut ids, mut regranted) = (Vec::new(), Vec::new(), Vec::new());
         for ((offer, vin), known) in offers.iter().zip(vins).zip(known) {
-            if let Some(KnownVehicle { no, id, connected: true }) = known {
+            if let Some(KnownVehicle { no, id, granted: Some(_) }) = known {
                 regranted.push((no, offer.permissions));
                 ids.push(id);
                 continue;

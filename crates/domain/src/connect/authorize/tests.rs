@@ -487,4 +487,6 @@ fn a_server_without_simulated_cars_refuses_their_modes() {
     for mode in ["", "&mode=live"] {
         assert_eq!(with(Door::Authorize, mode).unwrap().mode, Mode::Live);
     }
+    let vehicle = format!("&vehicle_id={ID}");
+    assert!(with(Door::Reauthenticate, &vehicle.replace("code", "vehicle_id")).is_err());
 }

@@ -366,6 +366,58 @@ async fn the_page_about_a_key_from_before_the_end_of_an_access_gives_nothing() {
 }
 
 #[tokio::test]
+async fn a_consent_is_not_taken_for_granted_after_the_end_of_an_access() {
+    const NAME: &str = "2-cars@x.example";
+    let server = Server::new().await;
+    let client = application(&server).await;
+    let code = [("code", "123456")];
+    let at_the_code = async || {
+        let owner = Visitor::of(&server, client.clone()).in_test_mode("scope=read_vin").await;
+        owner.signed_in("RIVIAN", NAME).await
+    };
+    let both = [("action", "approve"), ("vehicle", "0"), ("vehicle", "1"), ("permission", "read_vin")];
+    let agree = async |mut owner: Visitor<'_>| {
+        owner.must("code", &code).await;
+        owner.is_at("permissions");
+        assert!(owner.submit("permissions", &both).await.expect("it leads away").contains("code="));
+    };
+    agree(at_the_code().await).await;
+    let repeated = at_the_code().await.submit("code", &code).await;
+    assert!(repeated.expect("the same is not asked for again").contains("code="));
+
+    let mut old = at_the_code().await;
+    let car = ids(&server).await.into_iter().next().unwrap();
+    server.clock.pass(Duration::from_secs(1));
+    let mut owner = at_the_door(&server, &client).await.signed_in("RIVIAN", NAME).await;
+    owner.must("code", &code).await;
+    owner.must("vehicles", &[("vehicle", &car)]).await;
+    server.clock.pass(Duration::from_secs(1));
+    old.must("code", &code).await;
+    old.is_at("permissions");
+    old.must("permissions", &both).await;
+    old.is_at("sign-in");
+
+    agree(at_the_code().await).await;
+    assert_eq!(ids(&server).await.len(), 2, "what was ended can be connected anew");
+    let repeated = at_the_code().await.submit("code", &code).await;
+    assert!(repeated.expect("and then it is a repetition again").contains("code="));
+}
+
+#[tokio::test]
+async fn what_is_required_now_and_was_taken_out_then_is_asked_for() {
+    let server = Server::new().await;
+    let client = application(&server).await;
+    let visit = async |scope: &str| {
+        let owner = Visitor::of(&server, client.clone()).in_test_mode(scope).await;
+        owner.signed_in("CHEVROLET", "jo@x.example").await
+    };
+    let mut owner = visit("scope=read_vin+read_odometer").await;
+    owner.approve(&[("vehicle", "0"), ("permission", "read_vin")]).await;
+    assert_eq!(visit("scope=read_vin+read_odometer").await.shown.status, 303);
+    visit("scope=read_vin+required:read_odometer").await.is_at("permissions");
+}
+
+#[tokio::test]
 async fn the_end_of_an_access_concerns_the_visits_of_its_owner_alone() {
     let server = Server::new().await;
     let client = application(&server).await;

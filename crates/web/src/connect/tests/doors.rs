@@ -50,8 +50,9 @@ async fn an_owner_who_signs_in_again_brings_the_applications_own_id_in_and_out()
     let none = format!("response_type=none&{redirect}");
     assert_eq!(returned(jo, &none).await, ("o-1".into(), true));
     assert_eq!(returned(jo, &format!("{none}&external_id=o-2")).await, ("o-2".into(), true));
-    // The car is in this account, too, but that is not the owner who has connected it.
-    assert_eq!(returned("twin-of-jo@x.example", &format!("{none}&external_id=evil")).await.0, "o-2");
+    // The car is in this account, too, but that is not the owner who has connected it, and nobody is named.
+    let evil = format!("{none}&external_id=evil");
+    assert_eq!(returned("twin-of-jo@x.example", &evil).await, (String::new(), false));
     assert_eq!(returned(jo, "response_type=vehicle_id").await.0, "o-2");
     assert_eq!(returned(jo, "response_type=vehicle_id&external_id=null").await.0, "");
     assert_eq!(returned(jo, &none).await.0, "");
