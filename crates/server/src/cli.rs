@@ -538,7 +538,7 @@ impl FromStr for ReplaySpeed {
 
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// loop, drain, latency, slot; all of them by default
+    /// loop, drain, latency, readings, slot; all of them by default
     #[arg(long = "only", value_delimiter = ',')]
     pub only: Vec<String>,
     /// Vehicles of the slots
