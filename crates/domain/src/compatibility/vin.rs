@@ -1,7 +1,7 @@
 //! What a vehicle number says: who made the car, of which model year it is, and for some which model.
 //!
 //! The first three characters name the maker (ISO 3780), as its associations have assigned them. Beyond that every maker
-//! has a code of its own; the few that are known here are in [`MODELS`].
+//! has a code of its own; the few that are known here are in `MODELS`.
 
 /// What was read from a vehicle number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 //! | `/charge` | `{"action": "START"}` or `STOP` |
 //! | `/charge/limit` | `{"limit": 0.8}`, from 0.5 to 1; a text of a number does, too |
 //! | `/navigation/destination` | `{"latitude": 40.7, "longitude": -74}` |
-//! | `/batch` | see [`batch`](super::batch) |
+//! | `/batch` | see [`batch`] |
 
 use std::sync::Arc;
 
