@@ -62,7 +62,11 @@ pub(crate) async fn run(args: Demo) -> Result<()> {
         tokio::select! {
             failed = &mut performance => match failed? {},
             received = arriving.recv() => {
-                let Ok(received) = received else { continue };
+                let received = match received {
+                    Ok(received) => received,
+                    Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => { tally.seen += missed; continue }
+                    Err(tokio::sync::broadcast::error::RecvError::Closed) => break,
+                };
                 stage.show(&received);
                 tally.count(&received);
                 let whole = per_slot.get().map_or(0, |&per_slot| tally.whole_slots(per_slot));
@@ -74,7 +78,14 @@ pub(crate) async fn run(args: Demo) -> Result<()> {
             () = running.app.health().a_loop_died() => bail!("{}", running.app.health().problems().join("; ")),
         }
     }
-    for line in tally.summary(receiver.log().counts()) {
+    // What has arrived by now is shown before it is summed up.
+    let counts = receiver.log().counts();
+    while tally.seen < counts.requests {
+        let Ok(received) = arriving.recv().await else { break };
+        stage.show(&received);
+        tally.count(&received);
+    }
+    for line in tally.summary(counts) {
         stage.note(&line);
     }
     stage.note(&format!("stopping  the data stays in {}", args.data.display()));

@@ -10,6 +10,8 @@ pub(super) struct Tally {
     by_event: BTreeMap<String, u64>,
     by_hour: BTreeMap<String, u64>,
     tests: u64,
+    /// Requests of any kind, and those that were too many to be shown.
+    pub(super) seen: u64,
 }
 
 /// The events of each generation, with what one is called.
@@ -23,6 +25,7 @@ const GENERATIONS: [(&str, &str); 5] = [
 
 impl Tally {
     pub(super) fn count(&mut self, received: &Received) {
+        self.seen += 1;
         let Some(event) = &received.event else { return };
         if event.is_verification() || is_test(event.mode.as_deref()) {
             self.tests += u64::from(!event.is_verification());
