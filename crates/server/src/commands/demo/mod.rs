@@ -17,6 +17,7 @@ use lab::{
     receiver::{Receiver, ReceiverOptions},
 };
 use store::Upkeep;
+use tokio::sync::broadcast::error::RecvError;
 
 use self::{stage::Stage, tally::Tally};
 use super::{WrongUse, serve::Signals};
@@ -64,8 +65,11 @@ pub(crate) async fn run(args: Demo) -> Result<()> {
             received = arriving.recv() => {
                 let received = match received {
                     Ok(received) => received,
-                    Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => { tally.seen += missed; continue }
-                    Err(tokio::sync::broadcast::error::RecvError::Closed) => break,
+                    Err(RecvError::Lagged(missed)) => {
+                        tally.seen += missed;
+                        continue;
+                    }
+                    Err(RecvError::Closed) => break,
                 };
                 stage.show(&received);
                 tally.count(&received);
