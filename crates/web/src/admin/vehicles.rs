@@ -20,7 +20,7 @@ use store::{SubscriptionRow, VehicleFilter, VehicleRow};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{Answer, With, application_no, subscriptions::SubscriptionState};
+use super::{Answer, Change, Changed, application_no, subscriptions::SubscriptionState};
 use crate::{
     extract::{Ids, Json, Query, id_in_query},
     paging::{self, Cursor, Limit, List, Page},
@@ -391,11 +391,11 @@ async fn connect(
     State(app): State<Arc<App>>,
     Ids(application): Ids<ApplicationId>,
     Json(new): Json<PushedVehicle>,
-) -> Result<With<Vehicle>, ApiError> {
+) -> Result<Changed<Vehicle>, ApiError> {
     let user = new.user_id.as_ref().map(|id| id.parse("userId")).transpose()?;
     let permissions = granted(new.permissions.as_deref())?;
     let linked = app.connect_pushed(application, user, new.info()?, permissions).await?;
-    Ok(With(StatusCode::CREATED, shown(&app, linked.vehicle).await?))
+    Ok(Changed::created(shown(&app, linked.vehicle).await?))
 }
 
 /// `PUT /api/v1/vehicles/{id}/permissions`
@@ -403,9 +403,9 @@ async fn permit(
     State(app): State<Arc<App>>,
     Ids(id): Ids<VehicleId>,
     Json(permissions): Json<Permissions>,
-) -> Answer<Vehicle> {
+) -> Change<Vehicle> {
     app.set_permissions(id, granted(Some(&permissions.permissions))?).await?;
-    Ok(Out(shown(&app, id).await?))
+    Ok(Changed::ok(shown(&app, id).await?))
 }
 
 async fn shown(app: &App, id: VehicleId) -> Result<Vehicle, ApiError> {
@@ -434,11 +434,11 @@ async fn erase(State(app): State<Arc<App>>, Ids(id): Ids<VehicleId>) -> Result<S
 async fn access_token(
     State(app): State<Arc<App>>,
     Ids(id): Ids<VehicleId>,
-) -> Result<With<AccessToken>, ApiError> {
+) -> Result<Changed<AccessToken>, ApiError> {
     let (token, life) = app.grant_access_token(id).await?;
     let answer =
         AccessToken { access_token: token.to_string(), token_type: "Bearer", expires_in: life.as_secs() };
-    Ok(With(StatusCode::CREATED, answer))
+    Ok(Changed::created(answer))
 }
 
 #[cfg(test)]

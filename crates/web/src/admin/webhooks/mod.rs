@@ -7,15 +7,18 @@ mod wire;
 
 use std::sync::Arc;
 
-use app::App;
+use app::{App, WebhookView};
 use axum::{
     Json as Out,
     extract::State,
     http::{Method, StatusCode},
 };
-use domain::ids::{ApplicationId, WebhookId};
+use domain::{
+    ids::{ApplicationId, WebhookId},
+    warning::Warning,
+};
 
-use super::{Answer, With};
+use super::{Answer, Change, Changed};
 use crate::{
     extract::{Ids, Json, MaybeJson, Query},
     paging::{self, Cursor, List, Page, PageQuery},
@@ -106,13 +109,13 @@ async fn create(
     State(app): State<Arc<App>>,
     Ids(application): Ids<ApplicationId>,
     Json(new): Json<NewWebhook>,
-) -> Result<With<Webhook>, ApiError> {
+) -> Change<Webhook> {
     let verify = new.verify;
     let mut view = app.create_webhook(new.into_request(application)?).await?;
     if verify {
         view = app.verify_webhook(view.entry.webhook().id).await?;
     }
-    Ok(With(StatusCode::CREATED, Webhook::from(&view)))
+    Ok(shown(Changed::created, &view).warn(app.settings_warnings(&view.entry).await?))
 }
 
 /// `GET /api/v1/webhooks/{id}`
@@ -125,10 +128,11 @@ async fn edit(
     State(app): State<Arc<App>>,
     Ids(id): Ids<WebhookId>,
     Json(edit): Json<WebhookEdit>,
-) -> Answer<Webhook> {
+) -> Change<Webhook> {
     let current = app.webhook_entry(id)?;
     let edit = edit.into_edit(&current.webhook().revision.plan)?;
-    Ok(Out(Webhook::from(&app.edit_webhook(id, edit).await?)))
+    let view = app.edit_webhook(id, edit).await?;
+    Ok(shown(Changed::ok, &view).warn(app.settings_warnings(&view.entry).await?))
 }
 
 /// `DELETE /api/v1/webhooks/{id}`
@@ -138,8 +142,8 @@ async fn delete(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Result<
 }
 
 /// `POST /api/v1/webhooks/{id}/verify`
-async fn verify(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Answer<Webhook> {
-    Ok(Out(Webhook::from(&app.verify_webhook(id).await?)))
+async fn verify(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Change<Webhook> {
+    Ok(shown(Changed::ok, &app.verify_webhook(id).await?))
 }
 
 /// `POST /api/v1/webhooks/{id}/test`
@@ -147,19 +151,24 @@ async fn test(
     State(app): State<Arc<App>>,
     Ids(id): Ids<WebhookId>,
     MaybeJson(test): MaybeJson<TestRequest>,
-) -> Answer<Webhook> {
+) -> Change<Webhook> {
     let error = test.event_type == TestEvent::VehicleError;
-    Ok(Out(Webhook::from(&app.test_webhook(id, error).await?)))
+    Ok(shown(Changed::ok, &app.test_webhook(id, error).await?))
 }
 
 /// `POST /api/v1/webhooks/{id}/enable`
-async fn enable(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Answer<Webhook> {
-    Ok(Out(Webhook::from(&app.enable_webhook(id).await?)))
+async fn enable(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Change<Webhook> {
+    Ok(shown(Changed::ok, &app.enable_webhook(id).await?))
 }
 
 /// `POST /api/v1/webhooks/{id}/disable`
-async fn disable(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Answer<Webhook> {
-    Ok(Out(Webhook::from(&app.disable_webhook(id).await?)))
+async fn disable(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Change<Webhook> {
+    Ok(shown(Changed::ok, &app.disable_webhook(id).await?))
+}
+
+/// A webhook after a change, with what keeps it from getting data.
+fn shown(answer: fn(Webhook) -> Changed<Webhook>, view: &WebhookView) -> Changed<Webhook> {
+    answer(Webhook::from(view)).warn(Warning::of_webhook(view.entry.webhook()))
 }
 
 #[cfg(test)]
