@@ -102,6 +102,9 @@ impl Refusal {
         let place = field.as_deref().unwrap_or(source.noun());
         match &self.message {
             Message::Whole(text) => text.clone(),
+            Message::Wants { what, is: "a number" } if what.contains("number") => {
+                format!("{place} is {what}, and this is another number")
+            }
             Message::Wants { what, is } => format!("{place} is {what}, and this is {is}"),
             Message::Missing => format!("{place} is missing"),
             Message::Twice => format!("{place} is given twice"),
@@ -199,7 +202,7 @@ const WHOLE_U64: &str = "a whole number from 0 on";
 const fn form(is: Unexpected<'_>) -> &'static str {
     match is {
         Unexpected::Bool(_) => "true or false",
-        Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "another number",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "a number",
         Unexpected::Char(_) | Unexpected::Str(_) => "text",
         Unexpected::Unit | Unexpected::Option => "null",
         Unexpected::Seq => "a list",
@@ -226,7 +229,7 @@ impl Node {
         match self {
             Self::Null => "null",
             Self::Flag(_) => "true or false",
-            Self::Number(_) => "another number",
+            Self::Number(_) => "a number",
             Self::Text(_) => "text",
             Self::Word(_) => "something else",
             Self::List(_) => "a list",
@@ -561,7 +564,7 @@ mod tests {
     #[test]
     fn a_refusal_names_the_member_and_what_belongs_there() {
         check("{}", expect![[r#""name": name is missing"#]]);
-        check(r#"{"name":1}"#, expect![[r#""name": name is text, and this is another number"#]]);
+        check(r#"{"name":1}"#, expect![[r#""name": name is text, and this is a number"#]]);
         check(
             r#"{"name":"a","nmae":"b"}"#,
             expect![[
@@ -588,7 +591,7 @@ mod tests {
         );
         check(r#"{"name":"a","on":"yes"}"#, expect![[r#""on": on is true or false, and this is text"#]]);
         check(r#"{"name":"a","share":[]}"#, expect![[r#""share": share is a number, and this is a list"#]]);
-        check(r#"{"name":"a","many":7}"#, expect![[r#""many": many is a list, and this is another number"#]]);
+        check(r#"{"name":"a","many":7}"#, expect![[r#""many": many is a list, and this is a number"#]]);
     }
 
     #[test]

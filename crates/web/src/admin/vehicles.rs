@@ -544,7 +544,7 @@ mod tests {
         assert_eq!(connections["items"].as_array().unwrap().len(), 1);
         let erase = format!("/users/{}/erase", other.user);
         let erased = server.admin(Method::POST, &erase, Value::Null).await.expect(200).json();
-        assert_eq!(erased, json!({"vehicles": 1}));
+        assert_eq!(erased, json!({"vehicles": 1, "warnings": []}));
         server.admin(Method::GET, &format!("/vehicles/{}", other.vehicle), Value::Null).await.expect(404);
         server.admin(Method::POST, &erase, Value::Null).await.expect(404);
     }
@@ -558,7 +558,7 @@ mod tests {
             "make": "bmw", "model": "iX3", "year": 2024, "powertrain": "BEV", "region": "EUROPE",
             "userId": tenant.user, "permissions": ["read_battery"],
         });
-        let made = server.admin(Method::POST, &path, new.clone()).await.expect(201).json();
+        let made = server.admin(Method::POST, &path, new.clone()).await.expect(201).object();
         assert_eq!((&made["make"], &made["mode"]), (&json!("BMW"), &json!("live")));
         assert_eq!((&made["userId"], &made["permissions"]), (&json!(tenant.user), &json!(["read_battery"])));
         let listed = server.admin(Method::GET, "/vehicles", Value::Null).await.expect(200).json();
