@@ -544,7 +544,6 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only read by its derive")]
     struct Inner {
         hours: u8,
     }
