@@ -36,7 +36,7 @@ use crate::{
     WebConfig,
     problem::ApiError,
     route::{self, Operation},
-    warnings::Changed,
+    warnings::{Changed, Versioned},
 };
 
 const PREFIX: &str = "/api/v1";
@@ -96,6 +96,8 @@ async fn not_stored(mut response: Response) -> Response {
 /// An answer with a body.
 type Answer<T> = Result<axum::Json<T>, ApiError>;
 
+/// An answer with an object that can be edited.
+type Shown<T> = Result<Versioned<T>, ApiError>;
 /// An answer to a change.
 type Change<T> = Result<Changed<T>, ApiError>;
 

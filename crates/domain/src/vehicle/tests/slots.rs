@@ -29,7 +29,7 @@ fn webhook(no: WebhookNo, hours: u8) -> Webhook {
         id: WebhookId(Uuid::from_u128(no.0 as u128)),
         application: ApplicationNo(1),
         name: "Fleet".into(),
-        status: Status { verified: true, disabled: None, epoch: 1 },
+        status: Status { verified: true, epoch: 1, ..Status::default() },
         revision: Revision {
             number: 1,
             callback_uri: "https://example.com".into(),
@@ -42,6 +42,7 @@ fn webhook(no: WebhookNo, hours: u8) -> Webhook {
             }),
             agent: Agent::Milepost,
             error_uri: None,
+            error_uri_unchecked: false,
             cadence_epoch: 1,
         },
     }
@@ -217,7 +218,7 @@ fn fault_f7_a_number_that_is_none_is_invalid_data() {
 #[test]
 fn slots_of_a_webhook_that_does_not_deliver_pass_silently() {
     for status in [
-        Status { verified: false, disabled: None, epoch: 1 },
+        Status { epoch: 1, ..Status::default() },
         Status { verified: true, disabled: Some(Disabled::Operator), epoch: 1 },
     ] {
         let mut car = Car::on(vec![Webhook { status, ..webhook(HOURLY, 1) }], at(0, 30));

@@ -116,6 +116,8 @@ pub(super) async fn prepare_with(running: &Running, config: Config, plan: Plan) 
         name: "Benchmark".into(),
         callback_uri: counter.url(),
         error_uri: None,
+        error_uri_unchecked: false,
+        verify: false,
         plan,
         auto_subscribe: false,
         agent: Agent::Milepost,

@@ -16,11 +16,12 @@ use axum::{
 use domain::{
     ids::{ApplicationId, WebhookId},
     warning::Warning,
+    webhook::Plan,
 };
 
-use super::{Answer, Change, Changed};
+use super::{Answer, Change, Changed, Shown, Versioned};
 use crate::{
-    extract::{Ids, Json, MaybeJson, Query},
+    extract::{Ids, IfMatch, Json, MaybeJson, Query},
     paging::{self, Cursor, List, Page, PageQuery},
     problem::ApiError,
     route::{Operation, operation},
@@ -110,34 +111,35 @@ async fn create(
     Ids(application): Ids<ApplicationId>,
     Json(new): Json<NewWebhook>,
 ) -> Change<Webhook> {
-    let verify = new.verify;
-    let mut view = app.create_webhook(new.into_request(application)?).await?;
-    if verify {
-        view = app.verify_webhook(view.entry.webhook().id).await?;
-    }
+    let view = app.create_webhook(new.into_request(application)?).await?;
     Ok(shown(Changed::created, &view).warn(app.settings_warnings(&view.entry).await?))
 }
 
 /// `GET /api/v1/webhooks/{id}`
-async fn get(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Answer<Webhook> {
-    Ok(Out(Webhook::from(&app.webhook(id).await?)))
+async fn get(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Shown<Webhook> {
+    let view = app.webhook(id).await?;
+    Ok(Versioned(version(&view), Webhook::from(&view)))
 }
 
 /// `PATCH /api/v1/webhooks/{id}`
 async fn edit(
     State(app): State<Arc<App>>,
     Ids(id): Ids<WebhookId>,
+    IfMatch(precondition): IfMatch,
     Json(edit): Json<WebhookEdit>,
 ) -> Change<Webhook> {
-    let current = app.webhook_entry(id)?;
-    let edit = edit.into_edit(&current.webhook().revision.plan)?;
-    let view = app.edit_webhook(id, edit).await?;
+    let edit = |now: &Plan| edit.clone().into_edit(now);
+    let view = app.edit_webhook_if::<ApiError>(id, &precondition, edit).await?;
     Ok(shown(Changed::ok, &view).warn(app.settings_warnings(&view.entry).await?))
 }
 
 /// `DELETE /api/v1/webhooks/{id}`
-async fn delete(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Result<StatusCode, ApiError> {
-    app.delete_webhook(id).await?;
+async fn delete(
+    State(app): State<Arc<App>>,
+    Ids(id): Ids<WebhookId>,
+    IfMatch(precondition): IfMatch,
+) -> Result<StatusCode, ApiError> {
+    app.delete_webhook(id, &precondition).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -166,9 +168,14 @@ async fn disable(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Change
     Ok(shown(Changed::ok, &app.disable_webhook(id).await?))
 }
 
+/// The version of what can be edited of a webhook.
+fn version(view: &WebhookView) -> u64 {
+    view.entry.webhook().revision.number.into()
+}
+
 /// A webhook after a change, with what keeps it from getting data.
 fn shown(answer: fn(Webhook) -> Changed<Webhook>, view: &WebhookView) -> Changed<Webhook> {
-    answer(Webhook::from(view)).warn(Warning::of_webhook(view.entry.webhook()))
+    answer(Webhook::from(view)).version(version(view)).warn(Warning::of_webhook(view.entry.webhook()))
 }
 
 #[cfg(test)]
