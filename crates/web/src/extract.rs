@@ -121,7 +121,7 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, ApiError> {
                 quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(no_etags)?;
             let known = versions.get_or_insert_default();
             // A weak tag, or one that is not ours, matches nothing.
-            known.extend(opaque.parse().ok().filter(|_| quoted.len() == tag.len()));
+            known.extend(opaque.parse::<u64>().ok().filter(|_| quoted.len() == tag.len()));
         }
     }
     Ok(versions.map_or(Precondition::None, Precondition::OneOf))
