@@ -14,7 +14,7 @@ use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{
         Components, Content, HttpMethod, Info, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required,
-        Response, Schema,
+        Response, Schema, Server,
         path::{Operation as Described, Parameter, ParameterBuilder, ParameterIn},
         request_body::RequestBodyBuilder,
         schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type},
@@ -172,7 +172,7 @@ pub(crate) fn router(operations: Vec<Operation>, prefix: &str) -> Router<AppStat
 }
 
 /// The description of the operations.
-pub(crate) fn describe(operations: &[Operation], prefix: &str, version: &str) -> OpenApi {
+pub(crate) fn describe(operations: &[Operation], prefix: &str, version: &str, origin: &str) -> OpenApi {
     let mut paths = Paths::new();
     let mut components = Components::new();
     components.schemas.insert(Problem::name().into(), Problem::schema());
@@ -189,7 +189,8 @@ pub(crate) fn describe(operations: &[Operation], prefix: &str, version: &str) ->
          `Idempotency-Key` is done once: sent again, it gets the first answer."
             .into(),
     );
-    OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()
+    let servers = Some(vec![Server::new(origin)]);
+    OpenApiBuilder::new().info(info).servers(servers).paths(paths).components(Some(components)).build()
 }
 
 fn method(method: &Method) -> HttpMethod {
