@@ -25,6 +25,7 @@ mod api_v3;
 pub mod catalogue;
 mod client;
 mod connect;
+mod decode;
 mod extract;
 mod front;
 mod head;
@@ -40,6 +41,7 @@ mod route;
 mod serve;
 mod taken;
 mod tls;
+mod warnings;
 mod whole;
 mod wire;
 
