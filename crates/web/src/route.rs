@@ -130,6 +130,12 @@ impl Operation {
         in_path.chain(self.query.iter().cloned())
     }
 
+    /// Its schemas by name.
+    #[cfg(test)]
+    pub(crate) fn schemas(&self) -> &[NamedSchema] {
+        &self.schemas
+    }
+
     pub(crate) fn id(&self) -> String {
         let words = self.path.split('/').map(|segment| segment.trim_matches(['{', '}']).replace('-', "_"));
         std::iter::once(self.method.as_str().to_ascii_lowercase())

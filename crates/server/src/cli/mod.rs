@@ -29,7 +29,7 @@ pub(crate) use demo::Demo;
 pub(crate) use feed::FeedCommand;
 pub(crate) use listen::Listen;
 pub(crate) use owner::{ConnectionCommand, UserCommand};
-pub(crate) use paging::{Paging, id, one_of};
+pub(crate) use paging::{Paging, id, one_of, trimmed};
 pub(crate) use replay::{Replay, ReplaySpeed};
 pub(crate) use serve::Serve;
 pub(crate) use simulator::{Car, NewCar, Owner, SimulatorCommand};
@@ -107,7 +107,7 @@ pub(crate) struct ServerArgs {
         long,
         global = true,
         env = "MILEPOST_URL",
-        default_value = "http://127.0.0.1:8080",
+        default_value = "http://127.0.0.1:8080", value_parser = trimmed,
         help_heading = "Server"
     )]
     pub url: String,
@@ -119,7 +119,7 @@ pub(crate) struct ServerArgs {
         long,
         global = true,
         env = "MILEPOST_ADMIN_TOKEN",
-        hide_env_values = true,
+        hide_env_values = true, value_parser = trimmed,
         help_heading = "Server"
     )]
     pub token: Option<String>,

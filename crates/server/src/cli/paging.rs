@@ -37,6 +37,11 @@ pub(crate) fn one_of(words: &'static [&'static str]) -> impl TypedValueParser<Va
     })
 }
 
+/// A secret or an address without the line end of the file that a variable was filled from.
+pub(crate) fn trimmed(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(text.trim().to_owned())
+}
+
 /// An id as the server prints it.
 ///
 /// # Errors

@@ -1,7 +1,6 @@
 //! `milepost signals | endpoints | permissions | errors`: the catalogue, without a server.
 
 use anyhow::Result;
-use domain::compatibility::Model;
 use serde::Serialize;
 use serde_json::{Value, json};
 use web::catalogue::{self, EndpointFilter, ErrorFilter, SignalFilter, UnknownWord};
@@ -140,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_pages_of_docs_are_what_the_program_knows() {
-        let models: Vec<Model> = simulator::models_of_fleet();
+        let models = simulator::models_of_fleet();
         let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
         for (name, page) in [
             ("signals", catalogue::signals_page(&models)),

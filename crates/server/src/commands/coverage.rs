@@ -41,6 +41,7 @@ const LINES: &[&str] = &[
      --hour 6 --zone Europe/Berlin --units imperial --event-name scheduled --vehicles-per-request 10 --auto-subscribe \
      --user-agent smartcar --verify",
     "webhook create --app A --name N --callback-uri https://a.example --endpoints /odometer --every month --on 31",
+    "webhook create --app A --name N --callback-uri https://a.example --endpoints /odometer --every 6h",
     "webhook create --app A --name N --callback-uri https://a.example --kind eventBased --events CHARGING_STARTED",
     "webhook create --app A --name N --callback-uri https://a.example --kind dynamic --pace brand",
     "webhook create --app A --name N --callback-uri https://a.example --kind unified --triggers x=5,y --signals z \

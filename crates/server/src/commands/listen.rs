@@ -7,7 +7,7 @@ use crate::cli::Listen;
 pub(crate) async fn run(args: Listen) -> Result<()> {
     let options = lab::listen::ListenOptions {
         address: args.listen,
-        secret: args.secret.map(|secret| secret.trim().to_owned()),
+        secret: args.secret,
         behaviour: args.respond.parse()?,
         json: args.json,
     };

@@ -37,6 +37,9 @@ pub(crate) async fn run(args: Serve) -> Result<()> {
     let running = wiring::start(&config, Arc::new(clock), Some(Metrics::install()?)).await?;
     let scheme = if config.server.tls_cert.as_os_str().is_empty() { "http" } else { "https" };
     println!("milepost {} listens on {scheme}://{}", env!("CARGO_PKG_VERSION"), running.address);
+    if !config.server.origin.is_empty() {
+        println!("it is reached from outside at {}", config.server.origin);
+    }
     if let Some(path) = &running.admin_token.written_to {
         println!("the admin token was written to {}", path.display());
     }

@@ -264,6 +264,6 @@ tractionbattery-stateofcharge  withinDeadBand
     #[test]
     fn an_object_is_shown_as_lines_without_what_is_missing() {
         let value = json!({ "id": "1", "problem": null, "last": { "status": 200 } });
-        assert_eq!(lines(value.as_object().unwrap(), 0), "id       1\nlast\n  status  200\n");
+        assert_eq!(lines(value.as_object().unwrap(), 0), "id    1\nlast\n  status  200\n");
     }
 }

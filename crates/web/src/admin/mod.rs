@@ -163,6 +163,18 @@ mod tests {
         assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
     }
 
+    #[test]
+    fn a_name_of_the_description_means_one_thing() {
+        let mut schemas = BTreeMap::new();
+        for operation in operations() {
+            for (name, schema) in operation.schemas() {
+                let schema = serde_json::to_value(schema).unwrap();
+                let known = schemas.entry(name.clone()).or_insert_with(|| schema.clone());
+                assert_eq!(*known, schema, "two schemas have the name {name}");
+            }
+        }
+    }
+
     #[tokio::test]
     async fn nobody_without_an_admin_token_comes_in() {
         let server = Server::new().await;

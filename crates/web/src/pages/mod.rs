@@ -204,8 +204,8 @@ mod tests {
             body.contains("id=\"tractionbattery-stateofcharge\"") && !body.contains("id=\"charge-voltage\"")
         );
         assert!(body.contains("value=\"state of charge\""));
-        let (_, _, body) = get_page("/docs/errors?q=%22%3E%3Cscript%3E", "https://a").await;
-        assert!(body.contains("value=\"&quot;&gt;&lt;script&gt;\"") && body.contains(">0 errors<"), "{body}");
+        let (_, _, body) = get_page("/docs/errors?q=%22%3E%3Cimgs%3E", "https://a").await;
+        assert!(body.contains("value=\"&quot;&gt;&lt;imgs&gt;\"") && body.contains(">0 errors<"), "{body}");
     }
 
     #[tokio::test]

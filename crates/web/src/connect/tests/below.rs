@@ -51,7 +51,7 @@ async fn connect_below_a_path_leads_from_its_first_page_to_the_application() {
         ("start", &[("country", "US"), ("language", "en")][..]),
         ("brands", &[("make", "TESLA")]),
         ("sign-in", &[("username", "somebody"), ("password", "secret")]),
-        ("permissions", &[("action", "approve"), ("vehicle", "0")]),
+        ("permissions", &[("action", "approve"), ("vehicle", "0"), ("permission", "read_odometer")]),
     ] {
         check(&visitor.shown);
         screens.push(screen);
