@@ -21,7 +21,8 @@ fn one_line(done: &common::Done, code: i32) -> String {
 async fn what_is_wrong_with_an_address_or_a_token_is_said_with_what_to_do() {
     let said = one_line(&run(&[&["app", "list"], NO_SERVER].concat()).await, 1);
     assert!(said.contains("nothing listens at http://127.0.0.1:9") && said.contains("--url"), "{said}");
-    let said = one_line(&run(&["app", "list", "--url", "localhost:8080", "--token", "0123456789abcdef"]).await, 2);
+    let said =
+        one_line(&run(&["app", "list", "--url", "localhost:8080", "--token", "0123456789abcdef"]).await, 2);
     assert!(said.contains("--url \"localhost:8080\" is not an address such as"), "{said}");
     let said = one_line(&run(&["app", "list", "--token", "two words"]).await, 2);
     assert!(said.contains("one word") && said.contains("--token"), "{said}");
@@ -33,8 +34,14 @@ async fn what_is_wrong_with_an_address_or_a_token_is_said_with_what_to_do() {
     let said = one_line(&run(&["app", "list", "--url", &server.url, "--token", "0123456789abcdef"]).await, 1);
     assert!(said.contains("does not take this admin token"), "{said}");
     let elsewhere = format!("{}/docs", server.url);
-    let said = one_line(&run(&["app", "list", "--url", &elsewhere, "--data", server.data.to_str().unwrap()]).await, 1);
-    assert!(said.contains("not as a Milepost server does") || said.contains("nothing at this path"), "{said}");
+    let said = one_line(
+        &run(&["app", "list", "--url", &elsewhere, "--data", server.data.to_str().unwrap()]).await,
+        1,
+    );
+    assert!(
+        said.contains("not as a Milepost server does") || said.contains("nothing at this path"),
+        "{said}"
+    );
     server.stop().await;
 }
 
@@ -43,7 +50,16 @@ async fn a_wrong_value_is_named_by_its_option_and_known_words_are_listed() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::serve(folder.path(), &[]).await;
     let made = server.cli(&["app", "create", "Fleet", "--json"]).await.json();
-    let create = ["webhook", "create", "--app", text(&made, "id"), "--name", "N", "--callback-uri", "https://a.example"];
+    let create = [
+        "webhook",
+        "create",
+        "--app",
+        text(&made, "id"),
+        "--name",
+        "N",
+        "--callback-uri",
+        "https://a.example",
+    ];
     let said = one_line(&server.cli(&[&create[..], &["--endpoints", "/odometr"]].concat()).await, 1);
     assert!(said.starts_with("--endpoints: ") && !said.contains("column"), "{said}");
     let wrong = ["--kind", "unified", "--triggers", "odometer"];
@@ -94,7 +110,18 @@ async fn a_simulated_car_is_made_controlled_disconnected_shown_and_erased() {
     let server = Server::serve(folder.path(), &[]).await;
     let told = async |arguments: &[&str]| server.cli(&[arguments, &["--json"]].concat()).await.json();
     let app = told(&["app", "create", "Fleet"]).await;
-    let make = ["simulator", "make", "--make", "kia", "--model", "EV6", "--profile", "PARKED", "--app", text(&app, "id")];
+    let make = [
+        "simulator",
+        "make",
+        "--make",
+        "kia",
+        "--model",
+        "EV6",
+        "--profile",
+        "PARKED",
+        "--app",
+        text(&app, "id"),
+    ];
     let made = told(&make).await;
     let (vehicle, car) = (text(&made, "vehicleId"), text(&made["simulatedVehicle"], "id"));
     assert!(made["simulatedVehicle"]["login"]["password"].is_string(), "{made}");
@@ -120,7 +147,8 @@ async fn a_simulated_car_is_made_controlled_disconnected_shown_and_erased() {
 async fn rates_follow_a_clock_that_runs_faster() {
     let folder = tempfile::tempdir().unwrap();
     // One read in 20 seconds, and one request about a vehicle in a minute: ten times a second at this speed.
-    let settings = [("MILEPOST_READS_PER_SECOND", "0.05"), ("MILEPOST_READS_VEHICLE_PER_MINUTE", r#"{ "*" = 1 }"#)];
+    let settings =
+        [("MILEPOST_READS_PER_SECOND", "0.05"), ("MILEPOST_READS_VEHICLE_PER_MINUTE", r#"{ "*" = 1 }"#)];
     let clock = ["--clock-from", "1800000000", "--clock-speed", "600"];
     let server = Server::serve_with(folder.path(), &settings, &clock).await;
     let app = server.post("/applications", json!({ "name": "Fleet" })).await;

@@ -141,12 +141,12 @@ fn head(column: &str) -> String {
 fn lines(members: &Map<String, Value>, indent: usize) -> String {
     let shown: Vec<(String, &Value)> = members
         .iter()
-        .filter(|(_, value)| !value.is_null())
+        .filter(|(_, value)| !value.is_null() && value.as_object().is_none_or(|inner| !inner.is_empty()))
         .map(|(name, value)| (spaced(name), value))
         .collect();
     let width = shown.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let line = |(name, value): &(String, &Value)| match value {
-        Value::Object(inner) if !inner.is_empty() => {
+        Value::Object(inner) => {
             format!("{:indent$}{name}\n{}", "", lines(inner, indent + 2))
         }
         Value::Array(items) if items.iter().any(Value::is_object) => {
@@ -163,6 +163,7 @@ fn plain(value: &Value) -> String {
         Value::Null => "–".into(),
         Value::Bool(yes) => (if *yes { "yes" } else { "no" }).into(),
         Value::String(text) => local(text).unwrap_or_else(|| text.clone()),
+        Value::Array(items) if items.is_empty() => "–".into(),
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }

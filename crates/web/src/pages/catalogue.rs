@@ -34,7 +34,7 @@ pub(super) fn signals(models: &[Model], search: &str) -> String {
             group = row.group;
             write!(
                 main,
-                "<section class=\"rows\">\n<h2 id=\"{0}\"><a href=\"#{0}\">{0}</a></h2>\n",
+                "<section class=\"rows signals\">\n<h2 id=\"{0}\"><a href=\"#{0}\">{0}</a></h2>\n",
                 Text(group)
             )
             .expect(WRITES);
@@ -103,8 +103,11 @@ pub(super) fn endpoints(models: &[Model], search: &str) -> String {
         if rows.is_empty() {
             continue;
         }
-        write!(main, "<section class=\"rows\">\n<h2 id=\"{id}\"><a href=\"#{id}\">{title}</a></h2>\n")
-            .expect(WRITES);
+        write!(
+            main,
+            "<section class=\"rows endpoints\">\n<h2 id=\"{id}\"><a href=\"#{id}\">{title}</a></h2>\n"
+        )
+        .expect(WRITES);
         main += &columns(&["Endpoint", "Permission", "Signals", "Units", "Vehicles", "Brands"]);
         for row in rows {
             let id = endpoint_id(row.method, row.path);
@@ -134,7 +137,7 @@ pub(super) fn permissions(models: &[Model], search: &str) -> String {
         search,
         rows.len(),
     );
-    main += "<section class=\"rows\">\n";
+    main += "<section class=\"rows permissions\">\n";
     main += &columns(&["Permission", "How owners are asked", "Signals", "v2 endpoints", "Brands"]);
     for row in rows {
         let endpoints = row.endpoints.iter().map(|endpoint| {
@@ -171,7 +174,7 @@ pub(super) fn errors(search: &str) -> String {
         search,
         rows.len(),
     );
-    main += "<section class=\"rows\">\n";
+    main += "<section class=\"rows errors\">\n";
     main += &columns(&["Type and code", "HTTP", "What happened", "What to do", "Resolution", "Retried"]);
     for row in rows {
         let code = row.code.unwrap_or("null");
@@ -210,7 +213,7 @@ pub(super) fn problems(search: &str) -> String {
         search,
         rows.len(),
     );
-    main += "<section class=\"rows\">\n";
+    main += "<section class=\"rows problems\">\n";
     main += &columns(&["Code", "HTTP", "What happened", "What to do"]);
     for row in rows {
         cells(

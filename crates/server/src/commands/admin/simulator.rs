@@ -98,9 +98,13 @@ pub(super) async fn make(client: &Client, new: NewCar) -> Result<Value> {
         "make": new.make, "model": new.model, "year": new.year, "region": new.region, "profile": new.profile,
         "seed": new.seed, "started": !new.not_started,
     });
-    let car = client.post(CARS, body).await?;
+    let mut car = client.post(CARS, body).await?;
     let Some(app) = new.app else { return Ok(car) };
     let mut connected = connect(client, car["id"].as_str().unwrap_or_default(), &app, new.owner).await?;
+    if let Some(members) = car.as_object_mut() {
+        // Those of the connection are shown.
+        members.remove("warnings");
+    }
     connected["simulatedVehicle"] = car;
     Ok(connected)
 }
