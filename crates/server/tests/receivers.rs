@@ -1,6 +1,8 @@
 //! The programs of docs/receivers are run, each against a real server: verification in both shapes, a signed event, a tampered
 //! one, and a repetition.
 
+#![expect(clippy::unwrap_used, reason = "a test whose scene cannot be set has failed")]
+
 mod common;
 
 use std::{
