@@ -1,5 +1,7 @@
 //! The pages under `/docs` in a real browser: readable for everybody, searchable by keyboard, with script and without.
 
+#![expect(clippy::unwrap_used, reason = "a test whose scene cannot be set has failed")]
+
 #[allow(dead_code, reason = "pages need less of a browser than Connect")]
 mod browser;
 mod common;

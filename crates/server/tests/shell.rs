@@ -1,6 +1,8 @@
 //! The command line as somebody meets it who has just found it: what it says when it is wrong, when nothing answers, when
 //! there is nothing to list; and the way of a vehicle through it.
 
+#![expect(clippy::unwrap_used, reason = "a test whose scene cannot be set has failed")]
+
 mod common;
 
 use common::{Server, items, run, text};
