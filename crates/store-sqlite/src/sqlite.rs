@@ -17,12 +17,12 @@ use domain::{
     webhook::Revision,
 };
 use store::{
-    Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, Due, Edited, Feed, Grants,
-    Kept, KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewPair,
-    NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded, Redeemed, Redelivered, Refreshed,
-    Registry, Retention, Retired, RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult,
-    StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter,
-    VehicleRow, Vehicles, WebhookChange,
+    Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, DisconnectedVehicle, Due,
+    Edited, Feed, Grants, Kept, KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery,
+    NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded,
+    Redeemed, Redelivered, Refreshed, Registry, Retention, Retired, RetiringToken, Secret, SecretHash, Size,
+    StepCommit, StepResult, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep,
+    VehicleFilter, VehicleRow, Vehicles, WebhookChange,
 };
 use uuid::Uuid;
 
@@ -317,6 +317,10 @@ impl Vehicles for SqliteStore {
 
     async fn find_vehicle(&self, id: VehicleId) -> Result<Option<VehicleRow>, StoreError> {
         self.engine.read(move |conn| Ok(vehicles::find_vehicle(conn, id)?)).await
+    }
+
+    async fn find_disconnected(&self, id: VehicleId) -> Result<Option<DisconnectedVehicle>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::find_disconnected(conn, id)?)).await
     }
 
     async fn list_vehicles(
