@@ -231,6 +231,13 @@ mod tests {
               "autoSubscribe": false,
               "userAgent": "milepost",
               "verified": false,
+              "verification": {
+                "callbackUri": {
+                  "status": "pending",
+                  "at": null,
+                  "problem": null
+                }
+              },
               "enabled": true,
               "subscriptions": 0,
               "queued": 0,
@@ -279,10 +286,10 @@ mod tests {
         full["errorCallbackUri"] = json!("https://receiver.example/errors");
         shown.push(own_members(full).await);
         expect![[r#"
-            {"kind":"eventBased","events":["CHARGING_STARTED","CHARGING_COMPLETED"],"permissions":["read_battery","read_charge"]}
-            {"kind":"dynamic","pace":"halfHourly","permissions":["read_location","read_battery","read_charge"]}
-            {"kind":"unified","triggers":[{"signal":"tractionbattery-stateofcharge"}],"data":["tractionbattery-stateofcharge"],"profile":"union","simulatedMode":"simulated","lenientVerification":false,"permissions":["read_battery"]}
-            {"kind":"unified","errorCallbackUri":"https://receiver.example/errors","triggers":[{"signal":"charge-ischarging"},{"signal":"tractionbattery-stateofcharge","deadBand":5.0}],"data":["odometer-traveleddistance","charge-ischarging","tractionbattery-stateofcharge"],"profile":"docs-2026","simulatedMode":"live","lenientVerification":true,"permissions":["read_odometer","read_battery","read_charge"]}"#]].assert_eq(&shown.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"));
+            {"kind":"eventBased","events":["CHARGING_STARTED","CHARGING_COMPLETED"],"permissions":["read_battery","read_charge"],"verification":{"callbackUri":{"status":"pending","at":null,"problem":null}}}
+            {"kind":"dynamic","pace":"halfHourly","permissions":["read_location","read_battery","read_charge"],"verification":{"callbackUri":{"status":"pending","at":null,"problem":null}}}
+            {"kind":"unified","triggers":[{"signal":"tractionbattery-stateofcharge"}],"data":["tractionbattery-stateofcharge"],"profile":"union","simulatedMode":"simulated","lenientVerification":false,"permissions":["read_battery"],"verification":{"callbackUri":{"status":"pending","at":null,"problem":null}}}
+            {"kind":"unified","errorCallbackUri":"https://receiver.example/errors","verifyErrorUri":true,"triggers":[{"signal":"charge-ischarging"},{"signal":"tractionbattery-stateofcharge","deadBand":5.0}],"data":["odometer-traveleddistance","charge-ischarging","tractionbattery-stateofcharge"],"profile":"docs-2026","simulatedMode":"live","lenientVerification":true,"permissions":["read_odometer","read_battery","read_charge"],"verification":{"callbackUri":{"status":"pending","at":null,"problem":null},"errorCallbackUri":{"status":"pending","at":null,"problem":null}}}"#]].assert_eq(&shown.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"));
     }
 
     #[tokio::test]
@@ -336,7 +343,7 @@ mod tests {
             "malformed" ["profile"] "profile is one of union, captured, docs-2026, and this is another word"
             "invalid_value" ["errorCallbackUri"] "the callback URI must start with https:// (http is allowed only for targets on the operator's allow list)"
             "malformed" ["kind"] "kind is one of scheduled, eventBased, dynamic, unified, and this is another word"
-            "malformed" ["tirggers"] "nobody knows the member tirggers; there are kind, name, callbackUri, verify, autoSubscribe, userAgent, errorCallbackUri, cadence, endpoints, units, eventName, vehiclesPerRequest, events, pace, triggers, data, includeTriggers, profile, simulatedMode, lenientVerification"
+            "malformed" ["tirggers"] "nobody knows the member tirggers; there are kind, name, callbackUri, verify, autoSubscribe, userAgent, errorCallbackUri, verifyErrorUri, cadence, endpoints, units, eventName, vehiclesPerRequest, events, pace, triggers, data, includeTriggers, profile, simulatedMode, lenientVerification"
         "#]].assert_eq(&said);
     }
 
