@@ -24,7 +24,7 @@ mod watch;
 
 pub use charging::{SIGNALS as CHARGING_SIGNALS, is_charging, known_to as charging_known_to};
 pub use codec::Malformed;
-pub use command::Command;
+pub use command::{BrandCommand, ChargeDays, ChargeHours, Command, MOST_CHARGE_DAYS, MOST_SPANS, Span};
 pub use document::{Document, Gathering, Judged, Pushes, SignalState, Subscription, Told, Watching};
 pub use event::{ErrorChange, Event, Occasion};
 pub use observation::{Cause, Fired, Observation, Observed, Sample};

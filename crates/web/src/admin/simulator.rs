@@ -26,7 +26,7 @@ use crate::{
 };
 
 const USUAL_REGION: &str = "US";
-const USUAL_PROFILE: &str = "driving";
+const USUAL_PROFILE: &str = "home";
 /// The furthest that a car may be sent ahead at once.
 const FURTHEST_JUMP: Duration = Duration::from_secs(366 * 24 * 3_600);
 

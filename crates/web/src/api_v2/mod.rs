@@ -20,6 +20,7 @@
 mod asking;
 pub(crate) mod auth;
 mod batch;
+mod brand_commands;
 mod commands;
 mod compatibility;
 mod connections;
@@ -57,7 +58,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v2.0/user", get(listing::user).fallback(nowhere))
         .route("/v2.0/vehicles", get(listing::vehicles).fallback(nowhere))
         .route(vehicle, get(read::attributes).fallback(nowhere))
-        .route(&format!("{vehicle}/{{*path}}"), get(read::below).post(commands::below).fallback(nowhere))
+        .route(
+            &format!("{vehicle}/{{*path}}"),
+            get(read::below)
+                .post(commands::below)
+                .put(commands::below)
+                .delete(commands::below)
+                .fallback(nowhere),
+        )
         .route(&format!("{vehicle}/application"), delete(disconnect::disconnect).fallback(nowhere))
         .route(
             &format!("{vehicle}/webhooks/{{webhookId}}"),
