@@ -118,6 +118,7 @@ pub struct App {
     pub(crate) feeds: usecases::feeds::Feeds,
     pub(crate) probes: usecases::webhooks::ProbeLimits,
     pub(crate) limits: usecases::limits::Limits,
+    pub(crate) gates: usecases::refresh::Gates,
     /// Held for reading while vehicles are stepped, and for writing while a webhook changes.
     pub(crate) webhooks_change: tokio::sync::RwLock<()>,
     /// Held while a webhook is read, decided upon and changed.
@@ -162,6 +163,7 @@ impl App {
             feeds,
             probes: usecases::webhooks::ProbeLimits::default(),
             limits: usecases::limits::Limits::default(),
+            gates: usecases::refresh::Gates::default(),
             webhooks_change: tokio::sync::RwLock::default(),
             webhook_edit: tokio::sync::Mutex::default(),
             application_edit: tokio::sync::Mutex::default(),

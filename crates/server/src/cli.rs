@@ -392,8 +392,8 @@ pub(crate) enum VehicleCommand {
         year: Option<u16>,
         #[arg(long, default_value = "US")]
         region: String,
-        /// driving, charging, parked or day
-        #[arg(long, default_value = "driving")]
+        /// home, day, driving, charging or parked; home is a day that begins at home, plugged in
+        #[arg(long, default_value = "home")]
         profile: String,
         /// The same number makes the same car; drawn by default
         #[arg(long)]

@@ -36,7 +36,9 @@ impl App {
         let mut row = row.clone();
         for _ in 0..TRIES {
             let _in_flight = self.ask(row.source.pool).map_err(throttled)?;
-            let Some(after) = in_time(self, self.source.command(&row.source, command)).await? else {
+            let after = in_time(self, self.source.command(&row.source, command)).await?;
+            self.gates.commanded(row.no);
+            let Some(after) = after else {
                 return self.shown(&row.source, command).await;
             };
             if self.store.replace_spec(row.no, row.source.spec.clone(), after.clone()).await? {

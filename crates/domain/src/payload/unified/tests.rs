@@ -3,7 +3,7 @@ use crate::{
     ids::VehicleId,
     payload::{
         arbitrary::{any_outcome, any_text},
-        fits, javascript, json,
+        javascript, json,
     },
     signal::{self, Powertrain, Value},
     vehicle::{Observed, Region},
@@ -456,4 +456,55 @@ proptest! {
             prop_assert_eq!(javascript::reserialised(&body), body);
         }
     }
+}
+
+#[test]
+fn every_signal_and_every_trigger_of_the_catalogue_fit_into_a_test_and_into_an_event() {
+    let data: Vec<SignalId> = SignalId::all().collect();
+    let changes = |signal: &&SignalId| signal.entry().kind != Kind::Attribute;
+    let fired: Vec<SignalId> = data.iter().filter(changes).copied().collect();
+    assert_eq!((fired.len(), data.len()), (87, 93));
+    let (info, seen) = (info(), sample::observation(data.iter().copied(), MEASURED));
+    // The longest name that a webhook can have.
+    let name = "n".repeat(100);
+    let envelope = Envelope { webhook_name: &name, ..envelope() };
+    for profile in [Profile::Captured, Profile::Union, Profile::Docs2026] {
+        let triggers = fired.iter().map(|&signal| Trigger { signal, dead_band: None }).collect();
+        let settings = Unified { triggers, ..settings(profile, &data) };
+        let (test, event) = (
+            test_state(&envelope, &settings),
+            state(&envelope, &settings, &subject(&info), &Occasion::Changed(fired.clone()), &seen),
+        );
+        for body in [&test, &event] {
+            assert!(fits(body), "{profile:?}: {} bytes", body.len());
+            let signals = json::member(body, "data").and_then(|data| json::member(data, "signals")).unwrap();
+            assert_eq!(json::elements(signals).unwrap().count(), 93, "{profile:?}");
+        }
+    }
+}
+
+#[test]
+fn a_state_that_is_too_large_in_its_profile_is_written_in_the_terse_one() {
+    let data: Vec<SignalId> = SignalId::all().collect();
+    let fired: Vec<SignalId> = data.iter().take(40).copied().collect();
+    let seen = sample::observation(data.iter().copied(), MEASURED);
+    let long = |observed: Observed| {
+        let text =
+            Sample { value: Value::Text("x".repeat(2_500)), captured_at: Some(MEASURED), retrieved_at: HAD };
+        let is_text = matches!(&observed.outcome, Ok(Sample { value: Value::Text(_), .. }));
+        if is_text && observed.signal == signal::GEAR {
+            Observed { outcome: Ok(text), ..observed }
+        } else {
+            observed
+        }
+    };
+    let seen = Observation { signals: seen.signals.into_iter().map(long).collect(), ..seen };
+    let (info, settings) = (info(), settings(Profile::Union, &data));
+    let (subject, envelope) = (subject(&info), envelope());
+    let occasion = Occasion::Changed(fired);
+    let full = Composer::new(&envelope, &settings, &subject).state(&occasion, &seen);
+    assert!(!fits(&full), "{} bytes", full.len());
+    let sent = state(&envelope, &settings, &subject, &occasion, &seen);
+    assert!(fits(&sent), "{} bytes", sent.len());
+    assert!(json::member(&sent, "vehicleId").is_none(), "the terse profile has no such key");
 }
