@@ -1,6 +1,11 @@
 //! Scheduled webhooks: when cars are read, and when their data is posted.
 
-use domain::{errors::ErrorCode, signal};
+use domain::{
+    connect::{Permission, PermissionSet},
+    errors::ErrorCode,
+    signal,
+    vehicle::Mode,
+};
 use expect_test::expect;
 use milepost_sim::{Chance, World, answers, fails, fails_for, well};
 
@@ -234,29 +239,28 @@ fn a_world_is_a_function_of_its_seed() {
 
 #[test]
 fn a_sleeping_car_is_posted_with_data_when_it_wakes_whatever_needs_no_read_beside_it() {
-    let asleep = || fails(ErrorCode::VEHICLE_STATE_ASLEEP);
-    let posted = |endpoints: &[&str], permissions: PermissionSet| {
-        let mut world = World::new(31);
-        let hook = world.scheduled_webhook("1h", endpoints);
+    let story = |endpoints: &[&str], permissions: PermissionSet| {
+        let mut world = World::new(1);
+        let hook = world.scheduled_webhook("every hour", endpoints);
         let car = world.car_with(Mode::Simulated, permissions);
         world.subscribe(hook, car);
-        world.advance_to_the_brink_of("2026-03-02T13:00:00Z");
-        world.car_is(car, asleep());
-        world.advance(minutes(20));
+        world.car_is(car, fails(ErrorCode::VEHICLE_STATE_ASLEEP));
+        world.advance_to("16:20");
         world.car_is(car, well());
-        world.advance(minutes(30));
-        let posts = world.posts(hook);
-        assert_eq!(posts.len(), 1, "{endpoints:?}");
-        let body = posts[0].json();
+        world.advance_to("16:55");
+        let body = world.posts(hook)[0].json();
         let entries = body["payload"]["vehicles"][0]["data"].as_array().unwrap();
         let odometer = entries.iter().find(|entry| entry["path"] == "/odometer").unwrap();
         assert_eq!(odometer["code"], 200, "{endpoints:?}: {odometer}");
-        posts[0].at
+        world.story(hook)
     };
-    let all = PermissionSet::ALL;
     let no_location =
         Permission::ALL.iter().copied().filter(|&one| one != Permission::ReadLocation).collect();
-    let alone = posted(&["/odometer"], all);
-    assert_eq!(posted(&["/", "/odometer"], all), alone);
-    assert_eq!(posted(&["/odometer", "/location"], no_location), alone);
+    for (endpoints, permissions) in [
+        (&["/odometer"][..], PermissionSet::ALL),
+        (&["/", "/odometer"], PermissionSet::ALL),
+        (&["/odometer", "/location"], no_location),
+    ] {
+        expect!["16:30:00 car 1: 200"].assert_eq(&story(endpoints, permissions));
+    }
 }
