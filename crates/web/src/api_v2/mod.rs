@@ -7,7 +7,7 @@
 //! | `DELETE /vehicles/{id}/application` | an owner's access token, or a management token |
 //! | `POST /vehicles/{id}/webhooks/{id}` | an owner's access token |
 //! | `DELETE /vehicles/{id}/webhooks/{id}` | a management token |
-//! | `GET` and `DELETE /management/connections` | a management token (HTTP Basic) |
+//! | `GET` and `DELETE /management/connections` | a management token |
 //! | `GET /compatibility`, `/compatibility/matrix` | client id and secret (HTTP Basic) |
 //!
 //! SDKs hold its answers against what they know, so every answer is JSON with `sc-request-id`, success is 200, and an
