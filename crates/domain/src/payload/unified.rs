@@ -107,13 +107,14 @@ pub fn state(
 }
 
 /// The union profile names each trigger twice. With more than so many at once an event of another moment could be too large, so
-/// all of them take the terse profile.
+/// it takes the terse profile.
 const MOST_FIRED: usize = 50;
 
 /// A state in the profile of the webhook where it fits into what may be sent, else in the terse profile. With that, the sample
 /// values of all signals and all triggers of the catalogue fit, so a test and a real event are reduced alike.
 fn fitting(composer: &Composer<'_>, occasion: &Occasion, observation: &Observation) -> String {
-    let many = matches!(occasion, Occasion::Changed(fired) if fired.len() > MOST_FIRED);
+    let many = composer.settings.profile == Profile::Union
+        && matches!(occasion, Occasion::Changed(fired) if fired.len() > MOST_FIRED);
     let full = (!many).then(|| composer.state(occasion, observation));
     match full.filter(|body| fits(body)) {
         Some(body) => body,

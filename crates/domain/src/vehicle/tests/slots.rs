@@ -353,7 +353,7 @@ fn a_sleeping_car_is_waited_for_whatever_needs_no_read_beside_its_odometer() {
     let all = PermissionSet::ALL;
     let no_location =
         Permission::ALL.iter().copied().filter(|&one| one != Permission::ReadLocation).collect();
-    for awake in [at(1, 1), at(1, 20), at(1, 50)] {
+    for awake in [at(1, 1), at(1, 20), at(1, 40)] {
         let alone = posted_after_sleep(&[Odometer], all, awake);
         assert_eq!(posted_after_sleep(&[Attributes, Odometer], all, awake), alone, "{awake}");
         assert_eq!(posted_after_sleep(&[Odometer, Location], no_location, awake), alone, "{awake}");
