@@ -43,7 +43,7 @@ struct Gate {
 
 #[derive(Clone, Copy, Default)]
 struct GateState {
-    /// On the monotonic clock.
+    /// In the time that rates are counted in.
     read_at: Option<Duration>,
     /// A command has changed the vehicle since it was last read.
     commanded: bool,
@@ -86,7 +86,7 @@ impl App {
             true => offered,
             false => vehicle::stale(&document, &row.info, &offered, self.now()),
         };
-        let now = self.clock.monotonic();
+        let now = self.clock.rate_time();
         let too_soon = read_at.is_some_and(|at| now.saturating_sub(at) < BREATH);
         if wanted.is_empty() || too_soon {
             return Ok(());
