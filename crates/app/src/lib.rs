@@ -121,6 +121,7 @@ pub struct App {
     pub(crate) feeds: usecases::feeds::Feeds,
     pub(crate) probes: usecases::webhooks::ProbeLimits,
     pub(crate) limits: usecases::limits::Limits,
+    pub(crate) gates: usecases::refresh::Gates,
     /// Held while vehicles are counted against a plan and linked.
     pub(crate) linking: tokio::sync::Mutex<()>,
 }
@@ -159,6 +160,7 @@ impl App {
             feeds,
             probes: usecases::webhooks::ProbeLimits::default(),
             limits: usecases::limits::Limits::default(),
+            gates: usecases::refresh::Gates::default(),
             linking: tokio::sync::Mutex::default(),
         });
         app.apply_plans().await?;
