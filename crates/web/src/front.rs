@@ -141,8 +141,9 @@ async fn within_bounds(
     next: Next,
 ) -> Result<Response, ApiError> {
     let deadline = Instant::now() + front.time;
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     head::check(&head, front.header_bytes)?;
+    head.extensions.insert(front.bodies.budget(client));
     let read = timeout_at(deadline, front.bodies.read(client, &head.headers, body)).await;
     let Held { bytes, room } = read.map_err(|_| ApiError::too_slow())??;
     let place = if probes::is_here(head.uri.path()) { None } else { Some(front.place(client)?) };

@@ -27,6 +27,7 @@ mod connect;
 mod extract;
 mod front;
 mod head;
+mod heavy;
 mod ingest;
 mod oauth;
 mod pages;

@@ -1,5 +1,6 @@
 //! Bodies, read whole before anything is done with them. Each is bounded, and so are all of them together: what has
 //! arrived of requests that are not answered yet, in all and of one client. A body that is said to be too large is not kept.
+//! What a body unpacks to is taken from the same budget as it is unpacked.
 //!
 //! What arrives is copied together as it arrives. To keep the pieces would be cheaper, but a piece of one byte holds a whole
 //! buffer of the connection.
@@ -26,6 +27,13 @@ pub(crate) struct Whole {
     room: Arc<Semaphore>,
     per_client: usize,
     shares: Shares,
+}
+
+/// The room that one request of a client may take more of. Each request carries it.
+#[derive(Clone)]
+pub(crate) struct Budget {
+    whole: Whole,
+    client: Option<IpAddr>,
 }
 
 /// A body, with the room that it takes until it is dropped.
@@ -66,6 +74,7 @@ impl Whole {
             return Err(too_large());
         }
         let (mut bytes, mut length, mut room) = (BytesMut::new(), 0, None);
+        let budget = self.budget(client);
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| ApiError::malformed("the body broke off"))?;
             let Ok(part) = frame.into_data() else { continue };
@@ -74,23 +83,31 @@ impl Whole {
                 return Err(too_large());
             }
             if keeps && !part.is_empty() {
-                self.keep(&mut room, client, part.len())?;
+                budget.take(&mut room, part.len())?;
                 bytes.extend_from_slice(&part);
             }
         }
         if keeps { Ok(Held { bytes: bytes.freeze(), room }) } else { Err(too_large()) }
     }
 
-    /// Takes more room.
-    fn keep(&self, room: &mut Option<Room>, client: Option<IpAddr>, bytes: usize) -> Result<(), ApiError> {
-        let permits = u32::try_from(bytes).map_err(|_| ApiError::too_large(self.most))?;
-        let permit = self.room.clone().try_acquire_many_owned(permits).map_err(|_| ApiError::busy())?;
+    /// What one more request of a client may take.
+    pub(crate) fn budget(&self, client: Option<IpAddr>) -> Budget {
+        Budget { whole: self.clone(), client }
+    }
+}
+
+impl Budget {
+    /// Takes room for so many more bytes.
+    pub(crate) fn take(&self, room: &mut Option<Room>, bytes: usize) -> Result<(), ApiError> {
+        let Whole { room: all, shares, per_client, most } = &self.whole;
+        let permits = u32::try_from(bytes).map_err(|_| ApiError::too_large(*most))?;
+        let permit = all.clone().try_acquire_many_owned(permits).map_err(|_| ApiError::busy())?;
         match room {
             Some(room) => room.permit.merge(permit),
-            None => *room = Some(Room { permit, share: client.map(|client| self.shares.none(client)) }),
+            None => *room = Some(Room { permit, share: self.client.map(|client| shares.none(client)) }),
         }
         let share = room.as_mut().and_then(|room| room.share.as_mut());
-        match share.is_none_or(|share| share.grow(bytes, self.per_client)) {
+        match share.is_none_or(|share| share.grow(bytes, *per_client)) {
             true => Ok(()),
             false => Err(ApiError::busy()),
         }
