@@ -58,16 +58,18 @@ impl Whole {
         Self { most, room, per_client: (of_all / CLIENTS).max(most), shares: Shares::default() }
     }
 
-    /// Reads a body to its end.
+    /// Reads a body to its end. It has so many bytes at most, and never more than any may have.
     pub(crate) async fn read(
         &self,
         client: Option<IpAddr>,
         headers: &HeaderMap,
         mut body: Body,
+        most: usize,
     ) -> Result<Held, ApiError> {
-        let too_large = || ApiError::too_large(self.most);
+        let most = self.most.min(most);
+        let too_large = || ApiError::too_large(most);
         let said = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        let keeps = said.is_none_or(|said: u64| said <= self.most as u64);
+        let keeps = said.is_none_or(|said: u64| said <= most as u64);
         // Who waits to be asked for the body is refused at once. Others would take an end before they are read for a broken
         // connection.
         if !keeps && headers.contains_key(header::EXPECT) {
@@ -79,7 +81,7 @@ impl Whole {
             let frame = frame.map_err(|_| ApiError::malformed("the body broke off"))?;
             let Ok(part) = frame.into_data() else { continue };
             length += part.len();
-            if length > self.most {
+            if length > most {
                 return Err(too_large());
             }
             if keeps && !part.is_empty() {
@@ -130,7 +132,7 @@ mod tests {
     }
 
     async fn read(whole: &Whole, headers: HeaderMap, parts: &[&'static str]) -> Result<Held, u16> {
-        whole.read(None, &headers, sent(parts)).await.map_err(|error| error.kind.status.as_u16())
+        whole.read(None, &headers, sent(parts), usize::MAX).await.map_err(|error| error.kind.status.as_u16())
     }
 
     #[tokio::test]
@@ -152,7 +154,8 @@ mod tests {
         let whole = Whole::new(10, 80);
         let read = async |client: u8| {
             let client = Some(IpAddr::from([192, 0, 2, client]));
-            whole.read(client, &HeaderMap::new(), sent(&["abcde", "fghij"])).await.ok()
+            let body = sent(&["abcde", "fghij"]);
+            whole.read(client, &HeaderMap::new(), body, usize::MAX).await.ok()
         };
         let held = [read(1).await, read(1).await];
         assert!(held.iter().all(Option::is_some));
@@ -169,7 +172,7 @@ mod tests {
         let pieces: Vec<_> = (0..100).map(|_| Ok::<_, Infallible>(buffer.slice(..1))).collect();
         let whole = Whole::new(1_000, 1_000);
         let body = Body::from_stream(futures::stream::iter(pieces));
-        let held = whole.read(None, &HeaderMap::new(), body).await.ok().unwrap();
+        let held = whole.read(None, &HeaderMap::new(), body, usize::MAX).await.ok().unwrap();
         assert_eq!(held.bytes.len(), 100);
         assert!(buffer.is_unique(), "nothing of it is kept");
     }
@@ -183,7 +186,8 @@ mod tests {
         let untouched = Body::from_stream(futures::stream::poll_fn(
             |_| -> std::task::Poll<Option<Result<Bytes, Infallible>>> { panic!("it was asked for") },
         ));
-        let refused = whole.read(None, &headers, untouched).await.map_err(|error| error.kind.status.as_u16());
+        let refused = whole.read(None, &headers, untouched, usize::MAX).await;
+        let refused = refused.map_err(|error| error.kind.status.as_u16());
         assert_eq!(refused.err(), Some(413));
     }
 }

@@ -317,8 +317,10 @@ impl Lane {
     /// ever have with those that are slow. Once a probe is slow as well, nothing starts before one of them ends.
     fn may_start(&self, class: Class) -> bool {
         let hangs = self.promptness.strikes() > 1 && self.in_flight != self.on_time;
+        // All requests of a receiver that takes its time are slow, so all of them count.
+        let counted = if self.standing() == Standing::Slow { self.in_flight } else { self.on_time };
         !hangs
-            && may_start(class, self.on_time, self.limit.get())
+            && may_start(class, counted, self.limit.get())
             && may_start(class, self.in_flight, self.limit.most())
     }
 
@@ -381,7 +383,7 @@ impl Lane {
         now: Timestamp,
     ) -> bool {
         let was_slow = self.leave(first, class);
-        self.limit.observe(result, self.on_time());
+        self.limit.observe(result, self.in_flight.first + self.in_flight.retries);
         self.promptness.ended(result, took, was_slow);
         self.breaker.observe(first, class, result, now);
         if matches!(result, AttemptResult::Answered { status: 200..=299 }) {

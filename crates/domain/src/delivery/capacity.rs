@@ -18,7 +18,7 @@
 
 use std::time::Duration;
 
-use super::AttemptResult;
+use super::{AttemptResult, Outcome};
 
 /// Places for requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +165,10 @@ impl Promptness {
 
     /// A request has ended after so long.
     pub fn ended(&mut self, result: AttemptResult, took: Duration, was_slow: bool) {
+        if matches!(result.outcome(), Outcome::OwnFault | Outcome::Unsendable) {
+            // That says nothing of the receiver.
+            return;
+        }
         if matches!(result, AttemptResult::Answered { .. }) {
             self.round_trip = Some(self.round_trip.map_or(took, |usual| (usual * 7 + took) / 8));
             self.strikes = 0;

@@ -62,6 +62,9 @@ struct Turn {
 }
 
 impl InFlightLimit {
+    /// After a stall, so much at least is regained quickly.
+    const REGAINED: u32 = 8;
+
     /// Starts at `start` and rises to `most`; both are 1 at least.
     pub fn new(start: u32, most: u32) -> Self {
         let most = most.max(1);
@@ -75,7 +78,7 @@ impl InFlightLimit {
 
     /// A request is out for longer than this receiver's usually are: until an answer comes, one more is the probe.
     pub fn stall(&mut self) {
-        self.threshold = (self.limit / 2).max(1);
+        self.threshold = (self.limit / 2).max(Self::REGAINED.min(self.most));
         self.limit = 1;
         self.successes = 0;
     }
