@@ -47,6 +47,7 @@ pub use usecases::{
     feeds::{CreatedFeed, FeedWatch},
     ingest::{MOST_IN_FLIGHT, PushedReading, Rejected},
     operations::Finding,
+    pressure::Admitted,
     reads::{Look, wait_seconds},
     simulator::CarState,
     subscriptions::{NotCovered, SubscribedAll, Uncovered},
@@ -118,9 +119,11 @@ pub struct App {
     pub(crate) health: Arc<Health>,
     pub(crate) stop: Arc<Stop>,
     pub(crate) intake: usecases::ingest::Intake,
+    pub(crate) lag: usecases::pressure::Lag,
     pub(crate) feeds: usecases::feeds::Feeds,
     pub(crate) probes: usecases::webhooks::ProbeLimits,
     pub(crate) limits: usecases::limits::Limits,
+    pub(crate) gates: usecases::refresh::Gates,
     /// Held while vehicles are counted against a plan and linked.
     pub(crate) linking: tokio::sync::Mutex<()>,
 }
@@ -156,9 +159,11 @@ impl App {
             health,
             stop,
             intake: usecases::ingest::Intake::default(),
+            lag: usecases::pressure::Lag::default(),
             feeds,
             probes: usecases::webhooks::ProbeLimits::default(),
             limits: usecases::limits::Limits::default(),
+            gates: usecases::refresh::Gates::default(),
             linking: tokio::sync::Mutex::default(),
         });
         app.apply_plans().await?;

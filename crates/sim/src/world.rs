@@ -212,6 +212,11 @@ impl World {
         self.settle();
     }
 
+    /// Lets the application wake so much later than it asked for: the machine has more to do than it can.
+    pub fn is_busy(&mut self, late: Duration) {
+        self.clock.set_late(late);
+    }
+
     /// Lets the wall clock run otherwise from now on.
     pub fn set_rate(&mut self, rate: Rate) {
         self.clock.set_rate(rate);
@@ -440,6 +445,12 @@ impl World {
             app.create_application("Acme", vec![], app::UNLIMITED, Defaults::default()).await
         });
         *self.application.insert(made.entry.application.id)
+    }
+
+    /// Another application: from now on the one that webhooks and cars are made for.
+    pub fn another_application(&mut self) -> ApplicationId {
+        self.application = None;
+        self.application()
     }
 
     /// The management token that is in force.
@@ -757,6 +768,22 @@ impl World {
         let readings = readings.into_iter().enumerate().collect();
         let answered = self.ask(|app| async move { app.ingest(&feed, readings).await })?;
         Some(answered.expect("readings are taken in"))
+    }
+
+    /// Pushes readings as a request over HTTP does: it waits while events of the application lag, and may be sent away.
+    pub fn push_or_wait(
+        &mut self,
+        feed: &Arc<Feed>,
+        readings: Vec<PushedReading>,
+    ) -> Result<Vec<Rejected>, AppError> {
+        let feed = feed.clone();
+        let readings: Vec<_> = readings.into_iter().enumerate().collect();
+        let pushed = self.ask(|app| async move {
+            let mut admitted = app.admit_readings(feed.application).await?;
+            admitted.expect(readings.len())?;
+            app.ingest(&feed, readings).await
+        });
+        pushed.expect("the process does not end meanwhile")
     }
 
     // ---- receivers ----

@@ -385,7 +385,8 @@ impl Vehicles for SqliteStore {
     }
 
     async fn commit_steps(&self, commits: Vec<StepCommit>) -> Result<Vec<StepResult>, StoreError> {
-        self.engine.write(move |tx| Ok(steps::commit_steps(tx, &commits)?)).await
+        let items = commits.len();
+        self.engine.write_bulk(items, move |tx| Ok(steps::commit_steps(tx, &commits)?)).await
     }
 
     async fn subscriptions_of_webhook(

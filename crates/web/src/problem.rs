@@ -179,8 +179,8 @@ impl ApiError {
         )
     }
 
-    pub(crate) fn too_many_readings(count: usize, most: usize) -> Self {
-        let detail = format!("{count} readings are more than the {most} that one request may have");
+    pub(crate) fn too_many_readings(most: usize) -> Self {
+        let detail = format!("there are more than the {most} readings that one request may have");
         Self::new(&TOO_LARGE, detail)
     }
 
@@ -201,6 +201,13 @@ impl ApiError {
     pub(crate) fn busy() -> Self {
         let detail = "too many requests are in work; nothing of this one was done";
         Self { retry_after_seconds: Some(COME_BACK_SECONDS), ..Self::new(&BUSY, detail) }
+    }
+
+    /// So much of the application is in work already that this has to come later.
+    pub(crate) fn come_back(after: std::time::Duration) -> Self {
+        let seconds = after.as_secs().max(1);
+        let detail = format!("the application has too much in work; try again in {seconds} s");
+        Self { retry_after_seconds: Some(seconds), ..Self::new(&TOO_OFTEN, detail) }
     }
 
     /// Still at it when the time was over.

@@ -16,6 +16,7 @@ use domain::{
     delivery::{AttemptResult, Failure},
     ids::{ApplicationId, ApplicationNo, EventId, WebhookId, WebhookNo},
     payload::{
+        self,
         unified::{self, Envelope},
         v2,
     },
@@ -719,6 +720,10 @@ impl App {
     ) -> (Timestamp, u32, Result<Reply, Failure>) {
         let (at, begun) = (self.now(), self.clock.monotonic());
         let Some(target) = target else { return (at, 0, Err(Failure::Blocked)) };
+        // What no event may be, a test and a challenge may not be either.
+        if !payload::fits(&body) {
+            return (at, 0, Err(Failure::BodyTooLarge));
+        }
         let post = Post {
             target,
             signature: Some(entry.application.signer(at).sign(body.as_bytes())),

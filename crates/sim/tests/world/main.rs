@@ -7,6 +7,7 @@ mod crash;
 mod delivery;
 mod endings;
 mod errors;
+mod isolation;
 mod planted;
 mod pushes;
 mod recordings;

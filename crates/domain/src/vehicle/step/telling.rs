@@ -226,7 +226,7 @@ fn observed(document: &Document, signal: SignalId, fresh_from: Timestamp) -> Obs
         Sample { value: value.clone(), captured_at: *captured_at, retrieved_at: *retrieved_at }
     });
     let fault = match state.filter(|state| state.answered_at >= fresh_from) {
-        None => Some(ErrorCode::UPSTREAM_NO_RESPONSE),
+        None => Some(document.watching.source_fault.unwrap_or(ErrorCode::UPSTREAM_NO_RESPONSE)),
         Some(state) => state.fault,
     };
     match (fault, sample) {
