@@ -19,6 +19,7 @@ mod plans;
 #[doc(hidden)]
 pub mod planted;
 pub mod ports;
+mod precondition;
 mod registry;
 mod scheduler;
 mod sealing;
@@ -27,7 +28,8 @@ mod usecases;
 
 pub use error::AppError;
 pub use health::{Health, LoopStatus};
-pub use plans::{Plan, Plans};
+pub use plans::{Plan, Plans, UNLIMITED};
+pub use precondition::Precondition;
 pub use registry::{ApplicationEntry, WebhookEntry};
 pub use sealing::{DataKey, Find, SealError, Sealer, What};
 pub use settings::{
@@ -51,7 +53,7 @@ pub use usecases::{
     subscriptions::{NotCovered, SubscribedAll, Uncovered},
     tokens::{GivenTokens, NewCode, TokenRefused},
     vehicles::{LinkRequest, Linked, PUSHED},
-    webhooks::{EditWebhook, NewWebhookRequest, ProbeResult, WebhookView},
+    webhooks::{AddressState, AddressStatus, EditWebhook, NewWebhookRequest, ProbeResult, WebhookView},
 };
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -121,12 +123,7 @@ pub struct App {
     pub(crate) feeds: usecases::feeds::Feeds,
     pub(crate) probes: usecases::webhooks::ProbeLimits,
     pub(crate) limits: usecases::limits::Limits,
-    /// Held for reading while vehicles are stepped, and for writing while a webhook changes.
-    pub(crate) webhooks_change: tokio::sync::RwLock<()>,
-    /// Held while a webhook is read, decided upon and changed.
-    pub(crate) webhook_edit: tokio::sync::Mutex<()>,
-    /// Held while an application is read, decided upon and changed.
-    pub(crate) application_edit: tokio::sync::Mutex<()>,
+    pub(crate) gates: usecases::refresh::Gates,
     /// Held while vehicles are counted against a plan and linked.
     pub(crate) linking: tokio::sync::Mutex<()>,
 }
@@ -166,11 +163,10 @@ impl App {
             feeds,
             probes: usecases::webhooks::ProbeLimits::default(),
             limits: usecases::limits::Limits::default(),
-            webhooks_change: tokio::sync::RwLock::default(),
-            webhook_edit: tokio::sync::Mutex::default(),
-            application_edit: tokio::sync::Mutex::default(),
+            gates: usecases::refresh::Gates::default(),
             linking: tokio::sync::Mutex::default(),
         });
+        app.apply_plans().await?;
         app.lanes.restore(&app).await?;
         janitor::first_heartbeat(&app).await?;
         for (shard, letters) in letters.into_iter().enumerate() {

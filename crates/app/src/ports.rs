@@ -30,6 +30,12 @@ pub trait Clock: Send + Sync + 'static {
     /// Time that never goes back, since some fixed point: for measuring how long something took.
     fn monotonic(&self) -> Duration;
 
+    /// Time of this clock that never goes back, for rates: on a clock that runs faster than time, `reads.per_second` counts
+    /// the seconds that the clock shows.
+    fn rate_time(&self) -> Duration {
+        self.monotonic()
+    }
+
     /// Returns at the moment, or at most a second later; early when the wall clock jumps, so callers look again.
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()>;
 
@@ -193,7 +199,7 @@ pub struct CarRequest {
     pub year: Option<u16>,
     /// `US`, `CA`, `EUROPE`
     pub region: String,
-    /// `driving`, `charging`, `parked`, `day`
+    /// `driving`, `charging`, `parked`, `day`; `home` is a day that begins at home, plugged in
     pub profile: String,
     /// What is drawn about the car is drawn from this; the same number makes the same car. Drawn by default.
     pub seed: Option<u32>,

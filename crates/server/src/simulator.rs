@@ -71,10 +71,27 @@ pub(crate) fn read(csv: &str, columns: Option<&str>) -> Result<Recording, String
     Recording::read(csv.as_bytes(), &map, &Quirks::default()).map_err(|error| error.to_string())
 }
 
+/// The models of the simulated fleet, with what each can tell.
+pub(crate) fn models_of_fleet() -> Vec<CatalogueModel> {
+    let known = |no: sources::simulated::ModelNo| {
+        let model = no.model();
+        CatalogueModel {
+            make: model.make.into(),
+            model: model.name.into(),
+            years: model.years,
+            powertrain: model.powertrain,
+            regions: model.regions.into(),
+            signals: SignalId::all().filter(|&signal| model.has(signal)).collect(),
+        }
+    };
+    models().map(known).collect()
+}
+
 impl Simulator for Controls {
     fn make(&self, request: &CarRequest, seed: u64, now: Timestamp) -> Result<MadeCar, CarRefused> {
         let region = region(&request.region)?;
-        let profile = profile(&request.profile)?;
+        let at_home = request.profile.eq_ignore_ascii_case(AT_HOME);
+        let profile = if at_home { Profile::Day } else { profile(&request.profile)? };
         let (make, model) = (&request.make, &request.model);
         let found = match request.year {
             Some(year) => find(make, model, year, region).map(|model| (model, year)),
@@ -83,6 +100,7 @@ impl Simulator for Controls {
         let (model, year) = found.map_err(|error| no_such_car(&error))?;
         let spec = CarSpec::new(request.seed.unwrap_or(seed as u32), model, year, region, profile)
             .map_err(|refused| spec_refused("profile", &refused))?;
+        let spec = if at_home { spec.at_home() } else { spec };
         let model = model.model();
         Ok(MadeCar {
             make: model.make.to_owned(),
@@ -229,19 +247,7 @@ impl Simulator for Controls {
     }
 
     fn catalogue(&self) -> Vec<CatalogueModel> {
-        models()
-            .map(|no| {
-                let model = no.model();
-                CatalogueModel {
-                    make: model.make.into(),
-                    model: model.name.into(),
-                    years: model.years,
-                    powertrain: model.powertrain,
-                    regions: model.regions.into(),
-                    signals: SignalId::all().filter(|&signal| model.has(signal)).collect(),
-                }
-            })
-            .collect()
+        models_of_fleet()
     }
 
     fn model_of_vin(&self, vin: &str) -> Option<(usize, u16)> {
@@ -268,6 +274,9 @@ fn skipped(rows: &Skipped) -> String {
         .collect();
     if told.is_empty() { "every row is usable".into() } else { format!("rows skipped: {}", told.join(", ")) }
 }
+
+/// What a new car does where nobody says: its first day begins at home, plugged in.
+const AT_HOME: &str = "home";
 
 /// The member that is wrong where the command itself is.
 const COMMAND: &str = "command";
@@ -296,7 +305,10 @@ fn region(word: &str) -> Result<Region, CarRefused> {
 
 fn profile(word: &str) -> Result<Profile, CarRefused> {
     Profile::from_word(word).ok_or_else(|| {
-        CarRefused::new("profile", format!("profile is driving, charging, parked or day, not {word:?}"))
+        CarRefused::new(
+            "profile",
+            format!("profile is driving, charging, parked or day, and home for a new vehicle, not {word:?}"),
+        )
     })
 }
 

@@ -19,17 +19,18 @@ pub use error::StoreError;
 pub use grants::{Code, Grants, NewPair, Redeemed, Refreshed, TokenGrant};
 pub use keyring::{Keyring, Subject, WrappedKey};
 pub use queue::{
-    LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuedEvent, Record, Recorded, Scope, Tombstone,
+    LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuedEvent, Record, Recorded, Redelivered, Scope,
+    Tombstone, Unsendable,
 };
 pub use registry::{
-    Application, Feed, Kept, NewApplication, NewWebhook, Newer, Registry, RetiringToken, Secret, SecretHash,
-    StoredWebhook, Sweep, WebhookChange,
+    Application, Edited, Feed, Kept, NewApplication, NewWebhook, Newer, Registry, RetiringToken, Secret,
+    SecretHash, StoredWebhook, Sweep, SwitchedOff, WebhookChange,
 };
 pub use upkeep::{Backup, Retention, Retired, Size, Upkeep};
 pub use vehicles::{
-    Car, ClaimDue, Connection, ConnectionFilter, Due, KnownVehicle, LoadedVehicle, NewEvent, NewLapse,
-    NewLink, NewObservation, Owner, SourceRef, StepCommit, StepResult, SubscriptionRow, VehicleFilter,
-    VehicleRow, Vehicles, Version,
+    Car, ClaimDue, Connection, ConnectionFilter, DisconnectedVehicle, Due, KnownVehicle, LoadedVehicle,
+    NewEvent, NewLapse, NewLink, NewObservation, Owner, SourceRef, StepCommit, StepResult, SubscriptionRow,
+    VehicleFilter, VehicleRow, Vehicles, Version,
 };
 
 /// Everything that a data store does. Loops take only the part they need.

@@ -13,6 +13,8 @@ use serde::Serialize;
 use store::StoreError;
 use utoipa::ToSchema;
 
+use crate::warnings::etag;
+
 /// How long a client should wait when we do not know how long it takes.
 const COME_BACK_SECONDS: u64 = 5;
 
@@ -52,6 +54,8 @@ kinds! {
         "Send the whole request within a minute.";
     CONFLICT "conflict" CONFLICT "The present state does not allow this"
         "The detail says what to do first.";
+    STALE "precondition_failed" PRECONDITION_FAILED "It has changed since the version that the request names"
+        "Read it again and repeat the change on that; the header ETag has its version.";
     INCOMPATIBLE "incompatible" CONFLICT "The vehicle does not offer this"
         "Asking again does not help; the detail says what cannot be had of it.";
     TOO_LARGE "too_large" PAYLOAD_TOO_LARGE "The request is too large"
@@ -79,6 +83,8 @@ pub(crate) struct ApiError {
     pub(crate) detail: String,
     pub(crate) field: Option<String>,
     pub(crate) retry_after_seconds: Option<u64>,
+    /// The version of the object now, for `ETag`.
+    pub(crate) version: Option<u64>,
     /// For the log only.
     pub(crate) cause: Option<String>,
 }
@@ -107,7 +113,14 @@ pub(crate) struct Problem {
 
 impl ApiError {
     fn new(kind: &'static Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), field: None, retry_after_seconds: None, cause: None }
+        Self {
+            kind,
+            detail: detail.into(),
+            field: None,
+            retry_after_seconds: None,
+            version: None,
+            cause: None,
+        }
     }
 
     /// The request cannot be understood.
@@ -214,15 +227,18 @@ impl ApiError {
         Self { retry_after_seconds: Some(COME_BACK_SECONDS), ..Self::new(&UNAVAILABLE, detail) }
     }
 
-    /// The answer in full.
-    pub(crate) fn render(self, request_id: &str) -> Response {
+    /// The answer in full, of a server that is reached below a path.
+    pub(crate) fn render(self, below: &str, request_id: &str) -> Response {
         let status = self.kind.status;
-        let mut response = problem(self.kind, self.detail, self.field, request_id).into_response();
+        let mut response = problem(self.kind, self.detail, self.field, below, request_id).into_response();
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(version) = self.version {
+            headers.insert(header::ETAG, etag(version));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -231,9 +247,15 @@ impl ApiError {
     }
 }
 
-fn problem(kind: &Kind, detail: String, field: Option<String>, request_id: &str) -> axum::Json<Problem> {
+fn problem(
+    kind: &Kind,
+    detail: String,
+    field: Option<String>,
+    below: &str,
+    request_id: &str,
+) -> axum::Json<Problem> {
     axum::Json(Problem {
-        kind: format!("/docs/problems#{}", kind.code),
+        kind: format!("{below}/docs/problems#{}", kind.code),
         title: kind.title,
         status: kind.status.as_u16(),
         detail,
@@ -259,6 +281,7 @@ impl From<AppError> for ApiError {
             AppError::NotFound(what) => Self::not_found(what),
             AppError::Invalid { field, message } => Self::invalid(field, message),
             AppError::Conflict(message) => Self::conflict(message),
+            AppError::Stale { current, .. } => Self { version: Some(current), ..Self::new(&STALE, text) },
             AppError::TooOften(wait_ms) => {
                 Self { retry_after_seconds: Some(wait_ms.div_ceil(1_000)), ..Self::new(&TOO_OFTEN, text) }
             }
@@ -283,7 +306,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     async fn check(error: impl Into<ApiError>, expected: Expect) {
-        let response = error.into().render("0190a8c8-0000-7000-8000-000000000000");
+        let response = error.into().render("", "0190a8c8-0000-7000-8000-000000000000");
         let mut text = format!("{}\n", response.status());
         for (name, value) in response.headers() {
             text += &format!("{name}: {}\n", value.to_str().unwrap());

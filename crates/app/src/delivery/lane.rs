@@ -61,6 +61,8 @@ pub(crate) enum Next {
 /// A webhook's queue as far as it is in memory.
 pub(crate) struct Lane {
     webhook: Arc<WebhookEntry>,
+    /// It has errors of vehicles, which may have to wait until their URI is verified.
+    errors: bool,
     /// The webhook was deleted: a tombstone covers all that there is.
     closed: bool,
     lease: Option<LaneLease>,
@@ -101,9 +103,10 @@ struct Stored {
 }
 
 impl Lane {
-    pub(crate) fn new(webhook: Arc<WebhookEntry>, most_in_flight: u32) -> Self {
+    pub(crate) fn new(webhook: Arc<WebhookEntry>, errors: bool, most_in_flight: u32) -> Self {
         Self {
             webhook,
+            errors,
             closed: false,
             lease: None,
             first: VecDeque::new(),
@@ -197,14 +200,22 @@ impl Lane {
         self.closed = true;
     }
 
+    /// Takes the newer of two states.
     pub(crate) fn refresh(&mut self, webhook: Arc<WebhookEntry>) {
-        self.webhook = webhook;
+        if webhook.order >= self.webhook.order {
+            self.webhook = webhook;
+        }
+    }
+
+    fn delivers(&self) -> bool {
+        let status = self.webhook.webhook().status;
+        if self.errors { status.delivers_errors() } else { status.delivers() }
     }
 
     /// Whether a fill should begin: not for a lane that may not send, and not again for what must not be sent.
     pub(crate) fn wants_fill(&self, window: usize, now: Timestamp) -> bool {
         let due = self.stored.due || self.stored.next.is_some_and(|at| at <= now);
-        let may_send = !self.closed && self.webhook.webhook().status.delivers();
+        let may_send = !self.closed && self.delivers();
         due && may_send && !self.stored.filling && !self.stored.blocked && self.held.len() <= window / 2
     }
 
@@ -297,7 +308,7 @@ impl Lane {
 
     /// The class whose turn it is: retries keep their times, so they come first.
     pub(crate) fn startable(&self, now: Timestamp) -> Option<Class> {
-        if self.closed || self.lease.is_none() || !self.webhook.webhook().status.delivers() {
+        if self.closed || self.lease.is_none() || !self.delivers() {
             return None;
         }
         let retry_is_due = self.retries.keys().next().is_some_and(|key| key.0 <= now);

@@ -13,7 +13,11 @@ pub(crate) mod recorder;
 mod turns;
 mod worker;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use domain::{
     delivery::{Capacity, History},
@@ -88,8 +92,13 @@ struct Inner {
     /// In order, so that whatever is done to all of them is done in the same order each time.
     lanes: BTreeMap<LaneKey, Lane>,
     turns: Turns,
-    /// Tombstones of vehicles and subscriptions; those of webhooks are a number in their lane.
+    /// Tombstones that are not worked off, or that an event may still come behind.
     tombstones: Vec<Tombstone>,
+    /// By tombstone, the first hand-over that begins after it.
+    buried_at: HashMap<i64, u64>,
+    /// Hand-overs that have begun and not ended: they may bring events that were committed before a tombstone.
+    hand_overs: BTreeSet<u64>,
+    next_hand_over: u64,
     workers: usize,
     idle: usize,
     unrecorded: usize,
@@ -103,6 +112,9 @@ impl Lanes {
             lanes: BTreeMap::new(),
             turns: Turns::new(Capacity::new(most, settings.lane_in_flight)),
             tombstones: Vec::new(),
+            buried_at: HashMap::new(),
+            hand_overs: BTreeSet::new(),
+            next_hand_over: 0,
             workers: 0,
             idle: 0,
             unrecorded: 0,
@@ -128,11 +140,24 @@ impl Lanes {
         Ok(())
     }
 
-    /// Takes events that were just committed, in the order of their numbers.
+    /// From before events are committed until they are handed over: meanwhile no tombstone is forgotten, so that none of them
+    /// slips in behind one that covers it.
+    pub(crate) fn begin_hand_over(&self) -> HandOver<'_> {
+        let inner = &mut *self.inner.lock();
+        let id = inner.next_hand_over;
+        inner.next_hand_over += 1;
+        inner.hand_overs.insert(id);
+        HandOver { lanes: self, id }
+    }
+
+    /// Takes events that were just committed, in the order of their numbers, except those that a tombstone covers already.
     pub(crate) fn hand_over(&self, app: &Arc<App>, events: Vec<(LaneKey, Entry)>) {
         let inner = &mut *self.inner.lock();
         let mut needs_attention = false;
         for (key, entry) in events {
+            if covers(&inner.tombstones, key, entry.no, entry.vehicle) {
+                continue;
+            }
             let Some(lane) = inner.lane(app, key, &self.settings) else { continue };
             needs_attention |= !lane.take(entry, self.settings.window);
             let application = lane.application();
@@ -163,17 +188,21 @@ impl Lanes {
             lane.bury(&tombstone);
         }
         if !inner.tombstones.iter().any(|known| known.no == tombstone.no) {
+            inner.buried_at.insert(tombstone.no, inner.next_hand_over);
             inner.tombstones.push(tombstone);
         }
         drop_covered(inner);
     }
 
-    /// A tombstone's events have all ended in the store. It is kept while a lane takes in what it has read before; then
-    /// the caller comes again.
+    /// A tombstone's events have all ended in the store. It is kept while a lane takes in what it has read before, and while
+    /// events are handed over that may be older; then the caller comes again.
     pub(crate) fn buried(&self, tombstone: i64) {
         let inner = &mut *self.inner.lock();
-        if !inner.lanes.values().any(Lane::is_filling) {
+        let buried_at = inner.buried_at.get(&tombstone).copied().unwrap_or(0);
+        let is_awaited = inner.hand_overs.first().is_some_and(|&oldest| oldest < buried_at);
+        if !is_awaited && !inner.lanes.values().any(Lane::is_filling) {
             inner.tombstones.retain(|known| known.no != tombstone);
+            inner.buried_at.remove(&tombstone);
         }
         inner.lanes.values_mut().for_each(Lane::unblock);
         self.attention.notify_one();
@@ -253,12 +282,24 @@ impl Lanes {
     }
 }
 
+/// Events are on their way from a commit to their lanes.
+pub(crate) struct HandOver<'a> {
+    lanes: &'a Lanes,
+    id: u64,
+}
+
+impl Drop for HandOver<'_> {
+    fn drop(&mut self) {
+        self.lanes.inner.lock().hand_overs.remove(&self.id);
+    }
+}
+
 impl Inner {
     /// The lane, made when its webhook is there.
     fn lane(&mut self, app: &Arc<App>, key: LaneKey, settings: &DeliverySettings) -> Option<&mut Lane> {
         if !self.lanes.contains_key(&key) {
             let entry = app.registry.webhook(key.webhook)?;
-            let mut lane = Lane::new(entry, settings.lane_in_flight);
+            let mut lane = Lane::new(entry, key.stripe == ERRORS, settings.lane_in_flight);
             for tombstone in &self.tombstones {
                 lane.bury(tombstone);
             }

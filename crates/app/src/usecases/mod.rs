@@ -13,6 +13,7 @@ pub(crate) mod limits;
 pub(crate) mod operations;
 pub(crate) mod pressure;
 pub(crate) mod reads;
+pub(crate) mod refresh;
 pub(crate) mod simulator;
 pub(crate) mod subscriptions;
 pub(crate) mod tokens;

@@ -12,6 +12,7 @@ mod planted;
 mod pushes;
 mod recordings;
 mod reference;
+mod rights;
 mod schedule;
 mod soak;
 mod switching;

@@ -9,7 +9,10 @@ use lab::client::{HttpAnswer, HttpClient};
 use serde_json::{Value, json};
 
 use super::readings::Readings;
-use crate::{cli::ReplaySpeed, commands::bench::progress};
+use crate::{
+    cli::ReplaySpeed,
+    commands::{bench::progress, client},
+};
 
 /// Readings of one request.
 const BATCH: usize = 1_000;
@@ -49,7 +52,7 @@ pub(super) struct Report {
 
 impl Feed {
     pub(super) fn new(url: &str, token: &str, vehicle: &str) -> Result<Self> {
-        Ok(Self { client: HttpClient::new(url)?.bearer(token)?, vehicle: vehicle.to_owned() })
+        Ok(Self { client: client::http(url, None)?.bearer(token)?, vehicle: vehicle.to_owned() })
     }
 }
 
@@ -229,7 +232,7 @@ mod tests {
         let config = config(&folder.path().join("data")).unwrap();
         let server = wiring::start(&config, Arc::new(MachineClock::wall()), None).await.unwrap();
         let application =
-            server.app.create_application("Fleet", vec![], "open", Defaults::default()).await.unwrap();
+            server.app.create_application("Fleet", vec![], app::UNLIMITED, Defaults::default()).await.unwrap();
         let application = application.entry.application.id;
         let request = CarRequest {
             make: "TESLA".into(),
