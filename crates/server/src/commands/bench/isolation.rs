@@ -125,6 +125,8 @@ async fn webhook(running: &Running, tenant: &Tenant, uri: String, vehicles: &[Ve
         name: "Benchmark".into(),
         callback_uri: uri,
         error_uri: None,
+        error_uri_unchecked: false,
+        verify: false,
         plan: plan(),
         auto_subscribe: false,
         agent: Agent::Milepost,
