@@ -45,14 +45,14 @@ const LINES: &[&str] = &[
     "webhook create --app A --name N --callback-uri https://a.example --kind eventBased --events CHARGING_STARTED",
     "webhook create --app A --name N --callback-uri https://a.example --kind dynamic --pace brand",
     "webhook create --app A --name N --callback-uri https://a.example --kind unified --triggers x=5,y --signals z \
-     --without-triggers --profile captured --simulated-mode live --lenient-verification --error-callback-uri https://b.example",
+     --without-triggers --profile captured --simulated-mode live --lenient-verification --error-callback-uri https://b.example --verify-error-uri false",
     "webhook edit A --name N --callback-uri https://a.example --endpoints /odometer --every 6h --units metric \
      --event-name schedule --vehicles-per-request 1 --auto-subscribe false --user-agent milepost",
     "webhook edit A --every week --on monday --hour 6 --zone Europe/Berlin",
     "webhook edit A --every month --on 31",
     "webhook edit A --events CHARGING_STOPPED --pace halfHourly",
     "webhook edit A --triggers x=5 --signals z --include-triggers --profile union --simulated-mode simulated \
-     --lenient-verification false --error-callback-uri https://b.example",
+     --lenient-verification false --error-callback-uri https://b.example --verify-error-uri false",
     "webhook list --app A --cursor c",
     "webhook show A",
     "webhook verify A",
