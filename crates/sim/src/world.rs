@@ -728,7 +728,7 @@ impl World {
         let feed = feed.clone();
         let readings = readings.into_iter().enumerate().collect();
         let answered = self.ask(|app| async move { app.ingest(&feed, readings).await })?;
-        Some(answered.expect("readings are taken in"))
+        Some(answered.expect("readings are taken in").rejected)
     }
 
     // ---- receivers ----

@@ -162,7 +162,9 @@ impl Failure {
             Self::TlsWrongName => "Use the host name that the certificate was issued for.",
             Self::TlsProtocol => "Enable TLS 1.2 or 1.3 at the receiver.",
             Self::Protocol => "Check that the port of the callback URI speaks HTTP/1.1.",
-            Self::BodyTooLarge => "Choose fewer endpoints, or fewer vehicles per request.",
+            Self::BodyTooLarge => {
+                "Choose fewer endpoints or fewer vehicles per request; of a unified webhook, fewer signals and triggers."
+            }
             Self::Local => "Look at this server's limits on open files and ports, and at its log.",
             Self::Other
             | Self::DnsFailed

@@ -10,14 +10,16 @@
 //! | --- | --- |
 //! | `vehicleId` | a vehicle of the application that the token is bound to |
 //! | `signal` | a code of the catalogue |
-//! | `value` | in the signal's canonical unit: a number, text or flag, or the body of the signal as an object |
+//! | `value` | a number, text or flag in the signal's own unit, or the body of the signal as an object, with its `unit`; `null` says that it is no longer known |
 //! | `observedAt` | when the car measured it: text, or milliseconds since 1970; without it, the moment of arrival counts |
 //! | `id` | the reading's id at its source: one that comes again is left out, among the newest 1,024 of a vehicle, where neither its moment nor its number tells it from earlier ones |
 //! | `sequence` | the reading's number, for feeds that are ordered by it |
+//! | `reset` | `true`: the value counts, though it cannot follow the one that is known |
 //!
-//! A reading that cannot be taken is reported by its place, and the others are taken. The answer comes when those are
+//! A reading that cannot be taken is reported by its place, and the others are taken; what became of those is said, too. The answer comes when those are
 //! committed: what was answered with 200 survives a crash, and what was not may be sent again.
 
+mod answer;
 mod reading;
 
 use std::{io::Read, sync::Arc};
@@ -25,14 +27,16 @@ use std::{io::Read, sync::Arc};
 use app::{App, PushedReading, Rejected};
 use axum::{
     Json as Out, Router,
-    extract::{DefaultBodyLimit, State},
+    extract::{DefaultBodyLimit, RawQuery, State},
     http::{HeaderMap, header},
     routing::post,
 };
 use bytes::Bytes;
-use serde::Serialize;
 
-use self::reading::Item;
+use self::{
+    answer::{Taken, Wanted},
+    reading::Item,
+};
 use crate::{extract::bearer, problem::ApiError};
 
 /// Readings of one request.
@@ -47,33 +51,24 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new().route("/ingest/v1/readings", take).with_state(app)
 }
 
-/// What became of a request.
-#[derive(Serialize)]
-struct Taken {
-    accepted: usize,
-    rejected: Vec<Refused>,
-}
-
-/// A reading that was not taken.
-#[derive(Serialize)]
-struct Refused {
-    index: usize,
-    error: String,
-}
-
-async fn take(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Result<Out<Taken>, ApiError> {
+async fn take(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Out<Taken>, ApiError> {
+    let wanted = Wanted::of(query.as_deref())?;
     let feed = bearer(&headers).and_then(|token| app.feed(token)).ok_or_else(ApiError::no_feed)?;
     let body = unpacked(&headers, body)?;
-    let (readings, mut rejected) = match form(&headers)? {
+    let (readings, rejected) = match form(&headers)? {
         Form::Array => of_array(&body)?,
         Form::Lines => of_lines(&body)?,
     };
-    let count = readings.len() + rejected.len();
-    rejected.extend(app.ingest(&feed, readings).await?);
-    rejected.sort_unstable_by_key(|rejected| rejected.index);
-    let accepted = count - rejected.len();
-    let refused = |Rejected { index, reason }| Refused { index, error: reason };
-    Ok(Out(Taken { accepted, rejected: rejected.into_iter().map(refused).collect() }))
+    let places: Vec<usize> = readings.iter().map(|(index, _)| *index).collect();
+    let mut ingested = app.ingest(&feed, readings).await?;
+    ingested.rejected.extend(rejected);
+    ingested.rejected.sort_unstable_by_key(|rejected| rejected.index);
+    Ok(Out(Taken::of(&places, ingested, wanted)))
 }
 
 /// How a body is divided.
@@ -201,7 +196,8 @@ mod tests {
             ("application/json; charset=utf-8", Some("gzip"), packed.finish().unwrap()),
         ] {
             let answered = push(&server, &token, kind, coding, body).await.expect(200);
-            assert_eq!(answered.json(), json!({"accepted": 2, "rejected": []}), "{kind}");
+            let taken = answered.json();
+            assert_eq!((&taken["accepted"], &taken["rejected"]), (&json!(2), &json!([])), "{kind}");
         }
         let vehicle = tenant.vehicle.parse().unwrap();
         let document = server.app.document(vehicle).await.unwrap();
@@ -243,10 +239,48 @@ mod tests {
         let told: Vec<_> = answered["rejected"].as_array().unwrap().iter().map(Value::to_string).collect();
         expect_test::expect![[r#"
             {"index":1,"error":"no vehicle of this application has this id; connect it first"}
-            {"index":2,"error":"tractionbattery-stateofcharge does not have values of this form; see the catalogue of signals"}
+            {"index":2,"error":"tractionbattery-stateofcharge takes a number of percent, 0 to 100"}
             {"index":3,"error":"there is no signal \"no-such\"; see the catalogue of signals"}
             {"index":4,"error":"missing field `signal` at line 1 column 62"}"#]]
         .assert_eq(&told.join("\n"));
+    }
+
+    #[tokio::test]
+    async fn the_answer_says_what_became_of_each_reading() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let token = feed(&server, &tenant).await;
+        let of = |signal: &str, value: Value, at: &str| json!({"vehicleId": tenant.vehicle, "signal": signal, "value": value, "observedAt": at});
+        let charge = |value: Value, second: u8| {
+            of("tractionbattery-stateofcharge", value, &format!("2026-03-02T11:59:{second:02}Z"))
+        };
+        let body = json!([
+            charge(json!(78), 10),
+            charge(json!(78), 11),
+            charge(json!(255), 12),
+            charge(json!(null), 13),
+            of(
+                "location-preciselocation",
+                json!({"latitude": 48.2, "longitude": 11.6, "heading": -1}),
+                "2026-03-02T11:59:10Z"
+            ),
+            of("transmission-gearstate", json!("<invalid>"), "2026-03-02T11:59:10Z"),
+            of("transmission-gearstate", json!("SPORT"), "2026-03-02T11:59:10Z"),
+            of("odometer-traveleddistance", json!({"value": 100, "unit": "miles"}), "2026-03-02T11:59:10Z"),
+        ]);
+        let sent =
+            |body: &Value| push(&server, &token, "application/json", None, body.to_string().into_bytes());
+        let answered = sent(&body).await.expect(200).json();
+        expect_test::expect![[r#""#]].assert_eq(&format!("{answered:#}"));
+        let again = sent(&json!([charge(json!(70), 5)])).await.expect(200).json();
+        assert_eq!(again["results"][0]["outcome"], "late");
+        let all = Request::post("/ingest/v1/readings?results=all")
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json");
+        let body = json!([charge(json!(70), 20), charge(json!(71), 21)]).to_string();
+        let all = server.send(all.body(Body::from(body)).unwrap()).await.expect(200).json();
+        let named = json!([{"index": 0, "outcome": "applied"}, {"index": 1, "outcome": "applied"}]);
+        assert_eq!(all["results"], named);
     }
 
     #[tokio::test]
