@@ -114,10 +114,33 @@ fn of_array(body: &[u8]) -> Result<Sorted, ApiError> {
         bounded(items.len())?;
         return Ok(sorted(items.into_iter().map(Ok).enumerate()));
     }
-    let items: Vec<&serde_json::value::RawValue> = serde_json::from_slice(body)
-        .map_err(|error| ApiError::malformed(format!("the body is not an array of readings: {error}")))?;
+    let body = std::str::from_utf8(body).map_err(|_| ApiError::malformed("the body is not UTF-8"))?;
+    let items = divided(body).ok_or_else(|| ApiError::malformed("the body is not an array of readings"))?;
     bounded(items.len())?;
-    Ok(sorted(items.into_iter().map(|item| serde_json::from_str(item.get())).enumerate()))
+    Ok(sorted(items.into_iter().map(serde_json::from_str).enumerate()))
+}
+
+/// The items of an array of objects, whatever stands in them: what is not JSON in one, such as `NaN`, concerns no other.
+fn divided(body: &str) -> Option<Vec<&str>> {
+    let inside = body.trim().strip_prefix('[')?.strip_suffix(']')?;
+    let (mut items, mut begin, mut depth, mut in_string, mut escaped) = (Vec::new(), 0, 0_usize, false, false);
+    for (at, byte) in inside.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.checked_sub(1)?,
+            b',' if depth == 0 => {
+                items.push(&inside[begin..at]);
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    items.push(&inside[begin..]);
+    (depth == 0 && !in_string).then_some(items)
 }
 
 fn of_lines(body: &[u8]) -> Result<Sorted, ApiError> {
@@ -240,9 +263,26 @@ mod tests {
         expect_test::expect![[r#"
             {"index":1,"error":"no vehicle of this application has this id; connect it first"}
             {"index":2,"error":"tractionbattery-stateofcharge takes a number of percent, 0 to 100"}
-            {"index":3,"error":"there is no signal \"no-such\"; see the catalogue of signals"}
+            {"index":3,"error":"there is no signal \"no-such\"; see /docs/signals on this server"}
             {"index":4,"error":"missing field `signal` at line 1 column 62"}"#]]
         .assert_eq(&told.join("\n"));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_json_in_one_reading_concerns_no_other() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let token = feed(&server, &tenant).await;
+        let good = reading(&tenant.vehicle, json!(78)).to_string();
+        for nothing in ["NaN", "-Infinity", "undefined", "0x10", "1."] {
+            let bad = good.replace(":78,", &format!(":{nothing},"));
+            assert_ne!(bad, good);
+            let body = format!("[{good},{bad}]").into_bytes();
+            let answered = push(&server, &token, "application/json", None, body).await.expect(200).json();
+            assert_eq!((&answered["accepted"], &answered["rejected"][0]["index"]), (&json!(1), &json!(1)), "{nothing}");
+        }
+        let cut = format!("[{good},{{\"vehicleId\":").into_bytes();
+        push(&server, &token, "application/json", None, cut).await.expect(400);
     }
 
     #[tokio::test]
