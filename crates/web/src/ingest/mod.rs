@@ -123,7 +123,8 @@ fn of_array(body: &[u8]) -> Result<Sorted, ApiError> {
 /// The items of an array of objects, whatever stands in them: what is not JSON in one, such as `NaN`, concerns no other.
 fn divided(body: &str) -> Option<Vec<&str>> {
     let inside = body.trim().strip_prefix('[')?.strip_suffix(']')?;
-    let (mut items, mut begin, mut depth, mut in_string, mut escaped) = (Vec::new(), 0, 0_usize, false, false);
+    let (mut items, mut begin, mut depth, mut in_string, mut escaped) =
+        (Vec::new(), 0, 0_usize, false, false);
     for (at, byte) in inside.bytes().enumerate() {
         match byte {
             _ if escaped => escaped = false,
@@ -279,7 +280,11 @@ mod tests {
             assert_ne!(bad, good);
             let body = format!("[{good},{bad}]").into_bytes();
             let answered = push(&server, &token, "application/json", None, body).await.expect(200).json();
-            assert_eq!((&answered["accepted"], &answered["rejected"][0]["index"]), (&json!(1), &json!(1)), "{nothing}");
+            assert_eq!(
+                (&answered["accepted"], &answered["rejected"][0]["index"]),
+                (&json!(1), &json!(1)),
+                "{nothing}"
+            );
         }
         let cut = format!("[{good},{{\"vehicleId\":").into_bytes();
         push(&server, &token, "application/json", None, cut).await.expect(400);
@@ -311,7 +316,53 @@ mod tests {
         let sent =
             |body: &Value| push(&server, &token, "application/json", None, body.to_string().into_bytes());
         let answered = sent(&body).await.expect(200).json();
-        expect_test::expect![[r#""#]].assert_eq(&format!("{answered:#}"));
+        expect_test::expect![[r#"
+            {
+              "accepted": 7,
+              "rejected": [
+                {
+                  "index": 6,
+                  "error": "transmission-gearstate takes one of PARK, DRIVE, REVERSE, NEUTRAL, not \"SPORT\""
+                }
+              ],
+              "outcomes": {
+                "applied": 3,
+                "unchanged": 1,
+                "late": 0,
+                "conflicting": 0,
+                "implausible": 1,
+                "unknown": 2,
+                "buffered": 0
+              },
+              "results": [
+                {
+                  "index": 1,
+                  "outcome": "unchanged"
+                },
+                {
+                  "index": 2,
+                  "outcome": "implausible",
+                  "reason": "tractionbattery-stateofcharge takes a number of percent, 0 to 100"
+                },
+                {
+                  "index": 3,
+                  "outcome": "unknown",
+                  "reason": "the value is no longer known"
+                },
+                {
+                  "index": 4,
+                  "outcome": "applied",
+                  "ignored": [
+                    "heading"
+                  ]
+                },
+                {
+                  "index": 5,
+                  "outcome": "unknown",
+                  "reason": "the value means that it is not available; what was known stands"
+                }
+              ]
+            }"#]].assert_eq(&format!("{answered:#}"));
         let again = sent(&json!([charge(json!(70), 5)])).await.expect(200).json();
         assert_eq!(again["results"][0]["outcome"], "late");
         let all = Request::post("/ingest/v1/readings?results=all")

@@ -85,7 +85,7 @@ fn moment(json: &str) -> Result<Option<Timestamp>, String> {
         Ok(number) => [1e6, 1e3, 1.0, 1e-3].into_iter().find_map(|micros| {
             let seconds = number * micros / 1e6;
             // Whole units first, so that the fraction of a large number is not lost in its size.
-            let at = (number.trunc() * micros) as i64 + (number.fract() * micros) as i64;
+            let at = (number.trunc() * micros) as i64 + (number.fract() * micros).round() as i64;
             (FIRST..LATEST).contains(&seconds).then(|| Timestamp::from_micros(at))
         }),
         Err(_) => text.parse::<jiff::Timestamp>().ok().map(Timestamp::from_jiff),
