@@ -278,7 +278,8 @@ mod tests {
                   "reason": "the value means that it is not available; what was known stands"
                 }
               ]
-            }"#]].assert_eq(&format!("{answered:#}"));
+            }"#]]
+        .assert_eq(&format!("{answered:#}"));
         let again = sent(&json!([charge(json!(70), 5)])).await.expect(200).json();
         assert_eq!(again["results"][0]["outcome"], "late");
         let all = Request::post("/ingest/v1/readings?results=all")
@@ -329,8 +330,9 @@ mod tests {
         let body = format!("[{bomb},{}]", reading(&tenant.vehicle, json!(78)));
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         packed.write_all(body.as_bytes()).unwrap();
-        let answered =
-            push(&server, &token, "application/json", Some("gzip"), packed.finish().unwrap()).await.expect(200);
+        let answered = push(&server, &token, "application/json", Some("gzip"), packed.finish().unwrap())
+            .await
+            .expect(200);
         expect_test::expect![[r#"
             {"accepted":1,"rejected":[{"error":"a reading has at most 32768 bytes","index":0}]}"#]]
         .assert_eq(&answered.json().to_string());
