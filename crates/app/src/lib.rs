@@ -49,6 +49,7 @@ pub use usecases::{
     simulator::CarState,
     tokens::{GivenTokens, NewCode, TokenRefused},
     vehicles::{LinkRequest, Linked, PUSHED},
+    webhook_headers::HeaderChange,
     webhooks::{EditWebhook, NewWebhookRequest, ProbeResult, WebhookView},
 };
 

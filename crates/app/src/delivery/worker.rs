@@ -16,7 +16,11 @@ use super::{
     lane::{Ending, Job, Next},
     recorder::Ended,
 };
-use crate::{App, WebhookEntry, planted::Planted, ports::Post};
+use crate::{
+    App, WebhookEntry,
+    planted::Planted,
+    ports::{Post, Purpose},
+};
 
 /// Works until there has been nothing to do for a while; the lanes start another when there is.
 pub(crate) async fn run(app: Arc<App>) {
@@ -148,10 +152,14 @@ async fn send(app: &Arc<App>, key: store::LaneKey, mut job: Job) {
 /// One POST, with no transaction open: a slow receiver must not hold a row.
 async fn post(app: &App, webhook: &WebhookEntry, entry: &Entry, body: String) -> AttemptResult {
     let is_error = entry.occasion.is_error() && !Planted::ErrorsSentAsData.is_here();
-    let target = if is_error { &webhook.error_target } else { &webhook.target };
-    let Some(target) = target.clone() else { return AttemptResult::Failed(Failure::Blocked) };
+    let Some((target, headers)) = webhook.destination(is_error) else {
+        return AttemptResult::Failed(Failure::Blocked);
+    };
     let post = Post {
         target,
+        headers,
+        purpose: Purpose::Delivery,
+        webhook: webhook.webhook().no,
         signature: Some(webhook.application.signer(app.now()).sign(body.as_bytes())),
         agent: entry.revision.agent.header(),
         body: Bytes::from(body),

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{
-    delivery::{AttemptResult, Failure},
+    delivery::Failure,
     ids::{ApplicationId, ApplicationNo, EventId, WebhookId, WebhookNo},
     payload::{
         unified::{self, Envelope},
@@ -22,10 +22,15 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 use store::{NewWebhook, StoredWebhook, WebhookChange};
 
-use super::{applications::checked_name, chance};
+use super::{
+    applications::checked_name,
+    challenge::{challenge_problem, shown, test_problem},
+    chance,
+    webhook_headers::{HeaderChange, revised_headers},
+};
 use crate::{
     App, AppError, WebhookEntry,
-    ports::{Post, Reply, Target},
+    ports::{Post, Purpose, Reply, Target},
 };
 
 const CHALLENGE_LENGTH: usize = 16;
@@ -49,6 +54,8 @@ pub struct NewWebhookRequest {
     pub auto_subscribe: bool,
     /// Under which name.
     pub agent: Agent,
+    /// Headers of the operator's own.
+    pub headers: HeaderChange,
 }
 
 /// What may be changed about a webhook; `None` leaves a value as it is.
@@ -66,6 +73,8 @@ pub struct EditWebhook {
     pub auto_subscribe: Option<bool>,
     /// Another name in `User-Agent`.
     pub agent: Option<Agent>,
+    /// Other headers of the operator's own.
+    pub headers: HeaderChange,
 }
 
 /// What a verification or a test brought.
@@ -156,8 +165,10 @@ impl App {
         self.check_uri(&request.callback_uri).await?;
         self.check_error_uri(&request.plan, request.error_uri.as_deref()).await?;
         let now = self.now();
+        let id = WebhookId::new(now, chance(&*self.dice));
+        let headers = revised_headers(&application.key, &*self.dice, id, None, request.headers)?;
         let new = NewWebhook {
-            id: WebhookId::new(now, chance(&*self.dice)),
+            id,
             application: application.application.no,
             name,
             revision: Revision {
@@ -167,6 +178,7 @@ impl App {
                 plan: request.plan,
                 agent: request.agent,
                 cadence_epoch: 1,
+                headers,
             },
             auto_subscribe: request.auto_subscribe,
             created_at: now,
@@ -227,6 +239,8 @@ impl App {
             moved
         });
         revision.agent = edit.agent.unwrap_or(revision.agent);
+        let (key, current_headers) = (&current.application.key, revision.headers.as_ref());
+        revision.headers = revised_headers(key, &*self.dice, id, current_headers, edit.headers)?;
         revision.number += 1;
         revision.cadence_epoch += u32::from(sweep);
         let verified = webhook.status.verified && !moved;
@@ -255,12 +269,9 @@ impl App {
             None => v2::verify(id, &challenge),
         };
         let expected = signature::expected_challenge(entry.application.signing_token(self.now()), &challenge);
-        let (at, took_ms, answer) = self.probe(&entry, entry.target.clone(), body).await;
+        let (at, took_ms, answer) = self.probe(&entry, false, body).await;
         let mut result = probe_result(at, took_ms, &answer);
-        result.problem = match &answer {
-            Ok(reply) => challenge_problem(reply, &expected, lenient),
-            Err(failure) => Some(failure.sentence().to_owned()),
-        };
+        result.problem = challenge_problem(&answer, &expected, lenient);
         result.passed = result.problem.is_none();
         (result.challenge, result.expected) = (challenge, expected);
         // The URI that answered must still be the webhook's: an edit in the meantime asks for a verification of its own.
@@ -307,14 +318,9 @@ impl App {
             Plan::Unified(settings) if error => unified::test_error(&self.envelope(&entry), settings, links),
             Plan::Unified(settings) => unified::test_state(&self.envelope(&entry), settings),
         };
-        let target = if error { &entry.error_target } else { &entry.target };
-        let (at, took_ms, answer) = self.probe(&entry, target.clone(), body).await;
+        let (at, took_ms, answer) = self.probe(&entry, error, body).await;
         let mut result = probe_result(at, took_ms, &answer);
-        result.problem = match &answer {
-            Ok(reply) if (200..300).contains(&reply.status) => None,
-            Ok(reply) => Some(status_problem(reply.status)),
-            Err(failure) => Some(failure.sentence().to_owned()),
-        };
+        result.problem = test_problem(&answer);
         result.passed = result.problem.is_none();
         self.change(no, WebhookChange::Test { result: encode(&result) }).await
     }
@@ -411,13 +417,18 @@ impl App {
     async fn probe(
         &self,
         entry: &WebhookEntry,
-        target: Option<Arc<Target>>,
+        is_error: bool,
         body: String,
     ) -> (Timestamp, u32, Result<Reply, Failure>) {
         let (at, begun) = (self.now(), self.clock.monotonic());
-        let Some(target) = target else { return (at, 0, Err(Failure::Blocked)) };
+        let Some((target, headers)) = entry.destination(is_error) else {
+            return (at, 0, Err(Failure::Blocked));
+        };
         let post = Post {
             target,
+            headers,
+            purpose: Purpose::Probe,
+            webhook: entry.webhook().no,
             signature: Some(entry.application.signer(at).sign(body.as_bytes())),
             agent: entry.webhook().revision.agent.header(),
             body: Bytes::from(body),
@@ -520,43 +531,10 @@ fn probe_result(at: Timestamp, took_ms: u32, answer: &Result<Reply, Failure>) ->
         challenge: String::new(),
         expected: String::new(),
         status: reply.map(|reply| reply.status),
-        received: reply.map(|reply| String::from_utf8_lossy(&reply.body).into_owned()).unwrap_or_default(),
+        received: reply.map(|reply| shown(&reply.body)).unwrap_or_default(),
         problem: None,
         took_ms,
     }
-}
-
-/// Why an answer to a challenge does not verify a webhook: it takes the right digest in the body of a 200, or of any 2xx
-/// where the webhook is lenient, as those of v2 are.
-fn challenge_problem(reply: &Reply, expected: &str, lenient: bool) -> Option<String> {
-    if !(200..300).contains(&reply.status) {
-        return Some(status_problem(reply.status));
-    }
-    if reply.status != 200 && !lenient {
-        let status = reply.status;
-        return Some(format!(
-            "the callback URI answered with status {status}; a challenge is answered with 200"
-        ));
-    }
-    match challenge_in(&reply.body) {
-        Some(given) if signature::matches(expected, &given) => None,
-        Some(_) => Some(
-            "the digest in the answer is not the expected one: answer with HMAC-SHA256 of the challenge under the \
-             application's management token, in lower-case hexadecimal"
-                .into(),
-        ),
-        None => Some(r#"the answer must be JSON like {"challenge":"<hex digest>"}"#.into()),
-    }
-}
-
-fn challenge_in(body: &[u8]) -> Option<String> {
-    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
-    answer.get("challenge")?.as_str().map(str::to_owned)
-}
-
-fn status_problem(status: u16) -> String {
-    let hint = AttemptResult::Answered { status }.hint().map(|hint| format!(". {hint}")).unwrap_or_default();
-    format!("the callback URI answered with status {status}{hint}")
 }
 
 fn encode(result: &ProbeResult) -> Vec<u8> {

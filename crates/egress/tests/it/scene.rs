@@ -11,9 +11,9 @@ use std::{
     time::Duration,
 };
 
-use app::ports::{Outbound, Post, Reply, Target};
+use app::ports::{Outbound, Post, Purpose, Reply, Target};
 use bytes::Bytes;
-use domain::delivery::Failure;
+use domain::{delivery::Failure, ids::WebhookNo};
 use hickory_resolver::proto::{
     op::{Message, ResponseCode},
     rr::{Name, RData, Record, RecordType, rdata::CNAME},
@@ -129,6 +129,9 @@ pub(crate) fn post_to(target: Target, deadline: Duration) -> Post {
         target: Arc::new(target),
         signature: Some("0123abcd".to_owned()),
         agent: "Milepost/test",
+        headers: Arc::from([]),
+        purpose: Purpose::Delivery,
+        webhook: WebhookNo(1),
         body: Bytes::from_static(b"{\"eventId\":\"1\"}"),
         deadline,
         keep: 16,

@@ -39,6 +39,7 @@ fn webhook(plan: Plan) -> Webhook {
             plan,
             agent: Agent::Milepost,
             error_uri: None,
+            headers: None,
             cadence_epoch: 0,
         },
     }
