@@ -71,12 +71,20 @@ enum State {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Chunks {
-    Size { size: u64, digits: u32, in_extension: bool },
+    Size {
+        size: u64,
+        digits: u32,
+        in_extension: bool,
+    },
     Data(u64),
     /// The line end after a chunk's data; whether its CR is there.
-    DataEnd { has_cr: bool },
+    DataEnd {
+        has_cr: bool,
+    },
     /// A line of the trailers; whether it has any bytes.
-    Trailer { is_blank: bool },
+    Trailer {
+        is_blank: bool,
+    },
 }
 
 /// What a head says.
@@ -166,8 +174,7 @@ impl AnswerReader {
     /// could be read in one way only.
     pub(crate) fn is_reusable(&self) -> bool {
         let head = &self.head;
-        let persists =
-            if head.minor_version == 0 { head.says_keep_alive } else { !head.says_close };
+        let persists = if head.minor_version == 0 { head.says_keep_alive } else { !head.says_close };
         self.state == State::Complete
             && persists
             && !head.says_close
@@ -333,9 +340,8 @@ impl Head {
     fn take_length(&mut self, value: &[u8]) {
         for token in tokens(value) {
             let digits = token.iter().all(u8::is_ascii_digit) && (1..=18).contains(&token.len());
-            let length = digits.then(|| {
-                token.iter().fold(0_u64, |sum, digit| sum * 10 + u64::from(digit - b'0'))
-            });
+            let length =
+                digits.then(|| token.iter().fold(0_u64, |sum, digit| sum * 10 + u64::from(digit - b'0')));
             let same = self.framing.length.is_none() || self.framing.length == length;
             self.framing.is_doubtful |= length.is_none() || !same;
             self.framing.length = length;
@@ -357,7 +363,8 @@ impl Head {
         let Framing { length, has_transfer_coding, is_chunked, .. } = self.framing;
         if matches!(status, 204 | 304) {
             // These have no body. One that is announced may come all the same.
-            self.framing.is_doubtful |= has_transfer_coding || (status == 204 && length.is_some_and(|n| n > 0));
+            self.framing.is_doubtful |=
+                has_transfer_coding || (status == 204 && length.is_some_and(|n| n > 0));
             return State::Complete;
         }
         if has_transfer_coding {
@@ -503,8 +510,14 @@ mod tests {
             "\r\nHTTP/1.1 200 OK",
             "\n\nHTTP/1.1 200 OK",
         ] {
-            check(&format!("{line}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), (Complete, Some(200), "", false));
-            check(&format!("{line}\nConnection: close\nContent-Length: 0\n\n"), (Complete, Some(200), "", false));
+            check(
+                &format!("{line}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
+                (Complete, Some(200), "", false),
+            );
+            check(
+                &format!("{line}\nConnection: close\nContent-Length: 0\n\n"),
+                (Complete, Some(200), "", false),
+            );
         }
         check("HTTP/1.1 999 Why\r\nContent-Length: 0\r\n\r\n", (Complete, Some(999), "", true));
     }
@@ -587,19 +600,28 @@ mod tests {
 
     #[test]
     fn the_same_length_twice_is_one_length() {
-        check("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", (Complete, Some(200), "ok", true));
+        check(
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
+            (Complete, Some(200), "ok", true),
+        );
         check("HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok", (Complete, Some(200), "ok", true));
     }
 
     #[test]
     fn line_feeds_alone_end_the_lines_of_chunks_too() {
-        check("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n2\nok\n0\n\n", (Complete, Some(200), "ok", true));
+        check(
+            "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n2\nok\n0\n\n",
+            (Complete, Some(200), "ok", true),
+        );
     }
 
     #[test]
     fn interim_answers_are_read_over() {
         let interim = "HTTP/1.1 100 Continue\r\nConnection: close\r\n\r\nHTTP/1.1 103 Early Hints\r\nContent-Length: 7\r\n\r\n";
-        check(&format!("{interim}HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), (Complete, Some(200), "", true));
+        check(
+            &format!("{interim}HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+            (Complete, Some(200), "", true),
+        );
         check(interim, (More, None, "", false));
     }
 
@@ -622,7 +644,10 @@ mod tests {
             let body = format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{}", "x".repeat(LONGEST_ANSWER));
             check(&body, (Complete, Some(200), &kept, false));
         }
-        let chunks = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;{}", "e=1;".repeat(LONGEST_ANSWER));
+        let chunks = format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;{}",
+            "e=1;".repeat(LONGEST_ANSWER)
+        );
         check(&chunks, (Complete, Some(200), "", false));
     }
 }

@@ -122,8 +122,7 @@ impl<'a> Certificate<'a> {
     fn is_for(&self, host: &ServerName<'_>) -> bool {
         match host {
             ServerName::DnsName(name) => {
-                let names =
-                    if self.has_alternative_names { &self.dns_names } else { &self.common_names };
+                let names = if self.has_alternative_names { &self.dns_names } else { &self.common_names };
                 names.iter().any(|pattern| is_covered(name.as_ref(), pattern))
             }
             ServerName::IpAddress(address) => {
@@ -222,7 +221,9 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
     // Years that begin in March have their leap day last.
     let year = if month <= 2 { year - 1 } else { year };
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    Some(365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468)
+    Some(
+        365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468,
+    )
 }
 
 #[cfg(test)]
@@ -272,7 +273,10 @@ mod tests {
         assert_eq!(check(&plain, "c.example", NOW), Ok(()));
         assert_eq!(check(&plain, "a.example", NOW), Err(Failure::TlsWrongName));
         assert_eq!(check(&made(&[], Some("10.0.0.1"), |_| {}), "10.0.0.1", NOW), Ok(()));
-        assert_eq!(check(&made(&[], Some("*.example"), |_| {}), "a.example", NOW), Err(Failure::TlsWrongName));
+        assert_eq!(
+            check(&made(&[], Some("*.example"), |_| {}), "a.example", NOW),
+            Err(Failure::TlsWrongName)
+        );
         assert_eq!(check(&made(&[], None, |_| {}), "a.example", NOW), Err(Failure::TlsWrongName));
     }
 
@@ -287,7 +291,8 @@ mod tests {
 
     #[test]
     fn an_authority_says_so() {
-        let ca = made(&["a.example"], None, |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+        let ca =
+            made(&["a.example"], None, |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
         let leaf = made(&["a.example"], None, |params| params.is_ca = IsCa::ExplicitNoCa);
         let [ca, leaf] = [&ca, &leaf].map(|der| Certificate::read(der).unwrap());
         assert_eq!((ca.version, ca.is_authority), (3, true));

@@ -19,7 +19,9 @@ pub(crate) fn unpacked(body: Bytes, coding: Coding, most: usize) -> Bytes {
         // By its first bytes, whatever the header says.
         _ if packed.starts_with(GZIP) => read(MultiGzDecoder::new(packed), most),
         // The standard means zlib, and some mean what is in it.
-        Coding::Deflate => read(ZlibDecoder::new(packed), most).or_else(|| read(DeflateDecoder::new(packed), most)),
+        Coding::Deflate => {
+            read(ZlibDecoder::new(packed), most).or_else(|| read_whole(DeflateDecoder::new(packed), most))
+        }
         Coding::Plain | Coding::Gzip | Coding::Other => None,
     };
     unpacked.map_or(body, Bytes::from)
@@ -31,6 +33,12 @@ fn read(decoder: impl Read, most: usize) -> Option<Vec<u8>> {
     // A text that breaks off, because only its beginning was kept, is still a beginning.
     let _ = decoder.take(most as u64).read_to_end(&mut out);
     Some(out).filter(|out| !out.is_empty())
+}
+
+/// As [`read`], but only without an error: raw deflate has no mark to know it by, and almost any text begins like it.
+fn read_whole(decoder: impl Read, most: usize) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    decoder.take(most as u64).read_to_end(&mut out).ok().map(|_| out).filter(|out| !out.is_empty())
 }
 
 #[cfg(test)]

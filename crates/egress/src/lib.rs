@@ -236,7 +236,8 @@ impl Egress {
         let hosts: Vec<_> = addresses.iter().map(SocketAddr::ip).collect();
         match proxy.filter(|proxy| !proxy.is_bypassed_to(&hosts)) {
             Some(proxy) => {
-                let authorities: Vec<_> = addresses.iter().take(TUNNELLED).map(SocketAddr::to_string).collect();
+                let authorities: Vec<_> =
+                    addresses.iter().take(TUNNELLED).map(SocketAddr::to_string).collect();
                 self.tunnel(proxy, &authorities, deadline).await
             }
             None => Ok(Box::new(self.dial(&addresses, deadline).await?)),
@@ -347,7 +348,8 @@ impl Outbound for Egress {
     }
 
     async fn vet(&self, target: &Target) -> Result<(), UriRefused> {
-        let proxy = self.proxy.as_ref().filter(|proxy| proxy.resolves_names && !proxy.is_bypassed_by(&target.host));
+        let proxy =
+            self.proxy.as_ref().filter(|proxy| proxy.resolves_names && !proxy.is_bypassed_by(&target.host));
         if proxy.is_some() && matches!(uri::destination(target), Destination::Name(_)) {
             return Ok(());
         }

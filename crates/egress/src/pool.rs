@@ -179,6 +179,9 @@ impl Hash for OriginRef<'_> {
 
 impl Equivalent<Origin> for OriginRef<'_> {
     fn equivalent(&self, origin: &Origin) -> bool {
-        self.webhook == origin.webhook && self.tls == origin.tls && self.port == origin.port && self.host == origin.host
+        self.webhook == origin.webhook
+            && self.tls == origin.tls
+            && self.port == origin.port
+            && self.host == origin.host
     }
 }

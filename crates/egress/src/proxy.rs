@@ -40,7 +40,9 @@ pub struct Proxy {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyRefused {
     /// The address of the proxy. It is not repeated, since it may hold a password.
-    #[error("egress.proxy must look like http://proxy.example:3128 or http://user:password@proxy.example:3128")]
+    #[error(
+        "egress.proxy must look like http://proxy.example:3128 or http://user:password@proxy.example:3128"
+    )]
     Address,
     /// An entry of the list of what does not go through it.
     #[error("egress.no_proxy: {0:?} is neither a host name, nor an address, nor a network like 10.0.0.0/8")]
@@ -92,9 +94,9 @@ impl Proxy {
             Ok(address) => self.is_bypassed_to(&[address]),
             Err(_) => self.bypass.iter().any(|bypass| match bypass {
                 Bypass::All => true,
-                Bypass::Host(known) => {
-                    bare.strip_suffix(known.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-                }
+                Bypass::Host(known) => bare
+                    .strip_suffix(known.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
                 Bypass::Network(_) => false,
             }),
         }
@@ -118,8 +120,7 @@ impl Proxy {
         mut stream: Box<dyn Stream>,
         authority: &str,
     ) -> Result<Box<dyn Stream>, Failure> {
-        let mut request =
-            Zeroizing::new(format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n"));
+        let mut request = Zeroizing::new(format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n"));
         if let Some(authorization) = &self.authorization {
             request.push_str("Proxy-Authorization: ");
             request.push_str(authorization);
@@ -212,7 +213,9 @@ mod tests {
         assert_eq!(proxy.authorization.unwrap().as_str(), format!("Basic {}", STANDARD.encode("us@er:p:w")));
         assert!(parse("http://10.0.0.1:8080/").unwrap().authorization.is_none());
         assert_eq!(parse("http://[::1]").unwrap().port, 80);
-        for bad in ["", "proxy:3128", "proxy", "https://proxy", "socks5://proxy:1080", "http://", "http://p/x"] {
+        for bad in
+            ["", "proxy:3128", "proxy", "https://proxy", "socks5://proxy:1080", "http://", "http://p/x"]
+        {
             assert!(matches!(parse(bad), Err(ProxyRefused::Address)), "{bad}");
         }
     }
@@ -227,7 +230,8 @@ mod tests {
 
     #[test]
     fn exceptions_are_hosts_with_all_below_them_addresses_and_networks() {
-        let list = ["intranet.example", ".lan", "*.corp", "10.0.0.0/8", "192.0.2.7", "fd00::/8"].map(str::to_owned);
+        let list =
+            ["intranet.example", ".lan", "*.corp", "10.0.0.0/8", "192.0.2.7", "fd00::/8"].map(str::to_owned);
         let proxy = Proxy::parse("http://p", &list, false).unwrap();
         for (host, direct) in [
             ("intranet.example", true),
