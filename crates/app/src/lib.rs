@@ -46,6 +46,7 @@ pub use usecases::{
     ingest::{MOST_IN_FLIGHT, PushedReading, Rejected},
     operations::Finding,
     reads::{Look, wait_seconds},
+    receivers::{ReceiverState, WaitingQuery, WaitingSummary},
     simulator::CarState,
     tokens::{GivenTokens, NewCode, TokenRefused},
     vehicles::{LinkRequest, Linked, PUSHED},

@@ -70,10 +70,17 @@ fn roots(extra: &[CertificateDer<'static>]) -> Result<RootCertStore, EgressError
         tracing::warn!(%error, "some of the system's root certificates cannot be read");
     }
     roots.add_parsable_certificates(native.certs);
-    for root in extra {
+    for root in extra.iter().filter(|root| may_issue(root)) {
         roots.add(root.clone()).map_err(EgressError::Root)?;
     }
     Ok(roots)
+}
+
+/// Whether a certificate may be an authority: it says so, or is of a version that cannot say it. What cannot be read goes to
+/// the library, which names the fault.
+fn may_issue(certificate: &CertificateDer<'_>) -> bool {
+    Certificate::read(certificate.as_ref())
+        .is_none_or(|certificate| certificate.is_authority || certificate.version < 3)
 }
 
 impl ServerCertVerifier for Trust {

@@ -8,6 +8,7 @@
 //! Nothing that a tombstone covers is handed to a worker, and a request that is under way for it is broken off.
 
 pub(crate) mod compose;
+mod health;
 mod lane;
 pub(crate) mod recorder;
 mod worker;
@@ -15,7 +16,7 @@ mod worker;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::{
-    delivery::{History, RoundRobin},
+    delivery::{History, ReceiverHealth, RoundRobin},
     ids::{EventNo, WebhookNo},
     time::Timestamp,
     vehicle::{Observation, Occasion, VehicleInfo},
@@ -86,6 +87,8 @@ struct Inner {
     /// In order, so that whatever is done to all of them is done in the same order each time.
     lanes: BTreeMap<LaneKey, Lane>,
     turns: RoundRobin<LaneKey>,
+    /// Of webhooks that had an attempt.
+    health: HashMap<WebhookNo, ReceiverHealth>,
     /// Tombstones of vehicles and subscriptions; those of webhooks are a number in their lane.
     tombstones: Vec<Tombstone>,
     in_flight: usize,
@@ -100,6 +103,7 @@ impl Lanes {
         let inner = Inner {
             lanes: BTreeMap::new(),
             turns: RoundRobin::new(QUANTUM),
+            health: HashMap::new(),
             tombstones: Vec::new(),
             in_flight: 0,
             workers: 0,
@@ -196,6 +200,7 @@ impl Lanes {
     /// A webhook was deleted.
     pub(crate) fn close(&self, webhook: WebhookNo) {
         let inner = &mut *self.inner.lock();
+        inner.health.remove(&webhook);
         for key in lanes_of(webhook) {
             if let Some(lane) = inner.lanes.get_mut(&key) {
                 lane.close();

@@ -12,7 +12,7 @@ use futures::future::Abortable;
 use store::{LogStatus, OutcomeOf, Record};
 
 use super::{
-    Entry, Inner, compose,
+    Entry, Inner, compose, health,
     lane::{Ending, Job, Next},
     recorder::Ended,
 };
@@ -124,8 +124,16 @@ async fn send(app: &Arc<App>, key: store::LaneKey, mut job: Job) {
     };
     let now = app.now();
     let took_ms = u32::try_from(app.clock.monotonic().saturating_sub(begun).as_millis()).unwrap_or(u32::MAX);
+    let mut news = None;
     let last_delivered = {
-        let Inner { lanes, turns, in_flight, unrecorded, .. } = &mut *app.lanes.inner.lock();
+        let inner = &mut *app.lanes.inner.lock();
+        // A webhook that was deleted meanwhile is no news.
+        if let Ok(result) = &result
+            && inner.lanes.contains_key(&key)
+        {
+            news = inner.observe(key.webhook, *result, started_at, now);
+        }
+        let Inner { lanes, turns, in_flight, unrecorded, .. } = inner;
         *in_flight -= 1;
         turns.add(key);
         match (&result, lanes.get_mut(&key)) {
@@ -143,6 +151,9 @@ async fn send(app: &Arc<App>, key: store::LaneKey, mut job: Job) {
         }
     };
     let Ok(result) = result else { return };
+    if let Some(report) = news {
+        health::log(&job.webhook, report, result);
+    }
     crate::metrics::attempt(result, took_ms);
     for entry in job.entries {
         pass_on(app, end(key, entry, Attempt { started_at, took_ms, result }, last_delivered, now)).await;

@@ -13,6 +13,7 @@ pub(crate) mod ingest;
 pub(crate) mod limits;
 pub(crate) mod operations;
 pub(crate) mod reads;
+pub(crate) mod receivers;
 pub(crate) mod simulator;
 pub(crate) mod subscriptions;
 pub(crate) mod tokens;

@@ -2,9 +2,14 @@
 
 use std::path::PathBuf;
 
+use domain::ids::WebhookNo;
 use store::{Backup, Size};
 
+use super::receivers::{ReceiverState, reason};
 use crate::{App, AppError};
+
+/// Failing webhooks that a check names; the others are counted.
+const FAILING_NAMED: usize = 20;
 
 /// A finding of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,9 +61,29 @@ impl App {
         let webhooks = self.registry.webhooks(None);
         let off = webhooks.iter().filter(|entry| !entry.webhook().status.delivers()).count();
         add("webhooks", off == 0, format!("{} in all, {off} unverified or switched off", webhooks.len()));
+        let failing = self.failing_receivers().await?;
+        add("receivers", failing.is_empty(), self.describe_failing(&failing));
         let tombstones = self.lanes.tombstones().len();
         add("tombstones", true, format!("{tombstones} being worked off"));
         Ok(findings)
+    }
+
+    /// Each webhook whose receiver fails, with the reason and since when; the first few by name.
+    fn describe_failing(&self, failing: &[(WebhookNo, ReceiverState)]) -> String {
+        if failing.is_empty() {
+            return "none fails".into();
+        }
+        let named = failing.iter().take(FAILING_NAMED).filter_map(|(no, state)| {
+            let entry = self.registry.webhook(*no)?;
+            let since = state.failing_since?;
+            let why = state.last_failure.map(|last| reason(last.result)).unwrap_or_default();
+            let webhook = entry.webhook();
+            Some(format!("{} ({}) fails since {since}: {why}", webhook.id, webhook.name))
+        });
+        let named: Vec<_> = named.collect();
+        let more = failing.len().saturating_sub(FAILING_NAMED);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        named.join("; ") + &more
     }
 
     /// How much space is used.

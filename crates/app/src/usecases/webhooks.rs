@@ -26,6 +26,7 @@ use super::{
     applications::checked_name,
     challenge::{challenge_problem, shown, test_problem},
     chance,
+    receivers::ReceiverState,
     webhook_headers::{HeaderChange, revised_headers},
 };
 use crate::{
@@ -119,6 +120,8 @@ pub struct WebhookView {
     pub subscriptions: u64,
     /// Events waiting, counted up to 100,000.
     pub queued: u64,
+    /// How its receiver does.
+    pub receiver: ReceiverState,
 }
 
 /// What a synchronous request to a callback URI is for.
@@ -388,6 +391,7 @@ impl App {
             last_test: decode(&entry.stored.last_test),
             subscriptions: self.store.count_subscriptions(no).await?,
             queued,
+            receiver: self.receiver(no).await?,
             entry,
         })
     }

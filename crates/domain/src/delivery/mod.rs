@@ -3,7 +3,8 @@
 //! An event goes out in attempts. Each leaves an [`Attempt`] in the event's [`History`], and the [`RetryPolicy`] reads
 //! from the history what follows. Which event may go at all is decided per lane: its [`Breaker`] holds new events back
 //! while the receiver fails, its [`InFlightLimit`] follows what the receiver can take, [`may_start`] keeps room for
-//! first attempts beside retries, and [`RoundRobin`] shares the process among lanes.
+//! first attempts beside retries, and [`RoundRobin`] shares the process among lanes. [`ReceiverHealth`] says whether a receiver
+//! fails, and when that is news.
 //!
 //! All of it is plain state and arithmetic: moments come in as arguments, and the delivery loop carries it out.
 
@@ -11,10 +12,12 @@ mod attempt;
 mod breaker;
 mod failure;
 mod flow;
+mod health;
 mod retry;
 
 pub use attempt::{Attempt, AttemptResult, History, MalformedHistory, Outcome};
 pub use breaker::{Allowance, Breaker, BreakerSettings};
 pub use failure::Failure;
 pub use flow::{Class, InFlight, InFlightLimit, RoundRobin, may_start};
+pub use health::{HealthReport, LastFailure, ReceiverHealth};
 pub use retry::{Reason, RetryPolicy, Verdict, switches_off};

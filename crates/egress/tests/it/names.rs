@@ -180,20 +180,30 @@ async fn a_name_that_cannot_be_entered_is_told_apart_by_what_dns_says_of_it_and_
 
 #[tokio::test]
 async fn a_failure_of_dns_that_passes_fails_neither_a_probe_nor_an_entry() {
-    let passing = || async { scripted(vec![Say::Broken, say(&["127.0.0.1"])]).await };
     let receiver = answering().await;
-    let names = passing().await;
-    let egress = Egress::new(asking(&names)).unwrap();
-    let target = egress.parse(&uri(&receiver)).unwrap();
-    assert_eq!(egress.vet(&target).await, Ok(()));
-    let names = passing().await;
-    let egress = Egress::new(asking(&names)).unwrap();
-    let probe = Post { purpose: Purpose::Probe, ..post_to(target.clone(), Duration::from_secs(5)) };
-    assert_eq!(egress.post(probe).await.unwrap().status, 200);
-    let names = passing().await;
-    let egress = Egress::new(asking(&names)).unwrap();
-    let delivery = post_to(target, Duration::from_secs(5));
-    assert_eq!(egress.post(delivery).await.unwrap_err(), Failure::DnsFailed, "its next attempt comes anyway");
+    for is_probe in [false, true] {
+        let names = NameServer::with(NAME, &["127.0.0.1"]).await;
+        let egress = Egress::new(asking(&names)).unwrap();
+        let target = egress.parse(&uri(&receiver)).unwrap();
+        names.fail();
+        let delivery = post_to(target.clone(), Duration::from_secs(5));
+        assert_eq!(
+            egress.post(delivery.clone()).await.unwrap_err(),
+            Failure::DnsFailed,
+            "its retry comes anyway"
+        );
+        let recovery = async {
+            pause(Duration::from_millis(100)).await;
+            names.recover();
+        };
+        let asked = async {
+            match is_probe {
+                true => egress.post(Post { purpose: Purpose::Probe, ..delivery }).await.map(drop).ok(),
+                false => egress.vet(&target).await.ok(),
+            }
+        };
+        assert_eq!(tokio::join!(asked, recovery).0, Some(()));
+    }
 }
 
 #[tokio::test]

@@ -11,14 +11,29 @@ use crate::{
 const DELIVERY_COLUMNS: &[&str] =
     &["id", "eventType", "status", "slot", "httpStatus", "attemptCount", "tookMs", "vehicleId", "endedAt"];
 
+const WAITING_COLUMNS: &[&str] = &[
+    "id",
+    "eventType",
+    "status",
+    "createdAt",
+    "httpStatus",
+    "attemptCount",
+    "nextAttemptAt",
+    "vehicleId",
+    "webhookId",
+];
+
 pub(crate) async fn delivery(with: WithServer<DeliveryCommand>) -> Result<()> {
     let (client, json) = (Client::of(&with.server)?, with.server.json);
     match with.command {
-        DeliveryCommand::List { webhook, vehicle, status, limit } => {
+        DeliveryCommand::List { webhook, vehicle, status, queued, limit } => {
+            let status = if queued { Some("queued".to_owned()) } else { status };
+            let is_waiting = matches!(status.as_deref(), Some("queued" | "retrying"));
+            let columns = if is_waiting { WAITING_COLUMNS } else { DELIVERY_COLUMNS };
             let filters = [("webhookId", webhook), ("vehicleId", vehicle), ("status", status)];
             let filters = filters.into_iter().filter_map(|(name, value)| Some(format!("&{name}={}", value?)));
             let path = format!("/deliveries?limit={limit}{}", filters.collect::<String>());
-            show::list(&client.get(&path).await?, DELIVERY_COLUMNS, json);
+            show::list(&client.get(&path).await?, columns, json);
         }
         DeliveryCommand::Show { id } => show::object(&client.get(&format!("/deliveries/{id}")).await?, json),
         DeliveryCommand::Redeliver { id } => {

@@ -1,6 +1,8 @@
 //! `/api/v1/applications/{id}/webhooks` and `/api/v1/webhooks`.
 
 mod cadence;
+mod headers;
+mod health;
 mod settings;
 mod signals;
 mod wire;
@@ -218,6 +220,11 @@ mod tests {
               "enabled": true,
               "subscriptions": 0,
               "queued": 0,
+              "health": {
+                "state": "ok",
+                "retrying": 0,
+                "breaker": "closed"
+              },
               "createdAt": "2026-03-02T12:00:00.000Z"
             }"#]]
         .assert_eq(&format!("{shown:#}"));
@@ -240,6 +247,7 @@ mod tests {
             "enabled",
             "subscriptions",
             "queued",
+            "health",
             "createdAt",
         ];
         let Value::Object(mut members) = shown else { panic!("{shown}") };
@@ -320,7 +328,7 @@ mod tests {
             "malformed" ["profile"] "unknown variant `newest`, expected one of `union`, `captured`, `docs-2026` at line 1 column 143"
             "invalid_value" ["errorCallbackUri"] "the callback URI must start with https:// (http is allowed only for targets on the operator's allow list)"
             "malformed" ["kind"] "unknown variant `hourly`, expected one of `scheduled`, `eventBased`, `dynamic`, `unified` at line 1 column 16"
-            "malformed" ["tirggers"] "unknown field `tirggers`, expected one of `kind`, `name`, `callbackUri`, `verify`, `autoSubscribe`, `userAgent`, `errorCallbackUri`, `cadence`, `endpoints`, `units`, `eventName`, `vehiclesPerRequest`, `events`, `pace`, `triggers`, `data`, `includeTriggers`, `profile`, `simulatedMode`, `lenientVerification` at line 1 column 135"
+            "malformed" ["tirggers"] "unknown field `tirggers`, expected one of `kind`, `name`, `callbackUri`, `verify`, `autoSubscribe`, `userAgent`, `headers`, `basicAuth`, `headersToErrorUri`, `errorCallbackUri`, `cadence`, `endpoints`, `units`, `eventName`, `vehiclesPerRequest`, `events`, `pace`, `triggers`, `data`, `includeTriggers`, `profile`, `simulatedMode`, `lenientVerification` at line 1 column 135"
         "#]].assert_eq(&said);
     }
 
