@@ -48,6 +48,7 @@ pub use usecases::{
     reads::{Look, wait_seconds},
     receivers::{ReceiverState, WaitingQuery, WaitingSummary},
     simulator::CarState,
+    subscriptions::{NotCovered, SubscribedAll, Uncovered},
     tokens::{GivenTokens, NewCode, TokenRefused},
     vehicles::{LinkRequest, Linked, PUSHED},
     webhook_headers::HeaderChange,

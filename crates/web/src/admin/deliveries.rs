@@ -24,7 +24,7 @@ use store::LogStatus;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    Answer, With,
+    Answer, Changed,
     triggers::EventCause,
     waiting::{self, Waiting},
 };
@@ -514,9 +514,9 @@ async fn get(State(app): State<Arc<App>>, Ids(DeliveryId(event)): Ids<DeliveryId
 async fn redeliver(
     State(app): State<Arc<App>>,
     Ids(DeliveryId(event)): Ids<DeliveryId>,
-) -> Result<With<Redelivery>, ApiError> {
+) -> Result<Changed<Redelivery>, ApiError> {
     let id = Id::of(DeliveryId(app.redeliver(event).await?));
-    Ok(With(StatusCode::ACCEPTED, Redelivery { id }))
+    Ok(Changed::accepted(Redelivery { id }))
 }
 
 #[cfg(test)]
