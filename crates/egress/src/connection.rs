@@ -28,6 +28,8 @@ use crate::{
 const READ_BUFFER: usize = 8 * 1_024;
 /// How long the rest of a body is waited for that nobody needs and only the receiver's close ends.
 const LINGER: Duration = Duration::from_secs(1);
+/// The same for a body that is read.
+const LINGER_FOR_A_BODY: Duration = Duration::from_secs(5);
 
 /// A byte stream, encrypted or not.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -81,10 +83,12 @@ impl Connection {
         };
         let mut end = timeout_at(deadline, talk.until(|reader| reader.status().is_some())).await;
         if talk.reader.status().is_some() && end.is_ok() {
-            let patience = match post.purpose {
-                Purpose::Delivery if talk.reader.is_open_ended() => deadline.min(Instant::now() + LINGER),
-                _ => deadline,
+            let linger = match post.purpose {
+                Purpose::Delivery => LINGER,
+                Purpose::Probe => LINGER_FOR_A_BODY,
             };
+            let is_open_ended = talk.reader.is_open_ended();
+            let patience = if is_open_ended { deadline.min(Instant::now() + linger) } else { deadline };
             end = timeout_at(patience, talk.until(|_| false)).await;
         }
         // The status has decided, whatever becomes of the body: one that breaks off, never ends or is longer than we read
