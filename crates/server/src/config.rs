@@ -12,7 +12,6 @@ use egress::Proxy;
 use serde::Deserialize;
 use toml::{Table, Value};
 use web::{Limits, TrustedProxies};
-use zeroize::Zeroizing;
 
 /// The file with every setting and its default.
 pub(crate) const DEFAULTS: &str = include_str!("config.default.toml");
@@ -153,7 +152,7 @@ impl EgressSection {
 /// The address of a proxy, which may hold a password: it is shown nowhere.
 #[derive(Clone, Default, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct ProxyAddress(Zeroizing<String>);
+pub(crate) struct ProxyAddress(String);
 
 impl fmt::Debug for ProxyAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
