@@ -100,6 +100,8 @@ pub(crate) enum DeliveryStatus {
     Expired,
     /// A slot passed while the server was down; nothing was read for it.
     Missed,
+    /// It happened while the webhook was not verified.
+    Skipped,
 }
 
 /// Where an event is: on its way, or how it ended.
@@ -162,7 +164,7 @@ pub(crate) struct Delivery {
     event_id: Id,
     /// Under which the payload names the read that it came from.
     request_id: Id,
-    /// Null when the webhook is deleted.
+    /// Also of a webhook that is deleted.
     webhook_id: Option<Id>,
     /// Null when the vehicle is gone.
     vehicle_id: Option<Id>,
@@ -178,6 +180,9 @@ pub(crate) struct Delivery {
     /// Rises with the events of a vehicle for a webhook; 0 for missed slots.
     sequence: u64,
     status: DeliveryState,
+    /// Why it was not sent, or not to the end; of deliveries that were not delivered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
     /// The slot that it was for, or when it happened.
     slot: Moment,
     created_at: Moment,
@@ -288,6 +293,21 @@ pub(crate) struct Redelivery {
     id: Id,
 }
 
+/// Why an event was not delivered.
+const fn reason(status: LogStatus) -> Option<&'static str> {
+    Some(match status {
+        LogStatus::Delivered => return None,
+        LogStatus::Failed => "the retries are used up, or it could not be sent at all",
+        LogStatus::Dropped => "the webhook was switched off or deleted",
+        LogStatus::Cancelled => {
+            "the vehicle left the webhook, its connection ended, or its owner took permissions away"
+        }
+        LogStatus::Expired => "it was too old to be sent",
+        LogStatus::Missed => "the server was down when the slot passed",
+        LogStatus::Skipped => "the webhook was not verified when it happened; verify the webhook",
+    })
+}
+
 impl Delivery {
     fn of(summary: &DeliverySummary, attempts: &[Tried], app: &App) -> Self {
         let logged = &summary.logged;
@@ -297,13 +317,14 @@ impl Delivery {
             id: Id::of(DeliveryId(logged.event)),
             event_id: Id::of(logged.id),
             request_id: Id::of(logged.id.request()),
-            webhook_id: webhook.as_ref().map(|entry| Id::of(entry.webhook().id)),
+            webhook_id: app.webhook_id(logged.webhook).map(Id::of),
             vehicle_id: logged.vehicle_id.map(Id::of),
             event_type: event_type(&occasion, webhook.as_deref()),
             triggers: triggers(&occasion),
             errors: errors(&occasion),
             sequence: logged.sequence,
             status: logged.status.into(),
+            reason: reason(logged.status),
             slot: Moment(logged.slot),
             created_at: Moment(logged.created_at),
             next_attempt_at: None,
@@ -330,7 +351,7 @@ impl Delivery {
             id: Id::of(DeliveryId(event.place.event)),
             event_id: Id::of(event.id),
             request_id: Id::of(event.id.request()),
-            webhook_id: webhook.as_ref().map(|entry| Id::of(entry.webhook().id)),
+            webhook_id: app.webhook_id(event.place.lane.webhook).map(Id::of),
             vehicle_id: event.vehicle_id.map(Id::of),
             event_type: event_type(&occasion, webhook.as_deref()),
             triggers: triggers(&occasion),
@@ -340,6 +361,7 @@ impl Delivery {
                 0 => DeliveryState::Queued,
                 _ => DeliveryState::Retrying,
             },
+            reason: None,
             slot: Moment(event.slot),
             created_at: Moment(event.created_at),
             next_attempt_at: Some(Moment(event.place.attempt_at)),
@@ -462,12 +484,12 @@ macro_rules! statuses {
     };
 }
 
-statuses!(Delivered, Failed, Dropped, Cancelled, Expired, Missed);
+statuses!(Delivered, Failed, Dropped, Cancelled, Expired, Missed, Skipped);
 
 /// `GET /api/v1/deliveries`
 async fn list(State(app): State<Arc<App>>, Query(query): Query<DeliveriesQuery>) -> Answer<Page<Delivery>> {
     let webhook = id_in_query(query.webhook_id.as_deref(), "webhookId")?;
-    let webhook = webhook.map(|id| app.webhook_entry(id)).transpose()?.map(|entry| entry.webhook().no);
+    let webhook = webhook.map(|id| app.webhook_number(id)).transpose()?;
     let vehicle = id_in_query(query.vehicle_id.as_deref(), "vehicleId")?;
     let status = match query.status.map(DeliveryState::listed) {
         Some(Err(which)) => {
