@@ -124,6 +124,8 @@ pub(crate) enum DeliveryState {
     Expired,
     /// A slot passed while the server was down; nothing was read for it.
     Missed,
+    /// It happened while the webhook was not verified.
+    Skipped,
 }
 
 impl DeliveryState {
@@ -138,6 +140,7 @@ impl DeliveryState {
             Self::Cancelled => LogStatus::Cancelled,
             Self::Expired => LogStatus::Expired,
             Self::Missed => LogStatus::Missed,
+            Self::Skipped => LogStatus::Skipped,
         })
     }
 }
@@ -151,6 +154,7 @@ impl From<LogStatus> for DeliveryState {
             LogStatus::Cancelled => Self::Cancelled,
             LogStatus::Expired => Self::Expired,
             LogStatus::Missed => Self::Missed,
+            LogStatus::Skipped => Self::Skipped,
         }
     }
 }

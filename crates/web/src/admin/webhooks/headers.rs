@@ -10,13 +10,13 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 /// Names with values; null removes a header.
-#[derive(Default, Deserialize, ToSchema)]
+#[derive(Clone, Default, Deserialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = BTreeMap<String, Option<String>>, example = json!({"X-Api-Key": "…"}))]
 pub(crate) struct Headers(BTreeMap<String, Option<Secret>>);
 
 /// User and password for `Authorization`.
-#[derive(Deserialize, ToSchema)]
+#[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BasicAuth {
     username: String,
@@ -25,6 +25,7 @@ pub(crate) struct BasicAuth {
 }
 
 /// A text that is shown nowhere.
+#[derive(Clone)]
 pub(crate) struct Secret(Zeroizing<String>);
 
 impl<'de> Deserialize<'de> for Secret {
