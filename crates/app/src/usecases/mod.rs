@@ -11,6 +11,7 @@ pub(crate) mod idempotency;
 pub(crate) mod ingest;
 pub(crate) mod limits;
 pub(crate) mod operations;
+pub(crate) mod pressure;
 pub(crate) mod reads;
 pub(crate) mod refresh;
 pub(crate) mod simulator;

@@ -39,7 +39,7 @@ struct Visitor<'a> {
 }
 
 async fn application(server: &Server) -> String {
-    application_on(server, "Fleet & <Co>", "free").await
+    application_on(server, "Fleet & <Co>", "unlimited").await
 }
 
 async fn application_on(server: &Server, name: &str, plan: &str) -> String {

@@ -36,6 +36,7 @@ impl Step<'_> {
             Input::Subscribe { webhook, id } => self.subscribe(webhook, id),
             Input::Unsubscribe { webhook } => self.unsubscribe(webhook),
             Input::Permissions(granted) => self.grant(granted),
+            Input::PermissionsIf { was, granted } if self.document.permissions == was => self.grant(granted),
             Input::Approve => {
                 self.outcome.unchanged &= self.document.watching.approved;
                 self.document.watching.approved = true;
@@ -46,6 +47,7 @@ impl Step<'_> {
                 self.document.pushes.held.clear();
                 self.row(RowChange::Disconnect);
             }
+            Input::PermissionsIf { .. } => {}
             Input::Tick if self.document.pushes.held.is_empty() => {}
             Input::Tick => self.release(Vec::new()),
         }

@@ -29,7 +29,7 @@ fn webhook(no: WebhookNo, hours: u8) -> Webhook {
         id: WebhookId(Uuid::from_u128(no.0 as u128)),
         application: ApplicationNo(1),
         name: "Fleet".into(),
-        status: Status { verified: true, disabled: None, epoch: 1 },
+        status: Status { verified: true, epoch: 1, ..Status::default() },
         revision: Revision {
             number: 1,
             callback_uri: "https://example.com".into(),
@@ -42,6 +42,7 @@ fn webhook(no: WebhookNo, hours: u8) -> Webhook {
             }),
             agent: Agent::Milepost,
             error_uri: None,
+            error_uri_unchecked: false,
             cadence_epoch: 1,
         },
     }
@@ -215,15 +216,16 @@ fn fault_f7_a_number_that_is_none_is_invalid_data() {
 }
 
 #[test]
-fn slots_of_a_webhook_that_does_not_deliver_pass_silently() {
-    for status in [
-        Status { verified: false, disabled: None, epoch: 1 },
-        Status { verified: true, disabled: Some(Disabled::Operator), epoch: 1 },
-    ] {
+fn slots_of_a_webhook_that_does_not_deliver_are_not_read_and_those_of_an_unverified_one_are_noted() {
+    let off = Status { verified: true, disabled: Some(Disabled::Operator), epoch: 1, ..Status::default() };
+    let unverified = Status { epoch: 1, ..Status::default() };
+    for (status, noted) in [(off, vec![]), (unverified, vec![(at(3, 0), Lapse::Unverified)])] {
         let mut car = Car::on(vec![Webhook { status, ..webhook(HOURLY, 1) }], at(0, 30));
         assert_eq!(car.wanted(at(1, 0)), [], "nothing is read for it");
         let outcome = car.step(Input::Tick, at(3, 10));
-        assert_eq!((slots(&outcome), outcome.lapsed.len(), outcome.next_due), (vec![], 0, Some(at(4, 0))));
+        assert_eq!((slots(&outcome), outcome.next_due), (vec![], Some(at(4, 0))));
+        let lapsed: Vec<_> = outcome.lapsed.iter().map(|lapsed| (lapsed.until, lapsed.why)).collect();
+        assert_eq!(lapsed, noted);
     }
 }
 

@@ -32,13 +32,14 @@ fn webhook(plan: Plan) -> Webhook {
         id: WebhookId(Uuid::from_u128(1)),
         application: ApplicationNo(1),
         name: "Home".into(),
-        status: Status { verified: true, disabled: None, epoch: 1 },
+        status: Status { verified: true, epoch: 1, ..Status::default() },
         revision: Revision {
             number: 1,
             callback_uri: "https://example.com".into(),
             plan,
             agent: Agent::Milepost,
             error_uri: None,
+            error_uri_unchecked: false,
             cadence_epoch: 0,
         },
     }
@@ -305,7 +306,7 @@ fn row_s04_a_webhook_that_is_switched_on_again_is_owed_a_first_delivery() {
     car.webhooks[0].status.disabled = Some(crate::webhook::Disabled::Operator);
     assert_eq!(car.read(&full(70.0, 100.0), at(5)), [], "row S06");
     assert_eq!(car.wanted(at(500)), []);
-    car.webhooks[0].status = Status { verified: true, disabled: None, epoch: 2 };
+    car.webhooks[0].status = Status { verified: true, epoch: 2, ..Status::default() };
     let outcome = car.step(Input::Tick, at(600));
     assert_eq!(occasions(&outcome), []);
     assert_eq!(outcome.next_due, Some(at(600)));
@@ -456,7 +457,7 @@ fn charging_that_began_while_a_webhook_was_off_is_no_event() {
     let charging = |charging| [(IS_CHARGING, Ok(Value::Flag(charging)))];
     let mut car = Car::on(charging_events());
     car.read(&charging(false), at(0));
-    car.webhooks[0].status = Status { verified: true, disabled: None, epoch: 2 };
+    car.webhooks[0].status = Status { verified: true, epoch: 2, ..Status::default() };
     car.step(Input::Tick, at(60));
     assert_eq!(car.read(&charging(true), at(60)), []);
     assert_eq!(car.read(&charging(false), at(61)), [Occasion::Charging(ChargingEvent::Stopped)]);
