@@ -250,6 +250,8 @@ impl<'a> Stage<'a> {
             name: name.into(),
             callback_uri: self.receiver.url(path),
             error_uri,
+            error_uri_unchecked: false,
+            verify: false,
             // What a visitor links comes along by itself.
             auto_subscribe: matches!(plan, Plan::Unified(_)),
             plan,

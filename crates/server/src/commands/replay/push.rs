@@ -231,8 +231,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder.path().join("data")).unwrap();
         let server = wiring::start(&config, Arc::new(MachineClock::wall()), None).await.unwrap();
-        let application =
-            server.app.create_application("Fleet", vec![], app::UNLIMITED, Defaults::default()).await.unwrap();
+        let application = server
+            .app
+            .create_application("Fleet", vec![], app::UNLIMITED, Defaults::default())
+            .await
+            .unwrap();
         let application = application.entry.application.id;
         let request = CarRequest {
             make: "TESLA".into(),
