@@ -49,10 +49,12 @@ pub use usecases::{
     operations::Finding,
     pressure::Admitted,
     reads::{Look, wait_seconds},
+    receivers::{ReceiverState, WaitingQuery, WaitingSummary},
     simulator::CarState,
     subscriptions::{NotCovered, SubscribedAll, Uncovered},
     tokens::{GivenTokens, NewCode, TokenRefused},
     vehicles::{LinkRequest, Linked, PUSHED},
+    webhook_headers::HeaderChange,
     webhooks::{AddressState, AddressStatus, EditWebhook, NewWebhookRequest, ProbeResult, WebhookView},
 };
 

@@ -12,6 +12,7 @@ use domain::{
     connect::{PermissionSet, authorize::Mode},
     delivery::Failure,
     errors::ErrorCode,
+    ids::WebhookNo,
     signal::{BrandRead, Details, Powertrain, SignalId},
     time::Timestamp,
     vehicle::{self, Answer, Command, Fault, Region},
@@ -73,6 +74,13 @@ pub struct Target {
     pub path: String,
 }
 
+impl Target {
+    /// Whether both lead to the same scheme, host and port.
+    pub fn has_same_origin_as(&self, other: &Self) -> bool {
+        (self.tls, &self.host, self.port) == (other.tls, &other.host, other.port)
+    }
+}
+
 /// Why a URI is not accepted. The texts say what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UriRefused {
@@ -88,7 +96,9 @@ pub enum UriRefused {
     )]
     Scheme,
     /// `user:password@`.
-    #[error("the callback URI must not carry a user name or password")]
+    #[error(
+        "the callback URI must not carry a user name or password; give the webhook `basicAuth` or `headers` instead"
+    )]
     UserInfo,
     /// Not a port that webhooks use.
     #[error("port {0} is not allowed; use 443 or 8443, or have the operator allow the target")]
@@ -96,6 +106,52 @@ pub enum UriRefused {
     /// An address, or a name that leads to one, to which nothing may be sent. One text for all reasons, so that answers do not map the network.
     #[error("the callback URI does not lead to a public internet address that can be reached")]
     Address,
+    /// DNS says that there is no such name, or that it has no address.
+    #[error("the host name of the callback URI does not exist in DNS, or has no address; check its spelling")]
+    NameNotFound,
+    /// No name server has answered.
+    #[error("the host name of the callback URI could not be looked up just now; try again in a minute")]
+    NameNotResolved,
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// An event of a webhook: connections are kept, and the answer's status is all that matters.
+    Delivery,
+    /// A verification or a test, whose answer somebody waits for: a connection of its own, and the answer's body is read.
+    Probe,
+}
+
+/// A header that an operator has set for a webhook. Its value may be a secret and is shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Header {
+    name: String,
+    value: Zeroizing<String>,
+}
+
+impl Header {
+    /// A name and a value that were checked when they were set.
+    pub const fn new(name: String, value: Zeroizing<String>) -> Self {
+        Self { name, value }
+    }
+
+    /// The name, as it was written.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The value.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+}
+
+/// The name alone.
+impl std::fmt::Debug for Header {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Header({}: ..)", self.name)
+    }
 }
 
 /// A request that leaves the process.
@@ -107,6 +163,12 @@ pub struct Post {
     pub signature: Option<String>,
     /// `User-Agent`
     pub agent: &'static str,
+    /// Headers beside those that every request has.
+    pub headers: Arc<[Header]>,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Whose request it is: webhooks share no connections.
+    pub webhook: WebhookNo,
     /// JSON.
     pub body: Bytes,
     /// From the first look-up of the name to the last byte of the answer's body. Real time, whatever the product clock does.

@@ -44,6 +44,8 @@ pub enum What {
     ExternalId,
     /// The link that lets an owner say which battery a vehicle has.
     CapacityLink,
+    /// The headers of a webhook.
+    WebhookHeaders,
 }
 
 /// What a keyed hash finds again.

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use app::{
     App, Parts,
     ports::{Clock, Outbound},
@@ -157,6 +157,7 @@ async fn serve(
 pub(crate) fn outbound(section: &EgressSection) -> Result<Arc<dyn Outbound>> {
     let mut config = EgressConfig {
         allow: section.allow.iter().map(|text| allowance(text)).collect::<Result<_>>()?,
+        proxy: section.proxy()?,
         ..EgressConfig::default()
     };
     for text in &section.deny {
@@ -174,6 +175,11 @@ pub(crate) fn outbound(section: &EgressSection) -> Result<Arc<dyn Outbound>> {
         config.extra_roots = rustls_pemfile::certs(&mut &*pem)
             .collect::<Result<_, _>>()
             .with_context(|| format!("{} is not a PEM file of certificates", section.ca_file))?;
+        ensure!(
+            !config.extra_roots.is_empty(),
+            "{} has no certificate; it must have lines like -----BEGIN CERTIFICATE-----",
+            section.ca_file
+        );
     }
     Ok(Arc::new(Egress::new(config)?))
 }

@@ -23,7 +23,7 @@ use store::{
     NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded,
     Redeemed, Redelivered, Refreshed, Registry, Retention, Retired, RetiringToken, Secret, SecretHash, Size,
     StepCommit, StepResult, Store, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone,
-    Upkeep, VehicleFilter, VehicleRow, Vehicles, WebhookChange,
+    Upkeep, VehicleFilter, VehicleRow, Vehicles, WaitingEvent, WaitingFilter, WaitingPage, WebhookChange,
 };
 use uuid::Uuid;
 
@@ -144,6 +144,8 @@ passes_on! {
         reads fn fill(lane: LaneKey, until: Timestamp, limit: usize) -> Vec<QueuedEvent>;
         reads fn next_attempt(lane: LaneKey, after: Timestamp) -> Option<Timestamp>;
         reads fn depth(lane: LaneKey, most: u64) -> (u64, Option<Timestamp>);
+        reads fn waiting(filter: WaitingFilter, limit: usize) -> WaitingPage;
+        reads fn retrying(event: EventNo) -> Option<WaitingEvent>;
         reads fn tombstones() -> Vec<Tombstone>;
         writes fn lease_lane(node: NodeId, lane: LaneKey, now: Timestamp, until: Timestamp) -> Option<LaneLease>;
         writes fn release_lane(node: NodeId, lease: LaneLease) -> ();

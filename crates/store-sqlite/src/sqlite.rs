@@ -22,14 +22,14 @@ use store::{
     NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded,
     Redeemed, Redelivered, Refreshed, Registry, Retention, Retired, RetiringToken, Secret, SecretHash, Size,
     StepCommit, StepResult, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep,
-    VehicleFilter, VehicleRow, Vehicles, WebhookChange,
+    VehicleFilter, VehicleRow, Vehicles, WaitingEvent, WaitingFilter, WaitingPage, WebhookChange,
 };
 use uuid::Uuid;
 
 use crate::{
     engine::{Engine, InMemory, Threaded},
     open::{DATA, OpenError, Options},
-    ops::{deliveries, grants, queue, registry, steps, tombstones, upkeep, vehicles},
+    ops::{deliveries, grants, queue, registry, steps, tombstones, upkeep, vehicles, waiting},
 };
 
 /// The data store in SQLite.
@@ -453,6 +453,14 @@ impl Queue for SqliteStore {
 
     async fn depth(&self, lane: LaneKey, most: u64) -> Result<(u64, Option<Timestamp>), StoreError> {
         self.engine.read(move |conn| Ok(queue::depth(conn, lane, most)?)).await
+    }
+
+    async fn waiting(&self, filter: WaitingFilter, limit: usize) -> Result<WaitingPage, StoreError> {
+        self.engine.read(move |conn| Ok(waiting::waiting(conn, &filter, limit)?)).await
+    }
+
+    async fn retrying(&self, event: EventNo) -> Result<Option<WaitingEvent>, StoreError> {
+        self.engine.read(move |conn| Ok(waiting::retrying(conn, event)?)).await
     }
 
     async fn record(&self, lease: LaneLease, records: Vec<Record>) -> Result<Recorded, StoreError> {

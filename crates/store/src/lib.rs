@@ -19,8 +19,8 @@ pub use error::StoreError;
 pub use grants::{Code, Grants, NewPair, Redeemed, Refreshed, TokenGrant};
 pub use keyring::{Keyring, Subject, WrappedKey};
 pub use queue::{
-    LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuedEvent, Record, Recorded, Redelivered, Scope,
-    Tombstone, Unsendable,
+    LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuePlace, QueuedEvent, Record, Recorded, Redelivered,
+    Scope, Tombstone, Unsendable, WaitingEvent, WaitingFilter, WaitingPage,
 };
 pub use registry::{
     Application, Edited, Feed, Kept, NewApplication, NewWebhook, Newer, Registry, RetiringToken, Secret,

@@ -11,3 +11,4 @@ pub(crate) mod steps;
 pub(crate) mod tombstones;
 pub(crate) mod upkeep;
 pub(crate) mod vehicles;
+pub(crate) mod waiting;

@@ -119,6 +119,9 @@ macro_rules! conformance_of_store {
             a_retry_keeps_its_attempts
             a_lane_says_when_its_next_attempt_is_due_and_how_deep_it_is
             lanes_with_work_are_those_with_events
+            waiting_events_are_listed_in_pages_along_the_queue
+            of_waiting_events_those_that_were_attempted_are_listed_and_found
+            waiting_events_of_a_vehicle_are_listed
             an_event_is_recorded_once
             a_stale_epoch_is_refused
             a_redelivery_keeps_the_id_and_gets_a_number_of_its_own

@@ -17,6 +17,7 @@ mod subscriptions;
 mod triggers;
 mod users;
 mod vehicles;
+mod waiting;
 mod webhooks;
 
 use std::sync::Arc;

@@ -232,8 +232,9 @@ mod tests {
         let body = format!("[{bomb},{}]", reading(&tenant.vehicle, json!(78)));
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         packed.write_all(body.as_bytes()).unwrap();
-        let answered =
-            push(&server, &token, "application/json", Some("gzip"), packed.finish().unwrap()).await.expect(200);
+        let answered = push(&server, &token, "application/json", Some("gzip"), packed.finish().unwrap())
+            .await
+            .expect(200);
         expect_test::expect![[r#"
             {"accepted":1,"rejected":[{"error":"a reading has at most 32768 bytes","index":0}]}"#]]
         .assert_eq(&answered.json().to_string());

@@ -130,6 +130,8 @@ async fn webhook(
         name: "Benchmark".into(),
         callback_uri: uri,
         error_uri: None,
+        error_uri_unchecked: false,
+        verify: false,
         plan: plan(),
         auto_subscribe: false,
         agent: Agent::Milepost,

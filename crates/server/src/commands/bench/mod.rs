@@ -22,8 +22,7 @@ pub(crate) use receiver::serve as serve_receiver;
 pub(super) use stage::config;
 pub(super) use stage::progress;
 
-const SCENARIOS: [&str; 8] =
-    ["loop", "drain", "latency", "readings", "bombs", "hanging", "overload", "slot"];
+const SCENARIOS: [&str; 8] = ["loop", "drain", "latency", "readings", "bombs", "hanging", "overload", "slot"];
 
 /// One measured figure.
 struct Figure {

@@ -121,6 +121,7 @@ pub(super) async fn prepare_with(running: &Running, config: Config, plan: Plan) 
         plan,
         auto_subscribe: false,
         agent: Agent::Milepost,
+        headers: Default::default(),
     };
     let webhook = app.create_webhook(request).await?.entry.webhook().id;
     let verified = app.verify_webhook(webhook).await?;

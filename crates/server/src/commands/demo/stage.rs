@@ -256,6 +256,7 @@ impl<'a> Stage<'a> {
             auto_subscribe: matches!(plan, Plan::Unified(_)),
             plan,
             agent: Agent::Milepost,
+            headers: Default::default(),
         };
         let id = self.app.create_webhook(request).await?.entry.webhook().id;
         self.console.borrow_mut().name(Id(id.0.as_u128()), name);
