@@ -135,6 +135,8 @@ async fn webhook(
         plan: plan(),
         auto_subscribe: false,
         agent: Agent::Milepost,
+        error_uri_unchecked: false,
+        verify: false,
     };
     let made = app.create_webhook(request).await?;
     let id = made.entry.webhook().id;
