@@ -45,7 +45,7 @@ pub use usecases::{
     deliveries::{DeliveryDetail, DeliveryQuery, DeliverySummary},
     explain::{Explanation, Finding as TriggerFinding, LastFired},
     feeds::{CreatedFeed, FeedWatch},
-    ingest::{MOST_IN_FLIGHT, PushedReading, Rejected},
+    ingest::{Ingested, MOST_IN_FLIGHT, PushedReading, Rejected},
     operations::Finding,
     pressure::Admitted,
     reads::{Look, wait_seconds},

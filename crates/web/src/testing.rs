@@ -618,15 +618,9 @@ impl Server {
             Some(feed) => feed,
             None => self.app.create_feed(application, "Cars", Newer::Observed, 0).await.unwrap().feed,
         };
-        let reading = PushedReading {
-            vehicle: vehicle.parse().unwrap(),
-            signal,
-            value,
-            observed_at: Some(at),
-            id: None,
-            sequence: None,
-        };
-        assert_eq!(self.app.ingest(&feed, vec![(0, reading)]).await.unwrap(), []);
+        let of = PushedReading::of(vehicle.parse().unwrap(), signal, value);
+        let reading = PushedReading { observed_at: Some(at), ..of };
+        assert_eq!(self.app.ingest(&feed, vec![(0, reading)]).await.unwrap().rejected, []);
     }
 
     /// Lets the loops do all that they can do now: they share the test's thread.

@@ -177,14 +177,7 @@ fn readings(recording: &Recording, row: usize, vehicle: VehicleId) -> Vec<Pushed
     let observed_at = Some(RECORDED + recording.offset(row));
     let value = |signal| recording.value(row, signal).expect("the recording has it");
     TRIGGERS
-        .map(|signal| PushedReading {
-            vehicle,
-            signal,
-            value: value(signal),
-            observed_at,
-            id: None,
-            sequence: None,
-        })
+        .map(|signal| PushedReading { observed_at, ..PushedReading::of(vehicle, signal, value(signal)) })
         .into()
 }
 
