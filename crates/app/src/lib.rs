@@ -19,6 +19,7 @@ mod plans;
 #[doc(hidden)]
 pub mod planted;
 pub mod ports;
+pub mod recordings;
 mod registry;
 mod scheduler;
 mod sealing;
@@ -126,6 +127,8 @@ pub struct App {
     pub(crate) application_edit: tokio::sync::Mutex<()>,
     /// Held while vehicles are counted against a plan and linked.
     pub(crate) linking: tokio::sync::Mutex<()>,
+    /// Held while a recording is read: one takes up to 256 MiB.
+    pub(crate) imports: tokio::sync::Mutex<()>,
 }
 
 impl App {
@@ -166,7 +169,13 @@ impl App {
             webhook_edit: tokio::sync::Mutex::default(),
             application_edit: tokio::sync::Mutex::default(),
             linking: tokio::sync::Mutex::default(),
+            imports: tokio::sync::Mutex::default(),
         });
+        app.source.attach(Arc::new(recordings::StoredRecordings {
+            store: app.store.clone(),
+            sealer: app.sealer.clone(),
+            health: app.health.clone(),
+        }));
         app.lanes.restore(&app).await?;
         janitor::first_heartbeat(&app).await?;
         for (shard, letters) in letters.into_iter().enumerate() {
@@ -180,6 +189,10 @@ impl App {
             scheduler::start_pool(&app, pool, name);
         }
         app.run("sweeper", janitor::sweep(app.clone()));
+        if let Err(error) = app.forget_unused_recordings(app.now()).await {
+            // They are of no use, but nothing else depends on it; the next start tries again.
+            tracing::warn!(%error, "Recordings that nobody needs could not be deleted.");
+        }
         Ok(app)
     }
 

@@ -10,6 +10,7 @@ mod error;
 mod grants;
 mod keyring;
 mod queue;
+mod recordings;
 mod registry;
 mod upkeep;
 mod vehicles;
@@ -21,6 +22,7 @@ pub use keyring::{Keyring, Subject, WrappedKey};
 pub use queue::{
     LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuedEvent, Record, Recorded, Scope, Tombstone,
 };
+pub use recordings::{RecordedCar, RecordingPart, Recordings};
 pub use registry::{
     Application, Feed, Kept, NewApplication, NewWebhook, Newer, Registry, RetiringToken, Secret, SecretHash,
     StoredWebhook, Sweep, WebhookChange,
@@ -33,6 +35,6 @@ pub use vehicles::{
 };
 
 /// Everything that a data store does. Loops take only the part they need.
-pub trait Store: Registry + Grants + Vehicles + Queue + Deliveries + Upkeep {}
+pub trait Store: Registry + Grants + Vehicles + Recordings + Queue + Deliveries + Upkeep {}
 
-impl<T: Registry + Grants + Vehicles + Queue + Deliveries + Upkeep> Store for T {}
+impl<T: Registry + Grants + Vehicles + Recordings + Queue + Deliveries + Upkeep> Store for T {}

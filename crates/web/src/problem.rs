@@ -13,6 +13,8 @@ use serde::Serialize;
 use store::StoreError;
 use utoipa::ToSchema;
 
+use crate::admin::ImportReportView;
+
 /// How long a client should wait when we do not know how long it takes.
 const COME_BACK_SECONDS: u64 = 5;
 
@@ -60,6 +62,8 @@ kinds! {
         "Send fewer headers, or shorter ones; the detail says how much is allowed.";
     MEDIA_TYPE "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body is not declared as JSON"
         "Send the header Content-Type: application/json.";
+    NOTHING_TAKEN "nothing_taken" UNPROCESSABLE_ENTITY "Nothing of the file can be taken"
+        "The member report says what was left out and why.";
     TOO_OFTEN "too_often" TOO_MANY_REQUESTS "Too many requests"
         "Wait as many seconds as the header Retry-After says.";
     INTERNAL "internal" INTERNAL_SERVER_ERROR "The server has failed"
@@ -79,6 +83,8 @@ pub(crate) struct ApiError {
     pub(crate) detail: String,
     pub(crate) field: Option<String>,
     pub(crate) retry_after_seconds: Option<u64>,
+    /// What an import left out, and why.
+    pub(crate) report: Option<Box<ImportReportView>>,
     /// For the log only.
     pub(crate) cause: Option<String>,
 }
@@ -101,13 +107,16 @@ pub(crate) struct Problem {
     /// The value that is not acceptable.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
+    /// What was left out of a file, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<Box<ImportReportView>>,
     /// Under which the server's log knows this request.
     request_id: String,
 }
 
 impl ApiError {
     fn new(kind: &'static Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), field: None, retry_after_seconds: None, cause: None }
+        Self { kind, detail: detail.into(), field: None, retry_after_seconds: None, report: None, cause: None }
     }
 
     /// The request cannot be understood.
@@ -210,7 +219,7 @@ impl ApiError {
     /// The answer in full.
     pub(crate) fn render(self, request_id: &str) -> Response {
         let status = self.kind.status;
-        let mut response = problem(self.kind, self.detail, self.field, request_id).into_response();
+        let mut response = problem(self.kind, self.detail, self.field, self.report, request_id).into_response();
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -224,7 +233,13 @@ impl ApiError {
     }
 }
 
-fn problem(kind: &Kind, detail: String, field: Option<String>, request_id: &str) -> axum::Json<Problem> {
+fn problem(
+    kind: &Kind,
+    detail: String,
+    field: Option<String>,
+    report: Option<Box<ImportReportView>>,
+    request_id: &str,
+) -> axum::Json<Problem> {
     axum::Json(Problem {
         kind: format!("/docs/problems#{}", kind.code),
         title: kind.title,
@@ -232,6 +247,7 @@ fn problem(kind: &Kind, detail: String, field: Option<String>, request_id: &str)
         detail,
         code: kind.code,
         field,
+        report,
         request_id: request_id.to_owned(),
     })
 }
@@ -261,6 +277,9 @@ impl From<AppError> for ApiError {
             }
             AppError::Vehicle(_) => Self::new(&CONFLICT, text),
             AppError::Incompatible { message, .. } => Self::new(&INCOMPATIBLE, message),
+            AppError::NothingTaken { message, report } => {
+                Self { report: Some(Box::new((*report).into())), ..Self::new(&NOTHING_TAKEN, message) }
+            }
             AppError::Unavailable(StoreError::Full) => {
                 Self { retry_after_seconds: Some(COME_BACK_SECONDS), ..Self::new(&DISK_FULL, text) }
             }

@@ -56,6 +56,17 @@ impl App {
         let webhooks = self.registry.webhooks(None);
         let off = webhooks.iter().filter(|entry| !entry.webhook().status.delivers()).count();
         add("webhooks", off == 0, format!("{} in all, {off} unverified or switched off", webhooks.len()));
+        let recordings = self.health.recordings();
+        let described = recordings.iter().map(|(name, problem)| format!("{name}: {problem}"));
+        add(
+            "recordings",
+            recordings.is_empty(),
+            if recordings.is_empty() {
+                "none has failed since the start".into()
+            } else {
+                described.collect::<Vec<_>>().join("; ")
+            },
+        );
         let tombstones = self.lanes.tombstones().len();
         add("tombstones", true, format!("{tombstones} being worked off"));
         Ok(findings)

@@ -7,7 +7,7 @@ use domain::{
     ids::{ApplicationId, ApplicationNo, ConnectionId, UserId, VehicleId, VehicleNo},
     vehicle::{Document, Input, Pushes, VehicleInfo},
 };
-use store::{NewLink, SourceRef, SubscriptionRow, VehicleFilter, VehicleRow};
+use store::{KnownVehicle, NewLink, SourceRef, SubscriptionRow, VehicleFilter, VehicleRow};
 
 use super::chance;
 use crate::{App, AppError, What};
@@ -54,6 +54,15 @@ impl App {
     /// Links vehicles, all or none. Data keys are durable before anything is sealed under them.
     pub async fn link(&self, requests: Vec<LinkRequest>) -> Result<Vec<Linked>, AppError> {
         let _one_at_a_time = self.linking.lock().await;
+        self.link_all(requests, None).await
+    }
+
+    /// Links vehicles while `linking` is held; one that was linked before keeps its number and its id.
+    pub(super) async fn link_all(
+        &self,
+        requests: Vec<LinkRequest>,
+        again: Option<KnownVehicle>,
+    ) -> Result<Vec<Linked>, AppError> {
         self.check_room(&requests).await?;
         let now = self.now();
         let mut links = Vec::with_capacity(requests.len());
@@ -64,7 +73,7 @@ impl App {
             .collect();
         let keys = self.sealer.make_keys(&users.iter().map(|user| user.0).collect::<Vec<_>>()).await?;
         for ((request, user), key) in requests.into_iter().zip(users).zip(keys) {
-            let vehicle = VehicleId::new(now, chance(&*self.dice));
+            let vehicle = again.map_or_else(|| VehicleId::new(now, chance(&*self.dice)), |known| known.id);
             let connection = ConnectionId::new(now, chance(&*self.dice));
             let pushes = Pushes { only: request.source.kind == PUSHED, ..Pushes::default() };
             let document = Document { permissions: request.permissions, pushes, ..Document::default() };
@@ -75,7 +84,7 @@ impl App {
                 connection,
                 info: VehicleInfo { id: vehicle, ..request.info },
                 vin: vec![],
-                again: None,
+                again: again.map(|known| known.no),
                 permissions: request.permissions,
                 source: request.source,
                 document: key.seal(&*self.dice, What::Document, vehicle.0, &document.encode()),
@@ -215,7 +224,8 @@ impl App {
     pub async fn erase_vehicle(&self, id: VehicleId) -> Result<(), AppError> {
         let no = self.vehicle(id, None).await?.no;
         self.deliver_letter(no, Input::Disconnect).await?;
-        Ok(self.store.erase_vehicle(no).await?)
+        self.store.erase_vehicle(no).await?;
+        self.forget_erased_recordings().await
     }
 
     /// Disconnects and erases every vehicle of a user, also those that were disconnected before, forgets codes and tokens,
@@ -245,6 +255,7 @@ impl App {
             return Err(AppError::NotFound("user"));
         }
         self.sealer.erase(user.0, self.now()).await?;
+        self.forget_erased_recordings().await?;
         Ok(erased)
     }
 }

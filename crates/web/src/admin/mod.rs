@@ -9,6 +9,7 @@ mod connections;
 mod deliveries;
 mod feeds;
 mod idempotency;
+mod import_report;
 mod metrics;
 mod server;
 mod simulator;
@@ -17,6 +18,8 @@ mod triggers;
 mod users;
 mod vehicles;
 mod webhooks;
+
+pub(crate) use import_report::ImportReportView;
 
 use std::sync::Arc;
 
