@@ -98,6 +98,7 @@ pub(crate) const DATA: Kind = Kind {
         include_str!("../migrations/data/0003_tokens.sql"),
         include_str!("../migrations/data/0004_connections.sql"),
         include_str!("../migrations/data/0005_connect.sql"),
+        include_str!("../migrations/data/0006_recordings.sql"),
     ],
     secure_delete: false,
     cache_kib: 64 << 10,
