@@ -2,6 +2,7 @@
 //! it is told.
 
 use std::{
+    io::Read,
     path::Path,
     sync::{
         Arc, Mutex,
@@ -14,8 +15,9 @@ use app::{
     App, ConnectSettings, Parts, Plan, Plans, PushedReading, Settings, VehicleRates,
     ports::{
         AccountCar, AccountRefused, Answers, BrandAccount, BrandAccounts, CarCommand, CarRefused, CarRequest,
-        CarStage, Clock, Dice, Factor, MadeCar, NewRecording, Outbound, Post, Reply, SignIn, SignedIn,
-        Simulator, Spawn, Target, UriRefused, VehicleSource,
+        CarStage, Clock, Dice, Factor, ImportReport, MadeCar, NewRecording, Outbound, Post, ReadRecording,
+        RecordingRefused, Reply, SignIn, SignedIn, Simulator, SkipReason, Spawn, Target, TripParts, UriRefused,
+        VehicleSource,
     },
 };
 use async_trait::async_trait;
@@ -43,6 +45,7 @@ use store::{Newer, SourceRef};
 use store_sqlite::{Options, SqliteKeyring, SqliteStore};
 use tokio::sync::watch;
 use tower::ServiceExt;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{Limits, TrustedProxies, WebConfig, problem::ApiError, router};
@@ -446,6 +449,13 @@ impl Answered {
     /// The body as JSON; null when there is none.
     pub(crate) fn json(&self) -> Value {
         if self.body.is_empty() { Value::Null } else { serde_json::from_str(&self.body).expect(&self.body) }
+    }
+
+    /// The object that a change has answered with, without warnings.
+    pub(crate) fn object(&self) -> Value {
+        let mut object = self.json();
+        object.as_object_mut().expect("an object").remove("warnings").expect("a change has warnings");
+        object
     }
 
     pub(crate) fn text(&self, member: &str) -> String {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Answer, ImportReportView, With, vehicles::granted};
+use super::{Answer, Change, Changed, ImportReportView, vehicles::granted};
 use crate::{
     extract::{Car, Ids, Json, Part, Query, Uploaded},
     paging::{self, Cursor, List, Page, PageQuery},
@@ -370,7 +370,7 @@ async fn list(State(app): State<Arc<App>>, Query(page): Query<PageQuery>) -> Ans
 async fn create(
     State(app): State<Arc<App>>,
     Json(new): Json<NewSimulatedVehicle>,
-) -> Result<With<SimulatedVehicle>, ApiError> {
+) -> Result<Changed<SimulatedVehicle>, ApiError> {
     let request = CarRequest {
         make: new.make.to_uppercase(),
         model: new.model,
@@ -380,14 +380,14 @@ async fn create(
         seed: new.seed,
         started: new.started.unwrap_or(true),
     };
-    Ok(With(StatusCode::CREATED, app.make_car(&request).await?.into()))
+    Ok(Changed::created(app.make_car(&request).await?.into()))
 }
 
 /// `POST /api/v1/simulator/recordings`
 async fn record(
     State(app): State<Arc<App>>,
     Json(recording): Json<Recording>,
-) -> Result<With<Recorded>, ApiError> {
+) -> Result<Changed<Recorded>, ApiError> {
     let Recording { name, csv, upload, columns, speed, longest_pause_seconds } = recording;
     let longest_pause = longest_pause_seconds.map(|seconds| {
         let pause = Duration::try_from_secs_f64(seconds).ok().filter(|pause| !pause.is_zero());
@@ -408,18 +408,18 @@ async fn record(
         }
         _ => return Err(ApiError::invalid("csv", "write the file as csv, or the id of its upload as upload")),
     };
-    Ok(With(StatusCode::CREATED, Recorded { vehicle: car.into(), report: report.into() }))
+    Ok(Changed::created(Recorded { vehicle: car.into(), report: report.into() }))
 }
 
 /// `POST /api/v1/simulator/uploads`
-async fn begin_upload(State(app): State<Arc<App>>) -> Result<With<Upload>, ApiError> {
+async fn begin_upload(State(app): State<Arc<App>>) -> Result<Changed<Upload>, ApiError> {
     let id = app.begin_upload().await?;
     let answer = Upload {
         id: Id::of(id.hyphenated()),
         largest_part: app::recordings::LARGEST_UPLOAD_PART,
         most_parts: app::recordings::MOST_UPLOAD_PARTS,
     };
-    Ok(With(StatusCode::CREATED, answer))
+    Ok(Changed::created(answer))
 }
 
 /// `PUT /api/v1/simulator/uploads/{id}/parts/{part}`
@@ -444,17 +444,17 @@ async fn get(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<Simulate
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/start`
-async fn start(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn start(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Start).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/pause`
-async fn pause(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn pause(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Pause).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/restart`
-async fn restart(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn restart(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Restart).await
 }
 
@@ -463,7 +463,7 @@ async fn speed(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(speed): Json<Speed>,
-) -> Answer<SimulatedVehicle> {
+) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Speed(speed.factor)).await
 }
 
@@ -472,7 +472,7 @@ async fn jump(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(jump): Json<Jump>,
-) -> Answer<SimulatedVehicle> {
+) -> Change<SimulatedVehicle> {
     control(&app, car, jump.command()?).await
 }
 
@@ -492,7 +492,7 @@ async fn profile(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(profile): Json<Profile>,
-) -> Answer<SimulatedVehicle> {
+) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Profile(profile.profile)).await
 }
 
@@ -501,7 +501,7 @@ async fn fail(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(fail): Json<Fail>,
-) -> Answer<SimulatedVehicle> {
+) -> Change<SimulatedVehicle> {
     let error = fail.error.map(|error| error.find()).transpose()?;
     control(&app, car, CarCommand::Fail(error)).await
 }
@@ -511,32 +511,32 @@ async fn latency(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(latency): Json<Latency>,
-) -> Answer<SimulatedVehicle> {
+) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Latency(latency.latency)).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/plug-in`
-async fn plug_in(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn plug_in(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::PlugIn).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/unplug`
-async fn unplug(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn unplug(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Unplug).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/interrupt`
-async fn interrupt(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn interrupt(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Interrupt).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/open-door`
-async fn open_door(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn open_door(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::OpenDoor).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/close-door`
-async fn close_door(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn close_door(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::CloseDoor).await
 }
 
@@ -545,27 +545,27 @@ async fn fault(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(fault): Json<Fault>,
-) -> Answer<SimulatedVehicle> {
+) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Fault(fault.system)).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/clear-fault`
-async fn clear_fault(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn clear_fault(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::ClearFault).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/revoke`
-async fn revoke(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn revoke(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Revoke).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/change-password`
-async fn change_password(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn change_password(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::ChangePassword).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/restore`
-async fn restore(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn restore(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Restore).await
 }
 
@@ -574,7 +574,7 @@ async fn connect(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(connect): Json<Connect>,
-) -> Result<With<Connected>, ApiError> {
+) -> Result<Changed<Connected>, ApiError> {
     let application = connect.application_id.parse("applicationId")?;
     let user = connect.user_id.as_ref().map(|id| id.parse("userId")).transpose()?;
     let linked = app.connect_car(car.0, application, user, granted(connect.permissions.as_deref())?).await?;
@@ -583,11 +583,11 @@ async fn connect(
         user_id: Id::of(linked.user),
         connection_id: Id::of(linked.connection),
     };
-    Ok(With(StatusCode::CREATED, answer))
+    Ok(Changed::created(answer))
 }
 
-async fn control(app: &Arc<App>, car: Car, command: CarCommand) -> Answer<SimulatedVehicle> {
-    Ok(Out(app.control_car(car.0, &command).await?.into()))
+async fn control(app: &Arc<App>, car: Car, command: CarCommand) -> Change<SimulatedVehicle> {
+    Ok(Changed::ok(app.control_car(car.0, &command).await?.into()))
 }
 
 impl Jump {
@@ -758,7 +758,7 @@ mod tests {
         let pause = json!({"name": "a", "csv": "1", "longestPauseSeconds": 0});
         assert_eq!(post(pause).await.expect(400).text("field"), "longestPauseSeconds");
         let listed = server.admin(Method::GET, "/simulator/vehicles", Value::Null).await.json();
-        assert_eq!(listed["items"], json!([]), "no car is made of what was refused");
+        assert_eq!(listed["items"], json!([]), "what is refused makes no car");
     }
 
     #[tokio::test]
@@ -771,15 +771,15 @@ mod tests {
         };
         let connect = async |car: &Value| {
             let path = format!("/simulator/vehicles/{}/connect", car["id"].as_str().unwrap());
-            let body = json!({"applicationId": tenant.id});
+            let body = json!({"applicationId": tenant.application});
             server.admin(Method::POST, &path, body).await.expect(201).json()
         };
         let (car, other) = (record().await, record().await);
         let path = format!("/simulator/vehicles/{}", car["id"].as_str().unwrap());
         let vehicle = connect(&car).await;
         server.admin(Method::DELETE, &path, Value::Null).await.expect(409);
-        let erased = format!("/vehicles/{}?erase=true", vehicle["vehicleId"].as_str().unwrap());
-        server.admin(Method::DELETE, &erased, Value::Null).await.expect(204);
+        let erase = format!("/vehicles/{}/erase", vehicle["vehicleId"].as_str().unwrap());
+        server.admin(Method::POST, &erase, Value::Null).await.expect(204);
         server.admin(Method::GET, &path, Value::Null).await.expect(404);
         let path = format!("/simulator/vehicles/{}", other["id"].as_str().unwrap());
         server.admin(Method::DELETE, &path, Value::Null).await.expect(204);
@@ -797,21 +797,21 @@ mod tests {
             body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             server.admin(Method::POST, &format!("/simulator/vehicles/{car}/connect"), body).await.expect(201).json()
         };
-        let first = connect(&tenant.id, json!({})).await;
-        let again = connect(&tenant.id, json!({"permissions": ["read_odometer"]})).await;
+        let first = connect(&tenant.application, json!({})).await;
+        let again = connect(&tenant.application, json!({"permissions": ["read_odometer"]})).await;
         assert_eq!(first, again);
         let path = format!("/vehicles/{}", first["vehicleId"].as_str().unwrap());
         let shown = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
         assert_eq!(shown["permissions"], json!(["read_odometer"]));
         // Disconnected and connected: the same vehicle of the same owner with a new connection.
         server.admin(Method::DELETE, &path, Value::Null).await.expect(204);
-        let back = connect(&tenant.id, json!({})).await;
+        let back = connect(&tenant.application, json!({})).await;
         assert_eq!((&back["vehicleId"], &back["userId"]), (&first["vehicleId"], &first["userId"]));
         assert_ne!(back["connectionId"], first["connectionId"]);
         // Another application, and another owner, have vehicles of their own.
-        assert_ne!(connect(&other.id, json!({})).await["vehicleId"], first["vehicleId"]);
-        let owner = connect(&other.id, json!({})).await["userId"].clone();
-        let named = connect(&tenant.id, json!({"userId": owner})).await;
+        assert_ne!(connect(&other.application, json!({})).await["vehicleId"], first["vehicleId"]);
+        let owner = connect(&other.application, json!({})).await["userId"].clone();
+        let named = connect(&tenant.application, json!({"userId": owner})).await;
         assert_ne!(named["vehicleId"], first["vehicleId"]);
         let listed = server.admin(Method::GET, "/simulator/vehicles", Value::Null).await.json();
         assert_eq!(listed["items"][0]["vehicleIds"].as_array().unwrap().len(), 3);
