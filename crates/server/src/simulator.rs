@@ -1,9 +1,21 @@
 //! The simulator's controls, over the simulated fleet and the recorded trips.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
-use anyhow::{Context, Result};
-use app::ports::{CarCommand, CarRefused, CarRequest, CarStage, MadeCar, NewRecording, Simulator};
+use anyhow::{Context, Result, bail};
+use app::{
+    App,
+    ports::{
+        CarCommand, CarRefused, CarRequest, CarStage, MadeCar, NewRecording, ReadRecording, RecordingRefused,
+        Simulator,
+    },
+};
 use domain::{
     compatibility::Model as CatalogueModel,
     errors::ErrorCode,
@@ -12,63 +24,96 @@ use domain::{
 };
 use sources::{
     RECORDED, SIMULATED,
-    recorded::{ColumnMap, Quirks, RecordedTrips, Recording, Skipped, TripSpec},
+    recorded::{ColumnMap, Parts, Recording, RecordingError, TripSpec},
     simulated::{
         Account, CarSpec, Latency, NoSuchCar, Profile, Region, Run, SpecRefused, Trouble, find, find_newest,
         model_of_vin, models,
     },
 };
+use uuid::Uuid;
 
-/// The controls of cars that are not there.
-pub(crate) struct Controls {
-    trips: Arc<RecordedTrips>,
-    /// Where recordings are kept over restarts.
-    folder: PathBuf,
+/// The controls of simulated cars and of cars that drive recordings.
+pub(crate) struct Controls;
+
+/// Reads a recorded trip: a track, or rows whose columns are known by their header, or told by a map.
+pub(crate) fn read(file: impl Read, columns: Option<&str>) -> Result<Recording, RecordingError> {
+    let map = columns.map(ColumnMap::from_toml).transpose()?;
+    Recording::read(file, map.as_ref())
 }
 
-impl Controls {
-    /// Takes up the recordings that are kept in a folder.
-    pub(crate) fn open(trips: Arc<RecordedTrips>, folder: PathBuf) -> Result<Self> {
-        if folder.exists() {
-            for entry in
-                std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?
-            {
-                let path = entry?.path();
-                if path.extension().is_some_and(|extension| extension == "csv") {
-                    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                    let csv = std::fs::read_to_string(&path)?;
-                    let columns = std::fs::read_to_string(path.with_extension("toml")).ok();
-                    let recording = read(&csv, columns.as_deref())
-                        .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-                    trips.register(name, recording);
-                }
+/// Takes over the recordings that an earlier version kept as files in a folder, with the cars that drive them, and
+/// deletes the files. A recording that cannot be read is named and stays; only its own cars fail.
+pub(crate) async fn take_over(app: &Arc<App>, folder: &Path) -> Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    let mut left = BTreeSet::new();
+    for (name, cars) in cars_of_files(app).await? {
+        if let Err(error) = take_over_one(app, folder, &name, &cars).await {
+            tracing::error!(recording.name = name, error = format!("{error:#}"), "A recording could not be taken over.");
+            app.health().recording_failed(&name, &format!("{error:#}"));
+            left.insert(name);
+        }
+    }
+    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        let is_ours = path.extension().is_some_and(|extension| extension == "csv" || extension == "toml");
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if is_ours && !left.contains(&name) {
+            std::fs::remove_file(&path).with_context(|| format!("cannot delete {}", path.display()))?;
+        }
+    }
+    // Only when nothing is left in it.
+    let _ = std::fs::remove_dir(folder);
+    Ok(())
+}
+
+/// The cars whose recordings are files, by the name of the file.
+async fn cars_of_files(app: &Arc<App>) -> Result<BTreeMap<String, Vec<(Uuid, TripSpec)>>> {
+    /// Cars that are looked up at once.
+    const PAGE: usize = 100;
+    let (mut cars, mut after) = (BTreeMap::<_, Vec<_>>::new(), None);
+    loop {
+        let page = app.cars(after, PAGE).await?;
+        for state in &page {
+            let is_recorded = state.car.source.kind == RECORDED;
+            let spec = TripSpec::decode(&state.car.source.spec).ok().filter(|_| is_recorded);
+            if let Some(spec) = spec.filter(|spec| spec.recording.is_none()) {
+                cars.entry(spec.name.clone()).or_default().push((state.car.id, spec));
             }
         }
-        Ok(Self { trips, folder })
-    }
-
-    fn keep(&self, recording: &NewRecording) -> std::io::Result<()> {
-        std::fs::create_dir_all(&self.folder)?;
-        let path = self.folder.join(format!("{}.csv", recording.name));
-        if let Some(columns) = &recording.columns {
-            std::fs::write(path.with_extension("toml"), columns)?;
+        match page.last() {
+            Some(last) if page.len() == PAGE => after = Some(last.car.id),
+            _ => return Ok(cars),
         }
-        std::fs::write(path, &recording.csv)
     }
 }
 
-/// Reads a recorded trip: CSV whose columns are known by their header, or told by a map.
-pub(crate) fn read(csv: &str, columns: Option<&str>) -> Result<Recording, String> {
-    let map = match columns {
-        Some(columns) => ColumnMap::from_toml(columns).map_err(|error| error.to_string())?,
-        None => {
-            let header = csv.lines().next().unwrap_or_default();
-            ColumnMap::for_header(header.split(',').map(str::trim)).ok_or_else(|| {
-                format!("the columns {header:?} are not known; give a column map (--columns FILE.toml)")
-            })?
-        }
-    };
-    Recording::read(csv.as_bytes(), &map, &Quirks::default()).map_err(|error| error.to_string())
+async fn take_over_one(app: &Arc<App>, folder: &Path, name: &str, cars: &[(Uuid, TripSpec)]) -> Result<()> {
+    if !is_plain(name) {
+        bail!("{name:?} is not the name of a file");
+    }
+    let path = folder.join(format!("{name}.csv"));
+    let file = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let columns = std::fs::read_to_string(path.with_extension("toml")).ok();
+    // A map may be left over from another recording of the same name.
+    let columns = columns.filter(|columns| read(&*file, Some(columns)).is_ok());
+    for (car, spec) in cars {
+        let recording = NewRecording {
+            name: name.to_owned(),
+            columns: columns.clone(),
+            speed: spec.speed,
+            longest_pause: None,
+            started_at: Some(spec.started_at),
+        };
+        app.record_trip_for(*car, recording, file.clone()).await?;
+    }
+    Ok(())
+}
+
+fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    (1..=64).contains(&name.len()) && name.chars().all(plain)
 }
 
 impl Simulator for Controls {
@@ -176,36 +221,38 @@ impl Simulator for Controls {
             return words;
         }
         let Ok(trip) = TripSpec::decode(spec) else { return Vec::new() };
-        let length = self.trips.recording(&trip.name).map(|recording| trip.length(&recording));
         vec![
             ("recording", trip.name.clone()),
             ("elapsed", format!("{} s", now.since(trip.started_at).as_secs())),
-            ("length", format!("{} s", length.unwrap_or_default().as_secs())),
+            ("length", format!("{} s", trip.duration().as_secs())),
         ]
     }
 
-    fn record(&self, recording: &NewRecording, now: Timestamp) -> Result<(MadeCar, String), String> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        if recording.name.is_empty() || recording.name.len() > 64 || !recording.name.chars().all(plain) {
-            return Err("the name of a recording has 1 to 64 letters, digits, - and _".into());
+    fn record(
+        &self,
+        recording: &NewRecording,
+        id: Uuid,
+        file: &mut dyn Read,
+        now: Timestamp,
+    ) -> Result<ReadRecording, RecordingRefused> {
+        if !is_plain(&recording.name) {
+            let message = "the name of a recording has 1 to 64 letters, digits, - and _".into();
+            return Err(RecordingRefused { field: "name", message, report: None });
         }
-        let read = read(&recording.csv, recording.columns.as_deref())?;
-        let signals: Vec<_> = read.signals().map(|signal| signal.entry().code.as_str()).collect();
-        let report = format!(
-            "{} s long, with {}; {}",
-            read.length().as_secs(),
-            signals.join(", "),
-            skipped(&read.skipped())
-        );
-        self.keep(recording).map_err(|error| format!("the recording cannot be kept: {error}"))?;
-        self.trips.register(recording.name.clone(), read);
+        let mut read = read(file, recording.columns.as_deref()).map_err(recording_refused)?;
+        if let Some(longest) = recording.longest_pause {
+            read = read.with_pauses_of_at_most(longest);
+        }
+        let report = read.report().clone();
         let spec = TripSpec {
             name: recording.name.clone(),
-            started_at: now,
+            started_at: recording.started_at.unwrap_or(now),
             speed: recording.speed.max(1),
             vin: None,
+            recording: Some(id),
+            length: read.length(),
         };
-        let made = MadeCar {
+        let car = MadeCar {
             make: "RECORDED".into(),
             model: recording.name.clone(),
             year: u16::try_from(jiff::tz::Offset::UTC.to_datetime(now.to_jiff()).year()).unwrap_or(2000),
@@ -214,7 +261,7 @@ impl Simulator for Controls {
             kind: RECORDED,
             spec: spec.encode(),
         };
-        Ok((made, report))
+        Ok(ReadRecording { car, trip: Arc::new(Parts::new(read)), report })
     }
 
     fn models(&self) -> Vec<(String, String, u16, u16, Powertrain, String)> {
@@ -250,23 +297,15 @@ impl Simulator for Controls {
     }
 }
 
-/// The rows of a recording that were not usable, by reason.
-fn skipped(rows: &Skipped) -> String {
-    let reasons = [
-        ("malformed", rows.malformed),
-        ("without a readable time", rows.unreadable_time),
-        ("not later than the row before", rows.not_rising),
-        ("after a leap in time", rows.leap),
-        ("with an unreadable value", rows.unreadable_value),
-        ("out of range", rows.out_of_range),
-        ("without a place", rows.no_place),
-    ];
-    let told: Vec<_> = reasons
-        .iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(reason, count)| format!("{count} {reason}"))
-        .collect();
-    if told.is_empty() { "every row is usable".into() } else { format!("rows skipped: {}", told.join(", ")) }
+fn recording_refused(error: RecordingError) -> RecordingRefused {
+    let message = error.to_string();
+    match error {
+        RecordingError::Empty(report) => RecordingRefused { field: "csv", message, report: Some(report) },
+        RecordingError::Map(_) | RecordingError::NoSuchColumn { .. } | RecordingError::UnknownHeader { .. } => {
+            RecordingRefused { field: "columns", message, report: None }
+        }
+        _ => RecordingRefused { field: "csv", message, report: None },
+    }
 }
 
 /// The member that is wrong where the command itself is.
@@ -322,14 +361,11 @@ fn trouble(code: ErrorCode) -> Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::MachineClock;
 
     const NOW: Timestamp = Timestamp::from_secs(1_780_000_000);
 
-    /// The controls, with a folder that is not there.
     fn controls() -> Controls {
-        let trips = RecordedTrips::new(Arc::new(MachineClock::wall()));
-        Controls::open(Arc::new(trips), PathBuf::from("not-there")).unwrap()
+        Controls
     }
 
     fn request(make: &str, model: &str) -> CarRequest {
@@ -410,7 +446,9 @@ mod tests {
                 assert!(now[place] && now.iter().filter(|&&now| now).count() == 1, "{profile} {place}");
             }
         }
-        let trip = TripSpec { name: "x".into(), started_at: NOW, speed: 1, vin: None }.encode();
+        let length = Duration::from_secs(60);
+        let trip = TripSpec { name: "x".into(), started_at: NOW, speed: 1, vin: None, recording: None, length };
+        let trip = trip.encode();
         assert_eq!(controls.stages(&trip, NOW), Err("a recorded trip has no stages".into()));
     }
 }

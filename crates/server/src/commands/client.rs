@@ -1,11 +1,17 @@
 //! The admin API from the command line.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
+use bytes::Bytes;
 use hyper::Method;
 use lab::client::{HttpAnswer, HttpClient};
 use serde_json::Value;
 
 use crate::cli::ServerArgs;
+
+/// For what takes the server long.
+const LONG: Duration = Duration::from_secs(120);
 
 /// A running server's admin API.
 pub(crate) struct Client(HttpClient);
@@ -40,6 +46,22 @@ impl Client {
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Result<Value> {
         understand(self.0.post(&format!("/api/v1{path}"), &body).await)
+    }
+
+    /// The answer, or the problem that is one.
+    pub(crate) async fn post_or_problem(&self, path: &str, body: Value) -> Result<Result<Value, Value>> {
+        let answer = self.0.with_deadline(LONG).post(&format!("/api/v1{path}"), &body).await;
+        match &answer {
+            Ok(refused) if !refused.status.is_success() && refused.json()["detail"].is_string() => {
+                Ok(Err(refused.json()))
+            }
+            _ => understand(answer).map(Ok),
+        }
+    }
+
+    pub(crate) async fn put_bytes(&self, path: &str, body: Bytes) -> Result<Value> {
+        let path = format!("/api/v1{path}");
+        understand(self.0.send(Method::PUT, &path, Some("application/octet-stream"), body).await)
     }
 
     pub(crate) async fn patch(&self, path: &str, body: Value) -> Result<Value> {

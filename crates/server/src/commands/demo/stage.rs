@@ -276,11 +276,13 @@ impl<'a> Stage<'a> {
 
     /// A recorded trip has no owner who could sign in.
     async fn recorded(&self, application: ApplicationId, file: &Path) -> Result<VehicleId> {
-        let csv = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let content = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let recording = NewRecording { name, csv, columns: None, speed: 1 };
-        let (car, report) = self.app.record_trip(&recording).await?;
-        self.note(&format!("recording {report}"));
+        let name = crate::commands::replay::name_of(&name);
+        let recording =
+            NewRecording { name, columns: None, speed: 1, longest_pause: None, started_at: None };
+        let (car, report) = self.app.record_trip(recording, content).await?;
+        report.lines().iter().for_each(|line| self.note(&format!("recording: {line}")));
         let linked = self.app.connect_car(car.car.id, application, None, PermissionSet::ALL).await?;
         Ok(self.introduced(&car, linked.vehicle).vehicle)
     }
