@@ -361,6 +361,15 @@ fn trouble(code: ErrorCode) -> Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{commands::bench::config, machine::MachineClock, wiring};
+    use domain::{
+        connect::{PermissionSet, defaults::Defaults},
+        ids::{ApplicationId, VehicleId},
+        signal::{Endpoint, STATE_OF_CHARGE, Value},
+        vehicle::{Mode, VehicleInfo},
+    };
+    use domain::payload::v2::rest::Read;
+    use store::{Car, SourceRef, Vehicles};
 
     const NOW: Timestamp = Timestamp::from_secs(1_780_000_000);
 
@@ -450,5 +459,147 @@ mod tests {
         let trip = TripSpec { name: "x".into(), started_at: NOW, speed: 1, vin: None, recording: None, length };
         let trip = trip.encode();
         assert_eq!(controls.stages(&trip, NOW), Err("a recorded trip has no stages".into()));
+    }
+
+    const MAP: &str = "[time]\ncolumn = \"time\"\n[signals]\ntractionbattery-stateofcharge = \"soc\"\n";
+
+    fn trip(soc: u8) -> Vec<u8> {
+        format!("time,soc\n2026-05-01T10:00:00Z,{soc}\n2026-05-01T11:00:00Z,{soc}\n").into_bytes()
+    }
+
+    fn new_recording() -> NewRecording {
+        let columns = Some(MAP.to_owned());
+        NewRecording { name: "trip".into(), columns, speed: 1, longest_pause: None, started_at: None }
+    }
+
+    async fn started(data: &Path) -> wiring::Running {
+        wiring::start(&config(data).unwrap(), Arc::new(MachineClock::wall()), None).await.unwrap()
+    }
+
+    async fn application(app: &Arc<App>) -> ApplicationId {
+        let made = app.create_application("Fleet", vec![], "open", Defaults::default()).await.unwrap();
+        made.entry.application.id
+    }
+
+    /// The state of charge that a vehicle answers now, or the error.
+    async fn charge(app: &Arc<App>, vehicle: VehicleId) -> Result<Option<Value>, String> {
+        let row = app.vehicle(vehicle, None).await.unwrap();
+        let battery = Read::Core(Endpoint::from_path("/battery").unwrap());
+        app.look(&row, &[battery]).await.map_err(|error| error.to_string())?;
+        Ok(app.document(vehicle).await.unwrap().value(STATE_OF_CHARGE).cloned())
+    }
+
+    /// A data folder from copies of a database, a keyring and a master key.
+    fn restored(backup: &Path, from: &Path, to: &Path) {
+        std::fs::create_dir_all(to).unwrap();
+        std::fs::copy(backup, to.join("milepost.db")).unwrap();
+        for file in std::fs::read_dir(from).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if name.starts_with("keyring") || name == "master.key" {
+                std::fs::copy(&path, to.join(name)).unwrap();
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn recordings_of_one_name_are_two_are_in_backups_and_are_erased_from_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let [data, back, later, backup] = ["data", "back", "later", "backup.db"].map(|name| folder.path().join(name));
+        let server = started(&data).await;
+        let mut vehicles = Vec::new();
+        for soc in [80, 30] {
+            let application = application(&server.app).await;
+            let (car, _) = server.app.record_trip(new_recording(), trip(soc)).await.unwrap();
+            let linked = server.app.connect_car(car.car.id, application, None, PermissionSet::ALL).await.unwrap();
+            vehicles.push(linked.vehicle);
+            assert_eq!(charge(&server.app, linked.vehicle).await, Ok(Some(Value::Number(soc.into()))));
+        }
+        server.app.back_up(backup.clone()).await.unwrap();
+        server.stop().await.unwrap();
+
+        restored(&backup, &data, &back);
+        let server = started(&back).await;
+        assert_eq!(charge(&server.app, vehicles[0]).await, Ok(Some(Value::Number(80.0))));
+        assert_eq!(charge(&server.app, vehicles[1]).await, Ok(Some(Value::Number(30.0))));
+        server.app.erase_vehicle(vehicles[0]).await.unwrap();
+        assert_eq!(server.app.cars(None, 9).await.unwrap().len(), 1, "the other recording stays");
+        assert_eq!(charge(&server.app, vehicles[1]).await, Ok(Some(Value::Number(30.0))));
+        server.stop().await.unwrap();
+
+        // The backup from before, with the keys of after: what was erased cannot be read, and nothing else is wrong.
+        restored(&backup, &back, &later);
+        let server = started(&later).await;
+        let refused = charge(&server.app, vehicles[0]).await.unwrap_err();
+        assert!(refused.contains("UPSTREAM:INVALID_DATA"), "{refused}");
+        assert_eq!(charge(&server.app, vehicles[1]).await, Ok(Some(Value::Number(30.0))));
+        let findings = server.app.diagnose().await.unwrap();
+        let finding = findings.iter().find(|finding| finding.subject == "recordings").unwrap();
+        assert!(!finding.good && finding.detail.contains("trip"), "{finding:?}");
+        server.stop().await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn files_of_an_earlier_version_are_taken_over_and_a_bad_one_fails_only_its_car() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let recordings = data.join("recordings");
+        std::fs::create_dir_all(&recordings).unwrap();
+        let stores = wiring::Stores::open(&data).unwrap();
+        let pool = stores.store.pool("simulated:RECORDED".into()).await.unwrap();
+        let mut cars = Vec::new();
+        for name in ["good", "stale", "empty", "gone"] {
+            let mut spec = TripSpec {
+                name: name.into(),
+                started_at: NOW,
+                speed: 1,
+                vin: None,
+                recording: None,
+                length: Duration::ZERO,
+            };
+            spec.started_at = Timestamp::from_secs(1_777_629_600);
+            let id = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | cars.len() as u128);
+            let info = VehicleInfo {
+                id: VehicleId(id),
+                make: "RECORDED".into(),
+                model: name.into(),
+                year: 2026,
+                mode: Mode::Simulated,
+                powertrain: Powertrain::Bev,
+                region: Region::Europe,
+            };
+            let source = SourceRef { kind: RECORDED, pool, spec: spec.encode() };
+            stores.store.add_car(Car { id, info, source, created_at: NOW }).await.unwrap();
+            cars.push(id);
+        }
+        stores.close().await.unwrap();
+        std::fs::write(recordings.join("good.csv"), trip(80)).unwrap();
+        std::fs::write(recordings.join("good.toml"), MAP).unwrap();
+        // The file was replaced by one in the built-in form, and the map of the one before was left.
+        let built_in = "Date,Time,Soc,Speed,Mode,LAT,LON\n7/1/2021,10:00:00,70,0,N,34.0,-6.7\n";
+        std::fs::write(recordings.join("stale.csv"), built_in).unwrap();
+        std::fs::write(recordings.join("stale.toml"), MAP).unwrap();
+        std::fs::write(recordings.join("empty.csv"), "").unwrap();
+        std::fs::write(recordings.join("nobodys.csv"), trip(1)).unwrap();
+
+        for _restart in 0..2 {
+            let server = started(&data).await;
+            let application = application(&server.app).await;
+            let mut answers = Vec::new();
+            for &car in &cars {
+                let linked = server.app.connect_car(car, application, None, PermissionSet::ALL).await.unwrap();
+                answers.push(charge(&server.app, linked.vehicle).await.map_err(drop));
+            }
+            let known = |soc| Ok(Some(Value::Number(soc)));
+            assert_eq!(answers, [known(80.0), known(70.0), Err(()), Err(())]);
+            let findings = server.app.diagnose().await.unwrap();
+            let finding = findings.iter().find(|finding| finding.subject == "recordings").unwrap();
+            assert!(finding.detail.contains("empty: ") && finding.detail.contains("gone: "), "{finding:?}");
+            assert!(!finding.detail.contains("good"), "{finding:?}");
+            assert!(server.app.health().problems().is_empty(), "everything else is ready");
+            server.stop().await.unwrap();
+            let left = std::fs::read_dir(&recordings).unwrap().map(|file| file.unwrap().file_name()).collect::<Vec<_>>();
+            assert_eq!(left, ["empty.csv"], "what was taken over is no file any more");
+        }
     }
 }

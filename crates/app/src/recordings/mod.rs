@@ -103,7 +103,7 @@ impl App {
         recording: NewRecording,
         file: Vec<u8>,
     ) -> Result<(CarState, ImportReport), AppError> {
-        self.take_in(recording, file, None).await
+        self.import_trip(recording, file, None).await
     }
 
     /// Reads a recorded trip that a car drives from now on that exists already; its `started_at` stays, if it has one.
@@ -113,10 +113,10 @@ impl App {
         recording: NewRecording,
         file: Vec<u8>,
     ) -> Result<(CarState, ImportReport), AppError> {
-        self.take_in(recording, file, Some(car)).await
+        self.import_trip(recording, file, Some(car)).await
     }
 
-    async fn take_in(
+    async fn import_trip(
         self: &Arc<Self>,
         recording: NewRecording,
         file: Vec<u8>,

@@ -6,7 +6,7 @@ mod bench;
 mod client;
 mod demo;
 mod listen;
-mod replay;
+pub(crate) mod replay;
 mod serve;
 mod show;
 

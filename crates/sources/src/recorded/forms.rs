@@ -414,3 +414,17 @@ proptest! {
         prop_assert!(report.readings + skipped + 2 * same as u64 >= wanted as u64);
     }
 }
+
+#[test]
+fn every_column_map_in_the_documentation_is_one() {
+    let page = include_str!("../../../../docs/recordings.md");
+    let blocks: Vec<&str> =
+        page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
+    assert!(blocks.len() >= 7);
+    for block in blocks {
+        ColumnMap::from_toml(block).unwrap_or_else(|error| panic!("{error}\n{block}"));
+    }
+    for reason in SkipReason::ALL {
+        assert!(page.contains(&format!("| `{}` |", reason.as_str())), "{reason:?}");
+    }
+}
