@@ -2,7 +2,7 @@
 
 mod admin;
 mod backup;
-mod bench;
+pub(crate) mod bench;
 mod client;
 mod demo;
 mod listen;
