@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::signal::valid;
 use sources::recorded::{ColumnMap, Recording, RecordingError};
 
 /// Between the map and the file of an input.
@@ -45,24 +46,9 @@ fn check(read: Result<Recording, RecordingError>) {
         assert_eq!(recording.row_at(recording.offset(row)), row, "offsets rise");
         for signal in recording.signals() {
             let value = recording.value(row, signal).expect("it has the signal");
-            assert!(domain_allows(&value), "{value:?}");
+            assert!(valid(signal, value.clone()).is_ok(), "{value:?}");
         }
     }
     let (rows, longest) = (recording.rows() as u32, Duration::from_secs(1));
     assert!(recording.with_pauses_of_at_most(longest).length() <= longest * rows);
-}
-
-fn domain_allows(value: &domain::signal::Value) -> bool {
-    use domain::signal::Value::{Flag, Number, Position, Text};
-    match value {
-        Flag(_) => true,
-        Number(number) => number.is_finite(),
-        Text(text) => text.chars().count() <= 100,
-        Position { latitude, longitude, heading } => {
-            latitude.abs() <= 90.0
-                && longitude.abs() <= 180.0
-                && heading.is_none_or(|heading| (0.0..=360.0).contains(&heading))
-        }
-        _ => false,
-    }
 }

@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use app::ports::SkipReason;
-use domain::{
-    payload::unified::unit_of,
-    signal::{self, SignalId, Value},
-};
+use domain::signal::{self, SignalId, form::Number};
 
 /// How numbers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +14,7 @@ pub(super) struct Numerals {
 }
 
 /// How the cells of a signal are read.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) enum Form {
     Number(Conversion),
     /// Words for yes and no beside the usual ones.
@@ -26,128 +23,58 @@ pub(super) enum Form {
     Words { words: BTreeMap<String, String>, known: &'static [&'static str] },
 }
 
-/// From a number of the file to the signal's unit: times factor, plus offset; then it is in this range.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// From a number of the file to the signal's unit: times factor, plus offset; then it is one that the signal can be, and
+/// in this range.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Conversion {
     pub(super) factor: f64,
     pub(super) offset: f64,
     pub(super) least: f64,
     pub(super) most: f64,
+    pub(super) of: &'static Number,
 }
 
 /// What a signal can be, as far as one column can say it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Shape {
-    Number,
+    Number(&'static Number),
     Flag,
     Words(&'static [&'static str]),
     Text,
 }
 
-/// What has more to it than one cell.
-const COMPOSITE: [&str; 11] = [
-    "charge-chargerecords",
-    "charge-chargetimers",
-    "closure-doors",
-    "closure-windows",
-    "diagnostics-dtclist",
-    "location-preciselocation",
-    "service-records",
-    "vehicleidentification-packages",
-    "vehicleidentification-vin",
-    "vehicleuseraccount-permissions",
-    "wheel-tires",
-];
-/// What is open or shut as a whole.
-const LIDS: [&str; 5] =
-    ["closure-enginecover", "closure-fronttrunk", "closure-reartrunk", "closure-sunroof", "closure-tailgate"];
-const GEARS: &[&str] = &["PARK", "REVERSE", "NEUTRAL", "DRIVE"];
-const CHARGING: &[&str] = &["CHARGING", "NOT_CHARGING", "FULLY_CHARGED"];
-const HEALTH: &[&str] = &["OK", "ALERT"];
-/// No text of a cell is longer.
-const LONGEST_TEXT: usize = 100;
+/// No text of a cell is longer, in bytes.
+const LONGEST_TEXT: usize = 64;
 
 impl Shape {
     /// `None` for a signal that one column cannot say.
     pub(super) fn of(signal: SignalId) -> Option<Self> {
-        let entry = signal.entry();
-        let code = entry.code.as_str();
-        Some(match signal {
-            _ if COMPOSITE.contains(&code) => return None,
-            _ if entry.name.starts_with("Is") || LIDS.contains(&code) => Self::Flag,
-            _ if unit_of(signal, &Value::Number(1.0)).is_some() => Self::Number,
-            signal::CHARGE_LIMITS | signal::NOMINAL_CAPACITY => Self::Number,
-            signal::GEAR => Self::Words(GEARS),
-            signal::CHARGING_STATUS => Self::Words(CHARGING),
-            _ if entry.group == "Diagnostics" => Self::Words(HEALTH),
-            _ => Self::Text,
+        Self::of_form(signal.form())
+    }
+
+    fn of_form(form: &'static signal::form::Form) -> Option<Self> {
+        Some(match form {
+            signal::form::Form::Flag | signal::form::Form::Opening(_) => Self::Flag,
+            signal::form::Form::Number(number) => Self::Number(number),
+            signal::form::Form::Word(words) => Self::Words(words),
+            signal::form::Form::Text { .. } => Self::Text,
+            signal::form::Form::Composite(composite) => return Self::of_form(composite.bare?),
+            signal::form::Form::Position | signal::form::Form::Grid(_) => return None,
         })
     }
 }
 
-/// The unit that values of a signal have inside.
-fn own_unit(signal: SignalId) -> String {
-    match signal {
-        signal::CHARGE_LIMITS => "percent".into(),
-        signal::NOMINAL_CAPACITY => "kWh".into(),
-        signal => unit_of(signal, &Value::Number(1.0)).unwrap_or_default().to_string(),
-    }
-}
-
-/// Units that can be converted, by the quantity that they measure: the names that files use for each, its factor and its
-/// offset to the first one.
-type Quantity = &'static [(&'static [&'static str], f64, f64)];
-const QUANTITIES: [Quantity; 10] = [
-    &[(&["km", "kilometers", "kilometres"], 1.0, 0.0), (&["m", "meters", "metres"], 0.001, 0.0), (&["mi", "mile", "miles"], 1.609_344, 0.0)],
-    &[
-        (&["kph", "km/h", "kmh"], 1.0, 0.0),
-        (&["mph", "mi/h"], 1.609_344, 0.0),
-        (&["m/s", "mps"], 3.6, 0.0),
-        (&["kn", "knots", "kt"], 1.852, 0.0),
-    ],
-    &[(&["percent", "%"], 1.0, 0.0), (&["fraction", "ratio"], 100.0, 0.0)],
-    &[(&["celsius", "°c", "c", "degc"], 1.0, 0.0), (&["fahrenheit", "°f", "f", "degf"], 5.0 / 9.0, -160.0 / 9.0), (&["kelvin", "k"], 1.0, -273.15)],
-    &[(&["kwh"], 1.0, 0.0), (&["wh"], 0.001, 0.0)],
-    &[(&["watts", "w", "watt"], 1.0, 0.0), (&["kw", "kilowatts"], 1_000.0, 0.0)],
-    &[(&["volts", "v", "volt"], 1.0, 0.0), (&["mv"], 0.001, 0.0)],
-    &[(&["ampere", "a", "amps", "amperes"], 1.0, 0.0), (&["ma"], 0.001, 0.0)],
-    &[(&["liters", "l", "litres"], 1.0, 0.0), (&["gal", "us-gal", "gallons"], 3.785_411_784, 0.0)],
-    &[(&["minutes", "min"], 1.0, 0.0), (&["s", "sec", "seconds"], 1.0 / 60.0, 0.0), (&["h", "hours"], 60.0, 0.0)],
-];
-
-/// Factor and offset from a unit of a file to a signal's own; the error lists the units that can be.
-pub(super) fn unit(signal: SignalId, written: &str) -> Result<(f64, f64), String> {
-    let own = own_unit(signal);
-    let is = |names: &[&str], unit: &str| names.iter().any(|name| name.eq_ignore_ascii_case(unit));
-    let written_ = written.trim().replace('°', "");
-    let written_ = if written_.is_empty() { written.trim() } else { &written_ };
-    if own.eq_ignore_ascii_case(written_) {
-        return Ok((1.0, 0.0));
-    }
-    let quantity = QUANTITIES.iter().find(|quantity| quantity.iter().any(|(names, ..)| is(names, &own)));
-    let Some(quantity) = quantity else {
-        return Err(format!("{} has the unit {own:?}, which is not converted", signal.entry().code));
-    };
-    let (_, to_factor, to_offset) = quantity.iter().find(|(names, ..)| is(names, &own)).unwrap_or(&quantity[0]);
-    match quantity.iter().find(|(names, ..)| is(names, written_)) {
-        Some((_, factor, offset)) => Ok((factor / to_factor, (offset - to_offset) / to_factor)),
-        None => {
-            let names: Vec<_> = quantity.iter().map(|(names, ..)| names[0]).collect();
-            Err(format!("{written:?} is not a unit of {}; write {}", signal.entry().code, names.join(", ")))
+/// Factor and offset from a unit of a file to a signal's own; the error lists the units that are converted.
+pub(super) fn unit(of: &Number, written: &str) -> Result<(f64, f64), String> {
+    /// Far enough from zero that the rounding of a converted number does not show in the factor.
+    const FAR: f64 = 1e6;
+    let converted = |number| of.dimension.convert(number, written);
+    match (converted(0.0), converted(FAR)) {
+        (Some(offset), Some(far)) => Ok(((far - offset) / FAR, offset)),
+        _ => {
+            let words: Vec<_> = of.dimension.words().collect();
+            Err(format!("{written:?} is not a unit that is converted; write {}", words.join(", ")))
         }
-    }
-}
-
-/// The least and the most that a signal can be, in its own unit.
-pub(super) fn range(signal: SignalId) -> (f64, f64) {
-    const AMOUNT: f64 = 1e7;
-    match (signal, own_unit(signal).as_str()) {
-        (signal::SPEED, _) => (0.0, 400.0),
-        (_, "percent") => (0.0, 100.0),
-        (_, "celsius") => (-90.0, 90.0),
-        // A car that feeds the grid.
-        (_, "watts" | "ampere") => (-AMOUNT, AMOUNT),
-        _ => (0.0, AMOUNT),
     }
 }
 
@@ -176,7 +103,7 @@ impl Form {
                     return Ok(Cell::Text(word.into()));
                 }
                 if known.is_empty() {
-                    let fits = cell.chars().count() <= LONGEST_TEXT && !cell.contains(char::is_control);
+                    let fits = cell.len() <= LONGEST_TEXT && !cell.contains(char::is_control);
                     return if fits { Ok(Cell::Text(cell.into())) } else { Err(SkipReason::UnreadableValue) };
                 }
                 let found = known.iter().find(|word| word.eq_ignore_ascii_case(cell));
@@ -195,7 +122,7 @@ impl Conversion {
             // No car measures finer, and 50 mph shall not be 80.46719999999999 km/h.
             ((number * self.factor + self.offset) * 1e6).round() / 1e6
         };
-        let fits = (self.least..=self.most).contains(&converted);
+        let fits = self.of.holds(converted) && (self.least..=self.most).contains(&converted);
         if fits { Ok(converted) } else { Err(SkipReason::OutOfRange) }
     }
 }
@@ -231,7 +158,9 @@ fn flag(cell: &str, words: &BTreeMap<String, bool>) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::signal::{GEAR, LOCATION, ODOMETER, SPEED, STATE_OF_CHARGE};
+    use domain::signal::{
+        BATTERY_RANGE, DOORS, EXTERNAL_TEMPERATURE, GEAR, LOCATION, ODOMETER, REAR_TRUNK, SPEED, STATE_OF_CHARGE, TIRES,
+    };
 
     const ENGLISH: Numerals = Numerals { decimal: '.', thousands: None };
     const GERMAN: Numerals = Numerals { decimal: ',', thousands: Some('.') };
@@ -256,31 +185,34 @@ mod tests {
 
     #[test]
     fn units_lead_to_the_signals_own() {
-        let converted = |signal, written: &str, number: f64| {
-            let (factor, offset) = unit(signal, written).unwrap();
-            ((number * factor + offset) * 1e6).round() / 1e6
+        let read = |signal: SignalId, written: &str, cell: &str| {
+            let Some(Shape::Number(of)) = Shape::of(signal) else { panic!("{signal:?} is a number") };
+            let (factor, offset) = unit(of, written).unwrap();
+            Conversion { factor, offset, least: f64::MIN, most: f64::MAX, of }.read(cell, ENGLISH)
         };
-        assert_eq!(converted(SPEED, "mph", 50.0), 80.4672);
-        assert_eq!(converted(SPEED, "m/s", 10.0), 36.0);
-        assert_eq!(converted(ODOMETER, "mi", 100.0), 160.9344);
-        assert_eq!(converted(STATE_OF_CHARGE, "fraction", 0.8), 80.0);
-        assert_eq!(converted(signal::EXTERNAL_TEMPERATURE, "°F", 212.0), 100.0);
-        assert_eq!(converted(signal::EXTERNAL_TEMPERATURE, "F", 32.0), 0.0);
-        let wattage = SignalId::from_code("charge-wattage").unwrap();
-        assert_eq!(converted(wattage, "kW", 11.0), 11_000.0);
+        assert_eq!(read(SPEED, "mph", "50"), Ok(80.4672));
+        assert_eq!(read(SPEED, "m/s", "10"), Ok(36.0));
+        assert_eq!(read(ODOMETER, "mi", "100"), Ok(160.9344));
+        assert_eq!(read(STATE_OF_CHARGE, "fraction", "0.8"), Ok(80.0));
+        assert_eq!(read(EXTERNAL_TEMPERATURE, "°F", "32"), Ok(0.0));
+        assert_eq!(read(EXTERNAL_TEMPERATURE, "F", "212"), Err(SkipReason::OutOfRange));
+        assert_eq!(read(SignalId::from_code("charge-wattage").unwrap(), "kW", "11"), Ok(11_000.0));
+        let Some(Shape::Number(of)) = Shape::of(SPEED) else { panic!("it is a number") };
         assert_eq!(
-            unit(SPEED, "furlongs").unwrap_err(),
-            "\"furlongs\" is not a unit of motion-currentspeed; write kph, mph, m/s, kn"
+            unit(of, "furlongs").unwrap_err(),
+            "\"furlongs\" is not a unit that is converted; write km/h, mph, m/s, kn"
         );
     }
 
     #[test]
-    fn every_signal_that_is_a_number_has_a_unit_that_is_known() {
-        for signal in SignalId::all().filter(|&signal| Shape::of(signal) == Some(Shape::Number)) {
-            assert_eq!(unit(signal, &own_unit(signal)), Ok((1.0, 0.0)), "{signal:?}");
+    fn a_column_can_say_what_has_one_cell() {
+        assert!(matches!(Shape::of(STATE_OF_CHARGE), Some(Shape::Number(_))));
+        assert!(matches!(Shape::of(BATTERY_RANGE), Some(Shape::Number(_))));
+        assert!(matches!(Shape::of(GEAR), Some(Shape::Words(words)) if words.contains(&"PARK")));
+        assert!(matches!(Shape::of(REAR_TRUNK), Some(Shape::Flag)));
+        for signal in [LOCATION, DOORS, TIRES] {
+            assert!(Shape::of(signal).is_none(), "{signal:?}");
         }
-        assert_eq!(Shape::of(LOCATION), None);
-        assert_eq!(Shape::of(GEAR), Some(Shape::Words(GEARS)));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// Which columns of a file hold the time, the position and the signals, and how the file is written.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ColumnMap {
     pub(super) file: FileForm,
     pub(super) time: TimeColumns,
@@ -67,7 +67,7 @@ pub(super) struct PositionColumns {
 }
 
 /// Where a signal is and how it is read.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct SignalColumn {
     pub(super) column: ColumnRef,
     pub(super) form: Form,
@@ -337,7 +337,7 @@ fn signal_column(
     let DeValue::Table(table) = value.get_ref() else {
         let column = column_of(value.get_ref());
         let column = column.map_err(|why| parent.refused_at(value.span(), code, why))?;
-        return Ok(SignalColumn { column, form: form(signal, shape, (1.0, 0.0), None, BTreeMap::new()) });
+        return Ok(SignalColumn { column, form: form(shape, (1.0, 0.0), (None, None), BTreeMap::new()) });
     };
     let path = format!("signals.{code}");
     let mut section = Section { text: parent.text, path: &path, at: value.span(), table, known: Vec::new() };
@@ -345,11 +345,11 @@ fn signal_column(
         return Err(section.refused(&format!("[{path}] needs a column")));
     };
     let unit = match section.text_if_any("unit")? {
-        Some((_, at)) if shape != Shape::Number => {
-            return Err(section.refused_at(at, "unit", "only numbers have one".into()));
-        }
         Some((unit, at)) => {
-            Some(cells::unit(signal, unit).map_err(|why| section.refused_at(at, "unit", why))?)
+            let Shape::Number(of) = shape else {
+                return Err(section.refused_at(at, "unit", "only numbers have one".into()));
+            };
+            Some(cells::unit(of, unit).map_err(|why| section.refused_at(at, "unit", why))?)
         }
         None => None,
     };
@@ -362,23 +362,19 @@ fn signal_column(
     let most = section.number_if_any("max", shape)?;
     let words = section.words(signal, shape)?;
     section.end()?;
-    Ok(SignalColumn { column, form: form(signal, shape, conversion, Some((least, most)), words) })
+    Ok(SignalColumn { column, form: form(shape, conversion, (least, most), words) })
 }
 
 fn form(
-    signal: SignalId,
     shape: Shape,
     (factor, offset): (f64, f64),
-    narrower: Option<(Option<f64>, Option<f64>)>,
+    (least, most): (Option<f64>, Option<f64>),
     words: BTreeMap<String, String>,
 ) -> Form {
     match shape {
-        Shape::Number => {
-            let (least, most) = cells::range(signal);
-            let (at_least, at_most) = narrower.unwrap_or_default();
-            let least = at_least.map_or(least, |given| given.max(least));
-            let most = at_most.map_or(most, |given| given.min(most));
-            Form::Number(Conversion { factor, offset, least, most })
+        Shape::Number(of) => {
+            let (least, most) = (least.unwrap_or(f64::MIN), most.unwrap_or(f64::MAX));
+            Form::Number(Conversion { factor, offset, least, most, of })
         }
         Shape::Flag => Form::Flag(words.into_iter().map(|(word, flag)| (word, flag == "true")).collect()),
         Shape::Words(known) => Form::Words { words, known },
@@ -467,7 +463,7 @@ impl<'m, 't> Section<'m, 't> {
 
     fn number_if_any(&mut self, key: &'static str, shape: Shape) -> Result<Option<f64>, MapRefused> {
         let Some((value, at)) = self.value(key) else { return Ok(None) };
-        if shape != Shape::Number {
+        if !matches!(shape, Shape::Number(_)) {
             return Err(self.refused_at(at, key, "only numbers have one".into()));
         }
         let number = match value {
@@ -490,7 +486,7 @@ impl<'m, 't> Section<'m, 't> {
     /// The words of the file in lower case, with what each means.
     fn words(&mut self, signal: SignalId, shape: Shape) -> Result<BTreeMap<String, String>, MapRefused> {
         let Some(section) = self.section("words")? else { return Ok(BTreeMap::new()) };
-        if shape == Shape::Number || section.table.len() > ColumnMap::MOST_ENTRIES {
+        if matches!(shape, Shape::Number(_)) || section.table.len() > ColumnMap::MOST_ENTRIES {
             return Err(section.refused("words are for signals that are words or yes and no, and at most 256"));
         }
         let mut words = BTreeMap::new();
@@ -546,8 +542,8 @@ mod tests {
         let map = ColumnMap::for_header(header.split(',')).unwrap();
         assert_eq!(map.time.columns.len(), 2);
         assert_eq!(map.signals.len(), 3);
-        assert_eq!(ColumnMap::for_header("Date,Time,Soc".split(',')), None);
-        assert_eq!(ColumnMap::for_header("t,v".split(',')), None);
+        assert!(ColumnMap::for_header("Date,Time,Soc".split(',')).is_none());
+        assert!(ColumnMap::for_header("t,v".split(',')).is_none());
     }
 
     #[test]
@@ -579,8 +575,12 @@ mod tests {
         let map = map.unwrap();
         assert_eq!(map.file.thousands, Some('.'));
         assert_eq!(map.columns().count(), 8);
-        let expected = Form::Number(Conversion { factor: 0.1, offset: -40.0, least: -40.0, most: 90.0 });
-        assert!(map.signals.iter().any(|(_, column)| column.form == expected));
+        let conversion = map.signals.iter().find_map(|(_, column)| match column.form {
+            Form::Number(conversion) if conversion.offset != 0.0 => Some(conversion),
+            _ => None,
+        });
+        let Conversion { factor, offset, least, .. } = conversion.unwrap();
+        assert_eq!((factor, offset, least), (0.1, -40.0, -40.0));
     }
 
     const TIME: &str = "[time]\ncolumn = \"t\"\n";
@@ -608,8 +608,8 @@ mod tests {
             expect!["column map, line 4: signals.motion-currentspeed.unti: is not a key here; there are column, unit, factor, offset, min, max, words"],
         );
         check(
-            &format!("{TIME}[signals]\nmotion-currentspeed = {{ column = \"v\", unit = \"mp/h\" }}"),
-            expect![[r#"column map, line 4: signals.motion-currentspeed.unit: "mp/h" is not a unit of motion-currentspeed; write kph, mph, m/s, kn"#]],
+            &format!("{TIME}[signals]\nmotion-currentspeed = {{ column = \"v\", unit = \"mp-hour\" }}"),
+            expect![[r#"column map, line 4: signals.motion-currentspeed.unit: "mp-hour" is not a unit that is converted; write km/h, mph, m/s, kn"#]],
         );
         check(
             &format!("{TIME}zone = \"Berlin\"\n[position]\nlatitude = 1\nlongitude = 2"),

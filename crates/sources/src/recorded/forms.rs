@@ -28,7 +28,7 @@ fn shown(recording: &Recording) -> String {
             Value::Number(number) => number.to_string(),
             Value::Flag(flag) => flag.to_string(),
             Value::Text(text) => text,
-            Value::Position { latitude, longitude, heading } => {
+            Value::Position { latitude, longitude, heading, .. } => {
                 format!("{latitude} {longitude}{}", heading.map(|h| format!(" {h}°")).unwrap_or_default())
             }
             other => format!("{other:?}"),

@@ -7,12 +7,12 @@ use std::{
 
 use app::ports::{ImportReport, SkipReason};
 use domain::{
-    signal::{self, SignalId},
+    signal::{self, SignalId, Value, form::Form, valid},
     time::Timestamp,
 };
 
 use super::{
-    cells::{self, Cell, Conversion, Form, Numerals},
+    cells::{self, Cell, Conversion, Numerals},
     columns::ColumnMap,
     gpx::{self, NoTrack, Point},
     moment::{Moment, TimeFormat, Zone},
@@ -92,7 +92,7 @@ fn no_table(why: NoTable) -> RecordingError {
 /// A signal of the map, with the places of its cells.
 struct Place<'m> {
     at: usize,
-    form: &'m Form,
+    form: &'m cells::Form,
 }
 
 struct Builder<'m> {
@@ -199,9 +199,9 @@ impl<'m> Builder<'m> {
         let cell = row.cell(at);
         // A word of the map goes before the words for nothing.
         let translated = match form {
-            Form::Words { words, .. } => words.contains_key(&cell.to_lowercase()),
-            Form::Flag(words) => words.contains_key(&cell.to_lowercase()),
-            Form::Number(_) => false,
+            cells::Form::Words { words, .. } => words.contains_key(&cell.to_lowercase()),
+            cells::Form::Flag(words) => words.contains_key(&cell.to_lowercase()),
+            cells::Form::Number(_) => false,
         };
         if !translated && self.is_empty(cell) {
             return;
@@ -220,15 +220,10 @@ impl<'m> Builder<'m> {
 
 /// A place on earth, unless it is the one that receivers without a fix report.
 fn position(latitude: Option<f64>, longitude: Option<f64>, heading: Option<f64>) -> Option<[f64; 3]> {
-    /// Degrees; about a hundred metres.
-    const NEAR_NULL: f64 = 0.001;
     let (latitude, longitude) = (latitude?, longitude?);
-    let nowhere = latitude.abs() < NEAR_NULL && longitude.abs() < NEAR_NULL;
-    if latitude.abs() > 90.0 || longitude.abs() > 180.0 || nowhere {
-        return None;
-    }
     // A heading that cannot be does not take the position along.
     let heading = heading.filter(|heading| (0.0..=360.0).contains(heading));
+    valid(signal::LOCATION, Value::position(latitude, longitude, heading)).ok()?;
     Some([latitude, longitude, heading.unwrap_or(f64::NAN)])
 }
 
@@ -240,11 +235,11 @@ struct Store {
 }
 
 impl Cells {
-    fn for_form(form: &Form) -> Self {
+    fn for_form(form: &cells::Form) -> Self {
         match form {
-            Form::Number(_) => Self::Numbers(vec![]),
-            Form::Flag(_) => Self::Flags(vec![]),
-            Form::Words { .. } => Self::Texts { words: vec![], at: vec![] },
+            cells::Form::Number(_) => Self::Numbers(vec![]),
+            cells::Form::Flag(_) => Self::Flags(vec![]),
+            cells::Form::Words { .. } => Self::Texts { words: vec![], at: vec![] },
         }
     }
 }
@@ -314,8 +309,9 @@ const METRIC: Numerals = Numerals { decimal: '.', thousands: None };
 
 fn import_track<R: Read>(text: Utf8<R>) -> Result<Recording, RecordingError> {
     let format = format!("GPX, {}", text.name());
-    let (least, most) = cells::range(signal::SPEED);
-    let speed = Form::Number(Conversion { factor: 3.6, offset: 0.0, least, most });
+    let Form::Number(of) = signal::SPEED.form() else { unreachable!("speed is a number") };
+    let (least, most) = (f64::MIN, f64::MAX);
+    let speed = cells::Form::Number(Conversion { factor: 3.6, offset: 0.0, least, most, of });
     let columns = [(signal::LOCATION, Cells::Positions(vec![])), (signal::SPEED, Cells::Numbers(vec![]))];
     let mut store = Store::new(columns.into_iter());
     let mut report = ImportReport { format, ..ImportReport::default() };
@@ -342,7 +338,7 @@ impl From<NoTrack> for RecordingError {
 
 fn take_point(
     point: &Point,
-    speed: &Form,
+    speed: &cells::Form,
     store: &mut Store,
     report: &mut ImportReport,
 ) -> Result<(), RecordingError> {

@@ -125,7 +125,7 @@ impl TripSpec {
         let row = recording.row_at(self.elapsed(now));
         let captured_at = |row: usize| self.started_at + recording.offset(row) / speed;
         let known = |signal| match signal {
-            signal::VIN => self.vin.clone().map(|vin| (Value::Text(vin), row)),
+            signal::VIN if self.vin.is_some() => self.vin.clone().map(|vin| (Value::Text(vin), row)),
             // A value that comes later than this row was the car's before, too: it counts from the start.
             signal => recording.value_and_row(row, signal).map(|(value, at)| (value, if at > row { 0 } else { at })),
         };

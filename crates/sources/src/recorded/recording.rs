@@ -216,7 +216,7 @@ impl Cells {
             Self::Texts { words, at: places } => Value::Text(words[usize::from(places[at])].to_string()),
             Self::Positions(positions) => {
                 let [latitude, longitude, heading] = positions[at];
-                Value::Position { latitude, longitude, heading: Some(heading).filter(|heading| !heading.is_nan()) }
+                Value::position(latitude, longitude, Some(heading).filter(|heading| !heading.is_nan()))
             }
         }
     }

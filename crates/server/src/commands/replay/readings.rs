@@ -155,10 +155,10 @@ fn wire(value: Value) -> Json {
         Value::Flag(flag) => flag.into(),
         Value::Number(number) => number.into(),
         Value::Text(text) => text.into(),
-        Value::Position { latitude, longitude, heading: None } => {
+        Value::Position { latitude, longitude, heading: None, .. } => {
             json!({ "latitude": latitude, "longitude": longitude })
         }
-        Value::Position { latitude, longitude, heading: Some(heading) } => {
+        Value::Position { latitude, longitude, heading: Some(heading), .. } => {
             json!({ "latitude": latitude, "longitude": longitude, "heading": heading })
         }
         Value::Grid(_) | Value::Json(_) => Json::Null,
