@@ -17,7 +17,7 @@ pub use brand::{BrandRead, Details, Field, Form, Origin};
 pub use endpoint::{Endpoint, EndpointRefused};
 pub use read::{Read, read};
 pub use unit::Dimension;
-pub use validity::{Invalid, valid};
+pub use validity::{Invalid, means_nothing, valid};
 pub use value::{Direction, GridCell, LocationType, Value};
 
 use std::{collections::HashMap, sync::LazyLock};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use app::ports::SkipReason;
-use domain::signal::{self, SignalId, form::Number};
+use domain::signal::{self, SignalId, form::Number, means_nothing};
 
 /// How numbers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,11 +86,9 @@ pub(super) enum Cell<'t> {
     Text(std::borrow::Cow<'t, str>),
 }
 
-/// Words with which recorders say that a value is not known.
+/// Whether a cell says that a value is not known.
 pub(super) fn is_empty(cell: &str) -> bool {
-    const NOTHING: [&str; 12] =
-        ["null", "nil", "none", "n/a", "na", "nan", "-", "--", "?", "<invalid>", "sna", "undefined"];
-    cell.is_empty() || NOTHING.iter().any(|nothing| cell.eq_ignore_ascii_case(nothing))
+    cell.is_empty() || cell.eq_ignore_ascii_case("none") || means_nothing(cell)
 }
 
 impl Form {
@@ -106,7 +104,8 @@ impl Form {
                     let fits = cell.len() <= LONGEST_TEXT && !cell.contains(char::is_control);
                     return if fits { Ok(Cell::Text(cell.into())) } else { Err(SkipReason::UnreadableValue) };
                 }
-                let found = known.iter().find(|word| word.eq_ignore_ascii_case(cell));
+                let plain = cell.replace([' ', '-'], "_");
+                let found = known.iter().find(|word| word.eq_ignore_ascii_case(&plain));
                 found.map(|word| Cell::Text((*word).into())).ok_or(SkipReason::UnknownWord)
             }
         }

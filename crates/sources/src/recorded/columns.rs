@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use domain::{
-    signal::{self, SignalId},
+    signal::{self, SignalId, means_nothing},
     time::Timestamp,
 };
 use toml::{
@@ -507,9 +507,9 @@ impl<'m, 't> Section<'m, 't> {
                     let why = format!("{} is one of {}", signal.entry().code, known.join(", "));
                     return Err(section.refused_at(value.span(), word.get_ref(), why));
                 }
-                (_, DeValue::String(text)) if text.chars().count() <= 100 => text.clone().into_owned(),
+                (_, DeValue::String(text)) if text.len() <= 64 && !means_nothing(text) => text.clone().into_owned(),
                 (..) => {
-                    let why = "means a text of at most 100 characters".into();
+                    let why = "means a text of at most 64 bytes".into();
                     return Err(section.refused_at(value.span(), word.get_ref(), why));
                 }
             };

@@ -259,7 +259,8 @@ impl Store {
         if let Cells::Positions(positions) = &mut column.cells {
             positions.push(position);
             column.rows.push(row);
-            self.values += 1;
+            // As much memory as three numbers.
+            self.values += 3;
         }
     }
 

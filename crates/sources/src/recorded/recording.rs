@@ -82,7 +82,8 @@ impl Recording {
     pub const MAX_BYTES: u64 = 256 * 1024 * 1024;
     /// How many rows a recording may have: two months of one a second.
     pub const MAX_ROWS: usize = 5_000_000;
-    /// How many values it may have: what makes it stay below 256 MiB of memory while it is read.
+    /// How many values it may have, a position counted as three: what makes it stay below 256 MiB of memory while it is
+    /// read.
     pub const MAX_VALUES: usize = 8_000_000;
 
     /// Reads a file: a track (GPX), or rows of separated text whose columns a map names, or a header that is known.
@@ -266,15 +267,22 @@ impl Rows {
         let newest_first = self.is_newest_first();
         let chronological = |place: usize| if newest_first { count - 1 - place } else { place };
         self.choose_moments(chronological);
-        let ranks = self.ranks(&mut report, chronological);
+        let ranks = self.ranks(&mut report, newest_first, chronological);
         report.rows_taken = ranks.taken as u64;
         if ranks.offsets.is_empty() {
             return Err(RecordingError::Empty(Box::new(report)));
         }
+        // What is done with is let go of: a recording may take nearly all memory that it is granted.
+        drop(std::mem::take(&mut self.times));
+        drop(std::mem::take(&mut self.seconds));
         let in_order = ranks.in_order && !newest_first;
+        let is_untouched = in_order && ranks.offsets.len() == count;
         let mut columns = Vec::with_capacity(self.columns.len());
         for (signal, column) in self.columns {
-            let column = column.reordered(&ranks.of_row, in_order, chronological, &self.lines, &mut report);
+            let column = match is_untouched {
+                true => column,
+                false => column.reordered(&ranks.of_row, in_order, chronological, &self.lines, &mut report),
+            };
             report.signals.push((signal, column.rows.len() as u64));
             if !column.rows.is_empty() {
                 columns.push((signal, column));
@@ -314,7 +322,12 @@ impl Rows {
         }
     }
 
-    fn ranks(&self, report: &mut ImportReport, chronological: impl Fn(usize) -> usize) -> Ranks {
+    fn ranks(
+        &self,
+        report: &mut ImportReport,
+        newest_first: bool,
+        chronological: impl Fn(usize) -> usize,
+    ) -> Ranks {
         let count = self.times.len();
         let plausible = self.plausible_times();
         let in_order_mostly = self.is_mostly_in_order();
@@ -338,7 +351,8 @@ impl Rows {
             order.push(row as u32);
         }
         if !in_order {
-            order.sort_by_key(|&row| self.times[row as usize]);
+            let place = |row: u32| if newest_first { u32::MAX - row } else { row };
+            order.sort_unstable_by_key(|&row| (self.times[row as usize], place(row)));
         }
         let mut ranks = Ranks {
             first: order.first().map_or(0, |&row| self.times[row as usize]),
@@ -411,7 +425,7 @@ impl Column {
             .collect();
         let rank = |place: u32| ranks[self.rows[place as usize] as usize];
         if !in_order {
-            places.sort_by_key(|&place| (rank(place), chronological(self.rows[place as usize] as usize)));
+            places.sort_unstable_by_key(|&place| (rank(place), chronological(self.rows[place as usize] as usize)));
         }
         let mut kept: Vec<u32> = Vec::with_capacity(places.len());
         let mut rows = Vec::with_capacity(places.len());

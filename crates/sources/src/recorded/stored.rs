@@ -294,7 +294,8 @@ impl Cache {
         id: Uuid,
         elapsed: u64,
     ) -> Result<Arc<Recording>, Unreadable> {
-        let manifest = match self.kept.lock().manifest(id) {
+        let kept = self.kept.lock().manifest(id);
+        let manifest = match kept {
             Some(manifest) => manifest,
             None => {
                 let bytes = recordings.manifest(id).await.map_err(Unreadable::Store)?.ok_or(Unreadable::Missing)?;
@@ -304,7 +305,8 @@ impl Cache {
             }
         };
         let no = manifest.part_at(elapsed);
-        if let Some(part) = self.kept.lock().part(id, no) {
+        let kept = self.kept.lock().part(id, no);
+        if let Some(part) = kept {
             return Ok(part);
         }
         let bytes = recordings.part(id, no).await.map_err(Unreadable::Store)?.ok_or(Unreadable::Missing)?;
