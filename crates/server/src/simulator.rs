@@ -116,6 +116,22 @@ fn is_plain(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.chars().all(plain)
 }
 
+/// The models of the simulated fleet, with what each can tell.
+pub(crate) fn models_of_fleet() -> Vec<CatalogueModel> {
+    let known = |no: sources::simulated::ModelNo| {
+        let model = no.model();
+        CatalogueModel {
+            make: model.make.into(),
+            model: model.name.into(),
+            years: model.years,
+            powertrain: model.powertrain,
+            regions: model.regions.into(),
+            signals: SignalId::all().filter(|&signal| model.has(signal)).collect(),
+        }
+    };
+    models().map(known).collect()
+}
+
 impl Simulator for Controls {
     fn make(&self, request: &CarRequest, seed: u64, now: Timestamp) -> Result<MadeCar, CarRefused> {
         let region = region(&request.region)?;
@@ -276,19 +292,7 @@ impl Simulator for Controls {
     }
 
     fn catalogue(&self) -> Vec<CatalogueModel> {
-        models()
-            .map(|no| {
-                let model = no.model();
-                CatalogueModel {
-                    make: model.make.into(),
-                    model: model.name.into(),
-                    years: model.years,
-                    powertrain: model.powertrain,
-                    regions: model.regions.into(),
-                    signals: SignalId::all().filter(|&signal| model.has(signal)).collect(),
-                }
-            })
-            .collect()
+        models_of_fleet()
     }
 
     fn model_of_vin(&self, vin: &str) -> Option<(usize, u16)> {

@@ -13,12 +13,12 @@ use domain::{
     webhook::Revision,
 };
 use store::{
-    Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, Due, Feed, Grants, Kept,
-    KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewPair,
-    NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, RecordedCar, RecordingPart, Recordings, Recorded, Redeemed, Refreshed, Registry,
-    Retention, Retired, RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, StoreError,
-    StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow,
-    Vehicles, WebhookChange,
+    Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, DisconnectedVehicle, Due,
+    Feed, Grants, Kept, KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery, NewApplication,
+    NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded, RecordedCar,
+    RecordingPart, Recordings, Redeemed, Refreshed, Registry, Retention, Retired, RetiringToken, Secret,
+    SecretHash, Size, StepCommit, StepResult, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant,
+    Tombstone, Upkeep, VehicleFilter, VehicleRow, Vehicles, WebhookChange,
 };
 use uuid::Uuid;
 
@@ -307,6 +307,10 @@ impl Vehicles for SqliteStore {
 
     async fn find_vehicle(&self, id: VehicleId) -> Result<Option<VehicleRow>, StoreError> {
         self.engine.read(move |conn| Ok(vehicles::find_vehicle(conn, id)?)).await
+    }
+
+    async fn find_disconnected(&self, id: VehicleId) -> Result<Option<DisconnectedVehicle>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::find_disconnected(conn, id)?)).await
     }
 
     async fn list_vehicles(

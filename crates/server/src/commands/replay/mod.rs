@@ -96,7 +96,7 @@ async fn drive(server: &ServerArgs, args: &Replay, app: &str, columns: Option<St
         Some(text) => body["csv"] = text.into(),
         None => body["upload"] = upload(&client, open(args)?).await?.into(),
     }
-    let made = match client.post_or_problem("/simulator/recordings", body).await? {
+    let made = match client.post_file("/simulator/recordings", body).await? {
         Ok(made) => made,
         Err(problem) => {
             if server.json {
