@@ -13,8 +13,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::time::{ClockId, clock_gettime};
-
 use crate::{LARGEST, MEMORY, TIME, Target, memory, mutate};
 
 /// How long a run is.
@@ -131,10 +129,11 @@ fn one(target: Target, input: &[u8], state: &State, summary: &mut Summary) -> Re
     Ok(())
 }
 
-/// Of this thread: how busy the machine is beside does not count.
+/// Of this thread: how busy the machine is beside does not count. Nothing where the system does not say.
 fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+    let used = fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanos = used.and_then(|text| text.split_whitespace().next()?.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or_default())
 }
 
 fn folder() -> PathBuf {

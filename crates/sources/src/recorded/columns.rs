@@ -629,7 +629,7 @@ mod tests {
         );
         check(
             &format!("{TIME}[signals]\ntransmission-gearstate = {{ column = \"g\", words = {{ D = \"drive\" }} }}"),
-            expect!["column map, line 4: words.D: transmission-gearstate is one of PARK, REVERSE, NEUTRAL, DRIVE"],
+            expect!["column map, line 4: words.D: transmission-gearstate is one of PARK, DRIVE, REVERSE, NEUTRAL"],
         );
         check(
             &format!("{TIME}[files]\nseparator = \";\"\n[signals]\nmotion-currentspeed = \"v\""),

