@@ -24,6 +24,16 @@ pub enum AppError {
     /// The state of something does not allow it.
     #[error("{0}")]
     Conflict(String),
+    /// It has changed since the version that the request was made on.
+    #[error(
+        "the {noun} has changed: it has version {current} now; read it again and repeat the change on that"
+    )]
+    Stale {
+        /// What.
+        noun: &'static str,
+        /// Its version now.
+        current: u64,
+    },
     /// Asked too often; wait so many milliseconds.
     #[error("too many requests; try again in {0} ms")]
     TooOften(u64),

@@ -19,6 +19,7 @@ mod plans;
 #[doc(hidden)]
 pub mod planted;
 pub mod ports;
+mod precondition;
 pub mod recordings;
 mod registry;
 mod scheduler;
@@ -28,7 +29,8 @@ mod usecases;
 
 pub use error::AppError;
 pub use health::{Health, LoopStatus};
-pub use plans::{Plan, Plans};
+pub use plans::{Plan, Plans, UNLIMITED};
+pub use precondition::Precondition;
 pub use registry::{ApplicationEntry, WebhookEntry};
 pub use sealing::{DataKey, Find, SealError, Sealer, What};
 pub use settings::{
@@ -46,12 +48,13 @@ pub use usecases::{
     feeds::{CreatedFeed, FeedWatch},
     ingest::{MOST_IN_FLIGHT, PushedReading, Rejected},
     operations::Finding,
+    pressure::Admitted,
     reads::{Look, wait_seconds},
     simulator::CarState,
     subscriptions::{NotCovered, SubscribedAll, Uncovered},
     tokens::{GivenTokens, NewCode, TokenRefused},
     vehicles::{LinkRequest, Linked, PUSHED},
-    webhooks::{EditWebhook, NewWebhookRequest, ProbeResult, WebhookView},
+    webhooks::{AddressState, AddressStatus, EditWebhook, NewWebhookRequest, ProbeResult, WebhookView},
 };
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -117,15 +120,11 @@ pub struct App {
     pub(crate) health: Arc<Health>,
     pub(crate) stop: Arc<Stop>,
     pub(crate) intake: usecases::ingest::Intake,
+    pub(crate) lag: usecases::pressure::Lag,
     pub(crate) feeds: usecases::feeds::Feeds,
     pub(crate) probes: usecases::webhooks::ProbeLimits,
     pub(crate) limits: usecases::limits::Limits,
-    /// Held for reading while vehicles are stepped, and for writing while a webhook changes.
-    pub(crate) webhooks_change: tokio::sync::RwLock<()>,
-    /// Held while a webhook is read, decided upon and changed.
-    pub(crate) webhook_edit: tokio::sync::Mutex<()>,
-    /// Held while an application is read, decided upon and changed.
-    pub(crate) application_edit: tokio::sync::Mutex<()>,
+    pub(crate) gates: usecases::refresh::Gates,
     /// Held while vehicles are counted against a plan and linked.
     pub(crate) linking: tokio::sync::Mutex<()>,
     /// Held while a recording is read: one takes up to 256 MiB.
@@ -163,12 +162,11 @@ impl App {
             health,
             stop,
             intake: usecases::ingest::Intake::default(),
+            lag: usecases::pressure::Lag::default(),
             feeds,
             probes: usecases::webhooks::ProbeLimits::default(),
             limits: usecases::limits::Limits::default(),
-            webhooks_change: tokio::sync::RwLock::default(),
-            webhook_edit: tokio::sync::Mutex::default(),
-            application_edit: tokio::sync::Mutex::default(),
+            gates: usecases::refresh::Gates::default(),
             linking: tokio::sync::Mutex::default(),
             imports: tokio::sync::Mutex::default(),
         });
@@ -177,6 +175,7 @@ impl App {
             sealer: app.sealer.clone(),
             health: app.health.clone(),
         }));
+        app.apply_plans().await?;
         app.lanes.restore(&app).await?;
         janitor::first_heartbeat(&app).await?;
         for (shard, letters) in letters.into_iter().enumerate() {

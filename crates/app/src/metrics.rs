@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{delivery::AttemptResult, vehicle::Tally};
+use domain::{delivery::AttemptResult, vehicle::Tally, webhook::Disabled};
 use metrics::{counter, gauge, histogram};
 
 /// An attempt has ended.
@@ -21,6 +21,16 @@ pub(crate) fn attempt(result: AttemptResult, took_ms: u32) {
 /// Ends of attempts were written.
 pub(crate) fn recorded(count: usize) {
     counter!("milepost_records_total").increment(count as u64);
+}
+
+/// A webhook was switched off.
+pub(crate) fn switched_off(why: Disabled) {
+    counter!("milepost_webhooks_switched_off_total", "reason" => why.as_str()).increment(1);
+}
+
+/// How many webhooks do not deliver for a reason.
+pub(crate) fn webhooks_not_delivering(reason: &'static str, count: usize) {
+    gauge!("milepost_webhooks_not_delivering", "reason" => reason).set(count as f64);
 }
 
 /// A slot was posted, so long after it came.

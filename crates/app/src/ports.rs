@@ -210,7 +210,7 @@ pub struct CarRequest {
     pub year: Option<u16>,
     /// `US`, `CA`, `EUROPE`
     pub region: String,
-    /// `driving`, `charging`, `parked`, `day`
+    /// `driving`, `charging`, `parked`, `day`; `home` is a day that begins at home, plugged in
     pub profile: String,
     /// What is drawn about the car is drawn from this; the same number makes the same car. Drawn by default.
     pub seed: Option<u32>,

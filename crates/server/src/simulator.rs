@@ -135,7 +135,8 @@ pub(crate) fn models_of_fleet() -> Vec<CatalogueModel> {
 impl Simulator for Controls {
     fn make(&self, request: &CarRequest, seed: u64, now: Timestamp) -> Result<MadeCar, CarRefused> {
         let region = region(&request.region)?;
-        let profile = profile(&request.profile)?;
+        let at_home = request.profile.eq_ignore_ascii_case(AT_HOME);
+        let profile = if at_home { Profile::Day } else { profile(&request.profile)? };
         let (make, model) = (&request.make, &request.model);
         let found = match request.year {
             Some(year) => find(make, model, year, region).map(|model| (model, year)),
@@ -144,6 +145,7 @@ impl Simulator for Controls {
         let (model, year) = found.map_err(|error| no_such_car(&error))?;
         let spec = CarSpec::new(request.seed.unwrap_or(seed as u32), model, year, region, profile)
             .map_err(|refused| spec_refused("profile", &refused))?;
+        let spec = if at_home { spec.at_home() } else { spec };
         let model = model.model();
         Ok(MadeCar {
             make: model.make.to_owned(),
@@ -312,6 +314,9 @@ fn recording_refused(error: RecordingError) -> RecordingRefused {
     }
 }
 
+/// What a new car does where nobody says: its first day begins at home, plugged in.
+const AT_HOME: &str = "home";
+
 /// The member that is wrong where the command itself is.
 const COMMAND: &str = "command";
 
@@ -339,7 +344,10 @@ fn region(word: &str) -> Result<Region, CarRefused> {
 
 fn profile(word: &str) -> Result<Profile, CarRefused> {
     Profile::from_word(word).ok_or_else(|| {
-        CarRefused::new("profile", format!("profile is driving, charging, parked or day, not {word:?}"))
+        CarRefused::new(
+            "profile",
+            format!("profile is driving, charging, parked or day, and home for a new vehicle, not {word:?}"),
+        )
     })
 }
 

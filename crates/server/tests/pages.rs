@@ -22,7 +22,8 @@ const PAGES: &[&str] = &[
 ];
 
 /// The rows that are shown.
-const SHOWN: &str = "return [...document.querySelectorAll('.rows tbody tr')].filter((row) => row.checkVisibility()).length";
+const SHOWN: &str =
+    "return [...document.querySelectorAll('.rows tbody tr')].filter((row) => row.checkVisibility()).length";
 
 #[tokio::test]
 async fn pages_have_no_barriers_and_fit_screens_of_any_size_and_colour() {

@@ -6,20 +6,24 @@ use std::{path::PathBuf, pin::Pin, sync::Arc, task::Context, task::Poll};
 use async_trait::async_trait;
 use domain::{
     connect::{
+        PermissionSet,
         defaults::Defaults,
         lives::{Grace, Lives},
     },
-    ids::{ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo, WebhookNo},
+    ids::{
+        ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo, WebhookId,
+        WebhookNo,
+    },
     time::Timestamp,
     webhook::Revision,
 };
 use store::{
     Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, DisconnectedVehicle, Due,
-    Feed, Grants, Kept, KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery, NewApplication,
-    NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded, Redeemed,
-    Refreshed, Registry, Retention, Retired, RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult,
-    Store, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter,
-    VehicleRow, Vehicles, WebhookChange,
+    Edited, Feed, Grants, Kept, KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery,
+    NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded,
+    Redeemed, Redelivered, Refreshed, Registry, Retention, Retired, RetiringToken, Secret, SecretHash, Size,
+    StepCommit, StepResult, Store, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone,
+    Upkeep, VehicleFilter, VehicleRow, Vehicles, WebhookChange,
 };
 use uuid::Uuid;
 
@@ -62,19 +66,22 @@ passes_on! {
         reads fn applications() -> Vec<Application>;
         reads fn secrets(no: ApplicationNo) -> Vec<Secret>;
         reads fn webhooks() -> Vec<StoredWebhook>;
+        reads fn deleted_webhooks() -> Vec<(WebhookNo, WebhookId)>;
         reads fn revision(webhook: WebhookNo, number: u32) -> Option<Revision>;
         reads fn sweeps() -> Vec<Sweep>;
         reads fn feeds() -> Vec<Feed>;
         reads fn kept(key: String) -> Option<Kept>;
         writes fn create_application(new: NewApplication) -> Application;
-        writes fn update_application(no: ApplicationNo, name: String, uris: Vec<String>, plan: String, connect: Defaults)
-            -> Option<Application>;
+        writes fn update_application(
+            no: ApplicationNo, version: u64, name: String, uris: Vec<String>, plan: String, connect: Defaults
+        ) -> Edited<Application>;
         writes fn delete_application(no: ApplicationNo) -> bool;
-        writes fn set_management_token(no: ApplicationNo, sealed: Vec<u8>, retiring: Option<RetiringToken>) -> ();
+        writes fn set_management_token(no: ApplicationNo, version: u64, sealed: Vec<u8>, retiring: Option<RetiringToken>)
+            -> Edited<Application>;
         writes fn add_secret(no: ApplicationNo, secret: Secret, most: usize) -> bool;
         writes fn remove_secret(no: ApplicationNo, hint: String) -> bool;
         writes fn create_webhook(new: NewWebhook) -> StoredWebhook;
-        writes fn change_webhook(no: WebhookNo, change: WebhookChange) -> Option<(StoredWebhook, Option<Tombstone>)>;
+        writes fn change_webhook(no: WebhookNo, change: WebhookChange) -> Edited<(StoredWebhook, Option<Tombstone>)>;
         writes fn advance_auto(webhook: WebhookNo, after: VehicleNo) -> ();
         writes fn create_feed(feed: Feed, most: usize) -> bool;
         writes fn delete_feed(id: FeedId) -> bool;
@@ -141,7 +148,7 @@ passes_on! {
         writes fn lease_lane(node: NodeId, lane: LaneKey, now: Timestamp, until: Timestamp) -> Option<LaneLease>;
         writes fn release_lane(node: NodeId, lease: LaneLease) -> ();
         writes fn record(lease: LaneLease, records: Vec<Record>) -> Recorded;
-        writes fn redeliver(event: EventNo, now: Timestamp) -> Option<(LaneKey, QueuedEvent)>;
+        writes fn redeliver(event: EventNo, carries: PermissionSet, now: Timestamp) -> Redelivered;
         writes fn bury(tombstone: i64, now: Timestamp, limit: usize) -> bool;
     }
     Deliveries {

@@ -5,20 +5,24 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use domain::{
     connect::{
+        PermissionSet,
         defaults::Defaults,
         lives::{Grace, Lives},
     },
-    ids::{ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo, WebhookNo},
+    ids::{
+        ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo, WebhookId,
+        WebhookNo,
+    },
     time::Timestamp,
     webhook::Revision,
 };
 use store::{
     Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, DisconnectedVehicle, Due,
-    Feed, Grants, Kept, KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery, NewApplication,
-    NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded, RecordedCar,
-    RecordingPart, Recordings, Redeemed, Refreshed, Registry, Retention, Retired, RetiringToken, Secret,
-    SecretHash, Size, StepCommit, StepResult, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant,
-    Tombstone, Upkeep, VehicleFilter, VehicleRow, Vehicles, WebhookChange,
+    Edited, Feed, Grants, Kept, KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery,
+    NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded,
+    RecordedCar, RecordingPart, Recordings, Redeemed, Redelivered, Refreshed, Registry, Retention, Retired,
+    RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, StoreError, StoredWebhook,
+    SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow, Vehicles, WebhookChange,
 };
 use uuid::Uuid;
 
@@ -81,14 +85,15 @@ impl Registry for SqliteStore {
     async fn update_application(
         &self,
         no: ApplicationNo,
+        version: u64,
         name: String,
         redirect_uris: Vec<String>,
         plan: String,
         connect: Defaults,
-    ) -> Result<Option<Application>, StoreError> {
+    ) -> Result<Edited<Application>, StoreError> {
         self.engine
             .write(move |tx| {
-                Ok(registry::update_application(tx, no, &name, &redirect_uris, &plan, &connect)?)
+                Ok(registry::update_application(tx, no, version, &name, &redirect_uris, &plan, &connect)?)
             })
             .await
     }
@@ -100,11 +105,12 @@ impl Registry for SqliteStore {
     async fn set_management_token(
         &self,
         no: ApplicationNo,
+        version: u64,
         sealed: Vec<u8>,
         retiring: Option<RetiringToken>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Edited<Application>, StoreError> {
         self.engine
-            .write(move |tx| Ok(registry::set_management_token(tx, no, &sealed, retiring.as_ref())?))
+            .write(move |tx| Ok(registry::set_management_token(tx, no, version, &sealed, retiring.as_ref())?))
             .await
     }
 
@@ -128,6 +134,10 @@ impl Registry for SqliteStore {
         self.engine.read(|conn| Ok(registry::webhooks(conn)?)).await
     }
 
+    async fn deleted_webhooks(&self) -> Result<Vec<(WebhookNo, WebhookId)>, StoreError> {
+        self.engine.read(|conn| Ok(registry::deleted_webhooks(conn)?)).await
+    }
+
     async fn revision(&self, webhook: WebhookNo, number: u32) -> Result<Option<Revision>, StoreError> {
         self.engine.read(move |conn| Ok(registry::revision(conn, webhook, number)?)).await
     }
@@ -136,7 +146,7 @@ impl Registry for SqliteStore {
         &self,
         no: WebhookNo,
         change: WebhookChange,
-    ) -> Result<Option<(StoredWebhook, Option<Tombstone>)>, StoreError> {
+    ) -> Result<Edited<(StoredWebhook, Option<Tombstone>)>, StoreError> {
         self.engine.write(move |tx| Ok(registry::change_webhook(tx, no, &change)?)).await
     }
 
@@ -384,7 +394,8 @@ impl Vehicles for SqliteStore {
     }
 
     async fn commit_steps(&self, commits: Vec<StepCommit>) -> Result<Vec<StepResult>, StoreError> {
-        self.engine.write(move |tx| Ok(steps::commit_steps(tx, &commits)?)).await
+        let items = commits.len();
+        self.engine.write_bulk(items, move |tx| Ok(steps::commit_steps(tx, &commits)?)).await
     }
 
     async fn subscriptions_of_webhook(
@@ -527,9 +538,10 @@ impl Queue for SqliteStore {
     async fn redeliver(
         &self,
         event: EventNo,
+        carries: PermissionSet,
         now: Timestamp,
-    ) -> Result<Option<(LaneKey, QueuedEvent)>, StoreError> {
-        self.engine.write(move |tx| Ok(queue::redeliver(tx, event, now)?)).await
+    ) -> Result<Redelivered, StoreError> {
+        self.engine.write(move |tx| Ok(queue::redeliver(tx, event, carries, now)?)).await
     }
 
     async fn tombstones(&self) -> Result<Vec<Tombstone>, StoreError> {

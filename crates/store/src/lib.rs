@@ -20,12 +20,13 @@ pub use error::StoreError;
 pub use grants::{Code, Grants, NewPair, Redeemed, Refreshed, TokenGrant};
 pub use keyring::{Keyring, Subject, WrappedKey};
 pub use queue::{
-    LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuedEvent, Record, Recorded, Scope, Tombstone,
+    LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuedEvent, Record, Recorded, Redelivered, Scope,
+    Tombstone, Unsendable,
 };
 pub use recordings::{RecordedCar, RecordingPart, Recordings};
 pub use registry::{
-    Application, Feed, Kept, NewApplication, NewWebhook, Newer, Registry, RetiringToken, Secret, SecretHash,
-    StoredWebhook, Sweep, WebhookChange,
+    Application, Edited, Feed, Kept, NewApplication, NewWebhook, Newer, Registry, RetiringToken, Secret,
+    SecretHash, StoredWebhook, Sweep, SwitchedOff, WebhookChange,
 };
 pub use upkeep::{Backup, Retention, Retired, Size, Upkeep};
 pub use vehicles::{

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use domain::{
+    connect::PermissionSet,
     ids::{ApplicationNo, EventId, EventNo, ObservationNo, UserId, VehicleNo, WebhookNo},
     time::Timestamp,
     vehicle::VehicleInfo,
@@ -105,6 +106,30 @@ pub struct Recorded {
     pub absent: usize,
 }
 
+/// What became of queueing an ended event once more.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Redelivered {
+    /// It is queued.
+    Queued(LaneKey, QueuedEvent),
+    /// It may not be sent, and nothing is written.
+    Refused(Unsendable),
+}
+
+/// Why an ended event may not be sent once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsendable {
+    /// The log does not have it, or what it carried is gone.
+    NotKept,
+    /// Its webhook is deleted, switched off or not verified.
+    NotDelivering,
+    /// The vehicle's connection has ended.
+    NotConnected,
+    /// The vehicle is not on the webhook.
+    NotSubscribed,
+    /// The owner does not grant all that it carries.
+    NotGranted,
+}
+
 /// What a tombstone covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -164,13 +189,15 @@ pub trait Queue: Send + Sync + 'static {
     /// [`StoreError::LeaseLost`] when the lane's epoch has passed to another node since.
     async fn record(&self, lease: LaneLease, records: Vec<Record>) -> Result<Recorded, StoreError>;
 
-    /// Queues an ended event once more, under its id and a new number, due at `now`. `None` when the log does not have
-    /// it, or what it carried, its webhook or its vehicle's connection is gone.
+    /// Queues an ended event once more, under its id and a new number, due at `now`, if it may be sent at this moment: its
+    /// webhook delivers, its vehicle is connected and on the webhook, and the owner grants all of `carries`. The transaction
+    /// decides, so that an end of any of these that is committed before leaves nothing queued behind it.
     async fn redeliver(
         &self,
         event: EventNo,
+        carries: PermissionSet,
         now: Timestamp,
-    ) -> Result<Option<(LaneKey, QueuedEvent)>, StoreError>;
+    ) -> Result<Redelivered, StoreError>;
 
     /// Tombstones whose events have not all ended.
     async fn tombstones(&self) -> Result<Vec<Tombstone>, StoreError>;

@@ -166,6 +166,8 @@ pub struct NewEvent {
     pub lane: LaneKey,
     /// The revision that it was made under.
     pub revision: u32,
+    /// The epoch of the webhook that it was made under: it is queued only if the webhook delivers in that epoch still.
+    pub epoch: u32,
     /// Its id on the wire.
     pub id: EventId,
     /// The slot it is for, or when it happened.
@@ -204,8 +206,9 @@ pub enum StepResult {
         version: Version,
         /// The numbers of the observations, in their order.
         observations: Vec<ObservationNo>,
-        /// The numbers of the events, in their order.
-        events: Vec<EventNo>,
+        /// The numbers of the events, in their order; `None` for one whose webhook does not deliver any more, or has begun
+        /// anew since: the log says that it was not sent.
+        events: Vec<Option<EventNo>>,
         /// Tombstones that row changes wrote.
         tombstones: Vec<Tombstone>,
     },

@@ -13,7 +13,7 @@ use serde::Serialize;
 use store::StoreError;
 use utoipa::ToSchema;
 
-use crate::admin::ImportReportView;
+use crate::{admin::ImportReportView, warnings::etag};
 
 /// How long a client should wait when we do not know how long it takes.
 const COME_BACK_SECONDS: u64 = 5;
@@ -54,6 +54,8 @@ kinds! {
         "Send the whole request within a minute.";
     CONFLICT "conflict" CONFLICT "The present state does not allow this"
         "The detail says what to do first.";
+    STALE "precondition_failed" PRECONDITION_FAILED "It has changed since the version that the request names"
+        "Read it again and repeat the change on that; the header ETag has its version.";
     INCOMPATIBLE "incompatible" CONFLICT "The vehicle does not offer this"
         "Asking again does not help; the detail says what cannot be had of it.";
     TOO_LARGE "too_large" PAYLOAD_TOO_LARGE "The request is too large"
@@ -85,6 +87,8 @@ pub(crate) struct ApiError {
     pub(crate) retry_after_seconds: Option<u64>,
     /// What an import left out, and why.
     pub(crate) report: Option<Box<ImportReportView>>,
+    /// The version of the object now, for `ETag`.
+    pub(crate) version: Option<u64>,
     /// For the log only.
     pub(crate) cause: Option<String>,
 }
@@ -116,7 +120,15 @@ pub(crate) struct Problem {
 
 impl ApiError {
     fn new(kind: &'static Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), field: None, retry_after_seconds: None, report: None, cause: None }
+        Self {
+            kind,
+            detail: detail.into(),
+            field: None,
+            retry_after_seconds: None,
+            version: None,
+            report: None,
+            cause: None,
+        }
     }
 
     /// The request cannot be understood.
@@ -175,8 +187,8 @@ impl ApiError {
         )
     }
 
-    pub(crate) fn too_many_readings(count: usize, most: usize) -> Self {
-        let detail = format!("{count} readings are more than the {most} that one request may have");
+    pub(crate) fn too_many_readings(most: usize) -> Self {
+        let detail = format!("there are more than the {most} readings that one request may have");
         Self::new(&TOO_LARGE, detail)
     }
 
@@ -197,6 +209,13 @@ impl ApiError {
     pub(crate) fn busy() -> Self {
         let detail = "too many requests are in work; nothing of this one was done";
         Self { retry_after_seconds: Some(COME_BACK_SECONDS), ..Self::new(&BUSY, detail) }
+    }
+
+    /// So much of the application is in work already that this has to come later.
+    pub(crate) fn come_back(after: std::time::Duration) -> Self {
+        let seconds = after.as_secs().max(1);
+        let detail = format!("the application has too much in work; try again in {seconds} s");
+        Self { retry_after_seconds: Some(seconds), ..Self::new(&TOO_OFTEN, detail) }
     }
 
     /// Still at it when the time was over.
@@ -225,6 +244,9 @@ impl ApiError {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(version) = self.version {
+            headers.insert(header::ETAG, etag(version));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -269,6 +291,7 @@ impl From<AppError> for ApiError {
             AppError::NotFound(what) => Self::not_found(what),
             AppError::Invalid { field, message } => Self::invalid(field, message),
             AppError::Conflict(message) => Self::conflict(message),
+            AppError::Stale { current, .. } => Self { version: Some(current), ..Self::new(&STALE, text) },
             AppError::TooOften(wait_ms) => {
                 Self { retry_after_seconds: Some(wait_ms.div_ceil(1_000)), ..Self::new(&TOO_OFTEN, text) }
             }

@@ -450,6 +450,18 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
+    /// The header `ETag`.
+    pub(crate) fn etag(&self) -> String {
+        self.headers["etag"].to_str().expect("a tag is text").to_owned()
+    }
+
+    /// The codes of the warnings beside an object.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let json = self.json();
+        let warnings = json["warnings"].as_array().expect("a change has warnings").iter();
+        warnings.map(|warning| warning["code"].as_str().expect("a code").to_owned()).collect()
+    }
+
     /// The body as JSON; null when there is none.
     pub(crate) fn json(&self) -> Value {
         if self.body.is_empty() { Value::Null } else { serde_json::from_str(&self.body).expect(&self.body) }
@@ -584,6 +596,17 @@ impl Server {
             .header(header::CONTENT_TYPE, "application/json");
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
         self.send(request.body(body).unwrap()).await
+    }
+
+    /// A request of the admin API on a version of its object.
+    pub(crate) async fn admin_if(&self, method: Method, path: &str, if_match: &str, body: Value) -> Answered {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/api/v1{path}"))
+            .header(header::AUTHORIZATION, format!("Bearer {ADMIN_TOKEN}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::IF_MATCH, if_match);
+        self.send(request.body(Body::from(body.to_string())).expect("a request")).await
     }
 
     /// A request of the admin API.

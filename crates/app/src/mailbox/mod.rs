@@ -157,10 +157,10 @@ struct Made {
 
 /// Steps letters of distinct vehicles. Answers with those that have to be stepped again.
 ///
-/// Webhooks do not change from here until the events are committed and handed over: so none is made for a webhook that
-/// has just been switched off or deleted, behind the tombstone that covers what is queued for it.
+/// A webhook may change while its vehicles are stepped. The commit decides: it queues no event of a webhook that does not
+/// deliver any more, and an event that is handed over behind a tombstone that covers it is left out.
 async fn step_batch(app: &Arc<App>, letters: Vec<Letter>, kept: &mut Kept) -> Vec<Letter> {
-    let _unchanged = app.webhooks_change.read().await;
+    let _hand_over = app.lanes.begin_hand_over();
     let now = app.now() + EARLY * u32::from(Planted::EarlyByAMinute.is_here());
     let opened = match open_all(app, letters, kept).await {
         Ok(opened) => opened,
@@ -182,7 +182,7 @@ async fn step_batch(app: &Arc<App>, letters: Vec<Letter>, kept: &mut Kept) -> Ve
             answer(&mut letter, Ok(()));
             continue;
         }
-        commits.push(commit_of(app, &opened, &outcome, now));
+        commits.push(commit_of(app, &opened, &outcome, &refs, now));
         made.push(Made { letter, opened, outcome, webhooks });
     }
     if Planted::AnswerBeforeCommit.is_here() {
@@ -293,7 +293,15 @@ pub(crate) fn webhooks_of(app: &App, document: &Document, input: &Input) -> Vec<
     app.registry.webhooks_of(document.subscriptions.iter().map(|on| on.webhook).chain(new))
 }
 
-fn commit_of(app: &App, opened: &Opened, outcome: &Outcome, now: Timestamp) -> StepCommit {
+fn commit_of(
+    app: &App,
+    opened: &Opened,
+    outcome: &Outcome,
+    webhooks: &[&Webhook],
+    now: Timestamp,
+) -> StepCommit {
+    let epoch =
+        |no| webhooks.iter().find(|webhook| webhook.no == no).map_or(0, |webhook| webhook.status.epoch);
     let Opened { document, key, .. } = opened;
     let id = opened.info.id.0;
     StepCommit {
@@ -315,6 +323,7 @@ fn commit_of(app: &App, opened: &Opened, outcome: &Outcome, now: Timestamp) -> S
             .map(|event| NewEvent {
                 lane: lane_of(event.webhook, &event.occasion),
                 revision: event.revision,
+                epoch: epoch(event.webhook),
                 id: event.id,
                 slot: event.at,
                 sequence: event.sequence,
@@ -335,6 +344,7 @@ fn commit_of(app: &App, opened: &Opened, outcome: &Outcome, now: Timestamp) -> S
                     Lapse::Missed => LogStatus::Missed,
                     Lapse::SwitchedOff => LogStatus::Dropped,
                     Lapse::Left => LogStatus::Cancelled,
+                    Lapse::Unverified => LogStatus::Skipped,
                 },
             })
             .collect(),
@@ -411,13 +421,14 @@ fn is_pushed(made: &Made) -> bool {
 /// The events of a committed step as entries of their lanes, and the vehicle as it is now.
 fn entries_of(
     made: Made,
-    numbers: Vec<domain::ids::EventNo>,
+    numbers: Vec<Option<domain::ids::EventNo>>,
     revisions: &mut HashMap<(domain::ids::WebhookNo, u32), Arc<Revision>>,
     now: Timestamp,
 ) -> (Opened, Vec<(store::LaneKey, Entry)>) {
     let observations: Vec<_> = made.outcome.observations.into_iter().map(Arc::new).collect();
     let opened = made.opened;
-    let entry = |(event, no): (vehicle::Event, _)| {
+    let entry = |(event, no): (vehicle::Event, Option<_>)| {
+        let no = no?;
         let webhook = made.webhooks.iter().find(|entry| entry.webhook().no == event.webhook)?.webhook();
         let revision = revisions
             .entry((event.webhook, event.revision))

@@ -12,7 +12,7 @@ use store::{
 };
 
 use super::chance;
-use crate::{App, AppError, What};
+use crate::{App, AppError, Precondition, What};
 
 /// The source of vehicles that nobody can be asked about: all that is known of them is pushed.
 pub const PUSHED: u8 = 3;
@@ -164,6 +164,27 @@ impl App {
     pub async fn set_permissions(&self, id: VehicleId, granted: PermissionSet) -> Result<(), AppError> {
         let no = self.vehicle(id, None).await?.no;
         self.deliver_letter(no, Input::Permissions(granted)).await
+    }
+
+    /// Changes what an owner grants if it is still what the request was made on: the set itself is its version.
+    pub async fn set_permissions_if(
+        &self,
+        id: VehicleId,
+        precondition: &Precondition,
+        granted: PermissionSet,
+    ) -> Result<(), AppError> {
+        let row = self.vehicle(id, None).await?;
+        precondition.check("vehicle", row.permissions.bits().into())?;
+        let input = match precondition {
+            Precondition::None => Input::Permissions(granted),
+            Precondition::OneOf(_) => Input::PermissionsIf { was: row.permissions, granted },
+        };
+        self.deliver_letter(row.no, input).await?;
+        let now = self.vehicle(id, None).await?.permissions;
+        match now == granted || *precondition == Precondition::None {
+            true => Ok(()),
+            false => Err(AppError::Stale { noun: "vehicle", current: now.bits().into() }),
+        }
     }
 
     /// A page of connections, with where the next one begins; of one vehicle only, when one is named.

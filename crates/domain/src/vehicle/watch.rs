@@ -26,7 +26,7 @@ pub(super) fn standings<'a>(
 ) -> impl Iterator<Item = Standing> + Clone + 'a {
     signals(settings).map(move |signal| {
         if !document.permissions.contains(signal.entry().permission) {
-            return Standing::Final;
+            return Standing::NoRead;
         }
         match document.signal(signal).filter(|state| state.answered_at >= fresh_from) {
             Some(SignalState { fault: None, .. }) => Standing::Read,
@@ -127,7 +127,8 @@ pub(super) fn remember(document: &Document, told: &mut Told, settings: &Unified,
 }
 
 /// What has changed about the errors of a vehicle since the webhook was last told. What cannot be told now, because the
-/// way to the vehicle is disturbed, stays as it is.
+/// way to the vehicle is disturbed, stays as it is. An error that lasts is resolved by an answer only: a failure that passes
+/// proves nothing about it.
 pub(super) fn error_changes(document: &Document, told: &mut Told, settings: &Unified) -> Vec<ErrorChange> {
     let open = &mut told.open_errors;
     open.retain(|(_, of)| of.is_none_or(|of| signals(settings).any(|signal| signal == of)));
@@ -142,13 +143,19 @@ pub(super) fn error_changes(document: &Document, told: &mut Told, settings: &Uni
             add(&mut changes, code, false, of);
         }
     }
-    let known = |of: Option<SignalId>| match of {
-        None => true,
+    let lasts = |code: ErrorCode| !code.passes();
+    let proves = |code, fault: ErrorCode| is_reported(fault) && (!lasts(code) || lasts(fault));
+    let known = |code, of: Option<SignalId>| match of {
+        None => source.is_none_or(|fault| proves(code, fault)),
+        Some(_) if source.is_some() => false,
         Some(signal) if !document.permissions.contains(signal.entry().permission) => true,
-        Some(signal) => document.signal(signal).is_some_and(|state| state.fault.is_none_or(is_reported)),
+        Some(signal) => {
+            let fault = document.signal(signal).map(|state| state.fault);
+            fault.is_some_and(|fault| fault.is_none_or(|fault| proves(code, fault)))
+        }
     };
     open.retain(|&(code, of)| {
-        let stays = now.contains(&(code, of)) || !known(of) || (of.is_some() && source.is_some());
+        let stays = now.contains(&(code, of)) || !known(code, of);
         if !stays {
             add(&mut changes, code, true, of);
         }

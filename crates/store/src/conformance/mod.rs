@@ -58,6 +58,11 @@ macro_rules! conformance_of_store {
             an_edit_can_take_a_verification_away_and_never_gives_one
             a_verification_or_test_leaves_its_result
             a_webhook_that_was_switched_off_can_be_switched_on
+            an_edit_of_an_application_on_a_version_that_has_passed_writes_nothing
+            an_edit_of_a_webhook_on_a_revision_that_has_passed_writes_nothing
+            a_verification_counts_only_for_the_uri_that_answered
+            a_uri_for_errors_is_verified_until_it_changes
+            a_webhook_that_is_switched_off_says_since_when_and_after_what
             a_deleted_webhook_is_gone_with_its_subscriptions
             a_sweep_goes_on_where_it_was
             progress_of_an_older_sweep_does_not_touch_a_newer_one
@@ -126,7 +131,8 @@ macro_rules! conformance_of_store {
             an_event_is_recorded_once
             a_stale_epoch_is_refused
             a_redelivery_keeps_the_id_and_gets_a_number_of_its_own
-            what_is_gone_is_not_redelivered
+            a_redelivery_is_refused_from_the_commit_on_that_ends_the_right_to_it
+            a_step_queues_nothing_for_a_webhook_that_has_ended_since_it_was_made
             // Tombstones
             a_webhook_that_is_switched_off_drops_what_is_queued
             an_unsubscribed_vehicle_cancels_what_is_queued_for_that_webhook

@@ -1,14 +1,15 @@
 //! Promises about lanes and what becomes of their events.
 
 use domain::{
-    ids::{EventNo, VehicleNo},
+    connect::{Permission, PermissionSet},
+    ids::EventNo,
     vehicle::RowChange,
 };
 
-use super::fixture::{Fixture, NODE, at, ended, lane, later, retried};
+use super::fixture::{Fixture, NODE, at, ended, lane, later, retried, revision};
 use crate::{
-    LaneKey, LaneLease, LogStatus, NewEvent, NewObservation, NodeId, Record, Recorded, Retention, StepCommit,
-    Store, StoreError,
+    DeliveryFilter, LaneKey, LaneLease, LogStatus, NewEvent, NewObservation, NodeId, Record, Recorded,
+    Redelivered, Retention, StepCommit, StepResult, Store, StoreError, Unsendable, WebhookChange,
 };
 
 const OTHER: NodeId = NodeId(2);
@@ -182,12 +183,13 @@ pub async fn a_redelivery_keeps_the_id_and_gets_a_number_of_its_own(store: &dyn 
     let fixture = Fixture::new(store).await;
     let webhook = fixture.webhook().await.webhook.no;
     let vehicle = fixture.vehicle().await;
+    fixture.subscribe(vehicle, webhook).await;
     let event = fixture.queue(vehicle, webhook, at(10)).await;
     let before = fixture.waiting(webhook).await.remove(0);
-    assert_eq!(store.redeliver(event, at(11)).await.expect("answers"), None, "it has not ended");
+    assert_eq!(fixture.redeliver(event, at(11)).await, Err(Unsendable::NotKept), "it has not ended");
     fixture.end(webhook, at(10), &[event], LogStatus::Delivered, at(11)).await;
 
-    let (queued_in, again) = store.redeliver(event, at(20)).await.expect("answers").expect("is kept");
+    let (queued_in, again) = fixture.redeliver(event, at(20)).await.expect("may be sent");
     assert_eq!(queued_in, lane(webhook));
     assert!(again.no > event);
     let expected = crate::QueuedEvent {
@@ -205,29 +207,41 @@ pub async fn a_redelivery_keeps_the_id_and_gets_a_number_of_its_own(store: &dyn 
     assert_eq!(fixture.end_of(event).await, Some(LogStatus::Delivered), "the first end stands");
 }
 
-pub async fn what_is_gone_is_not_redelivered(store: &dyn Store) {
+pub async fn a_redelivery_is_refused_from_the_commit_on_that_ends_the_right_to_it(store: &dyn Store) {
     let fixture = Fixture::new(store).await;
-    let delivered = async |vehicle: VehicleNo, webhook| {
+    assert_eq!(fixture.redeliver(EventNo(999_999), at(20)).await, Err(Unsendable::NotKept));
+    let delivered = async || {
+        let (webhook, vehicle) = (fixture.webhook().await.webhook.no, fixture.vehicle().await);
+        fixture.subscribe(vehicle, webhook).await;
         let event = fixture.queue(vehicle, webhook, at(10)).await;
         fixture.end(webhook, at(10), &[event], LogStatus::Delivered, at(11)).await;
-        event
+        (webhook, vehicle, event)
     };
-    assert_eq!(store.redeliver(EventNo(999_999), at(20)).await.expect("answers"), None);
+    let (webhook, vehicle, event) = delivered().await;
+    fixture.change(vehicle, RowChange::Unsubscribe { webhook }, at(12)).await;
+    assert_eq!(fixture.redeliver(event, at(20)).await, Err(Unsendable::NotSubscribed));
 
-    let webhook = fixture.webhook().await.webhook.no;
-    let vehicle = fixture.vehicle().await;
-    let event = delivered(vehicle, webhook).await;
+    let (_, vehicle, event) = delivered().await;
     fixture.change(vehicle, RowChange::Disconnect, at(12)).await;
-    assert_eq!(store.redeliver(event, at(20)).await.expect("answers"), None, "the connection has ended");
+    assert_eq!(fixture.redeliver(event, at(20)).await, Err(Unsendable::NotConnected));
 
-    let vehicle = fixture.vehicle().await;
-    let deleted = fixture.webhook().await.webhook.no;
-    let event = delivered(vehicle, deleted).await;
-    let delete = crate::WebhookChange::Delete { now: at(12) };
-    store.change_webhook(deleted, delete).await.expect("deletes").expect("is there");
-    assert_eq!(store.redeliver(event, at(20)).await.expect("answers"), None, "the webhook is deleted");
+    let (webhook, _, event) = delivered().await;
+    fixture.switch_off(webhook, at(12)).await;
+    assert_eq!(fixture.redeliver(event, at(20)).await, Err(Unsendable::NotDelivering));
 
-    let event = delivered(vehicle, webhook).await;
+    let (webhook, _, event) = delivered().await;
+    store.change_webhook(webhook, crate::WebhookChange::Delete { now: at(12) }).await.expect("deletes");
+    assert_eq!(fixture.redeliver(event, at(20)).await, Err(Unsendable::NotDelivering));
+
+    let (_, vehicle, event) = delivered().await;
+    let carries = PermissionSet::default().with(Permission::ReadBattery);
+    let redeliver = async || store.redeliver(event, carries, at(20)).await.expect("answers");
+    assert!(matches!(redeliver().await, Redelivered::Queued(..)), "it is granted");
+    let granted = PermissionSet::default().with(Permission::ReadOdometer);
+    fixture.change(vehicle, RowChange::Permissions { granted, narrowed: true }, at(12)).await;
+    assert_eq!(redeliver().await, Redelivered::Refused(Unsendable::NotGranted));
+
+    let (_, _, event) = delivered().await;
     let retention = Retention {
         observations_before: later(),
         log_before: at(0),
@@ -236,5 +250,52 @@ pub async fn what_is_gone_is_not_redelivered(store: &dyn Store) {
         limit: 100,
     };
     store.retire(retention).await.expect("retires");
-    assert_eq!(store.redeliver(event, at(20)).await.expect("answers"), None, "what it carried is not kept");
+    assert_eq!(fixture.redeliver(event, at(20)).await, Err(Unsendable::NotKept));
+}
+
+pub async fn a_step_queues_nothing_for_a_webhook_that_has_ended_since_it_was_made(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    // Each time, the event was made under the first epoch, and then the webhook has changed.
+    for (ends, status) in [
+        ("off", LogStatus::Dropped),
+        ("anew", LogStatus::Dropped),
+        ("gone", LogStatus::Dropped),
+        ("moved", LogStatus::Skipped),
+    ] {
+        let (webhook, vehicle) = (fixture.webhook().await.webhook.no, fixture.vehicle().await);
+        let commit = StepCommit {
+            observations: vec![NewObservation { taken_at: at(10), body: b"seen".to_vec() }],
+            events: vec![fixture.event(lane(webhook), 1)],
+            ..fixture.step(vehicle, at(10)).await
+        };
+        match ends {
+            "gone" => drop(
+                store.change_webhook(webhook, WebhookChange::Delete { now: at(9) }).await.expect("deletes"),
+            ),
+            "moved" => {
+                let moved = WebhookChange::Revise {
+                    name: "moved".into(),
+                    revision: revision(2),
+                    verified: false,
+                    sweep: false,
+                    auto_subscribe: false,
+                    errors_moved: false,
+                    verify: true,
+                };
+                store.change_webhook(webhook, moved).await.expect("moves");
+            }
+            _ => drop(fixture.switch_off(webhook, at(9)).await),
+        }
+        if ends == "anew" {
+            store.change_webhook(webhook, WebhookChange::Enable).await.expect("is switched on");
+        }
+        let result = store.commit_steps(vec![commit]).await.expect("commits").remove(0);
+        let StepResult::Committed { events, .. } = result else { panic!("{result:?}") };
+        assert_eq!(events, [None], "{ends}");
+        assert_eq!(fixture.waiting(webhook).await, [], "{ends}");
+        let filter = DeliveryFilter { webhooks: vec![webhook], ..DeliveryFilter::default() };
+        let logged = store.list_deliveries(filter, 9).await.expect("lists").items;
+        assert_eq!(logged.iter().map(|row| row.status).collect::<Vec<_>>(), [status], "{ends}");
+        assert_eq!((logged[0].sequence, logged[0].attempt_count), (1, 0));
+    }
 }

@@ -158,7 +158,7 @@ pub async fn a_step_is_committed_with_all_that_it_wants_written(store: &dyn Stor
     let seen = store.observations(vehicle, None, 9).await.expect("reads");
     assert_eq!(seen, [(observations[0], at(10), b"seen".to_vec())]);
     let waiting = fixture.waiting(webhook).await;
-    assert_eq!(waiting.iter().map(|event| event.no).collect::<Vec<_>>(), events);
+    assert_eq!(waiting.iter().map(|event| Some(event.no)).collect::<Vec<_>>(), events);
     assert_eq!(waiting.iter().map(|event| event.id).collect::<Vec<_>>(), ids);
     assert_eq!(store.subscriptions_of_vehicle(vehicle).await.expect("lists")[0].id, id);
 }

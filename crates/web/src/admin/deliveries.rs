@@ -86,6 +86,8 @@ pub(crate) enum DeliveryStatus {
     Expired,
     /// A slot passed while the server was down; nothing was read for it.
     Missed,
+    /// It happened while the webhook was not verified.
+    Skipped,
 }
 
 /// An event on its way, as it ended.
@@ -97,7 +99,7 @@ pub(crate) struct Delivery {
     event_id: Id,
     /// Under which the payload names the read that it came from.
     request_id: Id,
-    /// Null when the webhook is deleted.
+    /// Also of a webhook that is deleted.
     webhook_id: Option<Id>,
     /// Null when the vehicle is gone.
     vehicle_id: Option<Id>,
@@ -113,6 +115,9 @@ pub(crate) struct Delivery {
     /// Rises with the events of a vehicle for a webhook; 0 for missed slots.
     sequence: u64,
     status: DeliveryStatus,
+    /// Why it was not sent, or not to the end; of deliveries that were not delivered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
     /// The slot that it was for, or when it happened.
     slot: Moment,
     created_at: Moment,
@@ -218,6 +223,21 @@ pub(crate) struct Redelivery {
     id: Id,
 }
 
+/// Why an event was not delivered.
+const fn reason(status: LogStatus) -> Option<&'static str> {
+    Some(match status {
+        LogStatus::Delivered => return None,
+        LogStatus::Failed => "the retries are used up, or it could not be sent at all",
+        LogStatus::Dropped => "the webhook was switched off or deleted",
+        LogStatus::Cancelled => {
+            "the vehicle left the webhook, its connection ended, or its owner took permissions away"
+        }
+        LogStatus::Expired => "it was too old to be sent",
+        LogStatus::Missed => "the server was down when the slot passed",
+        LogStatus::Skipped => "the webhook was not verified when it happened; verify the webhook",
+    })
+}
+
 impl Delivery {
     fn of(summary: &DeliverySummary, attempts: &[Tried], app: &App) -> Self {
         let logged = &summary.logged;
@@ -227,7 +247,7 @@ impl Delivery {
             id: Id::of(DeliveryId(logged.event)),
             event_id: Id::of(logged.id),
             request_id: Id::of(logged.id.request()),
-            webhook_id: webhook.as_ref().map(|entry| Id::of(entry.webhook().id)),
+            webhook_id: app.webhook_id(logged.webhook).map(Id::of),
             vehicle_id: logged.vehicle_id.map(Id::of),
             event_type: match occasion {
                 Occasion::Slot => webhook.and_then(|entry| entry.webhook().revision.plan.slot_name()),
@@ -240,6 +260,7 @@ impl Delivery {
             },
             sequence: logged.sequence,
             status: logged.status.into(),
+            reason: reason(logged.status),
             slot: Moment(logged.slot),
             created_at: Moment(logged.created_at),
             ended_at: Moment(logged.ended_at),
@@ -345,18 +366,13 @@ macro_rules! statuses {
     };
 }
 
-statuses!(Delivered, Failed, Dropped, Cancelled, Expired, Missed);
+statuses!(Delivered, Failed, Dropped, Cancelled, Expired, Missed, Skipped);
 
 /// `GET /api/v1/deliveries`
 async fn list(State(app): State<Arc<App>>, Query(query): Query<DeliveriesQuery>) -> Answer<Page<Delivery>> {
     let webhook = id_in_query(query.webhook_id.as_deref(), "webhookId")?;
     let filter = DeliveryQuery {
-        webhooks: webhook
-            .map(|id| app.webhook_entry(id))
-            .transpose()?
-            .iter()
-            .map(|entry| entry.webhook().no)
-            .collect(),
+        webhooks: webhook.map(|id| app.webhook_number(id)).transpose()?.into_iter().collect(),
         vehicle: id_in_query(query.vehicle_id.as_deref(), "vehicleId")?,
         status: query.status.map(Into::into),
         from: query.from.map(|from| from.0),

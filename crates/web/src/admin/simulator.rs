@@ -27,7 +27,7 @@ use crate::{
 };
 
 const USUAL_REGION: &str = "US";
-const USUAL_PROFILE: &str = "driving";
+const USUAL_PROFILE: &str = "home";
 /// The furthest that a car may be sent ahead at once.
 const FURTHEST_JUMP: Duration = Duration::from_secs(366 * 24 * 3_600);
 
@@ -174,7 +174,7 @@ pub(crate) struct NewSimulatedVehicle {
     year: Option<u16>,
     /// `US`, `CA` or `EUROPE`; `US` by default.
     region: Option<String>,
-    /// `driving`, `charging`, `parked` or `day`; `driving` by default.
+    /// `home`, `day`, `driving`, `charging` or `parked`; by default `home`, a day that begins at home, plugged in.
     profile: Option<String>,
     /// The same number makes the same car, with the same vehicle number and the same fate; drawn by default.
     seed: Option<u32>,

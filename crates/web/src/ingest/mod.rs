@@ -16,35 +16,41 @@
 //! | `sequence` | the reading's number, for feeds that are ordered by it |
 //!
 //! A reading that cannot be taken is reported by its place, and the others are taken. The answer comes when those are
-//! committed: what was answered with 200 survives a crash, and what was not may be sent again.
+//! committed: what was answered with 200 survives a crash, and what was not may be sent again. While events of the
+//! application lag because the server has more to do than it can, the answer waits, and then it is 429 with the time after
+//! which there is room again.
 
+mod body;
 mod reading;
 
-use std::{io::Read, sync::Arc};
+use std::sync::Arc;
 
-use app::{App, PushedReading, Rejected};
+use app::{App, Rejected};
 use axum::{
-    Json as Out, Router,
+    Extension, Json as Out, Router,
     extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, header},
+    http::HeaderMap,
     routing::post,
 };
 use bytes::Bytes;
 use serde::Serialize;
 
-use self::reading::Item;
-use crate::{extract::bearer, problem::ApiError};
-
-/// Readings of one request.
-const MOST_READINGS: usize = 10_000;
-/// Bytes of a body once it is unpacked.
-const MOST_UNPACKED: u64 = 8 * 1_024 * 1_024;
+use self::body::{Reader, Sorted};
+use crate::{extract::bearer, heavy::Heavy, problem::ApiError, whole::Budget};
 
 /// The door for readings.
 pub(crate) fn router(app: Arc<App>) -> Router {
     // The front bounds bodies.
     let take = post(take).layer(DefaultBodyLimit::disable());
-    Router::new().route("/ingest/v1/readings", take).with_state(app)
+    let heavy = Heavy::of_the_machine();
+    Router::new().route("/ingest/v1/readings", take).with_state(Door { app, heavy })
+}
+
+#[derive(Clone)]
+struct Door {
+    app: Arc<App>,
+    /// Where large bodies are read.
+    heavy: Heavy,
 }
 
 /// What became of a request.
@@ -61,94 +67,28 @@ struct Refused {
     error: String,
 }
 
-async fn take(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Result<Out<Taken>, ApiError> {
+async fn take(
+    State(Door { app, heavy }): State<Door>,
+    Extension(budget): Extension<Budget>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Out<Taken>, ApiError> {
     let feed = bearer(&headers).and_then(|token| app.feed(token)).ok_or_else(ApiError::no_feed)?;
-    let body = unpacked(&headers, body)?;
-    let (readings, mut rejected) = match form(&headers)? {
-        Form::Array => of_array(&body)?,
-        Form::Lines => of_lines(&body)?,
-    };
+    let mut reader = Reader::new(&headers, body, budget)?;
+    let mut admitted = app.admit_readings(feed.application).await?;
+    if !reader.begin()? {
+        let work = move || reader.finish().map(|()| reader);
+        reader = heavy.run(feed.application, work).await??;
+    }
+    // What was unpacked counts until it is answered.
+    let (Sorted { readings, mut rejected }, _room) = reader.into_parts();
+    admitted.expect(readings.len())?;
     let count = readings.len() + rejected.len();
     rejected.extend(app.ingest(&feed, readings).await?);
     rejected.sort_unstable_by_key(|rejected| rejected.index);
     let accepted = count - rejected.len();
     let refused = |Rejected { index, reason }| Refused { index, error: reason };
     Ok(Out(Taken { accepted, rejected: rejected.into_iter().map(refused).collect() }))
-}
-
-/// How a body is divided.
-enum Form {
-    Array,
-    Lines,
-}
-
-fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    match kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-        "application/json" => Ok(Form::Array),
-        "application/x-ndjson" | "application/jsonl" => Ok(Form::Lines),
-        _ => Err(ApiError::readings_type()),
-    }
-}
-
-/// The body without its packing, within bounds however small it was packed.
-fn unpacked(headers: &HeaderMap, body: Bytes) -> Result<Bytes, ApiError> {
-    match headers.get(header::CONTENT_ENCODING).map(|coding| coding.as_bytes()) {
-        None | Some(b"identity") => Ok(body),
-        Some(b"gzip") => {
-            let mut unpacked = Vec::with_capacity(body.len().saturating_mul(4).min(MOST_UNPACKED as usize));
-            let mut unpacking = flate2::read::MultiGzDecoder::new(&body[..]).take(MOST_UNPACKED + 1);
-            unpacking
-                .read_to_end(&mut unpacked)
-                .map_err(|error| ApiError::malformed(format!("the body is not gzip: {error}")))?;
-            if unpacked.len() as u64 > MOST_UNPACKED {
-                return Err(ApiError::too_large(MOST_UNPACKED as usize));
-            }
-            Ok(unpacked.into())
-        }
-        Some(_) => Err(ApiError::readings_type()),
-    }
-}
-
-/// The readings of a body by their places, and those that cannot be read.
-type Sorted = (Vec<(usize, PushedReading)>, Vec<Rejected>);
-
-fn of_array(body: &[u8]) -> Result<Sorted, ApiError> {
-    // As a whole first: only a body with a mistake in it is read item by item.
-    if let Ok(items) = serde_json::from_slice::<Vec<Item<'_>>>(body) {
-        bounded(items.len())?;
-        return Ok(sorted(items.into_iter().map(Ok).enumerate()));
-    }
-    let items: Vec<&serde_json::value::RawValue> = serde_json::from_slice(body)
-        .map_err(|error| ApiError::malformed(format!("the body is not an array of readings: {error}")))?;
-    bounded(items.len())?;
-    Ok(sorted(items.into_iter().map(|item| serde_json::from_str(item.get())).enumerate()))
-}
-
-fn of_lines(body: &[u8]) -> Result<Sorted, ApiError> {
-    let body = std::str::from_utf8(body).map_err(|_| ApiError::malformed("the body is not UTF-8"))?;
-    // A reading's place is that of its line; empty ones count, too.
-    let lines = || body.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    bounded(lines().count())?;
-    Ok(sorted(lines().map(|(place, line)| (place, serde_json::from_str(line)))))
-}
-
-fn bounded(count: usize) -> Result<(), ApiError> {
-    match count > MOST_READINGS {
-        true => Err(ApiError::too_many_readings(count, MOST_READINGS)),
-        false => Ok(()),
-    }
-}
-
-fn sorted<'b>(items: impl Iterator<Item = (usize, serde_json::Result<Item<'b>>)>) -> Sorted {
-    let (mut readings, mut rejected) = (Vec::with_capacity(items.size_hint().0), Vec::new());
-    for (index, item) in items {
-        match item.map_err(|error| error.to_string()).and_then(Item::into_reading) {
-            Ok(reading) => readings.push((index, reading)),
-            Err(reason) => rejected.push(Rejected { index, reason }),
-        }
-    }
-    (readings, rejected)
 }
 
 #[cfg(test)]
@@ -195,10 +135,14 @@ mod tests {
         let lines = format!("{one}\n\n{one}\n").into_bytes();
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packed.write_all(&array).unwrap();
+        let packed = packed.finish().unwrap();
         for (kind, coding, body) in [
             ("application/json", None, array.clone()),
             ("application/x-ndjson", None, lines),
-            ("application/json; charset=utf-8", Some("gzip"), packed.finish().unwrap()),
+            ("application/json; charset=utf-8", Some("gzip"), packed.clone()),
+            ("application/json", Some("GZIP"), packed.clone()),
+            ("application/json", Some(" X-Gzip "), packed),
+            ("application/json", Some("Identity"), array),
         ] {
             let answered = push(&server, &token, kind, coding, body).await.expect(200);
             assert_eq!(answered.json(), json!({"accepted": 2, "rejected": []}), "{kind}");
@@ -277,5 +221,37 @@ mod tests {
         let packed = packed.finish().unwrap();
         assert!(packed.len() < 100_000);
         push(&server, &token, "application/json", Some("gzip"), packed).await.expect(413);
+    }
+
+    #[tokio::test]
+    async fn a_reading_of_millions_of_elements_is_refused_by_its_place_and_the_others_are_taken() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let token = feed(&server, &tenant).await;
+        let bomb = format!(r#"{{"vehicleId":"x","signal":"y","value":[{}0]}}"#, "0,".repeat(3_900_000));
+        let body = format!("[{bomb},{}]", reading(&tenant.vehicle, json!(78)));
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        packed.write_all(body.as_bytes()).unwrap();
+        let answered =
+            push(&server, &token, "application/json", Some("gzip"), packed.finish().unwrap()).await.expect(200);
+        expect_test::expect![[r#"
+            {"accepted":1,"rejected":[{"error":"a reading has at most 32768 bytes","index":0}]}"#]]
+        .assert_eq(&answered.json().to_string());
+    }
+
+    #[tokio::test]
+    async fn what_a_body_unpacks_to_counts_among_the_bodies_that_are_held() {
+        let limits = crate::Limits { body: 64 << 10, bodies: 256 << 10, ..crate::Limits::default() };
+        let server = Server::with(limits).await;
+        let tenant = server.tenant("A").await;
+        let token = feed(&server, &tenant).await;
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        packed.write_all(&vec![b' '; 1 << 20]).unwrap();
+        let answered =
+            push(&server, &token, "application/x-ndjson", Some("gzip"), packed.finish().unwrap()).await;
+        let answered = answered.expect(503);
+        assert!(answered.headers.contains_key("retry-after"));
+        let fine = reading(&tenant.vehicle, json!(78)).to_string().into_bytes();
+        push(&server, &token, "application/x-ndjson", None, fine).await.expect(200);
     }
 }

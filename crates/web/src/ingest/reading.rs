@@ -14,10 +14,15 @@ use serde::Deserialize;
 /// Bytes of a reading's id.
 const MOST_ID: usize = 256;
 
+/// The reading in these bytes, or why they are none.
+pub(super) fn read(raw: &[u8]) -> Result<PushedReading, String> {
+    serde_json::from_slice::<Item<'_>>(raw).map_err(|error| error.to_string())?.into_reading()
+}
+
 /// One reading on the wire.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a reading")]
-pub(super) struct Item<'b> {
+struct Item<'b> {
     #[serde(borrow)]
     id: Option<Cow<'b, str>>,
     #[serde(borrow)]
@@ -39,7 +44,7 @@ enum Moment {
 
 impl Item<'_> {
     /// The reading, or why it is none.
-    pub(super) fn into_reading(self) -> Result<PushedReading, String> {
+    fn into_reading(self) -> Result<PushedReading, String> {
         let vehicle: VehicleId = self.vehicle_id.parse().map_err(|_| "vehicleId is not a UUID".to_owned())?;
         let signal = SignalId::from_code(&self.signal).ok_or_else(|| {
             format!("there is no signal {:?}; see /docs/signals on this server", self.signal)

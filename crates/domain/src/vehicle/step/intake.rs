@@ -36,6 +36,7 @@ impl Step<'_> {
             Input::Subscribe { webhook, id } => self.subscribe(webhook, id),
             Input::Unsubscribe { webhook } => self.unsubscribe(webhook),
             Input::Permissions(granted) => self.grant(granted),
+            Input::PermissionsIf { was, granted } if self.document.permissions == was => self.grant(granted),
             Input::Approve => {
                 self.outcome.unchanged &= self.document.watching.approved;
                 self.document.watching.approved = true;
@@ -46,6 +47,7 @@ impl Step<'_> {
                 self.document.pushes.held.clear();
                 self.row(RowChange::Disconnect);
             }
+            Input::PermissionsIf { .. } => {}
             Input::Tick if self.document.pushes.held.is_empty() => {}
             Input::Tick => self.release(Vec::new()),
         }
@@ -53,20 +55,46 @@ impl Step<'_> {
     }
 
     fn answered(&mut self, answers: Vec<Answer>) -> Option<Duration> {
-        let (mut leave_alone, mut changed) = (None, Vec::new());
+        let (mut leave_alone, mut changed, mut answered) = (None, Vec::new(), false);
         for Answer { signal, outcome } in answers {
+            answered = true;
             leave_alone = leave_alone.max(self.answer(signal, outcome, &mut changed));
         }
-        self.source_works();
+        if answered {
+            self.source_works();
+        }
         self.look(&changed);
         leave_alone
     }
 
     fn source_failed(&mut self, signals: Vec<SignalId>, fault: Fault) -> Option<Duration> {
-        self.seen.faults |= self.document.watching.source_fault != Some(fault.code);
-        self.document.watching.source_fault = Some(fault.code);
-        let failed = signals.into_iter().map(|signal| self.answer(signal, Err(fault), &mut Vec::new()));
-        failed.max().flatten()
+        let before = self.document.watching.source_fault.replace(fault.code);
+        if before != Some(fault.code) {
+            self.seen.faults = true;
+            let of_source = |state: &&mut SignalState| before.is_some() && state.fault == before;
+            for state in self.document.signals.iter_mut().filter(of_source) {
+                state.fault = Some(fault.code);
+            }
+        }
+        for signal in signals {
+            self.not_answered(signal, fault);
+        }
+        fault.retry_after
+    }
+
+    /// Notes for one signal that the source as a whole failed. What lasts about the signal itself stays: nothing was learned
+    /// about it. A failure of the source that lasts, too, ends the wait for it.
+    fn not_answered(&mut self, signal: SignalId, fault: Fault) {
+        let now = self.now;
+        let state = self.document.signal_mut(signal);
+        match state.fault.filter(|&known| known != fault.code && !known.passes()) {
+            Some(_) if fault.code.passes() => {}
+            Some(_) => {
+                self.outcome.unchanged = false;
+                state.answered_at = now;
+            }
+            None => drop(self.answer(signal, Err(fault), &mut Vec::new())),
+        }
     }
 
     /// The source answers again: what its failure meant for signals that it was not asked about now is not true any more.
@@ -92,11 +120,18 @@ impl Step<'_> {
         let now = self.now;
         self.outcome.unchanged = false;
         let state = self.document.signal_mut(signal);
-        state.answered_at = now;
         let outcome = outcome.and_then(|(value, captured_at)| match valid(signal, value) {
             Err(_) => Err(Fault::from(ErrorCode::UPSTREAM_INVALID_DATA)),
             Ok(value) => Ok((value, captured_at)),
         });
+        // A failure that passes proves nothing about one that lasts: the signal was not answered.
+        if let Err(fault) = &outcome
+            && fault.code.passes()
+            && state.fault.is_some_and(|known| !known.passes())
+        {
+            return fault.retry_after;
+        }
+        state.answered_at = now;
         match outcome {
             Ok((value, captured_at)) => {
                 if self.take(signal, value, captured_at, None) {

@@ -32,13 +32,14 @@ fn webhook(plan: Plan) -> Webhook {
         id: WebhookId(Uuid::from_u128(1)),
         application: ApplicationNo(1),
         name: "Home".into(),
-        status: Status { verified: true, disabled: None, epoch: 1 },
+        status: Status { verified: true, epoch: 1, ..Status::default() },
         revision: Revision {
             number: 1,
             callback_uri: "https://example.com".into(),
             plan,
             agent: Agent::Milepost,
             error_uri: None,
+            error_uri_unchecked: false,
             cadence_epoch: 0,
         },
     }
@@ -305,7 +306,7 @@ fn row_s04_a_webhook_that_is_switched_on_again_is_owed_a_first_delivery() {
     car.webhooks[0].status.disabled = Some(crate::webhook::Disabled::Operator);
     assert_eq!(car.read(&full(70.0, 100.0), at(5)), [], "row S06");
     assert_eq!(car.wanted(at(500)), []);
-    car.webhooks[0].status = Status { verified: true, disabled: None, epoch: 2 };
+    car.webhooks[0].status = Status { verified: true, epoch: 2, ..Status::default() };
     let outcome = car.step(Input::Tick, at(600));
     assert_eq!(occasions(&outcome), []);
     assert_eq!(outcome.next_due, Some(at(600)));
@@ -456,7 +457,7 @@ fn charging_that_began_while_a_webhook_was_off_is_no_event() {
     let charging = |charging| [(IS_CHARGING, Ok(Value::Flag(charging)))];
     let mut car = Car::on(charging_events());
     car.read(&charging(false), at(0));
-    car.webhooks[0].status = Status { verified: true, disabled: None, epoch: 2 };
+    car.webhooks[0].status = Status { verified: true, epoch: 2, ..Status::default() };
     car.step(Input::Tick, at(60));
     assert_eq!(car.read(&charging(true), at(60)), []);
     assert_eq!(car.read(&charging(false), at(61)), [Occasion::Charging(ChargingEvent::Stopped)]);
@@ -626,4 +627,71 @@ fn a_charging_event_keeps_what_it_was_decided_by() {
     assert_eq!(causes(&mut car, &says(false), at(0)), []);
     let started = causes(&mut car, &says(true), at(5));
     assert_eq!(started, [(Fired::Charging(ChargingEvent::Started), Some(Value::Flag(false)))]);
+}
+
+#[test]
+fn an_error_that_lasts_is_resolved_by_an_answer_and_by_no_failure() {
+    let asleep = ErrorCode::VEHICLE_STATE_ASLEEP;
+    let account = ErrorCode::CONNECTED_SERVICES_ACCOUNT_AUTHENTICATION_FAILED;
+    // A failed read of what lasts, then a read of something else that works.
+    for failure in [asleep, ErrorCode::UPSTREAM_NO_RESPONSE, account] {
+        let mut car = Car::on(unified());
+        let mut values = full(80.0, 100.0);
+        values[3].1 = Err(INCAPABLE);
+        car.read(&values, at(0));
+        let about = |occasions: Vec<Occasion>| {
+            let about_incapable = |occasion: &Occasion| match occasion {
+                Occasion::Errors(changes) => changes.iter().any(|change| change.code == INCAPABLE),
+                _ => false,
+            };
+            occasions.into_iter().filter(about_incapable).collect::<Vec<_>>()
+        };
+        let failed = Input::Asked(vec![ODOMETER, SUNROOF], Err(failure.into()));
+        assert_eq!(about(occasions(&car.step(failed, at(60)))), [], "{failure}");
+        let outcome = Ok((Value::Number(101.0), Some(at(90))));
+        let works = Input::Asked(vec![ODOMETER], Ok(vec![Answer { signal: ODOMETER, outcome }]));
+        assert_eq!(about(occasions(&car.step(works, at(90)))), [], "{failure}");
+        assert_eq!(
+            about(car.read(&values, at(115))),
+            [],
+            "{failure}: it was never resolved, so it does not come again"
+        );
+        let repaired = car.read(&full(80.0, 101.0), at(175));
+        assert_eq!(about(repaired), [errors(INCAPABLE, true, &[SUNROOF])], "{failure}");
+    }
+}
+
+#[test]
+fn a_failure_of_one_signal_that_passes_resolves_nothing_that_lasts_of_it() {
+    let mut car = Car::on(unified());
+    let mut values = full(80.0, 100.0);
+    values[3].1 = Err(INCAPABLE);
+    car.read(&values, at(0));
+    for failure in [ErrorCode::VEHICLE_STATE_ASLEEP, ErrorCode::UPSTREAM_INVALID_DATA] {
+        values[3].1 = Err(failure);
+        assert_eq!(car.read(&values, at(60)), [], "{failure}");
+    }
+    let other = ErrorCode::COMPATIBILITY_SMARTCAR_NOT_CAPABLE;
+    values[3].1 = Err(other);
+    let both = Occasion::Errors(vec![
+        ErrorChange { code: other, resolved: false, signals: vec![SUNROOF] },
+        ErrorChange { code: INCAPABLE, resolved: true, signals: vec![SUNROOF] },
+    ]);
+    assert_eq!(car.read(&values, at(120)), [both], "an answer takes the place of the one before");
+}
+
+#[test]
+fn an_error_of_the_whole_vehicle_that_lasts_is_not_resolved_by_its_sleep() {
+    let failed = ErrorCode::CONNECTED_SERVICES_ACCOUNT_AUTHENTICATION_FAILED;
+    let asleep = ErrorCode::VEHICLE_STATE_ASLEEP;
+    let mut car = Car::on(unified());
+    car.read(&full(80.0, 100.0), at(0));
+    assert_eq!(car.fail(failed, at(60)), [errors(failed, false, &[])]);
+    assert_eq!(car.fail(asleep, at(120)), [errors(asleep, false, &[])]);
+    let resolved = car.read(&full(80.0, 100.0), at(180));
+    let both = Occasion::Errors(vec![
+        ErrorChange { code: failed, resolved: true, signals: vec![] },
+        ErrorChange { code: asleep, resolved: true, signals: vec![] },
+    ]);
+    assert_eq!(resolved, [both]);
 }

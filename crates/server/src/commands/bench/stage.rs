@@ -108,7 +108,7 @@ pub(super) async fn prepare(running: &Running, config: Config) -> Result<(Stage,
 /// Makes an application and a verified webhook of any kind to the receiver.
 pub(super) async fn prepare_with(running: &Running, config: Config, plan: Plan) -> Result<(Stage, Counter)> {
     let app = &running.app;
-    let created = app.create_application("Benchmark", vec![], "open", Defaults::default()).await?;
+    let created = app.create_application("Benchmark", vec![], app::UNLIMITED, Defaults::default()).await?;
     let token = created.entry.management_token.to_string();
     let counter = Counter::start(&token).await?;
     let request = NewWebhookRequest {
@@ -116,6 +116,8 @@ pub(super) async fn prepare_with(running: &Running, config: Config, plan: Plan) 
         name: "Benchmark".into(),
         callback_uri: counter.url(),
         error_uri: None,
+        error_uri_unchecked: false,
+        verify: false,
         plan,
         auto_subscribe: false,
         agent: Agent::Milepost,

@@ -209,7 +209,7 @@ impl<'a> Stage<'a> {
         let redirect_uri = "http://localhost/linked".to_owned();
         let created = self
             .app
-            .create_application("Demo fleet", vec![redirect_uri.clone()], "open", Defaults::default())
+            .create_application("Demo fleet", vec![redirect_uri.clone()], app::UNLIMITED, Defaults::default())
             .await?;
         self.receiver.set_secrets_everywhere(&[created.entry.management_token.as_str()]);
         let id = created.entry.application.id;

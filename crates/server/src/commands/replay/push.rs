@@ -246,7 +246,7 @@ mod tests {
         let config = config(&folder.path().join("data")).unwrap();
         let server = wiring::start(&config, Arc::new(MachineClock::wall()), None).await.unwrap();
         let application =
-            server.app.create_application("Fleet", vec![], "open", Defaults::default()).await.unwrap();
+            server.app.create_application("Fleet", vec![], app::UNLIMITED, Defaults::default()).await.unwrap();
         let application = application.entry.application.id;
         let request = CarRequest {
             make: "TESLA".into(),
