@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     future::pending,
-    io::Read,
+    io,
     sync::Arc,
     time::Duration,
 };
@@ -200,7 +200,7 @@ impl Simulator for NoControls {
         &self,
         _: &NewRecording,
         _: Uuid,
-        _: &mut dyn Read,
+        _: &mut dyn io::Read,
         _: Timestamp,
     ) -> Result<ReadRecording, RecordingRefused> {
         let message = "this world records nothing".into();
