@@ -600,6 +600,7 @@ impl World {
             plan,
             auto_subscribe: false,
             agent: Agent::Milepost,
+            headers: Default::default(),
         };
         change(&mut request);
         let view = self.must(|app| async move { app.create_webhook(request).await });

@@ -19,7 +19,7 @@ pub use endpoint::{Endpoint, EndpointRefused};
 pub use read::{Read, read};
 pub use succession::can_follow;
 pub use unit::Dimension;
-pub use validity::{Invalid, valid};
+pub use validity::{Invalid, means_nothing, valid};
 pub use value::{Direction, GridCell, LocationType, Value};
 
 use std::{collections::HashMap, sync::LazyLock};

@@ -10,6 +10,7 @@ mod connections;
 mod deliveries;
 mod feeds;
 mod idempotency;
+mod import_report;
 mod metrics;
 mod server;
 mod simulator;
@@ -17,7 +18,10 @@ mod subscriptions;
 mod triggers;
 mod users;
 mod vehicles;
+mod waiting;
 mod webhooks;
+
+pub(crate) use import_report::ImportReportView;
 
 use std::sync::Arc;
 
@@ -214,7 +218,7 @@ mod tests {
 
     #[test]
     fn every_answer_to_a_change_is_described_with_its_warnings() {
-        let document = serde_json::to_value(openapi("1.2.3")).unwrap();
+        let document = serde_json::to_value(openapi("1.2.3", "https://milepost.example")).unwrap();
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
                 for (status, answer) in operation["responses"].as_object().unwrap() {

@@ -39,6 +39,7 @@ pub(super) fn webhook(plan: Plan) -> Webhook {
             plan,
             agent: Agent::Milepost,
             error_uri: None,
+            headers: None,
             error_uri_unchecked: false,
             cadence_epoch: 0,
         },
