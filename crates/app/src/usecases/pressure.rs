@@ -136,8 +136,8 @@ impl App {
         if passed >= LOOK_EVERY {
             inner.looked_at = now;
             let totals = self.lanes.totals();
-            for (&application, &totals) in &totals {
-                inner.applications.entry(application).or_default().look(totals, passed);
+            for (application, of) in &mut inner.applications {
+                of.look(totals.get(application).copied().unwrap_or_default(), passed);
             }
             if !std::mem::replace(&mut inner.naps, true) {
                 self.spawn.spawn("nap", Box::pin(nap(self.clone())));

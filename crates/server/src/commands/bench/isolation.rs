@@ -130,9 +130,13 @@ async fn webhook(
         name: "Benchmark".into(),
         callback_uri: uri,
         error_uri: None,
+        error_uri_unchecked: false,
+        verify: false,
         plan: plan(),
         auto_subscribe: false,
         agent: Agent::Milepost,
+        error_uri_unchecked: false,
+        verify: false,
     };
     let made = app.create_webhook(request).await?;
     let id = made.entry.webhook().id;
