@@ -117,4 +117,6 @@ pub(crate) fn judged(tally: Tally) {
     counter!("milepost_readings_judged_total", "verdict" => "taken").increment(tally.taken);
     counter!("milepost_readings_judged_total", "verdict" => "late").increment(tally.late);
     counter!("milepost_readings_judged_total", "verdict" => "conflict").increment(tally.conflicts);
+    counter!("milepost_readings_judged_total", "verdict" => "implausible").increment(tally.implausible);
+    counter!("milepost_readings_judged_total", "verdict" => "unknown").increment(tally.unknown);
 }

@@ -46,6 +46,8 @@ pub enum What {
     CapacityLink,
     /// The headers of a webhook.
     WebhookHeaders,
+    /// A part of a recorded trip.
+    Recording,
 }
 
 /// What a keyed hash finds again.

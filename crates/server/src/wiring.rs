@@ -19,7 +19,7 @@ use crate::{
     config::{Config, EgressSection},
     folder::{self, AdminToken},
     machine::{MachineDice, MachineSpawn},
-    simulator::Controls,
+    simulator::{self, Controls},
     telemetry::Metrics,
     tls::TlsFiles,
 };
@@ -52,7 +52,6 @@ pub(crate) async fn start(
     let admin_token = folder::admin_token(data, &MachineDice)?;
     let fleet = Arc::new(SimulatedFleet::new(clock.clone(), FLEET_SEED));
     let trips = Arc::new(RecordedTrips::new(clock.clone()));
-    let simulator = Controls::open(trips.clone(), data.join("recordings"))?;
     let source = Sources::new().with(SIMULATED, fleet.clone()).with(RECORDED, trips);
     let listener = TcpListener::bind(config.server.listen)
         .await
@@ -73,11 +72,15 @@ pub(crate) async fn start(
         dice: Arc::new(MachineDice),
         outbound: outbound(&config.egress)?,
         source: Arc::new(source),
-        simulator: Arc::new(simulator),
+        simulator: Arc::new(Controls),
         accounts: fleet,
         spawn: Arc::new(MachineSpawn),
     };
     let app = App::start(parts, settings).await?;
+    if let Err(error) = simulator::take_over(&app, &data.join("recordings")).await {
+        // The cars of recordings that are still files fail, and everything else works.
+        tracing::error!(error = format!("{error:#}"), "Recordings of an earlier version could not be taken over.");
+    }
     let (stop, stopped) = watch::channel(false);
     let web = WebConfig {
         admin_token_hashes: vec![app::token_hash(&admin_token.text)],

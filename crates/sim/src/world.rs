@@ -768,7 +768,7 @@ impl World {
         let feed = feed.clone();
         let readings = readings.into_iter().enumerate().collect();
         let answered = self.ask(|app| async move { app.ingest(&feed, readings).await })?;
-        Some(answered.expect("readings are taken in"))
+        Some(answered.expect("readings are taken in").rejected)
     }
 
     /// Pushes readings as a request over HTTP does: it waits while events of the application lag, and may be sent away.

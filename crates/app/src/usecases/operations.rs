@@ -84,6 +84,17 @@ impl App {
         add("plans", unknown.is_empty(), detail);
         let failing = self.failing_receivers().await?;
         add("receivers", failing.is_empty(), self.describe_failing(&failing));
+        let recordings = self.health.recordings();
+        let described = recordings.iter().map(|(name, problem)| format!("{name}: {problem}"));
+        add(
+            "recordings",
+            recordings.is_empty(),
+            if recordings.is_empty() {
+                "none has failed since the start".into()
+            } else {
+                described.collect::<Vec<_>>().join("; ")
+            },
+        );
         let tombstones = self.lanes.tombstones().len();
         add("tombstones", true, format!("{tombstones} being worked off"));
         Ok(findings)

@@ -816,6 +816,13 @@ fn check_unified(settings: &Unified) -> Result<(), AppError> {
         if trigger.dead_band.is_some_and(|band| !(band.is_finite() && band > 0.0)) {
             return Err(AppError::invalid("triggers", "a deadBand is a number above 0"));
         }
+        if trigger.dead_band.is_some() && !trigger.signal.form().takes_dead_band() {
+            let code = &entry.code;
+            let form = trigger.signal.form().describe();
+            let message =
+                format!("{code} takes no deadBand: it is {form}; leave it out, and every change fires");
+            return Err(AppError::invalid("triggers", message));
+        }
     }
     Ok(())
 }

@@ -243,7 +243,9 @@ impl Failure {
             Self::Protocol => {
                 "Check that the port of the callback URI speaks HTTP/1.1; one that speaks TLS needs https://."
             }
-            Self::BodyTooLarge => "Choose fewer endpoints, or fewer vehicles per request.",
+            Self::BodyTooLarge => {
+                "Choose fewer endpoints or fewer vehicles per request; of a unified webhook, fewer signals and triggers."
+            }
             Self::Local => "Look at this server's limits on open files and ports, and at its log.",
             Self::Other | Self::Reset | Self::ClosedEarly | Self::TlsCertificate | Self::TlsHandshake => {
                 return None;

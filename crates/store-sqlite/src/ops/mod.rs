@@ -6,6 +6,7 @@ pub(crate) mod deliveries;
 pub(crate) mod grants;
 pub(crate) mod keyring;
 pub(crate) mod queue;
+pub(crate) mod recordings;
 pub(crate) mod registry;
 pub(crate) mod steps;
 pub(crate) mod tombstones;

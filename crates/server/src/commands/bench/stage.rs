@@ -68,7 +68,7 @@ pub(super) struct Stage {
 }
 
 /// A folder for one scenario, empty.
-pub(in crate::commands) fn config(folder: &Path) -> Result<Config> {
+pub(crate) fn config(folder: &Path) -> Result<Config> {
     if folder.exists() {
         bail!("{} exists; remove it or name another with --data", folder.display());
     }
