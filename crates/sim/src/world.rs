@@ -784,7 +784,7 @@ impl World {
             admitted.expect(readings.len())?;
             app.ingest(&feed, readings).await
         });
-        pushed.expect("the process does not end meanwhile")
+        pushed.expect("the process does not end meanwhile").map(|ingested| ingested.rejected)
     }
 
     // ---- receivers ----

@@ -278,7 +278,8 @@ mod tests {
                   "reason": "the value means that it is not available; what was known stands"
                 }
               ]
-            }"#]].assert_eq(&format!("{answered:#}"));
+            }"#]]
+        .assert_eq(&format!("{answered:#}"));
         let again = sent(&json!([charge(json!(70), 5)])).await.expect(200).json();
         assert_eq!(again["results"][0]["outcome"], "late");
         let all = Request::post("/ingest/v1/readings?results=all")

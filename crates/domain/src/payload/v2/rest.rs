@@ -342,7 +342,9 @@ mod tests {
         let list = Value::Json(r#"{"values":[{"odometer":100000000000000000000}]}"#.into());
         assert_eq!(written(Form::Json, list.clone()), None);
         assert_eq!(written(Form::List, list), None);
-        for form in [Form::Number, Form::Whole, Form::Kilowatts, Form::Distance, Form::Temperature, Form::Fraction] {
+        for form in
+            [Form::Number, Form::Whole, Form::Kilowatts, Form::Distance, Form::Temperature, Form::Fraction]
+        {
             for number in [1e20, 1.7e308, f64::NAN, f64::INFINITY] {
                 assert_eq!(written(form, Value::Number(number)), None, "{form:?} {number}");
             }
