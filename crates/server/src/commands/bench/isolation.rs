@@ -135,8 +135,7 @@ async fn webhook(
         plan: plan(),
         auto_subscribe: false,
         agent: Agent::Milepost,
-        error_uri_unchecked: false,
-        verify: false,
+        headers: Default::default(),
     };
     let made = app.create_webhook(request).await?;
     let id = made.entry.webhook().id;
