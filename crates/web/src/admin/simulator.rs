@@ -408,7 +408,9 @@ async fn record(
             let VehicleId(upload) = upload.parse("upload")?;
             app.record_upload(upload, recording).await?
         }
-        _ => return Err(ApiError::invalid("csv", "write the file as csv, or the id of its upload as upload")),
+        _ => {
+            return Err(ApiError::invalid("csv", "write the file as csv, or the id of its upload as upload"));
+        }
     };
     Ok(Changed::created(Recorded { vehicle: car.into(), report: report.into() }))
 }
@@ -734,7 +736,9 @@ mod tests {
         put("5", b"x".to_vec()).await.expect(204);
         taken().await.expect(409);
         put("4", b"x".to_vec()).await.expect(204);
-        for (part, bytes, status) in [("0", vec![], 400), ("0", vec![0; 524_289], 400), ("512", vec![0], 400), ("x", vec![0], 404)] {
+        for (part, bytes, status) in
+            [("0", vec![], 400), ("0", vec![0; 524_289], 400), ("512", vec![0], 400), ("x", vec![0], 404)]
+        {
             put(part, bytes).await.expect(status);
         }
         let made = taken().await.expect(201).json();
@@ -749,7 +753,10 @@ mod tests {
         let server = Server::new().await;
         let post = async |body| server.admin(Method::POST, "/simulator/recordings", body).await;
         let refused = post(json!({"name": "a", "csv": " "})).await.expect(422).json();
-        assert_eq!((&refused["code"], &refused["detail"]), (&json!("nothing_taken"), &json!("nothing can be taken")));
+        assert_eq!(
+            (&refused["code"], &refused["detail"]),
+            (&json!("nothing_taken"), &json!("nothing can be taken"))
+        );
         let skipped = json!([{"reason": "no_value", "of": "rows", "count": 1, "lines": [1], "column": null, "cell": null}]);
         assert_eq!(refused["report"]["skipped"], skipped);
         let columns = json!({"name": "a", "csv": "1", "columns": "x"});
@@ -769,7 +776,8 @@ mod tests {
         let tenant = server.tenant("A").await;
         let record = async || {
             let body = json!({"name": "a", "csv": "1"});
-            server.admin(Method::POST, "/simulator/recordings", body).await.expect(201).json()["vehicle"].clone()
+            server.admin(Method::POST, "/simulator/recordings", body).await.expect(201).json()["vehicle"]
+                .clone()
         };
         let connect = async |car: &Value| {
             let path = format!("/simulator/vehicles/{}/connect", car["id"].as_str().unwrap());
@@ -797,7 +805,11 @@ mod tests {
         let connect = async |application: &str, more: Value| {
             let mut body = json!({"applicationId": application});
             body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            server.admin(Method::POST, &format!("/simulator/vehicles/{car}/connect"), body).await.expect(201).json()
+            server
+                .admin(Method::POST, &format!("/simulator/vehicles/{car}/connect"), body)
+                .await
+                .expect(201)
+                .json()
         };
         let first = connect(&tenant.application, json!({})).await;
         let again = connect(&tenant.application, json!({"permissions": ["read_odometer"]})).await;

@@ -33,7 +33,8 @@ pub(crate) async fn run(with: WithServerArgs<Replay>) -> Result<()> {
         bail!("{} has more than {} MiB", args.file.display(), Recording::MAX_BYTES >> 20);
     }
     let columns = args.columns.as_ref().map(|path| {
-        std::fs::read_to_string(path).with_context(|| format!("cannot read the column map {}", path.display()))
+        std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the column map {}", path.display()))
     });
     let columns = columns.transpose()?;
     match (&args.vehicle, &args.app) {
