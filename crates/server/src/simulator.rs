@@ -492,11 +492,14 @@ mod tests {
     }
 
     async fn started(data: &Path) -> wiring::Running {
-        wiring::start(&config(data).unwrap(), Arc::new(MachineClock::wall()), None).await.unwrap()
+        // A configuration for a folder that does not exist yet, then on the one that does.
+        let mut config = config(&data.join("unused")).unwrap();
+        config.server.data = data.to_owned();
+        wiring::start(&config, Arc::new(MachineClock::wall()), None).await.unwrap()
     }
 
     async fn application(app: &Arc<App>) -> ApplicationId {
-        let made = app.create_application("Fleet", vec![], "open", Defaults::default()).await.unwrap();
+        let made = app.create_application("Fleet", vec![], app::UNLIMITED, Defaults::default()).await.unwrap();
         made.entry.application.id
     }
 
