@@ -88,7 +88,7 @@ fn plan() -> Plan {
 
 async fn tenant(running: &Running, name: &str, vehicles: usize) -> Result<Tenant> {
     let app = &running.app;
-    let created = app.create_application(name, vec![], "open", Defaults::default()).await?;
+    let created = app.create_application(name, vec![], app::UNLIMITED, Defaults::default()).await?;
     let application = created.entry.application.no;
     let pool = app.pool("pushed").await?;
     let request = || LinkRequest {
@@ -125,6 +125,8 @@ async fn webhook(running: &Running, tenant: &Tenant, uri: String, vehicles: &[Ve
         name: "Benchmark".into(),
         callback_uri: uri,
         error_uri: None,
+        error_uri_unchecked: false,
+        verify: false,
         plan: plan(),
         auto_subscribe: false,
         agent: Agent::Milepost,
