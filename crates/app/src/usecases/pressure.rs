@@ -110,7 +110,10 @@ impl App {
     /// # Errors
     ///
     /// [`AppError::TooOften`], with the time after which there is room.
-    pub async fn admit_readings(self: &Arc<Self>, application: ApplicationNo) -> Result<Admitted<'_>, AppError> {
+    pub async fn admit_readings(
+        self: &Arc<Self>,
+        application: ApplicationNo,
+    ) -> Result<Admitted<'_>, AppError> {
         let begun = self.clock.monotonic();
         let mut waits = None;
         loop {
@@ -133,8 +136,8 @@ impl App {
         if passed >= LOOK_EVERY {
             inner.looked_at = now;
             let totals = self.lanes.totals();
-            for (&application, &totals) in &totals {
-                inner.applications.entry(application).or_default().look(totals, passed);
+            for (application, of) in &mut inner.applications {
+                of.look(totals.get(application).copied().unwrap_or_default(), passed);
             }
             if !std::mem::replace(&mut inner.naps, true) {
                 self.spawn.spawn("nap", Box::pin(nap(self.clone())));
