@@ -57,6 +57,14 @@ pub enum AppError {
     /// The application has made more requests than its plan has in so short a time.
     #[error("the application has made too many requests; try again in {} s", .0.as_secs())]
     TooManyRequests(Duration),
+    /// Nothing of a file can be taken.
+    #[error("{message}")]
+    NothingTaken {
+        /// What is wrong.
+        message: String,
+        /// What was left out, and why.
+        report: Box<crate::recordings::ImportReport>,
+    },
     /// New work cannot be stored now.
     #[error("{0}")]
     Unavailable(StoreError),

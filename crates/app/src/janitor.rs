@@ -134,6 +134,7 @@ async fn lane_gauges(app: &Arc<App>, now: Timestamp) -> Result<(), AppError> {
         }
     }
     metrics::lanes(depth, oldest);
+    metrics::failing(app.lanes.failing().len());
     Ok(())
 }
 

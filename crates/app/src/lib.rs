@@ -20,6 +20,7 @@ mod plans;
 pub mod planted;
 pub mod ports;
 mod precondition;
+pub mod recordings;
 mod registry;
 mod scheduler;
 mod sealing;
@@ -45,14 +46,16 @@ pub use usecases::{
     deliveries::{DeliveryDetail, DeliveryQuery, DeliverySummary},
     explain::{Explanation, Finding as TriggerFinding, LastFired},
     feeds::{CreatedFeed, FeedWatch},
-    ingest::{MOST_IN_FLIGHT, PushedReading, Rejected},
+    ingest::{Ingested, MOST_IN_FLIGHT, PushedReading, Rejected},
     operations::Finding,
     pressure::Admitted,
     reads::{Look, wait_seconds},
+    receivers::{ReceiverState, WaitingQuery, WaitingSummary},
     simulator::CarState,
     subscriptions::{NotCovered, SubscribedAll, Uncovered},
     tokens::{GivenTokens, NewCode, TokenRefused},
     vehicles::{LinkRequest, Linked, PUSHED},
+    webhook_headers::HeaderChange,
     webhooks::{AddressState, AddressStatus, EditWebhook, NewWebhookRequest, ProbeResult, WebhookView},
 };
 
@@ -126,6 +129,8 @@ pub struct App {
     pub(crate) gates: usecases::refresh::Gates,
     /// Held while vehicles are counted against a plan and linked.
     pub(crate) linking: tokio::sync::Mutex<()>,
+    /// Held while a recording is read: one takes up to 256 MiB.
+    pub(crate) imports: tokio::sync::Mutex<()>,
 }
 
 impl App {
@@ -165,7 +170,13 @@ impl App {
             limits: usecases::limits::Limits::default(),
             gates: usecases::refresh::Gates::default(),
             linking: tokio::sync::Mutex::default(),
+            imports: tokio::sync::Mutex::default(),
         });
+        app.source.attach(Arc::new(recordings::StoredRecordings {
+            store: app.store.clone(),
+            sealer: app.sealer.clone(),
+            health: app.health.clone(),
+        }));
         app.apply_plans().await?;
         app.lanes.restore(&app).await?;
         janitor::first_heartbeat(&app).await?;
@@ -180,6 +191,10 @@ impl App {
             scheduler::start_pool(&app, pool, name);
         }
         app.run("sweeper", janitor::sweep(app.clone()));
+        if let Err(error) = app.forget_unused_recordings(app.now()).await {
+            // They are of no use, but nothing else depends on it; the next start tries again.
+            tracing::warn!(%error, "Recordings that nobody needs could not be deleted.");
+        }
         Ok(app)
     }
 

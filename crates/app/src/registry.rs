@@ -17,8 +17,10 @@ use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use crate::{
-    ports::{Outbound, Target},
+    DataKey,
+    ports::{Header, Outbound, Target},
     sealing::{SealError, Sealer, What},
+    usecases::open_headers,
 };
 
 /// An application with its management token opened.
@@ -31,6 +33,8 @@ pub struct ApplicationEntry {
     retiring: Option<Retiring>,
     /// Where links in payloads lead.
     pub links: Links,
+    /// Seals what its webhooks keep secret.
+    pub(crate) key: Arc<DataKey>,
 }
 
 /// The management token before, opened.
@@ -76,6 +80,10 @@ pub struct WebhookEntry {
     pub target: Option<Arc<Target>>,
     /// Where it sends errors of vehicles: where it sends data, unless it has a URI of its own for them.
     pub error_target: Option<Arc<Target>>,
+    /// The operator's own headers, of requests to the callback URI.
+    pub headers: Arc<[Header]>,
+    /// Those of requests to the error URI.
+    pub error_headers: Arc<[Header]>,
     /// Its application.
     pub application: Arc<ApplicationEntry>,
     /// Rises with each state that memory has had of any webhook: of two, the later one counts.
@@ -92,6 +100,38 @@ impl WebhookEntry {
     pub fn webhook(&self) -> &Webhook {
         &self.stored.webhook
     }
+
+    /// Where requests of a kind go, and the operator's own headers that they have; `None` when policy does not allow the
+    /// URI any more.
+    pub(crate) fn destination(&self, is_error: bool) -> Option<(Arc<Target>, Arc<[Header]>)> {
+        let (target, headers) = match is_error {
+            true => (&self.error_target, &self.error_headers),
+            false => (&self.target, &self.headers),
+        };
+        target.clone().map(|target| (target, headers.clone()))
+    }
+}
+
+/// The headers of requests to the callback URI and to the error URI: a secret goes to the origin that it was set for, and to
+/// another one only if the operator says so.
+fn headers_of(
+    key: &DataKey,
+    webhook: &Webhook,
+    target: Option<&Target>,
+    error_target: Option<&Target>,
+) -> (Arc<[Header]>, Arc<[Header]>) {
+    let none: Arc<[Header]> = Arc::from([]);
+    let Some(sealed) = &webhook.revision.headers else { return (none.clone(), none) };
+    let headers: Arc<[Header]> = match open_headers(key, webhook.id, sealed) {
+        Ok(headers) => headers.into(),
+        Err(error) => {
+            tracing::error!(%error, webhook.id = %webhook.id, "the headers of a webhook cannot be read: set them anew");
+            none.clone()
+        }
+    };
+    let is_one_origin = target.zip(error_target).is_some_and(|(data, error)| data.has_same_origin_as(error));
+    let error_headers = if is_one_origin || sealed.to_error_uri { headers.clone() } else { none };
+    (headers, error_headers)
 }
 
 fn challenged_error_uri<'r>(
@@ -183,6 +223,7 @@ impl Registry {
             management_token: token,
             retiring,
             links: Links { origin: self.origin.clone(), client_id: id.to_string() },
+            key,
             application,
         });
         let no = entry.application.no;
@@ -204,6 +245,8 @@ impl Registry {
                 stored: webhook.stored.clone(),
                 target: webhook.target.clone(),
                 error_target: webhook.error_target.clone(),
+                headers: webhook.headers.clone(),
+                error_headers: webhook.error_headers.clone(),
                 application: entry.clone(),
                 order: *order,
             });
@@ -237,7 +280,17 @@ impl Registry {
             stored.auto_after = stored.auto_after.max(known.stored.auto_after);
         }
         let order = tables.next();
-        let entry = Arc::new(WebhookEntry { stored, target, error_target, application, order });
+        let (headers, error_headers) =
+            headers_of(&application.key, &stored.webhook, target.as_deref(), error_target.as_deref());
+        let entry = Arc::new(WebhookEntry {
+            stored,
+            target,
+            error_target,
+            headers,
+            error_headers,
+            application,
+            order,
+        });
         tables.webhook_ids.insert(id, no);
         tables.webhooks.insert(no, entry.clone());
         Some(entry)
@@ -253,6 +306,8 @@ impl Registry {
                 stored: StoredWebhook { auto_after: after, ..entry.stored.clone() },
                 target: entry.target.clone(),
                 error_target: entry.error_target.clone(),
+                headers: entry.headers.clone(),
+                error_headers: entry.error_headers.clone(),
                 application: entry.application.clone(),
             });
         }

@@ -21,9 +21,10 @@ use store::{
     Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, DisconnectedVehicle, Due,
     Edited, Feed, Grants, Kept, KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery,
     NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded,
-    Redeemed, Redelivered, Refreshed, Registry, Retention, Retired, RetiringToken, Secret, SecretHash, Size,
-    StepCommit, StepResult, Store, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone,
-    Upkeep, VehicleFilter, VehicleRow, Vehicles, WebhookChange,
+    RecordedCar, RecordingPart, Recordings, Redeemed, Redelivered, Refreshed, Registry, Retention, Retired,
+    RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, Store, StoreError, StoredWebhook,
+    SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow, Vehicles, WaitingEvent,
+    WaitingFilter, WaitingPage, WebhookChange,
 };
 use uuid::Uuid;
 
@@ -104,6 +105,8 @@ passes_on! {
         writes fn forget_grants(user: UserId) -> ();
     }
     Vehicles {
+        reads fn vehicle_of_car(id: Uuid, application: ApplicationNo, user: Option<UserId>)
+            -> Option<(KnownVehicle, UserId)>;
         reads fn pools() -> Vec<(PoolNo, String)>;
         reads fn load(vehicles: Vec<VehicleNo>) -> Vec<Option<LoadedVehicle>>;
         reads fn find_vehicle(id: VehicleId) -> Option<VehicleRow>;
@@ -139,11 +142,27 @@ passes_on! {
         writes fn update_car(id: Uuid, spec: Vec<u8>) -> bool;
         writes fn commit_steps(commits: Vec<StepCommit>) -> Vec<StepResult>;
     }
+    Recordings {
+        reads fn recording_part(id: Uuid, kind: RecordingPart, no: u32) -> Option<Vec<u8>>;
+        reads fn count_recording_parts(id: Uuid, kind: RecordingPart) -> (u32, bool);
+        reads fn recording(id: Uuid) -> Option<Vec<u8>>;
+        reads fn is_being_uploaded(id: Uuid) -> bool;
+        reads fn unused_recordings(begun_before: Timestamp) -> Vec<Uuid>;
+        reads fn recordings_of_car(car: Uuid) -> Vec<Uuid>;
+        writes fn begin_recording(id: Uuid, now: Timestamp) -> ();
+        writes fn put_recording_part(id: Uuid, kind: RecordingPart, no: u32, body: Vec<u8>) -> bool;
+        writes fn complete_recording(id: Uuid, manifest: Vec<u8>, car: RecordedCar) -> bool;
+        writes fn delete_recording_parts(id: Uuid, kind: RecordingPart) -> bool;
+        writes fn forget_recording(id: Uuid) -> ();
+        writes fn delete_car(id: Uuid) -> bool;
+    }
     Queue {
         reads fn lanes_with_work() -> Vec<LaneKey>;
         reads fn fill(lane: LaneKey, until: Timestamp, limit: usize) -> Vec<QueuedEvent>;
         reads fn next_attempt(lane: LaneKey, after: Timestamp) -> Option<Timestamp>;
         reads fn depth(lane: LaneKey, most: u64) -> (u64, Option<Timestamp>);
+        reads fn waiting(filter: WaitingFilter, limit: usize) -> WaitingPage;
+        reads fn retrying(event: EventNo) -> Option<WaitingEvent>;
         reads fn tombstones() -> Vec<Tombstone>;
         writes fn lease_lane(node: NodeId, lane: LaneKey, now: Timestamp, until: Timestamp) -> Option<LaneLease>;
         writes fn release_lane(node: NodeId, lease: LaneLease) -> ();

@@ -600,6 +600,7 @@ impl World {
             plan,
             auto_subscribe: false,
             agent: Agent::Milepost,
+            headers: Default::default(),
         };
         change(&mut request);
         let view = self.must(|app| async move { app.create_webhook(request).await });
@@ -767,7 +768,7 @@ impl World {
         let feed = feed.clone();
         let readings = readings.into_iter().enumerate().collect();
         let answered = self.ask(|app| async move { app.ingest(&feed, readings).await })?;
-        Some(answered.expect("readings are taken in"))
+        Some(answered.expect("readings are taken in").rejected)
     }
 
     /// Pushes readings as a request over HTTP does: it waits while events of the application lag, and may be sent away.
@@ -783,7 +784,7 @@ impl World {
             admitted.expect(readings.len())?;
             app.ingest(&feed, readings).await
         });
-        pushed.expect("the process does not end meanwhile")
+        pushed.expect("the process does not end meanwhile").map(|ingested| ingested.rejected)
     }
 
     // ---- receivers ----

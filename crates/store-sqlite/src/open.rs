@@ -99,6 +99,8 @@ pub(crate) const DATA: Kind = Kind {
         include_str!("../migrations/data/0004_connections.sql"),
         include_str!("../migrations/data/0005_connect.sql"),
         include_str!("../migrations/data/0006_webhook_states.sql"),
+        include_str!("../migrations/data/0007_retrying.sql"),
+        include_str!("../migrations/data/0008_recordings.sql"),
     ],
     secure_delete: false,
     cache_kib: 64 << 10,

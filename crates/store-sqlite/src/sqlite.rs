@@ -20,16 +20,17 @@ use store::{
     Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, DisconnectedVehicle, Due,
     Edited, Feed, Grants, Kept, KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery,
     NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded,
-    Redeemed, Redelivered, Refreshed, Registry, Retention, Retired, RetiringToken, Secret, SecretHash, Size,
-    StepCommit, StepResult, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep,
-    VehicleFilter, VehicleRow, Vehicles, WebhookChange,
+    RecordedCar, RecordingPart, Recordings, Redeemed, Redelivered, Refreshed, Registry, Retention, Retired,
+    RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, StoreError, StoredWebhook,
+    SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow, Vehicles, WaitingEvent,
+    WaitingFilter, WaitingPage, WebhookChange,
 };
 use uuid::Uuid;
 
 use crate::{
     engine::{Engine, InMemory, Threaded},
     open::{DATA, OpenError, Options},
-    ops::{deliveries, grants, queue, registry, steps, tombstones, upkeep, vehicles},
+    ops::{deliveries, grants, queue, recordings, registry, steps, tombstones, upkeep, vehicles, waiting},
 };
 
 /// The data store in SQLite.
@@ -359,6 +360,15 @@ impl Vehicles for SqliteStore {
         self.engine.write(move |tx| Ok(vehicles::attach_car(tx, id, vehicle)?)).await
     }
 
+    async fn vehicle_of_car(
+        &self,
+        id: Uuid,
+        application: ApplicationNo,
+        user: Option<UserId>,
+    ) -> Result<Option<(KnownVehicle, UserId)>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::vehicle_of_car(conn, id, application, user)?)).await
+    }
+
     async fn update_car(&self, id: Uuid, spec: Vec<u8>) -> Result<bool, StoreError> {
         self.engine.write(move |tx| Ok(vehicles::update_car(tx, id, &spec)?)).await
     }
@@ -419,6 +429,73 @@ impl Vehicles for SqliteStore {
 }
 
 #[async_trait]
+impl Recordings for SqliteStore {
+    async fn begin_recording(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(recordings::begin(tx, id, now)?)).await
+    }
+
+    async fn put_recording_part(
+        &self,
+        id: Uuid,
+        kind: RecordingPart,
+        no: u32,
+        body: Vec<u8>,
+    ) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(recordings::put_part(tx, id, kind, no, &body)?)).await
+    }
+
+    async fn recording_part(
+        &self,
+        id: Uuid,
+        kind: RecordingPart,
+        no: u32,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.engine.read(move |conn| Ok(recordings::part(conn, id, kind, no)?)).await
+    }
+
+    async fn count_recording_parts(&self, id: Uuid, kind: RecordingPart) -> Result<(u32, bool), StoreError> {
+        self.engine.read(move |conn| Ok(recordings::count_parts(conn, id, kind)?)).await
+    }
+
+    async fn complete_recording(
+        &self,
+        id: Uuid,
+        manifest: Vec<u8>,
+        car: RecordedCar,
+    ) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(recordings::complete(tx, id, &manifest, &car)?)).await
+    }
+
+    async fn recording(&self, id: Uuid) -> Result<Option<Vec<u8>>, StoreError> {
+        self.engine.read(move |conn| Ok(recordings::manifest(conn, id)?)).await
+    }
+
+    async fn is_being_uploaded(&self, id: Uuid) -> Result<bool, StoreError> {
+        self.engine.read(move |conn| Ok(recordings::is_being_uploaded(conn, id)?)).await
+    }
+
+    async fn unused_recordings(&self, begun_before: Timestamp) -> Result<Vec<Uuid>, StoreError> {
+        self.engine.read(move |conn| Ok(recordings::unused(conn, begun_before)?)).await
+    }
+
+    async fn recordings_of_car(&self, car: Uuid) -> Result<Vec<Uuid>, StoreError> {
+        self.engine.read(move |conn| Ok(recordings::of_car(conn, car)?)).await
+    }
+
+    async fn delete_recording_parts(&self, id: Uuid, kind: RecordingPart) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(recordings::delete_parts(tx, id, kind)?)).await
+    }
+
+    async fn forget_recording(&self, id: Uuid) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(recordings::forget(tx, id)?)).await
+    }
+
+    async fn delete_car(&self, id: Uuid) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(recordings::delete_car(tx, id)?)).await
+    }
+}
+
+#[async_trait]
 impl Queue for SqliteStore {
     async fn lease_lane(
         &self,
@@ -453,6 +530,14 @@ impl Queue for SqliteStore {
 
     async fn depth(&self, lane: LaneKey, most: u64) -> Result<(u64, Option<Timestamp>), StoreError> {
         self.engine.read(move |conn| Ok(queue::depth(conn, lane, most)?)).await
+    }
+
+    async fn waiting(&self, filter: WaitingFilter, limit: usize) -> Result<WaitingPage, StoreError> {
+        self.engine.read(move |conn| Ok(waiting::waiting(conn, &filter, limit)?)).await
+    }
+
+    async fn retrying(&self, event: EventNo) -> Result<Option<WaitingEvent>, StoreError> {
+        self.engine.read(move |conn| Ok(waiting::retrying(conn, event)?)).await
     }
 
     async fn record(&self, lease: LaneLease, records: Vec<Record>) -> Result<Recorded, StoreError> {

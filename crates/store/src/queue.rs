@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use domain::{
     connect::PermissionSet,
-    ids::{ApplicationNo, EventId, EventNo, ObservationNo, UserId, VehicleNo, WebhookNo},
+    ids::{ApplicationNo, EventId, EventNo, ObservationNo, UserId, VehicleId, VehicleNo, WebhookNo},
     time::Timestamp,
     vehicle::VehicleInfo,
 };
@@ -154,6 +154,70 @@ pub struct Tombstone {
     pub ends_as: LogStatus,
 }
 
+/// A place in the queues: they are in the order of lane, due time and number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QueuePlace {
+    /// The lane.
+    pub lane: LaneKey,
+    /// When the next attempt is due.
+    pub attempt_at: Timestamp,
+    /// The event's number.
+    pub event: EventNo,
+}
+
+/// Which waiting events to list; all conditions hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WaitingFilter {
+    /// Only of this webhook.
+    pub webhook: Option<WebhookNo>,
+    /// Only of this vehicle.
+    pub vehicle: Option<VehicleNo>,
+    /// Only those that were attempted.
+    pub retrying: bool,
+    /// Only after this place.
+    pub after: Option<QueuePlace>,
+}
+
+/// A waiting event as operators see it: without what it carries.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WaitingEvent {
+    /// Where it waits.
+    pub place: QueuePlace,
+    /// Its id on the wire.
+    pub id: EventId,
+    /// The vehicle.
+    pub vehicle: VehicleNo,
+    /// The vehicle's id on the wire, while the vehicle is there.
+    pub vehicle_id: Option<VehicleId>,
+    /// The slot it is for, or when it happened.
+    pub slot: Timestamp,
+    /// Why it is owed, encoded; empty for a slot.
+    pub occasion: Vec<u8>,
+    /// Rises with the events of its subscription.
+    pub sequence: u64,
+    /// When it was queued.
+    pub created_at: Timestamp,
+    /// The status of the last answer; 0 when there was none.
+    pub http_status: u16,
+    /// How long the last attempt took, in milliseconds.
+    pub took_ms: u32,
+    /// How many attempts there were.
+    pub attempt_count: u16,
+    /// The attempts, encoded; empty before the first.
+    pub attempts: Vec<u8>,
+    /// It ended before and an operator sends it again.
+    pub redelivery: bool,
+}
+
+/// A page of waiting events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WaitingPage {
+    /// The events, in the order of their places.
+    pub items: Vec<WaitingEvent>,
+    /// Where to go on; there may be nothing after it.
+    pub next: Option<QueuePlace>,
+}
+
 /// Queues of events, their leases and their tombstones.
 #[async_trait]
 pub trait Queue: Send + Sync + 'static {
@@ -181,6 +245,12 @@ pub trait Queue: Send + Sync + 'static {
     async fn next_attempt(&self, lane: LaneKey, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
     /// How many events wait in a lane, counted up to `most`, and when the oldest of those was queued.
     async fn depth(&self, lane: LaneKey, most: u64) -> Result<(u64, Option<Timestamp>), StoreError>;
+
+    /// Waiting events, from one place on. However many wait, this looks at few more than it answers with: with a vehicle at
+    /// 10,000 at most, so a page may have fewer events than `limit` and still not be the last.
+    async fn waiting(&self, filter: WaitingFilter, limit: usize) -> Result<WaitingPage, StoreError>;
+    /// One waiting event, if it was attempted.
+    async fn retrying(&self, event: EventNo) -> Result<Option<WaitingEvent>, StoreError>;
 
     /// Writes the ends of attempts and moves their events on.
     ///

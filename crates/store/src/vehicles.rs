@@ -384,6 +384,14 @@ pub trait Vehicles: Send + Sync + 'static {
     ) -> Result<Vec<(Car, Vec<VehicleId>)>, StoreError>;
     /// Notes that a vehicle is this car.
     async fn attach_car(&self, id: Uuid, vehicle: VehicleNo) -> Result<(), StoreError>;
+    /// The newest vehicle of an application that is this car and not erased, with its owner; of one owner only, when one is
+    /// named.
+    async fn vehicle_of_car(
+        &self,
+        id: Uuid,
+        application: ApplicationNo,
+        user: Option<UserId>,
+    ) -> Result<Option<(KnownVehicle, UserId)>, StoreError>;
     /// Replaces the source's data of a car and of every vehicle that is this car; false when there is no such car.
     async fn update_car(&self, id: Uuid, spec: Vec<u8>) -> Result<bool, StoreError>;
 

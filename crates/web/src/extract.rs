@@ -42,6 +42,30 @@ in_path! {
     DeliveryId => "delivery",
     FeedId => "feed",
     Car => "simulated vehicle",
+    Uploaded => "upload",
+    Part => "part",
+}
+
+/// The id of an upload.
+pub(crate) struct Uploaded(pub(crate) uuid::Uuid);
+
+impl FromStr for Uploaded {
+    type Err = domain::ids::MalformedId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(|Car(id)| Self(id))
+    }
+}
+
+/// The number of a part of an upload.
+pub(crate) struct Part(pub(crate) u32);
+
+impl FromStr for Part {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
 }
 
 /// The id of a car of the simulator.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use store::StoreError;
 use utoipa::ToSchema;
 
-use crate::warnings::etag;
+use crate::{admin::ImportReportView, warnings::etag};
 
 /// How long a client should wait when we do not know how long it takes.
 const COME_BACK_SECONDS: u64 = 5;
@@ -64,6 +64,8 @@ kinds! {
         "Send fewer headers, or shorter ones; the detail says how much is allowed.";
     MEDIA_TYPE "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body is not declared as JSON"
         "Send the header Content-Type: application/json.";
+    NOTHING_TAKEN "nothing_taken" UNPROCESSABLE_ENTITY "Nothing of the file can be taken"
+        "The member report says what was left out and why.";
     TOO_OFTEN "too_often" TOO_MANY_REQUESTS "Too many requests"
         "Wait as many seconds as the header Retry-After says.";
     INTERNAL "internal" INTERNAL_SERVER_ERROR "The server has failed"
@@ -83,6 +85,8 @@ pub(crate) struct ApiError {
     pub(crate) detail: String,
     pub(crate) field: Option<String>,
     pub(crate) retry_after_seconds: Option<u64>,
+    /// What an import left out, and why.
+    pub(crate) report: Option<Box<ImportReportView>>,
     /// The version of the object now, for `ETag`.
     pub(crate) version: Option<u64>,
     /// For the log only.
@@ -107,6 +111,9 @@ pub(crate) struct Problem {
     /// The value that is not acceptable.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
+    /// What was left out of a file, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<Box<ImportReportView>>,
     /// Under which the server's log knows this request.
     request_id: String,
 }
@@ -119,6 +126,7 @@ impl ApiError {
             field: None,
             retry_after_seconds: None,
             version: None,
+            report: None,
             cause: None,
         }
     }
@@ -230,7 +238,8 @@ impl ApiError {
     /// The answer in full, of a server that is reached below a path.
     pub(crate) fn render(self, below: &str, request_id: &str) -> Response {
         let status = self.kind.status;
-        let mut response = problem(self.kind, self.detail, self.field, below, request_id).into_response();
+        let mut response =
+            problem(self.kind, self.detail, self.field, self.report, below, request_id).into_response();
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -251,6 +260,7 @@ fn problem(
     kind: &Kind,
     detail: String,
     field: Option<String>,
+    report: Option<Box<ImportReportView>>,
     below: &str,
     request_id: &str,
 ) -> axum::Json<Problem> {
@@ -261,6 +271,7 @@ fn problem(
         detail,
         code: kind.code,
         field,
+        report,
         request_id: request_id.to_owned(),
     })
 }
@@ -291,6 +302,9 @@ impl From<AppError> for ApiError {
             }
             AppError::Vehicle(_) => Self::new(&CONFLICT, text),
             AppError::Incompatible { message, .. } => Self::new(&INCOMPATIBLE, message),
+            AppError::NothingTaken { message, report } => {
+                Self { report: Some(Box::new((*report).into())), ..Self::new(&NOTHING_TAKEN, message) }
+            }
             AppError::Unavailable(StoreError::Full) => {
                 Self { retry_after_seconds: Some(COME_BACK_SECONDS), ..Self::new(&DISK_FULL, text) }
             }

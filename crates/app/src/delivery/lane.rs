@@ -167,6 +167,11 @@ impl Lane {
         self.stored.filling
     }
 
+    /// The word for what its breaker does.
+    pub(crate) fn breaker(&self) -> &'static str {
+        self.breaker.as_str()
+    }
+
     pub(crate) fn last_delivered(&self) -> Option<Timestamp> {
         self.last_delivered
     }

@@ -8,6 +8,7 @@
 //! Nothing that a tombstone covers is handed to a worker, and a request that is under way for it is broken off.
 
 pub(crate) mod compose;
+mod health;
 mod lane;
 pub(crate) mod recorder;
 mod turns;
@@ -20,7 +21,7 @@ use std::{
 };
 
 use domain::{
-    delivery::{Capacity, History},
+    delivery::{Capacity, History, ReceiverHealth},
     ids::{ApplicationNo, EventNo, WebhookNo},
     time::Timestamp,
     vehicle::{Observation, Occasion, VehicleInfo},
@@ -92,6 +93,8 @@ struct Inner {
     /// In order, so that whatever is done to all of them is done in the same order each time.
     lanes: BTreeMap<LaneKey, Lane>,
     turns: Turns,
+    /// Of webhooks that had an attempt.
+    health: HashMap<WebhookNo, ReceiverHealth>,
     /// Tombstones that are not worked off, or that an event may still come behind.
     tombstones: Vec<Tombstone>,
     /// By tombstone, the first hand-over that begins after it.
@@ -111,6 +114,7 @@ impl Lanes {
         let inner = Inner {
             lanes: BTreeMap::new(),
             turns: Turns::new(Capacity::new(most, settings.lane_in_flight)),
+            health: HashMap::new(),
             tombstones: Vec::new(),
             buried_at: HashMap::new(),
             hand_overs: BTreeSet::new(),
@@ -228,6 +232,7 @@ impl Lanes {
     /// A webhook was deleted.
     pub(crate) fn close(&self, webhook: WebhookNo) {
         let inner = &mut *self.inner.lock();
+        inner.health.remove(&webhook);
         for key in lanes_of(webhook) {
             if let Some(lane) = inner.lanes.get_mut(&key) {
                 lane.close();

@@ -12,11 +12,15 @@ use futures::future::{Abortable, Either, select};
 use store::{LogStatus, OutcomeOf, Record};
 
 use super::{
-    Entry, Inner, compose,
+    Entry, Inner, compose, health,
     lane::{Ending, Job, Next},
     recorder::Ended,
 };
-use crate::{App, WebhookEntry, planted::Planted, ports::Post};
+use crate::{
+    App, WebhookEntry,
+    planted::Planted,
+    ports::{Post, Purpose},
+};
 
 /// Works until there has been nothing to do for a while; the lanes start another when there is.
 pub(crate) async fn run(app: Arc<App>) {
@@ -130,8 +134,10 @@ async fn send(app: &Arc<App>, key: store::LaneKey, mut job: Job) {
     let now = app.now();
     let took = app.clock.monotonic().saturating_sub(begun);
     let took_ms = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+    let news;
     let last_delivered = {
         let inner = &mut *app.lanes.inner.lock();
+        news = result.as_ref().ok().and_then(|result| inner.observe(key.webhook, *result, started_at, now));
         let Inner { lanes, turns, unrecorded, .. } = inner;
         // Lanes are never taken out of memory.
         let lane = lanes.get_mut(&key).expect("a lane with a request in flight");
@@ -152,6 +158,9 @@ async fn send(app: &Arc<App>, key: store::LaneKey, mut job: Job) {
         last_delivered
     };
     let Ok(result) = result else { return };
+    if let Some(report) = news {
+        health::log(&job.webhook, report, result);
+    }
     crate::metrics::attempt(result, took_ms);
     for entry in job.entries {
         pass_on(app, end(key, entry, Attempt { started_at, took_ms, result }, last_delivered, now)).await;
@@ -192,10 +201,14 @@ async fn watched<T>(
 /// One POST, with no transaction open: a slow receiver must not hold a row.
 async fn post(app: &App, webhook: &WebhookEntry, entry: &Entry, body: String) -> AttemptResult {
     let is_error = entry.occasion.is_error() && !Planted::ErrorsSentAsData.is_here();
-    let target = if is_error { &webhook.error_target } else { &webhook.target };
-    let Some(target) = target.clone() else { return AttemptResult::Failed(Failure::Blocked) };
+    let Some((target, headers)) = webhook.destination(is_error) else {
+        return AttemptResult::Failed(Failure::Blocked);
+    };
     let post = Post {
         target,
+        headers,
+        purpose: Purpose::Delivery,
+        webhook: webhook.webhook().no,
         signature: Some(webhook.application.signer(app.now()).sign(body.as_bytes())),
         agent: entry.revision.agent.header(),
         body: Bytes::from(body),

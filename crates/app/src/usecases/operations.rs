@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use domain::ids::WebhookNo;
 use store::{Backup, Size};
 
+use super::receivers::{ReceiverState, reason};
 use crate::{App, AppError, WebhookEntry};
 
 /// Webhooks that a finding names one by one.
@@ -80,9 +82,40 @@ impl App {
             ),
         };
         add("plans", unknown.is_empty(), detail);
+        let failing = self.failing_receivers().await?;
+        add("receivers", failing.is_empty(), self.describe_failing(&failing));
+        let recordings = self.health.recordings();
+        let described = recordings.iter().map(|(name, problem)| format!("{name}: {problem}"));
+        add(
+            "recordings",
+            recordings.is_empty(),
+            if recordings.is_empty() {
+                "none has failed since the start".into()
+            } else {
+                described.collect::<Vec<_>>().join("; ")
+            },
+        );
         let tombstones = self.lanes.tombstones().len();
         add("tombstones", true, format!("{tombstones} being worked off"));
         Ok(findings)
+    }
+
+    /// Each webhook whose receiver fails, with the reason and since when; the first few by name.
+    fn describe_failing(&self, failing: &[(WebhookNo, ReceiverState)]) -> String {
+        if failing.is_empty() {
+            return "none fails".into();
+        }
+        let named = failing.iter().take(NAMED).filter_map(|(no, state)| {
+            let entry = self.registry.webhook(*no)?;
+            let since = state.failing_since?;
+            let why = state.last_failure.map(|last| reason(last.result)).unwrap_or_default();
+            let webhook = entry.webhook();
+            Some(format!("{} ({}) fails since {since}: {why}", webhook.id, webhook.name))
+        });
+        let named: Vec<_> = named.collect();
+        let more = failing.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        named.join("; ") + &more
     }
 
     /// How much space is used.

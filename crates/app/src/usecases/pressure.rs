@@ -110,7 +110,10 @@ impl App {
     /// # Errors
     ///
     /// [`AppError::TooOften`], with the time after which there is room.
-    pub async fn admit_readings(self: &Arc<Self>, application: ApplicationNo) -> Result<Admitted<'_>, AppError> {
+    pub async fn admit_readings(
+        self: &Arc<Self>,
+        application: ApplicationNo,
+    ) -> Result<Admitted<'_>, AppError> {
         let begun = self.clock.monotonic();
         let mut waits = None;
         loop {

@@ -7,7 +7,9 @@ use domain::{
     ids::{ApplicationId, ApplicationNo, ConnectionId, UserId, VehicleId, VehicleNo},
     vehicle::{Document, Input, Pushes, VehicleInfo},
 };
-use store::{DisconnectedVehicle, NewLink, SourceRef, SubscriptionRow, VehicleFilter, VehicleRow};
+use store::{
+    DisconnectedVehicle, KnownVehicle, NewLink, SourceRef, SubscriptionRow, VehicleFilter, VehicleRow,
+};
 
 use super::chance;
 use crate::{App, AppError, Precondition, What};
@@ -54,6 +56,15 @@ impl App {
     /// Links vehicles, all or none. Data keys are durable before anything is sealed under them.
     pub async fn link(&self, requests: Vec<LinkRequest>) -> Result<Vec<Linked>, AppError> {
         let _one_at_a_time = self.linking.lock().await;
+        self.link_all(requests, None).await
+    }
+
+    /// Links vehicles while `linking` is held; one that was linked before keeps its number and its id.
+    pub(super) async fn link_all(
+        &self,
+        requests: Vec<LinkRequest>,
+        again: Option<KnownVehicle>,
+    ) -> Result<Vec<Linked>, AppError> {
         self.check_room(&requests).await?;
         let now = self.now();
         let mut links = Vec::with_capacity(requests.len());
@@ -64,7 +75,7 @@ impl App {
             .collect();
         let keys = self.sealer.make_keys(&users.iter().map(|user| user.0).collect::<Vec<_>>()).await?;
         for ((request, user), key) in requests.into_iter().zip(users).zip(keys) {
-            let vehicle = VehicleId::new(now, chance(&*self.dice));
+            let vehicle = again.map_or_else(|| VehicleId::new(now, chance(&*self.dice)), |known| known.id);
             let connection = ConnectionId::new(now, chance(&*self.dice));
             let pushes = Pushes { only: request.source.kind == PUSHED, ..Pushes::default() };
             let document = Document { permissions: request.permissions, pushes, ..Document::default() };
@@ -75,7 +86,7 @@ impl App {
                 connection,
                 info: VehicleInfo { id: vehicle, ..request.info },
                 vin: vec![],
-                again: None,
+                again: again.map(|known| known.no),
                 permissions: request.permissions,
                 source: request.source,
                 document: key.seal(&*self.dice, What::Document, vehicle.0, &document.encode()),
@@ -248,7 +259,8 @@ impl App {
     /// Disconnects a vehicle, unless that has happened before, and deletes what is kept of it.
     pub async fn erase_vehicle(&self, id: VehicleId) -> Result<(), AppError> {
         let no = self.end_connection(id).await?;
-        Ok(self.store.erase_vehicle(no).await?)
+        self.store.erase_vehicle(no).await?;
+        self.forget_erased_recordings().await
     }
 
     /// Sees to it that a vehicle is disconnected, and answers with its row number.
@@ -291,6 +303,7 @@ impl App {
             return Err(AppError::NotFound("user"));
         }
         self.sealer.erase(user.0, self.now()).await?;
+        self.forget_erased_recordings().await?;
         Ok(erased)
     }
 }

@@ -29,10 +29,16 @@ use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 use store::{Edited, NewWebhook, StoreError, StoredWebhook, SwitchedOff, WebhookChange};
 
-use super::{applications::checked_name, chance};
+use super::{
+    applications::checked_name,
+    challenge::{challenge_problem, shown, test_problem},
+    chance,
+    receivers::ReceiverState,
+    webhook_headers::{HeaderChange, revised_headers},
+};
 use crate::{
     App, AppError, Precondition, WebhookEntry, metrics,
-    ports::{Post, Reply, Target},
+    ports::{Post, Purpose, Reply, Target},
 };
 
 const CHALLENGE_LENGTH: usize = 16;
@@ -58,6 +64,8 @@ pub struct NewWebhookRequest {
     pub auto_subscribe: bool,
     /// Under which name.
     pub agent: Agent,
+    /// Headers of the operator's own.
+    pub headers: HeaderChange,
     /// Errors are sent to a URI of another origin though it is not challenged.
     pub error_uri_unchecked: bool,
     /// Send a challenge at once.
@@ -79,6 +87,8 @@ pub struct EditWebhook {
     pub auto_subscribe: Option<bool>,
     /// Another name in `User-Agent`.
     pub agent: Option<Agent>,
+    /// Other headers of the operator's own.
+    pub headers: HeaderChange,
     /// Whether errors are sent to a URI of another origin though it is not challenged.
     pub error_uri_unchecked: Option<bool>,
 }
@@ -130,6 +140,8 @@ pub struct WebhookView {
     pub subscriptions: u64,
     /// Events waiting, counted up to 100,000.
     pub queued: u64,
+    /// How its receiver does.
+    pub receiver: ReceiverState,
 }
 
 /// How an address of a webhook stands.
@@ -256,8 +268,10 @@ impl App {
             self.check_uri(uri).await.map(drop).map_err(of_error_uri)?;
         }
         let now = self.now();
+        let id = WebhookId::new(now, chance(&*self.dice));
+        let headers = revised_headers(&application.key, &*self.dice, id, None, request.headers)?;
         let new = NewWebhook {
-            id: WebhookId::new(now, chance(&*self.dice)),
+            id,
             application: application.application.no,
             name,
             revision: Revision {
@@ -267,6 +281,7 @@ impl App {
                 plan: request.plan,
                 agent: request.agent,
                 cadence_epoch: 1,
+                headers,
                 error_uri_unchecked: request.error_uri_unchecked,
             },
             auto_subscribe: request.auto_subscribe,
@@ -387,6 +402,8 @@ impl App {
         revision.error_uri_unchecked = edit.error_uri_unchecked.unwrap_or(revision.error_uri_unchecked);
         revision.callback_uri = edit.callback_uri.unwrap_or(revision.callback_uri);
         revision.agent = edit.agent.unwrap_or(revision.agent);
+        let (key, current_headers) = (&current.application.key, revision.headers.as_ref());
+        revision.headers = revised_headers(key, &*self.dice, webhook.id, current_headers, edit.headers)?;
         let moved = revision.callback_uri != webhook.revision.callback_uri;
         let errors_moved = revision.error_uri != webhook.revision.error_uri
             || revision.error_uri_unchecked != webhook.revision.error_uri_unchecked;
@@ -460,10 +477,10 @@ impl App {
         let of_errors = async {
             match &error_uri {
                 None => None,
-                Some(uri) => Some(self.challenge(&entry, uri, entry.error_target.clone()).await),
+                Some(uri) => Some(self.challenge(&entry, uri, true).await),
             }
         };
-        let of_callback = self.challenge(&entry, &callback_uri, entry.target.clone());
+        let of_callback = self.challenge(&entry, &callback_uri, false);
         let (of_callback, of_errors) = futures::future::join(of_callback, of_errors).await;
         if let Some((uri, result)) = error_uri.zip(of_errors) {
             let passed = result.passed;
@@ -479,7 +496,7 @@ impl App {
     }
 
     /// Sends a challenge to one address of a webhook.
-    async fn challenge(&self, entry: &WebhookEntry, uri: &str, target: Option<Arc<Target>>) -> ProbeResult {
+    async fn challenge(&self, entry: &WebhookEntry, uri: &str, is_error: bool) -> ProbeResult {
         let challenge = self.new_challenge();
         let lenient = match &entry.webhook().revision.plan {
             Plan::Unified(unified) => unified.lenient_verification,
@@ -490,12 +507,9 @@ impl App {
             None => v2::verify(entry.webhook().id, &challenge),
         };
         let expected = signature::expected_challenge(entry.application.signing_token(self.now()), &challenge);
-        let (at, took_ms, answer) = self.probe(entry, target, body).await;
+        let (at, took_ms, answer) = self.probe(entry, is_error, body).await;
         let mut result = probe_result(at, took_ms, &answer);
-        result.problem = match &answer {
-            Ok(reply) => challenge_problem(reply, &expected, lenient),
-            Err(failure) => Some(failure.sentence().to_owned()),
-        };
+        result.problem = challenge_problem(&answer, &expected, lenient);
         result.passed = result.problem.is_none();
         result.uri = Some(uri.to_owned());
         (result.challenge, result.expected) = (challenge, expected);
@@ -535,14 +549,9 @@ impl App {
             Plan::Unified(settings) if error => unified::test_error(&self.envelope(&entry), settings, links),
             Plan::Unified(settings) => unified::test_state(&self.envelope(&entry), settings),
         };
-        let target = if error { &entry.error_target } else { &entry.target };
-        let (at, took_ms, answer) = self.probe(&entry, target.clone(), body).await;
+        let (at, took_ms, answer) = self.probe(&entry, error, body).await;
         let mut result = probe_result(at, took_ms, &answer);
-        result.problem = match &answer {
-            Ok(reply) if (200..300).contains(&reply.status) => None,
-            Ok(reply) => Some(status_problem(reply.status)),
-            Err(failure) => Some(failure.sentence().to_owned()),
-        };
+        result.problem = test_problem(&answer);
         result.passed = result.problem.is_none();
         self.change(no, WebhookChange::Test { result: encode(&result) }).await
     }
@@ -702,6 +711,7 @@ impl App {
             last_test: decode(&entry.stored.last_test),
             subscriptions: self.store.count_subscriptions(no).await?,
             queued,
+            receiver: self.receiver(no).await?,
             entry,
         })
     }
@@ -715,17 +725,22 @@ impl App {
     async fn probe(
         &self,
         entry: &WebhookEntry,
-        target: Option<Arc<Target>>,
+        is_error: bool,
         body: String,
     ) -> (Timestamp, u32, Result<Reply, Failure>) {
         let (at, begun) = (self.now(), self.clock.monotonic());
-        let Some(target) = target else { return (at, 0, Err(Failure::Blocked)) };
+        let Some((target, headers)) = entry.destination(is_error) else {
+            return (at, 0, Err(Failure::Blocked));
+        };
         // What no event may be, a test and a challenge may not be either.
         if !payload::fits(&body) {
             return (at, 0, Err(Failure::BodyTooLarge));
         }
         let post = Post {
             target,
+            headers,
+            purpose: Purpose::Probe,
+            webhook: entry.webhook().no,
             signature: Some(entry.application.signer(at).sign(body.as_bytes())),
             agent: entry.webhook().revision.agent.header(),
             body: Bytes::from(body),
@@ -801,6 +816,13 @@ fn check_unified(settings: &Unified) -> Result<(), AppError> {
         if trigger.dead_band.is_some_and(|band| !(band.is_finite() && band > 0.0)) {
             return Err(AppError::invalid("triggers", "a deadBand is a number above 0"));
         }
+        if trigger.dead_band.is_some() && !trigger.signal.form().takes_dead_band() {
+            let code = &entry.code;
+            let form = trigger.signal.form().describe();
+            let message =
+                format!("{code} takes no deadBand: it is {form}; leave it out, and every change fires");
+            return Err(AppError::invalid("triggers", message));
+        }
     }
     Ok(())
 }
@@ -846,44 +868,11 @@ fn probe_result(at: Timestamp, took_ms: u32, answer: &Result<Reply, Failure>) ->
         challenge: String::new(),
         expected: String::new(),
         status: reply.map(|reply| reply.status),
-        received: reply.map(|reply| String::from_utf8_lossy(&reply.body).into_owned()).unwrap_or_default(),
+        received: reply.map(|reply| shown(&reply.body)).unwrap_or_default(),
         problem: None,
         took_ms,
         uri: None,
     }
-}
-
-/// Why an answer to a challenge does not verify a webhook: it takes the right digest in the body of a 200, or of any 2xx
-/// where the webhook is lenient, as those of v2 are.
-fn challenge_problem(reply: &Reply, expected: &str, lenient: bool) -> Option<String> {
-    if !(200..300).contains(&reply.status) {
-        return Some(status_problem(reply.status));
-    }
-    if reply.status != 200 && !lenient {
-        let status = reply.status;
-        return Some(format!(
-            "the callback URI answered with status {status}; a challenge is answered with 200"
-        ));
-    }
-    match challenge_in(&reply.body) {
-        Some(given) if signature::matches(expected, &given) => None,
-        Some(_) => Some(
-            "the digest in the answer is not the expected one: answer with HMAC-SHA256 of the challenge under the \
-             application's management token, in lower-case hexadecimal"
-                .into(),
-        ),
-        None => Some(r#"the answer must be JSON like {"challenge":"<hex digest>"}"#.into()),
-    }
-}
-
-fn challenge_in(body: &[u8]) -> Option<String> {
-    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
-    answer.get("challenge")?.as_str().map(str::to_owned)
-}
-
-fn status_problem(status: u16) -> String {
-    let hint = AttemptResult::Answered { status }.hint().map(|hint| format!(". {hint}")).unwrap_or_default();
-    format!("the callback URI answered with status {status}{hint}")
 }
 
 fn encode(result: &ProbeResult) -> Vec<u8> {

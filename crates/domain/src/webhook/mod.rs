@@ -4,9 +4,11 @@
 //! number of the one that it was made under.
 
 mod coverage;
+mod headers;
 mod plan;
 
 pub use coverage::{Coverage, charging_coverage};
+pub use headers::{HeaderRefused, SealedHeaders, basic_authorization, check_headers};
 pub use plan::{
     ChargingEvent, ChargingEvents, Dynamic, EventBased, Kind, Pace, Plan, Profile, Scheduled, ScheduledName,
     SimulatedMode, Trigger, Unified,
@@ -116,6 +118,9 @@ pub struct Revision {
     /// Where errors of vehicles go, if not where data goes (unified webhooks).
     #[n(5)]
     pub error_uri: Option<String>,
+    /// Headers of the operator's own. Each request has those of the current revision.
+    #[n(8)]
+    pub headers: Option<SealedHeaders>,
     /// Errors are sent to a URI of another origin though it has not answered a challenge: its receiver cannot.
     #[n(6)]
     #[cbor(default)]

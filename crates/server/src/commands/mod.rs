@@ -2,7 +2,7 @@
 
 mod admin;
 mod backup;
-mod bench;
+pub(crate) mod bench;
 mod catalogue;
 mod client;
 #[cfg(test)]
@@ -10,7 +10,7 @@ mod coverage;
 mod demo;
 mod listen;
 mod refusal;
-mod replay;
+pub(crate) mod replay;
 mod serve;
 mod show;
 

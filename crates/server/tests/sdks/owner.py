@@ -179,7 +179,7 @@ def request(car):
 
 def commands(car):
     def done(answer):
-        assert type(answer) is smartcar.types.Action, answer
+        assert answer._fields == ("status", "message", "meta"), answer
         assert (answer.status, answer.message) == ("success", "Successfully sent request to vehicle"), answer
         assert len(answer.meta.request_id) == 36, answer
 

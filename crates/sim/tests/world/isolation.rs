@@ -137,13 +137,12 @@ impl Pushing {
     fn push(&mut self, world: &mut World) -> Result<(), AppError> {
         self.level += 1;
         let now = world.now();
+        // Never 0: that is not believed at once.
+        let level = Value::Number(f64::from(1 + self.level % 99));
+        let observed_at = Some(now + Duration::from_micros(u64::from(self.level) * 1_000));
         let reading = |car: &Car| PushedReading {
-            vehicle: car.id(),
-            signal: STATE_OF_CHARGE,
-            value: Value::Number(f64::from(self.level % 100)),
-            observed_at: Some(now + Duration::from_micros(u64::from(self.level) * 1_000)),
-            id: None,
-            sequence: None,
+            observed_at,
+            ..PushedReading::of(car.id(), STATE_OF_CHARGE, level.clone())
         };
         let readings = self.cars.iter().map(reading).collect();
         let rejected = world.push_or_wait(&self.feed, readings)?;

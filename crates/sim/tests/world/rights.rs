@@ -137,14 +137,8 @@ fn a_step_that_races_with_an_end_sends_nothing_later_than_a_second() {
 }
 
 fn charge(world: &World, car: Car, percent: f64) -> PushedReading {
-    PushedReading {
-        vehicle: car.id(),
-        signal: STATE_OF_CHARGE,
-        value: number(percent),
-        observed_at: Some(world.now()),
-        id: None,
-        sequence: None,
-    }
+    let of = PushedReading::of(car.id(), STATE_OF_CHARGE, number(percent));
+    PushedReading { observed_at: Some(world.now()), ..of }
 }
 
 const WATCHED: &[SignalId] = &[STATE_OF_CHARGE, ODOMETER];

@@ -125,7 +125,9 @@ mod tests {
     #[test]
     fn what_is_urgent_comes_first_and_a_transaction_has_room_for_so_much_of_the_bulk() {
         let orders = Orders::new(8);
-        for (name, items) in [("steps 1", Some(800)), ("steps 2", Some(800)), ("steps 3", Some(800)), ("record", None)] {
+        for (name, items) in
+            [("steps 1", Some(800)), ("steps 2", Some(800)), ("steps 3", Some(800)), ("record", None)]
+        {
             orders.add(name, items).unwrap();
         }
         let mut room = 1_024;

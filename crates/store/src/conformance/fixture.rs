@@ -302,6 +302,7 @@ pub fn revision(number: u32) -> Revision {
         agent: Agent::Milepost,
         cadence_epoch: 1,
         error_uri: None,
+        headers: None,
         error_uri_unchecked: false,
     }
 }

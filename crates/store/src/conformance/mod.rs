@@ -18,6 +18,7 @@ pub mod fixture;
 mod grants;
 mod keyring;
 mod queue;
+mod recordings;
 mod registry;
 mod tombstones;
 mod upkeep;
@@ -27,6 +28,7 @@ pub use deliveries::*;
 pub use grants::*;
 pub use keyring::*;
 pub use queue::*;
+pub use recordings::*;
 pub use registry::*;
 pub use tombstones::*;
 pub use upkeep::*;
@@ -111,6 +113,13 @@ macro_rules! conformance_of_store {
             data_of_a_source_is_replaced_only_where_it_is_still_what_it_was
             cars_are_listed_with_the_vehicles_connected_to_them
             a_car_passes_its_data_on_to_its_vehicles
+            the_vehicle_of_a_car_is_found_until_it_is_erased
+            // Recordings
+            a_recording_is_complete_when_a_car_drives_it
+            a_car_that_is_there_takes_a_recording
+            a_recording_is_unused_when_its_last_vehicle_is_erased
+            an_upload_that_was_given_up_is_unused
+            a_car_is_deleted_unless_a_vehicle_is_connected_to_it
             // Queue
             a_lane_has_one_holder_until_the_lease_ends
             a_lane_that_was_given_back_is_free_at_once
@@ -119,6 +128,9 @@ macro_rules! conformance_of_store {
             a_retry_keeps_its_attempts
             a_lane_says_when_its_next_attempt_is_due_and_how_deep_it_is
             lanes_with_work_are_those_with_events
+            waiting_events_are_listed_in_pages_along_the_queue
+            of_waiting_events_those_that_were_attempted_are_listed_and_found
+            waiting_events_of_a_vehicle_are_listed
             an_event_is_recorded_once
             a_stale_epoch_is_refused
             a_redelivery_keeps_the_id_and_gets_a_number_of_its_own

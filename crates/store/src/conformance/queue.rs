@@ -9,7 +9,8 @@ use domain::{
 use super::fixture::{Fixture, NODE, at, ended, lane, later, retried, revision};
 use crate::{
     DeliveryFilter, LaneKey, LaneLease, LogStatus, NewEvent, NewObservation, NodeId, Record, Recorded,
-    Redelivered, Retention, StepCommit, StepResult, Store, StoreError, Unsendable, WebhookChange,
+    Redelivered, Retention, StepCommit, StepResult, Store, StoreError, Unsendable, WaitingFilter,
+    WebhookChange,
 };
 
 const OTHER: NodeId = NodeId(2);
@@ -119,6 +120,75 @@ pub async fn a_lane_says_when_its_next_attempt_is_due_and_how_deep_it_is(store: 
     assert_eq!(store.next_attempt(lane(webhook), at(30)).await.expect("answers"), None);
     assert_eq!(store.depth(lane(webhook), 9).await.expect("answers"), (3, Some(at(10))));
     assert_eq!(store.depth(lane(webhook), 2).await.expect("answers").0, 2);
+}
+
+/// All pages of this length, put together.
+async fn listed(store: &dyn Store, filter: WaitingFilter, limit: usize) -> Vec<EventNo> {
+    let (mut numbers, mut after) = (Vec::new(), filter.after);
+    loop {
+        let page = store.waiting(WaitingFilter { after, ..filter }, limit).await.expect("lists");
+        assert!(page.items.len() <= limit);
+        numbers.extend(page.items.iter().map(|event| event.place.event));
+        after = page.next;
+        if after.is_none() {
+            return numbers;
+        }
+    }
+}
+
+pub async fn waiting_events_are_listed_in_pages_along_the_queue(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let webhook = fixture.webhook().await.webhook.no;
+    let other = fixture.webhook().await.webhook.no;
+    let vehicle = fixture.vehicle().await;
+    let late = fixture.queue(vehicle, webhook, at(30)).await;
+    let early = fixture.queue(vehicle, webhook, at(10)).await;
+    let elsewhere = fixture.queue(vehicle, other, at(20)).await;
+    for limit in [1, 2, 9] {
+        assert_eq!(listed(store, WaitingFilter::default(), limit).await, [early, late, elsewhere]);
+        let filter = WaitingFilter { webhook: Some(other), ..WaitingFilter::default() };
+        assert_eq!(listed(store, filter, limit).await, [elsewhere]);
+    }
+    let page = store.waiting(WaitingFilter::default(), 1).await.expect("lists");
+    let queued = fixture.waiting(webhook).await.remove(0);
+    let shown = &page.items[0];
+    assert_eq!((shown.id, shown.vehicle, shown.vehicle_id), (queued.id, vehicle, Some(queued.info.id)));
+    assert_eq!((shown.created_at, shown.place.attempt_at), (at(10), at(10)));
+    assert_eq!((shown.attempt_count, shown.http_status), (0, 0));
+}
+
+pub async fn of_waiting_events_those_that_were_attempted_are_listed_and_found(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let webhook = fixture.webhook().await.webhook.no;
+    let vehicle = fixture.vehicle().await;
+    let fresh = fixture.queue(vehicle, webhook, at(10)).await;
+    let failed = fixture.queue(vehicle, webhook, at(10)).await;
+    let over = fixture.queue(vehicle, webhook, at(10)).await;
+    let lease = fixture.lease(webhook).await;
+    let records = vec![retried(failed, at(10), at(20)), ended(over, at(10), LogStatus::Delivered, at(11))];
+    store.record(lease, records).await.expect("records");
+    let filter = WaitingFilter { retrying: true, ..WaitingFilter::default() };
+    assert_eq!(listed(store, filter, 9).await, [failed]);
+    assert_eq!(listed(store, WaitingFilter { webhook: Some(webhook), ..filter }, 1).await, [failed]);
+    let shown = store.retrying(failed).await.expect("answers").expect("it waits");
+    assert_eq!((shown.place.attempt_at, shown.http_status, shown.attempt_count), (at(20), 200, 2));
+    assert_eq!((shown.took_ms, shown.attempts.as_slice()), (30, &b"attempts"[..]));
+    for event in [fresh, over] {
+        assert_eq!(store.retrying(event).await.expect("answers"), None);
+    }
+}
+
+pub async fn waiting_events_of_a_vehicle_are_listed(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let webhook = fixture.webhook().await.webhook.no;
+    let (mine, other) = (fixture.vehicle().await, fixture.vehicle().await);
+    let first = fixture.queue(mine, webhook, at(10)).await;
+    fixture.queue(other, webhook, at(11)).await;
+    let second = fixture.queue(mine, webhook, at(12)).await;
+    let filter = WaitingFilter { vehicle: Some(mine), ..WaitingFilter::default() };
+    for limit in [1, 9] {
+        assert_eq!(listed(store, filter, limit).await, [first, second]);
+    }
 }
 
 pub async fn lanes_with_work_are_those_with_events(store: &dyn Store) {

@@ -10,6 +10,7 @@ mod connections;
 mod deliveries;
 mod feeds;
 mod idempotency;
+mod import_report;
 mod metrics;
 mod server;
 mod simulator;
@@ -17,7 +18,10 @@ mod subscriptions;
 mod triggers;
 mod users;
 mod vehicles;
+mod waiting;
 mod webhooks;
+
+pub(crate) use import_report::ImportReportView;
 
 use std::sync::Arc;
 

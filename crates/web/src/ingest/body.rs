@@ -344,7 +344,8 @@ mod tests {
                 });
                 Ok(())
             };
-            let used = splitter.split(&buffer, begins, number + 1 == count, take).map_err(|error| error.detail)?;
+            let used =
+                splitter.split(&buffer, begins, number + 1 == count, take).map_err(|error| error.detail)?;
             buffer.drain(..used);
         }
         Ok(parts)

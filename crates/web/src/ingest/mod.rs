@@ -10,32 +10,36 @@
 //! | --- | --- |
 //! | `vehicleId` | a vehicle of the application that the token is bound to |
 //! | `signal` | a code of the catalogue |
-//! | `value` | in the signal's canonical unit: a number, text or flag, or the body of the signal as an object |
+//! | `value` | a number, text or flag in the signal's own unit, or the body of the signal as an object, with its `unit`; `null` says that it is no longer known |
 //! | `observedAt` | when the car measured it: text, or milliseconds since 1970; without it, the moment of arrival counts |
 //! | `id` | the reading's id at its source: one that comes again is left out, among the newest 1,024 of a vehicle, where neither its moment nor its number tells it from earlier ones |
 //! | `sequence` | the reading's number, for feeds that are ordered by it |
+//! | `reset` | `true`: the value counts, though it cannot follow the one that is known |
 //!
-//! A reading that cannot be taken is reported by its place, and the others are taken. The answer comes when those are
-//! committed: what was answered with 200 survives a crash, and what was not may be sent again. While events of the
-//! application lag because the server has more to do than it can, the answer waits, and then it is 429 with the time after
-//! which there is room again.
+//! A reading that cannot be taken is reported by its place, and the others are taken; what became of those is said, too.
+//! The answer comes when those are committed: what was answered with 200 survives a crash, and what was not may be sent
+//! again. While events of the application lag because the server has more to do than it can, the answer waits, and then it
+//! is 429 with the time after which there is room again.
 
+mod answer;
 mod body;
 mod reading;
 
 use std::sync::Arc;
 
-use app::{App, Rejected};
+use app::App;
 use axum::{
     Extension, Json as Out, Router,
-    extract::{DefaultBodyLimit, State},
+    extract::{DefaultBodyLimit, RawQuery, State},
     http::HeaderMap,
     routing::post,
 };
 use bytes::Bytes;
-use serde::Serialize;
 
-use self::body::{Reader, Sorted};
+use self::{
+    answer::{Taken, Wanted},
+    body::{Reader, Sorted},
+};
 use crate::{extract::bearer, heavy::Heavy, problem::ApiError, whole::Budget};
 
 /// The door for readings.
@@ -53,26 +57,14 @@ struct Door {
     heavy: Heavy,
 }
 
-/// What became of a request.
-#[derive(Serialize)]
-struct Taken {
-    accepted: usize,
-    rejected: Vec<Refused>,
-}
-
-/// A reading that was not taken.
-#[derive(Serialize)]
-struct Refused {
-    index: usize,
-    error: String,
-}
-
 async fn take(
     State(Door { app, heavy }): State<Door>,
     Extension(budget): Extension<Budget>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Out<Taken>, ApiError> {
+    let wanted = Wanted::of(query.as_deref())?;
     let feed = bearer(&headers).and_then(|token| app.feed(token)).ok_or_else(ApiError::no_feed)?;
     let mut reader = Reader::new(&headers, body, budget)?;
     let mut admitted = app.admit_readings(feed.application).await?;
@@ -81,14 +73,13 @@ async fn take(
         reader = heavy.run(feed.application, work).await??;
     }
     // What was unpacked counts until it is answered.
-    let (Sorted { readings, mut rejected }, _room) = reader.into_parts();
+    let (Sorted { readings, rejected }, _room) = reader.into_parts();
     admitted.expect(readings.len())?;
-    let count = readings.len() + rejected.len();
-    rejected.extend(app.ingest(&feed, readings).await?);
-    rejected.sort_unstable_by_key(|rejected| rejected.index);
-    let accepted = count - rejected.len();
-    let refused = |Rejected { index, reason }| Refused { index, error: reason };
-    Ok(Out(Taken { accepted, rejected: rejected.into_iter().map(refused).collect() }))
+    let places: Vec<usize> = readings.iter().map(|(index, _)| *index).collect();
+    let mut ingested = app.ingest(&feed, readings).await?;
+    ingested.rejected.extend(rejected);
+    ingested.rejected.sort_unstable_by_key(|rejected| rejected.index);
+    Ok(Out(Taken::of(&places, ingested, wanted)))
 }
 
 #[cfg(test)]
@@ -145,7 +136,8 @@ mod tests {
             ("application/json", Some("Identity"), array),
         ] {
             let answered = push(&server, &token, kind, coding, body).await.expect(200);
-            assert_eq!(answered.json(), json!({"accepted": 2, "rejected": []}), "{kind}");
+            let taken = answered.json();
+            assert_eq!((&taken["accepted"], &taken["rejected"]), (&json!(2), &json!([])), "{kind}");
         }
         let vehicle = tenant.vehicle.parse().unwrap();
         let document = server.app.document(vehicle).await.unwrap();
@@ -187,10 +179,116 @@ mod tests {
         let told: Vec<_> = answered["rejected"].as_array().unwrap().iter().map(Value::to_string).collect();
         expect_test::expect![[r#"
             {"index":1,"error":"no vehicle of this application has this id; connect it first"}
-            {"index":2,"error":"tractionbattery-stateofcharge does not have values of this form; see /docs/signals on this server"}
+            {"index":2,"error":"tractionbattery-stateofcharge takes a number of percent, 0 to 100"}
             {"index":3,"error":"there is no signal \"no-such\"; see /docs/signals on this server"}
             {"index":4,"error":"missing field `signal` at line 1 column 62"}"#]]
         .assert_eq(&told.join("\n"));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_json_in_one_reading_concerns_no_other() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let token = feed(&server, &tenant).await;
+        let good = reading(&tenant.vehicle, json!(78)).to_string();
+        for nothing in ["NaN", "-Infinity", "undefined", "0x10", "1."] {
+            let bad = good.replace(":78,", &format!(":{nothing},"));
+            assert_ne!(bad, good);
+            let body = format!("[{good},{bad}]").into_bytes();
+            let answered = push(&server, &token, "application/json", None, body).await.expect(200).json();
+            assert_eq!(
+                (&answered["accepted"], &answered["rejected"][0]["index"]),
+                (&json!(1), &json!(1)),
+                "{nothing}"
+            );
+        }
+        let cut = format!("[{good},{{\"vehicleId\":").into_bytes();
+        push(&server, &token, "application/json", None, cut).await.expect(400);
+    }
+
+    #[tokio::test]
+    async fn the_answer_says_what_became_of_each_reading() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let token = feed(&server, &tenant).await;
+        let of = |signal: &str, value: Value, at: &str| json!({"vehicleId": tenant.vehicle, "signal": signal, "value": value, "observedAt": at});
+        let charge = |value: Value, second: u8| {
+            of("tractionbattery-stateofcharge", value, &format!("2026-03-02T11:59:{second:02}Z"))
+        };
+        let body = json!([
+            charge(json!(78), 10),
+            charge(json!(78), 11),
+            charge(json!(255), 12),
+            charge(json!(null), 13),
+            of(
+                "location-preciselocation",
+                json!({"latitude": 48.2, "longitude": 11.6, "heading": -1}),
+                "2026-03-02T11:59:10Z"
+            ),
+            of("transmission-gearstate", json!("<invalid>"), "2026-03-02T11:59:10Z"),
+            of("transmission-gearstate", json!("SPORT"), "2026-03-02T11:59:10Z"),
+            of("odometer-traveleddistance", json!({"value": 100, "unit": "miles"}), "2026-03-02T11:59:10Z"),
+        ]);
+        let sent =
+            |body: &Value| push(&server, &token, "application/json", None, body.to_string().into_bytes());
+        let answered = sent(&body).await.expect(200).json();
+        expect_test::expect![[r#"
+            {
+              "accepted": 7,
+              "rejected": [
+                {
+                  "index": 6,
+                  "error": "transmission-gearstate takes one of PARK, DRIVE, REVERSE, NEUTRAL, not \"SPORT\""
+                }
+              ],
+              "outcomes": {
+                "applied": 3,
+                "unchanged": 1,
+                "late": 0,
+                "conflicting": 0,
+                "implausible": 1,
+                "unknown": 2,
+                "buffered": 0
+              },
+              "results": [
+                {
+                  "index": 1,
+                  "outcome": "unchanged"
+                },
+                {
+                  "index": 2,
+                  "outcome": "implausible",
+                  "reason": "tractionbattery-stateofcharge takes a number of percent, 0 to 100"
+                },
+                {
+                  "index": 3,
+                  "outcome": "unknown",
+                  "reason": "the value is no longer known"
+                },
+                {
+                  "index": 4,
+                  "outcome": "applied",
+                  "ignored": [
+                    "heading"
+                  ]
+                },
+                {
+                  "index": 5,
+                  "outcome": "unknown",
+                  "reason": "the value means that it is not available; what was known stands"
+                }
+              ]
+            }"#]]
+        .assert_eq(&format!("{answered:#}"));
+        let again = sent(&json!([charge(json!(70), 5)])).await.expect(200).json();
+        assert_eq!(again["results"][0]["outcome"], "late");
+        let all = Request::post("/ingest/v1/readings?results=all")
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json");
+        let body = json!([charge(json!(70), 20), charge(json!(71), 21)]).to_string();
+        let all = server.send(all.body(Body::from(body)).unwrap()).await.expect(200).json();
+        let named = json!([{"index": 0, "outcome": "applied"}, {"index": 1, "outcome": "applied"}]);
+        assert_eq!(all["results"], named);
     }
 
     #[tokio::test]
@@ -232,8 +330,9 @@ mod tests {
         let body = format!("[{bomb},{}]", reading(&tenant.vehicle, json!(78)));
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         packed.write_all(body.as_bytes()).unwrap();
-        let answered =
-            push(&server, &token, "application/json", Some("gzip"), packed.finish().unwrap()).await.expect(200);
+        let answered = push(&server, &token, "application/json", Some("gzip"), packed.finish().unwrap())
+            .await
+            .expect(200);
         expect_test::expect![[r#"
             {"accepted":1,"rejected":[{"index":0,"error":"a reading has at most 32768 bytes"}]}"#]]
         .assert_eq(&answered.json().to_string());

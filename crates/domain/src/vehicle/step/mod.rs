@@ -8,8 +8,8 @@ mod telling;
 pub use telling::observe;
 
 use super::{
-    Answer, Document, Event, Fault, FeedKey, Fired, Gathering, Observation, Reading, Subscription, Tally,
-    VehicleInfo, charging, ladder,
+    Answer, Document, Event, Fault, FeedKey, Fired, Gathering, Judgement, Observation, Reading, Subscription,
+    Tally, VehicleInfo, charging, ladder,
     slots::{self, Rhythm},
     watch,
 };
@@ -73,6 +73,8 @@ pub struct Outcome {
     pub lapsed: Vec<Lapsed>,
     /// How the readings of each feed were judged.
     pub pushed: Vec<(FeedKey, Tally)>,
+    /// What became of the readings of the input that were not simply applied.
+    pub judgements: Vec<Judgement>,
     /// Changes of the relational rows.
     pub rows: Vec<RowChange>,
     /// When something has to happen next.
@@ -191,8 +193,21 @@ pub fn step(
     let was_plugged_in = charging::is_plugged_in(document);
     let asked = matches!(input, Input::Asked(..));
     let tick = matches!(input, Input::Tick);
-    let mut step =
-        Step { document, info, webhooks, now, outcome, owed, seen, watched, was_plugged_in, asked, tick };
+    let mut step = Step {
+        document,
+        info,
+        webhooks,
+        now,
+        outcome,
+        owed,
+        seen,
+        watched,
+        was_plugged_in,
+        asked,
+        tick,
+        firsts: vec![],
+    };
+    step.document.set_clock_right(now);
     step.close_ended();
     step.reconcile();
     step.open_reached();
@@ -272,6 +287,8 @@ struct Step<'a> {
     was_plugged_in: bool,
     /// The step takes in a read that was not due.
     asked: bool,
+    /// Signals that have just had their first value.
+    firsts: Vec<SignalId>,
     /// Time has passed, or a webhook has changed.
     tick: bool,
 }

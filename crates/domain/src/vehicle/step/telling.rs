@@ -16,6 +16,7 @@ impl Step<'_> {
     /// Tells webhooks that watch the vehicle what has changed.
     pub(super) fn look(&mut self, changed: &[SignalId]) {
         let charging = charging::is_charging(self.document);
+        let firsts = std::mem::take(&mut self.firsts);
         for at in 0..self.document.subscriptions.len() {
             let subscription = &self.document.subscriptions[at];
             if let Some(webhook) = unverified(self.webhooks, subscription.webhook) {
@@ -32,7 +33,8 @@ impl Step<'_> {
                     watch::seed(self.document, &mut told, unified, changed);
                     self.document.subscriptions[at].told = told;
                     let subscription = &self.document.subscriptions[at];
-                    let fired = watch::fired(self.document, &subscription.told, unified, changed);
+                    let mut fired = watch::fired(self.document, &subscription.told, unified, changed);
+                    fired.extend(watch::readable(&subscription.told, unified, &firsts));
                     if !fired.is_empty() {
                         self.tell(at, webhook, unified, Some(fired));
                     }

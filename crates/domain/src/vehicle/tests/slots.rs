@@ -42,6 +42,7 @@ fn webhook(no: WebhookNo, hours: u8) -> Webhook {
             }),
             agent: Agent::Milepost,
             error_uri: None,
+            headers: None,
             error_uri_unchecked: false,
             cadence_epoch: 1,
         },

@@ -18,15 +18,15 @@ use crate::{
     },
 };
 
-const MINUTE: Duration = Duration::from_secs(60);
-const WEBHOOK: WebhookNo = WebhookNo(1);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const WEBHOOK: WebhookNo = WebhookNo(1);
 
 /// Minutes after a start.
-fn at(minutes: i64) -> Timestamp {
+pub(super) fn at(minutes: i64) -> Timestamp {
     Timestamp::from_secs(1_799_971_200 + minutes * 60)
 }
 
-fn webhook(plan: Plan) -> Webhook {
+pub(super) fn webhook(plan: Plan) -> Webhook {
     Webhook {
         no: WEBHOOK,
         id: WebhookId(Uuid::from_u128(1)),
@@ -39,6 +39,7 @@ fn webhook(plan: Plan) -> Webhook {
             plan,
             agent: Agent::Milepost,
             error_uri: None,
+            headers: None,
             error_uri_unchecked: false,
             cadence_epoch: 0,
         },
@@ -46,7 +47,7 @@ fn webhook(plan: Plan) -> Webhook {
 }
 
 /// Fires on the charge and, beyond a band, on the odometer; carries both, the doors and the sunroof.
-fn unified() -> Plan {
+pub(super) fn unified() -> Plan {
     Plan::Unified(Unified {
         triggers: vec![
             Trigger { signal: STATE_OF_CHARGE, dead_band: None },
@@ -59,14 +60,14 @@ fn unified() -> Plan {
     })
 }
 
-fn charging_events() -> Plan {
+pub(super) fn charging_events() -> Plan {
     Plan::EventBased(EventBased { events: ChargingEvent::ALL.iter().copied().collect() })
 }
 
-struct Car {
-    document: Document,
-    info: VehicleInfo,
-    webhooks: Vec<Webhook>,
+pub(super) struct Car {
+    pub(super) document: Document,
+    pub(super) info: VehicleInfo,
+    pub(super) webhooks: Vec<Webhook>,
 }
 
 type Values<'a> = &'a [(SignalId, Result<Value, ErrorCode>)];
@@ -76,7 +77,7 @@ fn number(value: f64) -> Result<Value, ErrorCode> {
 }
 
 impl Car {
-    fn on(plan: Plan) -> Self {
+    pub(super) fn on(plan: Plan) -> Self {
         Self::of("TESLA", plan)
     }
 
@@ -98,7 +99,7 @@ impl Car {
         car
     }
 
-    fn step(&mut self, input: Input, now: Timestamp) -> Outcome {
+    pub(super) fn step(&mut self, input: Input, now: Timestamp) -> Outcome {
         let webhooks: Vec<&Webhook> = self.webhooks.iter().collect();
         let outcome = step(&mut self.document, &self.info, &webhooks, input, now);
         assert_eq!(Document::decode(&self.document.encode()).as_ref(), Ok(&self.document));
@@ -110,7 +111,7 @@ impl Car {
     }
 
     /// What follows a read that brings these values.
-    fn read(&mut self, values: Values<'_>, now: Timestamp) -> Vec<Occasion> {
+    pub(super) fn read(&mut self, values: Values<'_>, now: Timestamp) -> Vec<Occasion> {
         occasions(&self.answer(values, now))
     }
 
@@ -128,30 +129,32 @@ impl Car {
     }
 
     /// What follows readings, each with the minute in which it was measured.
-    fn push(&mut self, readings: &[(SignalId, f64, i64)], now: Timestamp) -> Outcome {
+    pub(super) fn push(&mut self, readings: &[(SignalId, f64, i64)], now: Timestamp) -> Outcome {
         let reading = |&(signal, value, observed): &(SignalId, f64, i64)| Reading {
             feed: FeedKey(1),
             signal,
-            value: Value::Number(value),
+            value: Some(Value::Number(value)),
             observed_at: Some(at(observed)),
             received_at: now,
             order: Order::Observed,
             id: None,
             hold: Duration::ZERO,
+            reset: false,
+            place: 0,
         };
         self.step(Input::Readings(readings.iter().map(reading).collect()), now)
     }
 }
 
-fn occasions(outcome: &Outcome) -> Vec<Occasion> {
+pub(super) fn occasions(outcome: &Outcome) -> Vec<Occasion> {
     outcome.events.iter().map(|event| event.occasion.clone()).collect()
 }
 
-fn changed(signals: &[SignalId]) -> Occasion {
+pub(super) fn changed(signals: &[SignalId]) -> Occasion {
     Occasion::Changed(signals.to_vec())
 }
 
-fn errors(code: ErrorCode, resolved: bool, signals: &[SignalId]) -> Occasion {
+pub(super) fn errors(code: ErrorCode, resolved: bool, signals: &[SignalId]) -> Occasion {
     Occasion::Errors(vec![ErrorChange { code, resolved, signals: signals.to_vec() }])
 }
 
@@ -163,7 +166,7 @@ fn doors() -> Value {
 }
 
 /// A full answer of the unified webhook's signals.
-fn full(charge: f64, km: f64) -> Vec<(SignalId, Result<Value, ErrorCode>)> {
+pub(super) fn full(charge: f64, km: f64) -> Vec<(SignalId, Result<Value, ErrorCode>)> {
     vec![
         (STATE_OF_CHARGE, number(charge)),
         (ODOMETER, number(km)),
@@ -296,7 +299,8 @@ fn row_e07_a_signal_that_was_not_granted_is_an_error_until_it_is() {
     let outcome = car.step(Input::Permissions(PermissionSet::ALL), at(3));
     assert_eq!(occasions(&outcome), [], "it is read first");
     assert!(car.wanted(at(3)).contains(&ODOMETER));
-    assert_eq!(car.read(&full(80.0, 100.0), at(3)), [errors(ErrorCode::PERMISSION, true, &[ODOMETER])]);
+    let resolved = errors(ErrorCode::PERMISSION, true, &[ODOMETER]);
+    assert_eq!(car.read(&full(80.0, 100.0), at(3)), [changed(&[ODOMETER]), resolved], "and then sent");
 }
 
 #[test]
@@ -412,12 +416,14 @@ fn held_readings_fire_when_their_time_has_come() {
     let held = |value, minute: i64, now| Reading {
         feed: FeedKey(1),
         signal: STATE_OF_CHARGE,
-        value: Value::Number(value),
+        value: Some(Value::Number(value)),
         observed_at: Some(at(minute)),
         received_at: now,
         order: Order::Observed,
         id: None,
         hold: MINUTE,
+        reset: false,
+        place: 0,
     };
     let outcome = car.step(Input::Readings(vec![held(78.0, 3, at(4))]), at(4));
     assert_eq!((occasions(&outcome), outcome.next_due), (vec![], Some(at(5))));
@@ -532,12 +538,14 @@ fn a_charging_event_happened_when_the_car_measured_it() {
     let flag = |charging, minute, now| Reading {
         feed: FeedKey(1),
         signal: IS_CHARGING,
-        value: Value::Flag(charging),
+        value: Some(Value::Flag(charging)),
         observed_at: Some(at(minute)),
         received_at: now,
         order: Order::Observed,
         id: None,
         hold: Duration::ZERO,
+        reset: false,
+        place: 0,
     };
     let batch = vec![flag(false, 1, at(60)), flag(true, 20, at(60)), flag(false, 40, at(60))];
     let outcome = car.step(Input::Readings(batch), at(60));

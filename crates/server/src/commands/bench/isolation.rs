@@ -88,7 +88,7 @@ fn plan() -> Plan {
 
 async fn tenant(running: &Running, name: &str, vehicles: usize) -> Result<Tenant> {
     let app = &running.app;
-    let created = app.create_application(name, vec![], "open", Defaults::default()).await?;
+    let created = app.create_application(name, vec![], app::UNLIMITED, Defaults::default()).await?;
     let application = created.entry.application.no;
     let pool = app.pool("pushed").await?;
     let request = || LinkRequest {
@@ -118,7 +118,12 @@ async fn tenant(running: &Running, name: &str, vehicles: usize) -> Result<Tenant
 }
 
 /// A verified webhook of a tenant with these vehicles on it.
-async fn webhook(running: &Running, tenant: &Tenant, uri: String, vehicles: &[VehicleNo]) -> Result<WebhookId> {
+async fn webhook(
+    running: &Running,
+    tenant: &Tenant,
+    uri: String,
+    vehicles: &[VehicleNo],
+) -> Result<WebhookId> {
     let app = &running.app;
     let request = NewWebhookRequest {
         application: tenant.id,
@@ -130,6 +135,7 @@ async fn webhook(running: &Running, tenant: &Tenant, uri: String, vehicles: &[Ve
         plan: plan(),
         auto_subscribe: false,
         agent: Agent::Milepost,
+        headers: Default::default(),
     };
     let made = app.create_webhook(request).await?;
     let id = made.entry.webhook().id;
@@ -143,7 +149,9 @@ async fn webhook(running: &Running, tenant: &Tenant, uri: String, vehicles: &[Ve
 /// Readings of vehicles, one to a line.
 fn body(vehicles: &[(VehicleNo, VehicleId)], signal: &str, value: f64, moment: i64) -> Bytes {
     let line = |(_, id): &(VehicleNo, VehicleId)| {
-        format!("{{\"vehicleId\":\"{id}\",\"signal\":\"{signal}\",\"value\":{value},\"observedAt\":{moment}}}\n")
+        format!(
+            "{{\"vehicleId\":\"{id}\",\"signal\":\"{signal}\",\"value\":{value},\"observedAt\":{moment}}}\n"
+        )
     };
     vehicles.iter().map(line).collect::<String>().into()
 }
@@ -260,7 +268,8 @@ pub(super) async fn hanging(args: &Bench) -> Result<Vec<Figure>> {
         ..ReceiverOptions::default()
     })
     .await?;
-    let numbers = |vehicles: &[(VehicleNo, VehicleId)]| vehicles.iter().map(|(no, _)| *no).collect::<Vec<_>>();
+    let numbers =
+        |vehicles: &[(VehicleNo, VehicleId)]| vehicles.iter().map(|(no, _)| *no).collect::<Vec<_>>();
     for tenant in [&same, &other] {
         webhook(&running, tenant, good.url("/hook"), &numbers(&tenant.vehicles[..VEHICLES])).await?;
     }
@@ -382,7 +391,10 @@ pub(super) async fn overload(args: &Bench, bound: f64) -> Result<Vec<Figure>> {
         ratios.push(rate / reference);
     }
     let (distinct, repeated, bad) = counter.tally().await?;
-    ensure!((distinct, repeated, bad) == (sent, 0, 0), "{distinct} of {sent} came, {repeated} again, {bad} with a bad signature");
+    ensure!(
+        (distinct, repeated, bad) == (sent, 0, 0),
+        "{distinct} of {sent} came, {repeated} again, {bad} with a bad signature"
+    );
     counter.stop().await?;
     running.stop().await?;
     std::fs::remove_dir_all(&args.data)?;

@@ -19,11 +19,10 @@ use crate::cli::Bench;
 
 pub(crate) use receiver::serve as serve_receiver;
 #[cfg(test)]
-pub(super) use stage::config;
+pub(crate) use stage::config;
 pub(super) use stage::progress;
 
-const SCENARIOS: [&str; 8] =
-    ["loop", "drain", "latency", "readings", "bombs", "hanging", "overload", "slot"];
+const SCENARIOS: [&str; 8] = ["loop", "drain", "latency", "readings", "bombs", "hanging", "overload", "slot"];
 
 /// One measured figure.
 struct Figure {

@@ -68,7 +68,7 @@ pub(super) struct Stage {
 }
 
 /// A folder for one scenario, empty.
-pub(in crate::commands) fn config(folder: &Path) -> Result<Config> {
+pub(crate) fn config(folder: &Path) -> Result<Config> {
     if folder.exists() {
         bail!("{} exists; remove it or name another with --data", folder.display());
     }
@@ -121,6 +121,7 @@ pub(super) async fn prepare_with(running: &Running, config: Config, plan: Plan) 
         plan,
         auto_subscribe: false,
         agent: Agent::Milepost,
+        headers: Default::default(),
     };
     let webhook = app.create_webhook(request).await?.entry.webhook().id;
     let verified = app.verify_webhook(webhook).await?;

@@ -1,6 +1,8 @@
 //! `/api/v1/applications/{id}/webhooks` and `/api/v1/webhooks`.
 
 mod cadence;
+mod headers;
+mod health;
 mod settings;
 mod signals;
 mod wire;
@@ -241,6 +243,11 @@ mod tests {
               "enabled": true,
               "subscriptions": 0,
               "queued": 0,
+              "health": {
+                "state": "ok",
+                "retrying": 0,
+                "breaker": "closed"
+              },
               "createdAt": "2026-03-02T12:00:00.000Z"
             }"#]]
         .assert_eq(&format!("{shown:#}"));
@@ -263,6 +270,7 @@ mod tests {
             "enabled",
             "subscriptions",
             "queued",
+            "health",
             "createdAt",
         ];
         let Value::Object(mut members) = shown else { panic!("{shown}") };
@@ -343,7 +351,7 @@ mod tests {
             "malformed" ["profile"] "profile is one of union, captured, docs-2026, and this is another word"
             "invalid_value" ["errorCallbackUri"] "the callback URI must start with https:// (http is allowed only for targets on the operator's allow list)"
             "malformed" ["kind"] "kind is one of scheduled, eventBased, dynamic, unified, and this is another word"
-            "malformed" ["tirggers"] "nobody knows the member tirggers; there are kind, name, callbackUri, verify, autoSubscribe, userAgent, errorCallbackUri, verifyErrorUri, cadence, endpoints, units, eventName, vehiclesPerRequest, events, pace, triggers, data, includeTriggers, profile, simulatedMode, lenientVerification"
+            "malformed" ["tirggers"] "nobody knows the member tirggers; there are kind, name, callbackUri, verify, autoSubscribe, userAgent, headers, basicAuth, headersToErrorUri, errorCallbackUri, verifyErrorUri, cadence, endpoints, units, eventName, vehiclesPerRequest, events, pace, triggers, data, includeTriggers, profile, simulatedMode, lenientVerification"
         "#]].assert_eq(&said);
     }
 

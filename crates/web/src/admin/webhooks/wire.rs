@@ -1,12 +1,14 @@
 //! Webhooks on the wire.
 
-use app::{EditWebhook, NewWebhookRequest, ProbeResult, WebhookView};
+use app::{EditWebhook, HeaderChange, NewWebhookRequest, ProbeResult, WebhookView};
 use domain::{ids::ApplicationId, webhook};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
     cadence::Cadence,
+    headers::{self, BasicAuth, Headers},
+    health::WebhookHealth,
     settings::{
         Charging, EventName, Given, Kind, Pace, Profile, Settings, SimulatedMode, Trigger, Units, same,
     },
@@ -39,6 +41,12 @@ pub(crate) struct Webhook {
     /// All vehicles of the application are put on it, present and coming ones.
     auto_subscribe: bool,
     user_agent: UserAgent,
+    /// The names of headers of your own that requests have; their values are never shown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<String>,
+    /// An error URI on another origin gets them, too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    headers_to_error_uri: bool,
     /// The callback URI has answered a challenge since it was last changed.
     verified: bool,
     /// How each of its addresses stands.
@@ -53,6 +61,7 @@ pub(crate) struct Webhook {
     subscriptions: u64,
     /// How many events wait, counted up to 100,000.
     queued: u64,
+    health: WebhookHealth,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_verification: Option<Probe>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +80,17 @@ macro_rules! bodies {
             /// Put all vehicles of the application on it, present and coming ones; `false` by default.
             auto_subscribe: Option<bool>,
             user_agent: Option<UserAgent>,
+            /// Headers of your own for every request, also of retries: names with values, where null removes one. Those that an edit
+            /// does not name stay; null in place of the object removes all. Values are kept sealed and never shown again.
+            #[serde(default, deserialize_with = "some")]
+            #[schema(value_type = Option<Headers>)]
+            headers: Option<Option<Headers>>,
+            /// User and password for the header `Authorization`; null removes it.
+            #[serde(default, deserialize_with = "some")]
+            #[schema(value_type = Option<BasicAuth>)]
+            basic_auth: Option<Option<BasicAuth>>,
+            /// With `unified`: an error URI on another origin gets these headers, too; `false` by default.
+            headers_to_error_uri: Option<bool>,
             /// With `unified`: where errors of vehicles go, if not to the callback URI. Null sends them there again.
             #[serde(default, deserialize_with = "some")]
             #[schema(value_type = Option<String>)]
@@ -110,6 +130,10 @@ macro_rules! bodies {
         }
 
         impl $body {
+            fn header_change(&mut self) -> HeaderChange {
+                headers::change(self.headers.take(), self.basic_auth.take(), self.headers_to_error_uri)
+            }
+
             fn given(&mut self) -> Given {
                 Given {
                     cadence: self.cadence.take(),
@@ -282,6 +306,7 @@ pub(crate) struct Probe {
 
 impl NewWebhook {
     pub(super) fn into_request(mut self, application: ApplicationId) -> Result<NewWebhookRequest, ApiError> {
+        let headers = self.header_change();
         Ok(NewWebhookRequest {
             application,
             plan: self.given().fresh(self.kind)?,
@@ -290,6 +315,7 @@ impl NewWebhook {
             error_uri: self.error_callback_uri.flatten(),
             auto_subscribe: self.auto_subscribe.unwrap_or_default(),
             agent: self.user_agent.unwrap_or_default().into(),
+            headers,
             error_uri_unchecked: self.verify_error_uri == Some(false),
             verify: self.verify,
         })
@@ -304,6 +330,7 @@ impl WebhookEdit {
             let message = format!("a webhook stays {now}; make another one for another kind");
             return Err(ApiError::invalid("kind", message));
         }
+        let headers = self.header_change();
         Ok(EditWebhook {
             plan: Some(self.given().over(now)?).filter(|plan| plan != now),
             name: self.name,
@@ -311,6 +338,7 @@ impl WebhookEdit {
             error_uri: self.error_callback_uri,
             auto_subscribe: self.auto_subscribe,
             agent: self.user_agent.map(Into::into),
+            headers,
             error_uri_unchecked: self.verify_error_uri.map(|verify| !verify),
         })
     }
@@ -332,6 +360,8 @@ impl From<&WebhookView> for Webhook {
             permissions: revision.plan.permissions().iter().map(|needed| needed.as_str()).collect(),
             auto_subscribe: view.entry.stored.auto_subscribe,
             user_agent: revision.agent.into(),
+            headers: revision.headers.iter().flat_map(|headers| headers.names.clone()).collect(),
+            headers_to_error_uri: revision.headers.as_ref().is_some_and(|headers| headers.to_error_uri),
             verified: webhook.status.verified,
             verification: Verification {
                 callback_uri: view.callback().into(),
@@ -342,6 +372,7 @@ impl From<&WebhookView> for Webhook {
             disabled: webhook.status.disabled.map(|why| SwitchedOff::of(why, view)),
             subscriptions: view.subscriptions,
             queued: view.queued,
+            health: (&view.receiver).into(),
             last_verification: view.last_verification.as_ref().map(Into::into),
             last_test: view.last_test.as_ref().map(Into::into),
             created_at: Moment(view.entry.stored.created_at),
