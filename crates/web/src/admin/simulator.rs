@@ -818,7 +818,7 @@ mod tests {
         let shown = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
         assert_eq!(shown["permissions"], json!(["read_odometer"]));
         // Disconnected and connected: the same vehicle of the same owner with a new connection.
-        server.admin(Method::DELETE, &path, Value::Null).await.expect(204);
+        server.admin(Method::POST, &format!("{path}/disconnect"), Value::Null).await.expect(204);
         let back = connect(&tenant.application, json!({})).await;
         assert_eq!((&back["vehicleId"], &back["userId"]), (&first["vehicleId"], &first["userId"]));
         assert_ne!(back["connectionId"], first["connectionId"]);
