@@ -500,7 +500,8 @@ mod tests {
     }
 
     async fn application(app: &Arc<App>) -> ApplicationId {
-        let made = app.create_application("Fleet", vec![], app::UNLIMITED, Defaults::default()).await.unwrap();
+        let made =
+            app.create_application("Fleet", vec![], app::UNLIMITED, Defaults::default()).await.unwrap();
         made.entry.application.id
     }
 

@@ -827,7 +827,8 @@ mod tests {
         let owner = connect(&other.application, json!({})).await["userId"].clone();
         let named = connect(&tenant.application, json!({"userId": owner})).await;
         assert_ne!(named["vehicleId"], first["vehicleId"]);
-        let listed = server.admin(Method::GET, "/simulator/vehicles", Value::Null).await.json();
-        assert_eq!(listed["items"][0]["vehicleIds"].as_array().unwrap().len(), 3);
+        let path = format!("/simulator/vehicles/{car}");
+        let shown = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
+        assert_eq!(shown["vehicleIds"].as_array().unwrap().len(), 3);
     }
 }
