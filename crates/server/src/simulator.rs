@@ -385,6 +385,7 @@ mod tests {
         connect::{PermissionSet, defaults::Defaults},
         ids::{ApplicationId, VehicleId},
         signal::{Endpoint, STATE_OF_CHARGE, Value},
+        units::UnitSystem,
         vehicle::{Mode, VehicleInfo},
     };
     use store::{Car, SourceRef, Vehicles};
@@ -499,7 +500,8 @@ mod tests {
     }
 
     async fn application(app: &Arc<App>) -> ApplicationId {
-        let made = app.create_application("Fleet", vec![], app::UNLIMITED, Defaults::default()).await.unwrap();
+        let made =
+            app.create_application("Fleet", vec![], app::UNLIMITED, Defaults::default()).await.unwrap();
         made.entry.application.id
     }
 
@@ -507,7 +509,8 @@ mod tests {
     async fn charge(app: &Arc<App>, vehicle: VehicleId) -> Result<Option<Value>, String> {
         let row = app.vehicle(vehicle, None).await.unwrap();
         let battery = Read::Core(Endpoint::from_path("/battery").unwrap());
-        app.look(&row, &[battery]).await.map_err(|error| error.to_string())?;
+        let look = app.look(&row, &[battery]).await.map_err(|error| error.to_string())?;
+        look.answer(battery, UnitSystem::Metric).map_err(|fault| fault.code.to_string())?;
         Ok(app.document(vehicle).await.unwrap().value(STATE_OF_CHARGE).cloned())
     }
 

@@ -818,7 +818,7 @@ mod tests {
         let shown = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
         assert_eq!(shown["permissions"], json!(["read_odometer"]));
         // Disconnected and connected: the same vehicle of the same owner with a new connection.
-        server.admin(Method::DELETE, &path, Value::Null).await.expect(204);
+        server.admin(Method::POST, &format!("{path}/disconnect"), Value::Null).await.expect(204);
         let back = connect(&tenant.application, json!({})).await;
         assert_eq!((&back["vehicleId"], &back["userId"]), (&first["vehicleId"], &first["userId"]));
         assert_ne!(back["connectionId"], first["connectionId"]);
@@ -827,7 +827,8 @@ mod tests {
         let owner = connect(&other.application, json!({})).await["userId"].clone();
         let named = connect(&tenant.application, json!({"userId": owner})).await;
         assert_ne!(named["vehicleId"], first["vehicleId"]);
-        let listed = server.admin(Method::GET, "/simulator/vehicles", Value::Null).await.json();
-        assert_eq!(listed["items"][0]["vehicleIds"].as_array().unwrap().len(), 3);
+        let path = format!("/simulator/vehicles/{car}");
+        let shown = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
+        assert_eq!(shown["vehicleIds"].as_array().unwrap().len(), 3);
     }
 }
