@@ -13,6 +13,7 @@ mod delivery;
 mod error;
 mod health;
 mod janitor;
+mod ledger;
 mod mailbox;
 mod metrics;
 mod plans;
@@ -27,6 +28,7 @@ mod usecases;
 
 pub use error::AppError;
 pub use health::{Health, LoopStatus};
+pub use ledger::{Fit, Reapplied, fit, reapply};
 pub use plans::{Plan, Plans};
 pub use registry::{ApplicationEntry, WebhookEntry};
 pub use sealing::{DataKey, Find, SealError, Sealer, What};
@@ -113,6 +115,7 @@ pub struct App {
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) mailbox: Mailbox,
     pub(crate) health: Arc<Health>,
+    pub(crate) ledger_copy: ledger::LedgerCopy,
     pub(crate) stop: Arc<Stop>,
     pub(crate) intake: usecases::ingest::Intake,
     pub(crate) feeds: usecases::feeds::Feeds,
@@ -134,6 +137,7 @@ impl App {
         let Parts { store, keyring, master_key, clock, dice, outbound, source, simulator, accounts, spawn } =
             parts;
         let sealer = Arc::new(Sealer::open(master_key, keyring, dice.clone()).await?);
+        identify(&*store, &sealer, &*dice).await?;
         let registry =
             Registry::load(store.clone(), sealer.clone(), outbound.clone(), settings.origin.clone()).await?;
         let feeds = usecases::feeds::Feeds::new(store.feeds().await?);
@@ -157,6 +161,7 @@ impl App {
             lanes: Arc::new(lanes),
             mailbox,
             health,
+            ledger_copy: ledger::LedgerCopy::default(),
             stop,
             intake: usecases::ingest::Intake::default(),
             feeds,
@@ -169,6 +174,7 @@ impl App {
         });
         app.lanes.restore(&app).await?;
         janitor::first_heartbeat(&app).await?;
+        janitor::check_at_start(&app).await?;
         for (shard, letters) in letters.into_iter().enumerate() {
             app.run("mailbox", mailbox::run(app.clone(), shard, letters));
         }
@@ -180,6 +186,9 @@ impl App {
             scheduler::start_pool(&app, pool, name);
         }
         app.run("sweeper", janitor::sweep(app.clone()));
+        if app.settings.retention.check_every.is_some() {
+            app.run("checker", janitor::check(app.clone()));
+        }
         Ok(app)
     }
 
@@ -230,5 +239,29 @@ impl App {
             self.clock.sleep_until(self.clock.now() + std::time::Duration::from_millis(20)).await;
         }
         Ok(self.store.close().await?)
+    }
+}
+
+/// The note in the keyring that says which installation it belongs to, in decimal digits.
+const INSTALLATION: &str = "installation";
+
+/// Sees that data and keyring belong together. The first start gives both the same number.
+async fn identify(store: &dyn Store, sealer: &Sealer, dice: &dyn Dice) -> Result<(), AppError> {
+    let keyring = sealer.keyring();
+    let noted = keyring.note(INSTALLATION).await?;
+    let noted = noted.and_then(|note| String::from_utf8(note).ok()?.parse::<i64>().ok());
+    let mut bytes = [0; 8];
+    dice.fill(&mut bytes);
+    // A number of its own is never 0, whatever the dice say.
+    let fresh = noted.unwrap_or(i64::from_be_bytes(bytes) | 1);
+    let installation = store.installation(fresh.cast_unsigned()).await?.cast_signed();
+    match noted {
+        Some(noted) if noted != installation => Err(AppError::Conflict(
+            "keyring.db belongs to another installation than milepost.db; put back the one that belongs to it, \
+             or restore a backup with its exported keyring (milepost restore BACKUP --keyring FILE)"
+                .into(),
+        )),
+        Some(_) => Ok(()),
+        None => Ok(keyring.set_note(INSTALLATION, installation.to_string().into_bytes()).await?),
     }
 }

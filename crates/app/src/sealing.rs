@@ -209,6 +209,11 @@ impl Sealer {
             .collect()
     }
 
+    /// Where the keys are kept.
+    pub(crate) fn keyring(&self) -> &Arc<dyn Keyring> {
+        &self.keyring
+    }
+
     /// A hash under the key-encryption key.
     pub fn find(&self, what: Find, text: &[u8]) -> [u8; 32] {
         self.master.find(what, text)

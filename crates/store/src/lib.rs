@@ -9,6 +9,7 @@ mod deliveries;
 mod error;
 mod grants;
 mod keyring;
+mod ledger;
 mod queue;
 mod registry;
 mod upkeep;
@@ -18,14 +19,15 @@ pub use deliveries::{Bucket, Deliveries, DeliveryFilter, LogStatus, LoggedDelive
 pub use error::StoreError;
 pub use grants::{Code, Grants, NewPair, Redeemed, Refreshed, TokenGrant};
 pub use keyring::{Keyring, Subject, WrappedKey};
+pub use ledger::{EndKind, LedgerEntry, WebhookState, grant_key, grant_of_key};
 pub use queue::{
     LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuedEvent, Record, Recorded, Scope, Tombstone,
 };
 pub use registry::{
-    Application, Feed, Kept, NewApplication, NewWebhook, Newer, Registry, RetiringToken, Secret, SecretHash,
+    Application, Feed, KeepAnswer, Kept, NewApplication, NewWebhook, Newer, Registry, RetiringToken, Secret, SecretHash,
     StoredWebhook, Sweep, WebhookChange,
 };
-pub use upkeep::{Backup, Retention, Retired, Size, Upkeep};
+pub use upkeep::{Ahead, Backup, CheckStep, Retention, Retired, Size, Upkeep};
 pub use vehicles::{
     Car, ClaimDue, Connection, ConnectionFilter, Due, KnownVehicle, LoadedVehicle, NewEvent, NewLapse,
     NewLink, NewObservation, Owner, SourceRef, StepCommit, StepResult, SubscriptionRow, VehicleFilter,

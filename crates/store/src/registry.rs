@@ -1,5 +1,7 @@
 //! Applications, their secrets, webhooks and feeds: few rows, read into memory at start.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use domain::{
     connect::defaults::Defaults,
@@ -223,8 +225,19 @@ impl Newer {
     }
 }
 
+/// An answer to be kept by the transaction that does the work, under an idempotency key that has none yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeepAnswer {
+    /// The key.
+    pub key: String,
+    /// The answer.
+    pub answer: Kept,
+    /// Now.
+    pub now: Timestamp,
+}
+
 /// The kept answer of an idempotent request.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// Hash of the request: the same key with another request is a mistake of the client.
     pub request: [u8; 32],
@@ -237,6 +250,9 @@ pub struct Kept {
 /// Applications, webhooks, kept answers.
 #[async_trait]
 pub trait Registry: Send + Sync + 'static {
+    /// The same store, whose next write that changes something also keeps an answer under an idempotency key, in the same
+    /// transaction: work and answer are there together or not at all. A key that has an answer already refuses the work.
+    fn keeping(&self, keep: KeepAnswer) -> Arc<dyn crate::Store>;
     /// Makes an application.
     async fn create_application(&self, new: NewApplication) -> Result<Application, StoreError>;
     /// Every application, oldest first.

@@ -124,6 +124,7 @@ impl App {
             country: edit.country.unwrap_or(current.connect.country),
         };
         let changed = self.store.update_application(current.no, name, redirect_uris, plan, connect).await?;
+        self.note_ends().await?;
         Ok(self.registry.put_application(changed.ok_or(AppError::NotFound("application"))?).await?)
     }
 
@@ -215,6 +216,7 @@ impl App {
         let (sealed, retiring) = (application.management_token.clone(), application.retiring.clone());
         self.store.set_management_token(application.no, sealed, retiring).await?;
         let entry = self.registry.put_application(application).await?;
+        self.note_ends().await?;
         // Lanes sign with what they know of their webhook.
         for webhook in self.registry.webhooks(Some(entry.application.no)) {
             self.lanes.refresh(webhook);
@@ -243,7 +245,7 @@ impl App {
     pub async fn remove_secret(&self, id: ApplicationId, hint: &str) -> Result<(), AppError> {
         let no = self.application(id)?.application.no;
         match self.store.remove_secret(no, hint.to_owned()).await? {
-            true => Ok(()),
+            true => self.note_ends().await,
             false => {
                 Err(AppError::Conflict("no such secret, or it is the last one; add another first".into()))
             }

@@ -144,7 +144,7 @@ impl App {
         }
         self.feeds.by_token.write().retain(|_, feed| feed.id != id);
         self.feeds.watches.lock().remove(&key_of(id));
-        Ok(())
+        self.note_ends().await
     }
 
     /// The feed that a token belongs to.

@@ -132,6 +132,7 @@ impl App {
         match self.store.spend_code(hash, no, pair.hashes(), Lives::default(), now).await? {
             Redeemed::Given(life) => Ok(pair.given(life.access, now)),
             Redeemed::Replayed => {
+                self.note_ends().await?;
                 let (application, user) = (client.application.id, known.user);
                 tracing::warn!(
                     application.id = %application, user.id = %user,
@@ -156,6 +157,7 @@ impl App {
         match self.store.refresh(hash, no, pair.hashes(), lives, grace, now).await? {
             Refreshed::Given(life) => Ok(pair.given(life.access, now)),
             Refreshed::Replayed => {
+                self.note_ends().await?;
                 tracing::warn!(
                     application.id = %client.application.id,
                     "A refresh token came long after it was spent: all tokens of its consent are revoked"
@@ -176,7 +178,9 @@ impl App {
     /// Ends what a token of the application opens: an access token alone, or with a refresh token all tokens of its
     /// consent. False when the application has no such token.
     pub async fn revoke(&self, client: &ApplicationEntry, token: &str) -> Result<bool, AppError> {
-        Ok(self.store.revoke(token_hash(token), client.application.no, self.now()).await?)
+        let revoked = self.store.revoke(token_hash(token), client.application.no, self.now()).await?;
+        self.note_ends().await?;
+        Ok(revoked)
     }
 
     /// Gives out an access token that opens all vehicles of an owner to their application, without the owner's consent:

@@ -215,7 +215,8 @@ impl App {
     pub async fn erase_vehicle(&self, id: VehicleId) -> Result<(), AppError> {
         let no = self.vehicle(id, None).await?.no;
         self.deliver_letter(no, Input::Disconnect).await?;
-        Ok(self.store.erase_vehicle(no).await?)
+        self.store.erase_vehicle(no).await?;
+        self.note_ends().await
     }
 
     /// Disconnects and erases every vehicle of a user, also those that were disconnected before, forgets codes and tokens,
@@ -245,6 +246,7 @@ impl App {
             return Err(AppError::NotFound("user"));
         }
         self.sealer.erase(user.0, self.now()).await?;
+        self.store.forget_in_ledger(user.0).await?;
         Ok(erased)
     }
 }

@@ -349,12 +349,13 @@ impl App {
         if let Some((_, Some(tombstone))) = changed {
             self.lanes.bury(tombstone);
         }
-        Ok(())
+        self.note_ends().await
     }
 
     /// Writes a change, then tells memory: first what must not leave any more, then the rest.
     async fn change(&self, no: WebhookNo, change: WebhookChange) -> Result<WebhookView, AppError> {
         let changing = self.webhooks_change.write().await;
+        let may_end = matches!(change, WebhookChange::Revise { .. } | WebhookChange::Disable { .. });
         let changed = self.store.change_webhook(no, change).await?;
         let (stored, tombstone) = changed.ok_or(AppError::NotFound("webhook"))?;
         if let Some(tombstone) = tombstone {
@@ -362,6 +363,9 @@ impl App {
         }
         let entry = self.take_in(stored)?;
         drop(changing);
+        if may_end {
+            self.note_ends().await?;
+        }
         self.view(entry).await
     }
 

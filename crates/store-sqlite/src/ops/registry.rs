@@ -12,11 +12,15 @@ use domain::{
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use store::{
-    Application, Feed, Kept, NewApplication, NewWebhook, Newer, RetiringToken, Scope, Secret, StoredWebhook,
-    Sweep, Tombstone, WebhookChange,
+    Application, EndKind, Feed, KeepAnswer, Kept, NewApplication, NewWebhook, Newer, RetiringToken, Scope, Secret, StoredWebhook,
+    Sweep, Tombstone, WebhookChange, WebhookState,
 };
 
-use super::{grants, tombstones};
+use super::{
+    grants,
+    ledger::{self, End},
+    tombstones,
+};
 use crate::{engine::Tx, error::damaged, rows};
 
 pub(crate) fn create_application(tx: &Tx<'_>, new: &NewApplication) -> Result<Application> {
@@ -83,6 +87,9 @@ pub(crate) fn update_application(
         connect.permissions.map(|wanted| wanted.required.bits()),
         connect.country.map(|country| country.code),
     ])?;
+    let id = ledger::application_id(tx, no)?.0;
+    let settings = encode(&(redirect_uris.to_vec(), plan));
+    ledger::note(tx, End { value: settings, ..End::new(EndKind::Application, id.as_bytes(), id) })?;
     tx.prepare_cached(&format!("{APPLICATION} WHERE no = ?1"))?.query_row([no.0], application).optional()
 }
 
@@ -96,6 +103,7 @@ pub(crate) fn delete_application(tx: &Tx<'_>, no: ApplicationNo) -> Result<bool>
     if in_use {
         return Ok(false);
     }
+    ledger::forget(tx, ledger::application_id(tx, no)?.0)?;
     tx.prepare_cached("DELETE FROM secret WHERE application = ?1")?.execute([no.0])?;
     grants::remove_of_application(tx, no)?;
     tx.prepare_cached("DELETE FROM feed WHERE application = ?1")?.execute([no.0])?;
@@ -117,8 +125,25 @@ pub(crate) fn set_management_token(
         sealed,
         retiring.map(|retiring| &retiring.sealed),
         retiring.map(|retiring| retiring.until.as_micros()),
-    ])
-    .map(drop)
+    ])?;
+    let id = ledger::application_id(tx, no)?.0;
+    let tokens = Tokens {
+        sealed: sealed.to_vec(),
+        retiring: retiring.map(|retiring| retiring.sealed.clone()),
+        until: retiring.map(|retiring| retiring.until.as_micros()),
+    };
+    ledger::note(tx, End { value: encode(&tokens), ..End::new(EndKind::ManagementToken, id.as_bytes(), id) })
+}
+
+/// The management tokens of an application in the ledger.
+#[derive(minicbor::Encode, minicbor::Decode)]
+pub(crate) struct Tokens {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) sealed: Vec<u8>,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub(crate) retiring: Option<Vec<u8>>,
+    #[n(2)]
+    pub(crate) until: Option<i64>,
 }
 
 pub(crate) fn secrets(conn: &Connection, no: ApplicationNo) -> Result<Vec<Secret>> {
@@ -142,13 +167,17 @@ pub(crate) fn remove_secret(tx: &Tx<'_>, no: ApplicationNo, hint: &str) -> Resul
         return Ok(false);
     }
     // Hints may agree by chance: the oldest goes.
-    let removed = tx
+    let removed: Option<Vec<u8>> = tx
         .prepare_cached(
             "DELETE FROM secret
-             WHERE no = (SELECT no FROM secret WHERE application = ?1 AND hint = ?2 ORDER BY no LIMIT 1)",
+             WHERE no = (SELECT no FROM secret WHERE application = ?1 AND hint = ?2 ORDER BY no LIMIT 1)
+             RETURNING hash",
         )?
-        .execute(params![no.0, hint])?;
-    Ok(removed > 0)
+        .query_row(params![no.0, hint], |row| row.get(0))
+        .optional()?;
+    let Some(hash) = removed else { return Ok(false) };
+    ledger::note(tx, End::new(EndKind::Secret, &hash, ledger::application_id(tx, no)?.0))?;
+    Ok(true)
 }
 
 pub(crate) fn create_webhook(tx: &Tx<'_>, new: &NewWebhook) -> Result<StoredWebhook> {
@@ -219,6 +248,10 @@ pub(crate) fn change_webhook(
             if *sweep {
                 begin_sweep(tx, no, revision.number)?;
             }
+            let now = &before.webhook.revision;
+            if now.callback_uri != revision.callback_uri || now.error_uri != revision.error_uri {
+                note_webhook(tx, no, EndKind::Destination, revision.number.to_be_bytes().to_vec())?;
+            }
         }
         WebhookChange::Verification { result, passed } => {
             tx.prepare_cached(
@@ -232,16 +265,21 @@ pub(crate) fn change_webhook(
         }
         WebhookChange::Enable => {
             tx.prepare_cached("UPDATE webhook SET disabled = NULL WHERE no = ?1")?.execute([no.0])?;
+            let id = before.webhook.id.0;
+            ledger::touch(tx, EndKind::Webhook, id.as_bytes(), &WebhookState::On.to_value())?;
         }
         WebhookChange::Disable { why, now: _ } => {
             tx.prepare_cached("UPDATE webhook SET disabled = ?2 WHERE no = ?1")?
                 .execute(params![no.0, rows::disabled_number(*why)])?;
+            let state = WebhookState::Off(rows::disabled_number(*why));
+            note_webhook(tx, no, EndKind::Webhook, state.to_value())?;
             tombstone = Some(tombstones::write(tx, Scope::Webhook(no))?);
         }
         WebhookChange::Delete { now } => {
             tx.prepare_cached("UPDATE webhook SET deleted_at = ?2 WHERE no = ?1")?
                 .execute(params![no.0, now.as_micros()])?;
             tx.prepare_cached("DELETE FROM sweep WHERE webhook = ?1")?.execute([no.0])?;
+            note_webhook(tx, no, EndKind::Webhook, WebhookState::Deleted.to_value())?;
             return Ok(Some((before, Some(tombstones::write(tx, Scope::Webhook(no))?))));
         }
     }
@@ -253,6 +291,11 @@ pub(crate) fn change_webhook(
         begin_to_deliver(tx, after)?;
     }
     Ok(after.map(|after| (after, tombstone)))
+}
+
+fn note_webhook(tx: &Tx<'_>, no: WebhookNo, kind: EndKind, value: Vec<u8>) -> Result<()> {
+    let Some((id, application)) = ledger::webhook_and_application(tx, no)? else { return Ok(()) };
+    ledger::note(tx, End { value, ..End::new(kind, id.as_bytes(), application) })
 }
 
 /// The webhook delivers from now on. Vehicles that a webhook watches are told by a sweep: they owe it a first delivery.
@@ -317,7 +360,14 @@ pub(crate) fn feeds(conn: &Connection) -> Result<Vec<Feed>> {
 }
 
 pub(crate) fn delete_feed(tx: &Tx<'_>, id: FeedId) -> Result<bool> {
-    Ok(tx.prepare_cached("DELETE FROM feed WHERE id = ?1")?.execute([id.0.as_bytes()])? > 0)
+    let application: Option<i64> = tx
+        .prepare_cached("DELETE FROM feed WHERE id = ?1 RETURNING application")?
+        .query_row([id.0.as_bytes()], |row| row.get(0))
+        .optional()?;
+    let Some(application) = application else { return Ok(false) };
+    let owner = ledger::application_id(tx, ApplicationNo(application))?.0;
+    ledger::note(tx, End::new(EndKind::Feed, id.0.as_bytes(), owner))?;
+    Ok(true)
 }
 
 pub(crate) fn sweeps(conn: &Connection) -> Result<Vec<Sweep>> {
@@ -363,6 +413,14 @@ pub(crate) fn keep(tx: &Tx<'_>, key: &str, answer: &Kept, now: Timestamp) -> Res
     tx.prepare_cached("INSERT INTO kept (key, request, status, body, kept_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![key, answer.request, answer.status, answer.body, now.as_micros()])?;
     Ok(answer.clone())
+}
+
+/// Keeps an answer with the work that it is about. A key that has an answer makes the transaction fail.
+pub(crate) fn keep_with(tx: &Tx<'_>, keep: &KeepAnswer) -> Result<()> {
+    let Kept { request, status, body } = &keep.answer;
+    tx.prepare_cached("INSERT INTO kept (key, request, status, body, kept_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![keep.key, request, status, body, keep.now.as_micros()])
+        .map(drop)
 }
 
 fn insert_secret(tx: &Tx<'_>, no: ApplicationNo, secret: &Secret) -> Result<()> {
@@ -442,7 +500,7 @@ fn texts(texts: &[String]) -> Vec<u8> {
     encode(texts)
 }
 
-fn encode<T: minicbor::Encode<()> + ?Sized>(value: &T) -> Vec<u8> {
+pub(crate) fn encode<T: minicbor::Encode<()> + ?Sized>(value: &T) -> Vec<u8> {
     minicbor::to_vec(value).expect("writing into a vector cannot fail")
 }
 

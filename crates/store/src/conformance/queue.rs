@@ -233,6 +233,8 @@ pub async fn what_is_gone_is_not_redelivered(store: &dyn Store) {
         log_before: at(0),
         roll_ups_before: at(0),
         tokens_before: at(0),
+        now: later(),
+        ahead: None,
         limit: 100,
     };
     store.retire(retention).await.expect("retires");
