@@ -1,0 +1,117 @@
+//! The command line: one file per command.
+
+mod app;
+mod bench;
+mod data;
+mod delivery;
+mod demo;
+mod feed;
+mod listen;
+mod replay;
+mod serve;
+mod vehicle;
+mod webhook;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use app::{AppCommand, ConnectDefaults};
+pub(crate) use bench::Bench;
+pub(crate) use data::{Backup, Doctor, Restore};
+pub(crate) use delivery::DeliveryCommand;
+pub(crate) use demo::Demo;
+pub(crate) use feed::FeedCommand;
+pub(crate) use listen::Listen;
+pub(crate) use replay::{Replay, ReplaySpeed};
+pub(crate) use serve::Serve;
+pub(crate) use vehicle::VehicleCommand;
+pub(crate) use webhook::{WebhookCommand, WebhookSettings};
+
+/// Connected vehicles to webhooks: link cars, read them within their limits, POST signed data to callback URIs.
+#[derive(Debug, Parser)]
+#[command(name = "milepost", version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Server, simulated fleet and receiver in one: see webhooks arrive within a minute
+    Demo(Demo),
+    /// Run the server
+    Serve(Serve),
+    /// A receiver for development: answers verification, checks signatures, prints events, misbehaves on request
+    Listen(Listen),
+    /// Applications: create, edit, list, show, their secrets, rotate their management token
+    App(WithServer<AppCommand>),
+    /// Webhooks: create, list, show, edit, verify, test, enable, disable, subscribe, delete
+    Webhook(WithServer<WebhookCommand>),
+    /// Vehicles: simulate, add, list, show, explain, approve, disconnect, erase
+    Vehicle(WithServer<VehicleCommand>),
+    /// Feeds, which push readings of an application's vehicles: create, list, delete
+    Feed(WithServer<FeedCommand>),
+    /// The delivery log: list, show, redeliver
+    Delivery(WithServer<DeliveryCommand>),
+    /// Push a recording into a running server, or let a simulated car drive it
+    Replay(WithServerArgs<Replay>),
+    /// Measure this machine: drain, latency, slots, beside a bare loop
+    Bench(Bench),
+    /// The receiver of the benchmark
+    #[command(hide = true)]
+    BenchReceiver {
+        #[arg(long)]
+        secret: String,
+    },
+    /// Ask a running server whether all is well
+    Doctor(WithServerArgs<Doctor>),
+    /// Write a consistent copy of a running server's database
+    Backup(WithServerArgs<Backup>),
+    /// Put a backup into a data folder, with the server stopped
+    Restore(Restore),
+}
+
+/// Where the server is and who asks.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// The server's address
+    #[arg(long, global = true, env = "MILEPOST_URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// The admin token; by default the file in the data folder is read
+    #[arg(long, global = true, env = "MILEPOST_ADMIN_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// The data folder that has the admin token
+    #[arg(long, global = true, default_value = "./milepost-data")]
+    pub data: PathBuf,
+    /// Answers as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WithServer<C: Subcommand> {
+    #[command(flatten)]
+    pub server: ServerArgs,
+    #[command(subcommand)]
+    pub command: C,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WithServerArgs<A: Args> {
+    #[command(flatten)]
+    pub server: ServerArgs,
+    #[command(flatten)]
+    pub args: A,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_option_of_a_command_is_in_the_way_of_one_that_all_have() {
+        Cli::command().debug_assert();
+    }
+}
