@@ -127,6 +127,27 @@ impl Registry {
         &self,
         application: Application,
     ) -> Result<Arc<ApplicationEntry>, SealError> {
+        let entry = Arc::new(self.open_application(application).await?);
+        let (id, no) = (entry.application.id, entry.application.no);
+        let tables = &mut *self.tables.write();
+        tables.application_ids.insert(id, no);
+        tables.applications.insert(no, entry.clone());
+        for webhook in tables.webhooks.values_mut().filter(|webhook| webhook.webhook().application == no) {
+            *webhook = Arc::new(WebhookEntry {
+                stored: webhook.stored.clone(),
+                target: webhook.target.clone(),
+                error_target: webhook.error_target.clone(),
+                application: entry.clone(),
+            });
+        }
+        Ok(entry)
+    }
+
+    /// Opens the management tokens of an application.
+    pub(crate) async fn open_application(
+        &self,
+        application: Application,
+    ) -> Result<ApplicationEntry, SealError> {
         let id = application.id;
         let key = self.sealer.key(id.0).await?;
         let open = |sealed: &[u8]| {
@@ -141,26 +162,13 @@ impl Registry {
                 Some(Retiring { signer: Signer::new(&token), token, until: *until })
             }
         };
-        let entry = Arc::new(ApplicationEntry {
+        Ok(ApplicationEntry {
             signer: Signer::new(&token),
             management_token: token,
             retiring,
             links: Links { origin: self.origin.clone(), client_id: id.to_string() },
             application,
-        });
-        let no = entry.application.no;
-        let tables = &mut *self.tables.write();
-        tables.application_ids.insert(id, no);
-        tables.applications.insert(no, entry.clone());
-        for webhook in tables.webhooks.values_mut().filter(|webhook| webhook.webhook().application == no) {
-            *webhook = Arc::new(WebhookEntry {
-                stored: webhook.stored.clone(),
-                target: webhook.target.clone(),
-                error_target: webhook.error_target.clone(),
-                application: entry.clone(),
-            });
-        }
-        Ok(entry)
+        })
     }
 
     /// Takes in a webhook as it is stored now. `None` when its application is gone.

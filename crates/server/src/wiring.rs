@@ -19,6 +19,7 @@ use crate::{
     config::{Config, EgressSection},
     folder::{self, AdminToken},
     machine::{MachineDice, MachineSpawn},
+    restore,
     simulator::Controls,
     telemetry::Metrics,
     tls::TlsFiles,
@@ -128,7 +129,10 @@ pub(crate) struct Stores {
 impl Stores {
     /// Opens them; a new folder gets a new key.
     pub(crate) fn open(data: &Path) -> Result<Self> {
+        restore::swap::finish(data)?;
+        folder::has_its_keyring(data)?;
         let master_key = folder::master_key(data, &MachineDice)?;
+        folder::make_private(data)?;
         let store = SqliteStore::open(data, Options::default())?;
         Ok(Self { store, keyring: Arc::new(SqliteKeyring::open(data)?), master_key })
     }

@@ -27,5 +27,8 @@ mod sqlite;
 pub use engine::{Fault, FaultHook, InMemory, Point};
 pub use keyring::SqliteKeyring;
 pub use open::{OpenError, Options};
-pub use restore::{About, FileKind, FolderLock, Unusable, copy_at_rest, inspect, looks_like_a_database};
+pub use restore::{
+    About, FileKind, FolderLock, Unusable, copy_at_rest, forget_unredeemed_codes, inspect,
+    looks_like_a_database, merge_keyrings,
+};
 pub use sqlite::SqliteStore;

@@ -9,12 +9,12 @@ use std::{
 };
 
 use domain::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{
     backup::beside,
     open::{self, DATA, KEYRING, Kind, Lock, OpenError},
-    ops::upkeep,
+    ops::{ledger, upkeep},
 };
 
 /// What a file is to be.
@@ -176,6 +176,56 @@ pub fn copy_at_rest(from: &Path, to: &Path) -> Result<(), Unusable> {
 fn private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+}
+
+/// Brings what another keyring of the same installation knows into one: its keys, erasures and entries of the ledger. What
+/// either of them has erased is erased.
+///
+/// # Errors
+///
+/// When one of them cannot be read or written.
+pub fn merge_keyrings(into: &Path, from: &Path) -> Result<(), Unusable> {
+    let (mut target, mut source) = (Connection::open(into)?, Connection::open(from)?);
+    for conn in [&mut target, &mut source] {
+        open::settle(conn, KEYRING, KEYRING.cache_kib)?;
+        open::migrate(conn, KEYRING.migrations).map_err(|error| Unusable::Damaged(error.to_string()))?;
+    }
+    let tx = target.transaction()?;
+    let mut erasures = source.prepare("SELECT subject, erased_at FROM erasure")?;
+    let mut rows = erasures.query([])?;
+    while let Some(row) = rows.next()? {
+        tx.execute(
+            "INSERT OR IGNORE INTO erasure (subject, erased_at) VALUES (?1, ?2)",
+            params![row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?],
+        )?;
+    }
+    let mut keys = source.prepare("SELECT subject, wrapped FROM data_key")?;
+    let mut rows = keys.query([])?;
+    while let Some(row) = rows.next()? {
+        tx.execute(
+            "INSERT OR IGNORE INTO data_key (subject, wrapped) VALUES (?1, ?2)",
+            params![row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?],
+        )?;
+    }
+    tx.execute("DELETE FROM data_key WHERE subject IN (SELECT subject FROM erasure)", [])?;
+    for entry in ledger::entries(&source, 0, usize::MAX)? {
+        ledger::put(&tx, &entry)?;
+    }
+    tx.execute("DELETE FROM ledger WHERE subject IN (SELECT subject FROM erasure)", [])?;
+    Ok(tx.commit()?)
+}
+
+/// Deletes the codes that nobody has redeemed: whoever has one of them may have redeemed it after the backup.
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub fn forget_unredeemed_codes(path: &Path) -> Result<(), Unusable> {
+    let conn = Connection::open(path)?;
+    conn.execute("DELETE FROM code WHERE grant_no IS NULL", [])?;
+    conn.pragma_update(None, "journal_mode", "delete")?;
+    conn.close().map_err(|(_, error)| error)?;
+    Ok(File::open(path)?.sync_all()?)
 }
 
 /// The right to change the files of a data folder: no server runs on it, and none can start.

@@ -11,10 +11,10 @@ use domain::{
     ids::{ApplicationId, ApplicationNo, WebhookId},
     time::Timestamp,
 };
-use store::{Application, NewApplication, RetiringToken, Secret};
+use store::{Application, NewApplication, RetiringToken, Secret, Store};
 use zeroize::Zeroizing;
 
-use super::{chance, token, token_hash};
+use super::{chance, idempotency::Answering, token, token_hash};
 use crate::{App, AppError, ApplicationEntry, What};
 
 /// Client secrets of one application.
@@ -54,6 +54,7 @@ impl App {
         redirect_uris: Vec<String>,
         plan: &str,
         connect: Defaults,
+        answering: Option<&Answering<'_, CreatedApplication>>,
     ) -> Result<CreatedApplication, AppError> {
         let name = checked_name(name)?;
         check_redirect_uris(&redirect_uris)?;
@@ -62,26 +63,34 @@ impl App {
         let key = self.sealer.make_keys(&[id.0]).await?.remove(0);
         let management_token = self.new_management_token();
         let client_secret = Zeroizing::new(token(&*self.dice, "mps_"));
-        let application = self
-            .store
-            .create_application(NewApplication {
-                id,
-                name,
-                redirect_uris,
-                plan: plan.to_owned(),
-                connect,
-                management_token: key.seal(
-                    &*self.dice,
-                    What::ManagementToken,
-                    id.0,
-                    management_token.as_bytes(),
-                ),
-                secret: secret(&client_secret, now),
-                created_at: now,
-            })
-            .await?;
-        let entry = self.registry.put_application(application).await?;
-        Ok(CreatedApplication { entry, client_secret })
+        let new = NewApplication {
+            id,
+            name,
+            redirect_uris,
+            plan: plan.to_owned(),
+            connect,
+            management_token: key.seal(&*self.dice, What::ManagementToken, id.0, management_token.as_bytes()),
+            secret: secret(&client_secret, now),
+            created_at: now,
+        };
+        // Everything is known but its number, which nobody is shown.
+        let unnumbered = Application {
+            no: ApplicationNo(0),
+            id,
+            name: new.name.clone(),
+            redirect_uris: new.redirect_uris.clone(),
+            plan: new.plan.clone(),
+            connect,
+            management_token: new.management_token.clone(),
+            retiring: None,
+            created_at: now,
+        };
+        let entry = Arc::new(self.registry.open_application(unnumbered).await?);
+        let mut created = CreatedApplication { entry, client_secret };
+        let make = async |store: Arc<dyn Store>| Ok(store.create_application(new).await?);
+        let application = self.keeping(answering, &created, make).await?;
+        created.entry = self.registry.put_application(application).await?;
+        Ok(created)
     }
 
     /// Every application, oldest first.
@@ -149,6 +158,7 @@ impl App {
         &self,
         id: ApplicationId,
         overlap: Duration,
+        answering: Option<&Answering<'_, ApplicationEntry>>,
     ) -> Result<Arc<ApplicationEntry>, AppError> {
         if overlap > LONGEST_OVERLAP {
             let seconds = LONGEST_OVERLAP.as_secs();
@@ -171,7 +181,7 @@ impl App {
         let old = std::mem::replace(&mut application.management_token, sealed);
         application.retiring =
             (!overlap.is_zero()).then(|| RetiringToken { sealed: old, until: now + overlap });
-        self.put_management_token(application).await
+        self.put_management_token(application, answering).await
     }
 
     /// Ends the overlap after a rotation: only the new management token counts. Without one, nothing happens.
@@ -205,16 +215,20 @@ impl App {
         if entry.application.retiring.as_ref().is_none_or(|retiring| retiring.until > last) {
             return Ok(entry);
         }
-        self.put_management_token(Application { retiring: None, ..entry.application.clone() }).await
+        self.put_management_token(Application { retiring: None, ..entry.application.clone() }, None).await
     }
 
     /// Writes the management tokens of an application and tells memory.
     async fn put_management_token(
         &self,
         application: Application,
+        answering: Option<&Answering<'_, ApplicationEntry>>,
     ) -> Result<Arc<ApplicationEntry>, AppError> {
         let (sealed, retiring) = (application.management_token.clone(), application.retiring.clone());
-        self.store.set_management_token(application.no, sealed, retiring).await?;
+        let (no, opened) = (application.no, self.registry.open_application(application.clone()).await?);
+        let set =
+            async |store: Arc<dyn Store>| Ok(store.set_management_token(no, sealed, retiring).await?);
+        self.keeping(answering, &opened, set).await?;
         let entry = self.registry.put_application(application).await?;
         self.note_ends().await?;
         // Lanes sign with what they know of their webhook.
@@ -230,15 +244,21 @@ impl App {
     }
 
     /// Adds a client secret, shown this once.
-    pub async fn add_secret(&self, id: ApplicationId) -> Result<(Secret, Zeroizing<String>), AppError> {
+    pub async fn add_secret(
+        &self,
+        id: ApplicationId,
+        answering: Option<&Answering<'_, (Secret, Zeroizing<String>)>>,
+    ) -> Result<(Secret, Zeroizing<String>), AppError> {
         let no = self.application(id)?.application.no;
         let text = Zeroizing::new(token(&*self.dice, "mps_"));
         let secret = secret(&text, self.now());
-        if !self.store.add_secret(no, secret.clone(), MOST_SECRETS).await? {
+        let added = (secret.clone(), text);
+        let add = async |store: Arc<dyn Store>| Ok(store.add_secret(no, secret, MOST_SECRETS).await?);
+        if !self.keeping(answering, &added, add).await? {
             let message = format!("an application has at most {MOST_SECRETS} secrets; remove one first");
             return Err(AppError::Conflict(message));
         }
-        Ok((secret, text))
+        Ok(added)
     }
 
     /// Removes the client secret with these last characters.

@@ -12,10 +12,10 @@ use domain::{
 };
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
-use store::{Feed, Newer};
+use store::{Feed, Newer, Store};
 use zeroize::Zeroizing;
 
-use super::{applications::checked_name, chance, token, token_hash};
+use super::{applications::checked_name, chance, idempotency::Answering, token, token_hash};
 use crate::{App, AppError, metrics};
 
 /// Feeds of one application.
@@ -100,6 +100,7 @@ impl App {
         name: &str,
         newer: Newer,
         hold_ms: u32,
+        answering: Option<&Answering<'_, CreatedFeed>>,
     ) -> Result<CreatedFeed, AppError> {
         let application = self.application(application)?.application.no;
         let name = checked_name(name)?;
@@ -119,13 +120,14 @@ impl App {
             hold_ms,
             created_at: now,
         };
-        if !self.store.create_feed(feed.clone(), MOST_FEEDS).await? {
+        let created = CreatedFeed { feed: Arc::new(feed.clone()), token: text };
+        let make = async |store: Arc<dyn Store>| Ok(store.create_feed(feed.clone(), MOST_FEEDS).await?);
+        if !self.keeping(answering, &created, make).await? {
             let message = format!("an application has at most {MOST_FEEDS} feeds; remove one first");
             return Err(AppError::Conflict(message));
         }
-        let feed = Arc::new(feed);
-        self.feeds.by_token.write().insert(feed.hash, feed.clone());
-        Ok(CreatedFeed { feed, token: text })
+        self.feeds.by_token.write().insert(feed.hash, created.feed.clone());
+        Ok(created)
     }
 
     /// The feeds of an application, oldest first.

@@ -36,14 +36,18 @@ pub struct CarState {
 
 impl App {
     /// Makes a car in the simulator.
-    pub async fn make_car(self: &Arc<Self>, request: &CarRequest) -> Result<CarState, AppError> {
+    pub async fn make_car(
+        self: &Arc<Self>,
+        request: &CarRequest,
+        answering: Option<&Answering<'_, CarState>>,
+    ) -> Result<CarState, AppError> {
         let mut seed = [0; 8];
         self.dice.fill(&mut seed);
         let made = self
             .simulator
             .make(request, u64::from_le_bytes(seed), self.now())
             .map_err(|CarRefused { field, message }| AppError::invalid(field, message))?;
-        self.add_car(made).await
+        self.add_car(made, answering).await
     }
 
     /// Takes in a recorded trip and makes a car that drives it from now on.
@@ -55,10 +59,14 @@ impl App {
             .simulator
             .record(recording, self.now())
             .map_err(|message| AppError::invalid("csv", message))?;
-        Ok((self.add_car(made).await?, report))
+        Ok((self.add_car(made, None).await?, report))
     }
 
-    async fn add_car(self: &Arc<Self>, made: MadeCar) -> Result<CarState, AppError> {
+    async fn add_car(
+        self: &Arc<Self>,
+        made: MadeCar,
+        answering: Option<&Answering<'_, CarState>>,
+    ) -> Result<CarState, AppError> {
         let now = self.now();
         let id = VehicleId::new(now, chance(&*self.dice));
         let pool = self.pool(&format!("simulated:{}", made.make)).await?;
@@ -73,8 +81,10 @@ impl App {
         };
         let source = SourceRef { kind: made.kind, pool, spec: made.spec };
         let car = Car { id: id.0, info, source, created_at: now };
-        self.store.add_car(car.clone()).await?;
-        Ok(self.car_state(car, vec![]))
+        let state = self.car_state(car.clone(), vec![]);
+        let add = async |store: Arc<dyn Store>| Ok(store.add_car(car).await?);
+        self.keeping(answering, &state, add).await?;
+        Ok(state)
     }
 
     /// A car of the simulator.
@@ -90,14 +100,24 @@ impl App {
     }
 
     /// Does something to a car; every vehicle that is this car follows.
-    pub async fn control_car(&self, id: Uuid, command: &CarCommand) -> Result<CarState, AppError> {
+    pub async fn control_car(
+        &self,
+        id: Uuid,
+        command: &CarCommand,
+        answering: Option<&Answering<'_, CarState>>,
+    ) -> Result<CarState, AppError> {
         let current = self.car(id).await?;
         let spec = self
             .simulator
             .control(&current.car.source.spec, command, self.now())
             .map_err(|CarRefused { field, message }| AppError::invalid(field, message))?;
-        self.store.update_car(id, spec).await?;
-        self.car(id).await
+        let source = SourceRef { spec: spec.clone(), ..current.car.source.clone() };
+        let state = self.car_state(Car { source, ..current.car }, current.vehicles);
+        let update = async |store: Arc<dyn Store>| Ok(store.update_car(id, spec).await?);
+        if !self.keeping(answering, &state, update).await? {
+            return Err(AppError::NotFound("simulated vehicle"));
+        }
+        Ok(state)
     }
 
     /// The stages of a car's profile; of one that goes on for days, those of the present day.

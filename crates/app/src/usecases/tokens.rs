@@ -14,11 +14,11 @@ use domain::{
     ids::{ApplicationNo, UserId, VehicleId},
     time::Timestamp,
 };
-use store::{Code, NewPair, Redeemed, Refreshed, StoreError, TokenGrant};
+use store::{Code, NewPair, Redeemed, Refreshed, Store, StoreError, TokenGrant};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-use super::token_hash;
+use super::{idempotency::Answering, token_hash};
 use crate::{App, AppError, ApplicationEntry, ports::Dice};
 
 /// Vehicles of one consent.
@@ -188,11 +188,17 @@ impl App {
     pub async fn grant_access_token(
         &self,
         vehicle: VehicleId,
+        answering: Option<&Answering<'_, (Zeroizing<String>, Duration)>>,
     ) -> Result<(Zeroizing<String>, Duration), AppError> {
         let row = self.vehicle(vehicle, None).await?;
         let (text, life) = (short_token(&*self.dice, "mpa_"), Lives::default().access);
-        self.store.grant_token(token_hash(&text), row.application, row.user, self.now() + life).await?;
-        Ok((text, life))
+        let (hash, until) = (token_hash(&text), self.now() + life);
+        let given = (text, life);
+        let grant = async |store: Arc<dyn Store>| {
+            Ok(store.grant_token(hash, row.application, row.user, until).await?)
+        };
+        self.keeping(answering, &given, grant).await?;
+        Ok(given)
     }
 
     /// What an access token opens; `None` when it is unknown, expired or revoked.

@@ -6,6 +6,7 @@ mod data;
 mod delivery;
 mod demo;
 mod feed;
+mod keyring;
 mod listen;
 mod replay;
 mod serve;
@@ -22,6 +23,7 @@ pub(crate) use data::{Backup, Doctor, Restore};
 pub(crate) use delivery::DeliveryCommand;
 pub(crate) use demo::Demo;
 pub(crate) use feed::FeedCommand;
+pub(crate) use keyring::KeyringCommand;
 pub(crate) use listen::Listen;
 pub(crate) use replay::{Replay, ReplaySpeed};
 pub(crate) use serve::Serve;
@@ -68,7 +70,9 @@ pub(crate) enum Command {
     Doctor(WithServerArgs<Doctor>),
     /// Write a consistent copy of a running server's database
     Backup(WithServerArgs<Backup>),
-    /// Put a backup into a data folder, with the server stopped
+    /// The keyring, which backups do not contain: export
+    Keyring(WithServer<KeyringCommand>),
+    /// Put a backup into a data folder, with the server stopped; see docs/backup.md
     Restore(Restore),
 }
 

@@ -5,8 +5,10 @@ mod backup;
 mod bench;
 mod client;
 mod demo;
+mod keyring;
 mod listen;
 mod replay;
+mod restore;
 mod serve;
 mod show;
 
@@ -42,6 +44,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::BenchReceiver { secret } => bench::serve_receiver(secret).await,
         Command::Doctor(with) => backup::doctor(with).await,
         Command::Backup(with) => backup::backup(with).await,
-        Command::Restore(args) => backup::restore(args).await,
+        Command::Keyring(with) => keyring::keyring(with).await,
+        Command::Restore(args) => restore::restore(args).await,
     }
 }

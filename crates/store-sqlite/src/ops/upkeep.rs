@@ -2,7 +2,11 @@
 //!
 //! The space of deleted rows is used again by later ones; the file keeps the size that it once had.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
 
 use domain::{
     ids::{ApplicationId, ApplicationNo, FeedId, GrantNo, VehicleNo, WebhookNo},
@@ -497,11 +501,18 @@ fn check_rows(conn: &Connection, table: &str, after: i64) -> Result<CheckStep> {
 
 /// Runs a read for at most so long; nothing when it was not done by then.
 fn within<T>(conn: &Connection, most: Duration, read: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
-    #[expect(clippy::disallowed_methods, reason = "how long a read holds the log up is real time")]
-    let begun = Instant::now();
-    conn.progress_handler(1_000, Some(move || begun.elapsed() > most))?;
-    let result = read();
-    conn.progress_handler(0, None::<fn() -> bool>)?;
+    let interrupt = conn.get_interrupt_handle();
+    let (done, waiting) = mpsc::channel::<()>();
+    let result = thread::scope(|scope| {
+        scope.spawn(move || {
+            if waiting.recv_timeout(most) == Err(RecvTimeoutError::Timeout) {
+                interrupt.interrupt();
+            }
+        });
+        let result = read();
+        drop(done);
+        result
+    });
     match result {
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(None),
         result => result.map(Some),
