@@ -50,6 +50,7 @@ pub use usecases::{
     operations::Finding,
     reads::{Look, wait_seconds},
     simulator::CarState,
+    subscriptions::{NotCovered, SubscribedAll, Uncovered},
     tokens::{GivenTokens, NewCode, TokenRefused},
     vehicles::{LinkRequest, Linked, PUSHED},
     webhooks::{EditWebhook, NewWebhookRequest, ProbeResult, WebhookView},

@@ -24,6 +24,7 @@ mod api_v2;
 mod api_v3;
 mod client;
 mod connect;
+mod decode;
 mod extract;
 mod front;
 mod head;
@@ -38,6 +39,7 @@ mod route;
 mod serve;
 mod taken;
 mod tls;
+mod warnings;
 mod whole;
 mod wire;
 

@@ -17,12 +17,12 @@ use utoipa::{
         Response, Schema,
         path::{Operation as Described, Parameter, ParameterBuilder, ParameterIn},
         request_body::RequestBodyBuilder,
-        schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type},
+        schema::{AllOfBuilder, ArrayBuilder, ObjectBuilder, SchemaType, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
-use crate::problem::Problem;
+use crate::{problem::Problem, warnings::Warning};
 
 const JSON: &str = "application/json";
 const PROBLEM_JSON: &str = "application/problem+json";
@@ -138,10 +138,21 @@ impl Operation {
             .join("_")
     }
 
+    /// What it answers with: after a change, there are warnings beside the members of the object.
+    fn answer(&self) -> Option<RefOr<Schema>> {
+        let object = self.answer.clone()?;
+        if self.method == Method::GET {
+            return Some(object);
+        }
+        let warnings = ArrayBuilder::new().items(Ref::from_schema_name(Warning::name()));
+        let beside = ObjectBuilder::new().property("warnings", warnings).required("warnings");
+        Some(Schema::from(AllOfBuilder::new().item(object).item(beside).build()).into())
+    }
+
     fn described(&self) -> Described {
         let mut answer = Response::new(self.status.canonical_reason().unwrap_or_default());
-        if let Some(schema) = &self.answer {
-            answer.content.insert(JSON.into(), Content::new(Some(schema.clone())).into());
+        if let Some(schema) = self.answer() {
+            answer.content.insert(JSON.into(), Content::new(Some(schema)).into());
         }
         let mut problem = Response::new("A problem (RFC 9457)");
         let schema = Ref::from_schema_name(Problem::name());
@@ -176,6 +187,7 @@ pub(crate) fn describe(operations: &[Operation], prefix: &str, version: &str) ->
     let mut paths = Paths::new();
     let mut components = Components::new();
     components.schemas.insert(Problem::name().into(), Problem::schema());
+    components.schemas.insert(Warning::name().into(), Warning::schema());
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     components.add_security_scheme(SECURITY, SecurityScheme::Http(bearer));
     for operation in operations {

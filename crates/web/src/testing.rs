@@ -404,6 +404,13 @@ impl Answered {
         if self.body.is_empty() { Value::Null } else { serde_json::from_str(&self.body).expect(&self.body) }
     }
 
+    /// The object that a change has answered with, without warnings.
+    pub(crate) fn object(&self) -> Value {
+        let mut object = self.json();
+        object.as_object_mut().expect("an object").remove("warnings").expect("a change has warnings");
+        object
+    }
+
     pub(crate) fn text(&self, member: &str) -> String {
         self.json()[member].as_str().unwrap_or_else(|| panic!("no text {member} in {}", self.body)).to_owned()
     }

@@ -16,7 +16,8 @@ use domain::{
     },
     signal, signature,
     time::Timestamp,
-    webhook::{Agent, Disabled, Plan, Revision, Scheduled, Unified},
+    warning::Warning,
+    webhook::{Agent, Disabled, Kind, Plan, Revision, Scheduled, Unified},
 };
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -175,6 +176,15 @@ impl App {
         let entry = self.take_in(stored)?;
         self.health.wake_sweeper();
         self.view(entry).await
+    }
+
+    /// What to know about what a webhook is about, whoever its receiver is.
+    pub async fn settings_warnings(&self, entry: &WebhookEntry) -> Result<Vec<Warning>, AppError> {
+        let mut warnings = Vec::new();
+        if entry.webhook().revision.plan.kind() == Kind::Dynamic {
+            warnings.push(Warning::Superseded);
+        }
+        Ok(warnings)
     }
 
     /// The webhooks of an application (of all for `None`), oldest first.

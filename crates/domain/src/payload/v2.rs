@@ -411,7 +411,7 @@ mod tests {
 
     #[test]
     fn row_c07_location_vin_and_attributes_have_no_unit_header() {
-        let position = Value::Position { latitude: 52.0907, longitude: -5.1214, heading: Some(132.0) };
+        let position = Value::position(52.0907, -5.1214, Some(132.0));
         let signals =
             [(signal::LOCATION, Ok(position)), (signal::VIN, Ok(Value::Text("5YJ3E1EA7KF317000".into())))];
         let endpoints = [Endpoint::Location, Endpoint::Vin, Endpoint::Attributes];
@@ -680,7 +680,7 @@ mod tests {
     #[test]
     fn row_y03_a_dynamic_payload_has_location_charge_and_battery_in_metric_units() {
         let signals = [
-            (signal::LOCATION, Ok(Value::Position { latitude: 52.1, longitude: 5.1, heading: None })),
+            (signal::LOCATION, Ok(Value::position(52.1, 5.1, None))),
             (signal::CHARGING_STATUS, Ok(Value::Text("CHARGING".into()))),
             (signal::IS_CABLE_CONNECTED, Ok(Value::Flag(true))),
             (signal::BATTERY_RANGE, Ok(Value::Number(290.0))),

@@ -1,18 +1,24 @@
 //! What a car can tell: the catalogue of signals, their values, and the v2 endpoints that carry them.
 //!
 //! A signal is a code of the catalogue (`tractionbattery-stateofcharge`). Inside, its value has one canonical metric
-//! unit: percent 0 to 100, km, kWh, litres, kPa, °C, km/h, minutes; the v2 endpoints turn percent into fractions.
+//! unit: percent 0 to 100, km, kWh, litres, kPa, °C, km/h, minutes; the v2 endpoints turn percent into fractions. Which
+//! form a value has, and which values a signal can have, is one table ([`form`]).
 
 mod brand;
 mod catalogue;
 mod endpoint;
-mod plausible;
+pub mod form;
+mod read;
+mod unit;
+mod validity;
 mod value;
 
 pub use brand::{BrandRead, Details, Field, Form, Origin};
 pub use endpoint::{Endpoint, EndpointRefused};
-pub use plausible::plausible;
-pub use value::{GridCell, Value};
+pub use read::{Read, read};
+pub use unit::Dimension;
+pub use validity::{Invalid, valid};
+pub use value::{Direction, GridCell, LocationType, Value};
 
 use std::{collections::HashMap, sync::LazyLock};
 

@@ -14,7 +14,7 @@ use crate::{
     connect::PermissionSet,
     errors::ErrorCode,
     ids::{SubscriptionId, WebhookNo},
-    signal::{GridCell, SignalId, Value},
+    signal::{Direction, GridCell, LocationType, SignalId, Value},
     time::Timestamp,
     webhook::ChargingEvent,
 };
@@ -233,8 +233,18 @@ impl Out {
             Value::Flag(flag) => self.flag(Some(*flag)),
             Value::Number(number) => self.number(*number),
             Value::Text(text) => self.text(text),
-            Value::Position { latitude, longitude, heading } => {
-                self.array(4).int(0).number(*latitude).number(*longitude).maybe(*heading)
+            Value::Position { latitude, longitude, heading, direction, location_type } => {
+                let more = direction.is_some() || location_type.is_some();
+                self.array(if more { 6 } else { 4 })
+                    .int(0)
+                    .number(*latitude)
+                    .number(*longitude)
+                    .maybe(*heading);
+                if more {
+                    self.optional(direction.map(|direction| i64::from(direction.number())));
+                    self.optional(location_type.map(|kind| i64::from(kind.number())));
+                }
+                self
             }
             Value::Grid(cells) => {
                 self.array(2).int(1).array(cells.len());
@@ -413,8 +423,15 @@ fn composite(d: &mut Decoder<'_>) -> Result<Option<Value>, Error> {
         0 => {
             let (latitude, longitude) = (number(d)?, number(d)?);
             let heading = optional(d, number)?;
-            skip(d, len, 4)?;
-            Value::Position { latitude, longitude, heading }
+            let (direction, location_type) = match len {
+                ..6 => (None, None),
+                _ => (
+                    optional(d, |d| d.u8())?.and_then(Direction::from_number),
+                    optional(d, |d| d.u8())?.and_then(LocationType::from_number),
+                ),
+            };
+            skip(d, len, if len < 6 { 4.min(len) } else { 6 })?;
+            Value::Position { latitude, longitude, heading, direction, location_type }
         }
         1 => {
             let cells = (0..array(d)?).map(|_| grid_cell(d)).collect::<Result<_, _>>()?;
@@ -626,8 +643,15 @@ mod tests {
             any::<bool>().prop_map(Value::Flag),
             number.clone().prop_map(Value::Number),
             ".{0,12}".prop_map(Value::Text),
-            (number.clone(), number.clone(), proptest::option::of(number.clone()))
-                .prop_map(|(latitude, longitude, heading)| Value::Position { latitude, longitude, heading }),
+            (number.clone(), number.clone(), proptest::option::of(number.clone()), 0..9u8).prop_map(
+                |(latitude, longitude, heading, word)| Value::Position {
+                    latitude,
+                    longitude,
+                    heading,
+                    direction: Direction::from_number(word),
+                    location_type: LocationType::from_number(word),
+                }
+            ),
             proptest::collection::vec(
                 (any::<u8>(), any::<u8>(), any::<Option<bool>>(), any::<Option<bool>>()),
                 0..5

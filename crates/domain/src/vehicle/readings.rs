@@ -19,7 +19,7 @@ use std::{cmp::Ordering, time::Duration};
 use super::{Document, SignalState};
 use crate::{
     errors::ErrorCode,
-    signal::{SignalId, Value, plausible},
+    signal::{SignalId, Value, valid},
     time::Timestamp,
 };
 
@@ -184,7 +184,7 @@ impl Reading {
 
     /// Judges the reading by what is known of its signal.
     pub fn judge(&self, known: Option<&SignalState>) -> Verdict {
-        if !plausible(self.signal, &self.value) {
+        if valid(self.signal, self.value.clone()).is_err() {
             return Verdict::Implausible;
         }
         let Some(state) = known else { return Verdict::First };

@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_dead_band_is_in_the_unit_of_its_signal_and_in_metres_for_positions() {
         let number = Value::Number;
-        let position = |latitude, longitude| Value::Position { latitude, longitude, heading: Some(1.0) };
+        let position = |latitude, longitude| Value::position(latitude, longitude, Some(1.0));
         assert!(within(&number(50.0), &number(50.4), 0.5));
         assert!(!within(&number(50.0), &number(50.5), 0.5));
         assert!(within(&position(52.0, 13.0), &position(52.000_08, 13.0), 10.0));

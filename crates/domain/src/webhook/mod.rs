@@ -54,6 +54,16 @@ pub enum Disabled {
     RetriesUsedUp,
 }
 
+impl Disabled {
+    /// Why, within a sentence.
+    pub const fn phrase(self) -> &'static str {
+        match self {
+            Self::Operator => "by an operator",
+            Self::RetriesUsedUp => "the retries of an event were used up",
+        }
+    }
+}
+
 impl Status {
     /// Vehicle data is sent only to a webhook that is verified and not switched off.
     pub const fn delivers(self) -> bool {

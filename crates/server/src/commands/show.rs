@@ -9,9 +9,19 @@ const CELL: usize = 44;
 pub(crate) fn object(value: &Value, json: bool) {
     if json {
         println!("{value}");
-    } else if let Value::Object(members) = value {
-        print!("{}", lines(members, 0));
+    } else {
+        print!("{}", with_warnings(value));
     }
+}
+
+/// An object as lines, and its warnings after it.
+fn with_warnings(value: &Value) -> String {
+    let Value::Object(members) = value else { return String::new() };
+    let mut members = members.clone();
+    let warnings = members.remove("warnings").unwrap_or_default();
+    let warnings = warnings.as_array().map(Vec::as_slice).unwrap_or_default();
+    let warning = |warning: &Value| format!("warning: {}\n", plain(&warning["message"]));
+    lines(&members, 0) + &warnings.iter().map(warning).collect::<String>()
 }
 
 /// Prints the items of a page as a table of these members.
@@ -180,6 +190,14 @@ tractionbattery-stateofcharge  withinDeadBand
     against     44.5
 ";
         assert_eq!(explanation(&item), expected);
+    }
+
+    #[test]
+    fn warnings_are_shown_after_the_object() {
+        let warned =
+            json!({ "id": "1", "warnings": [{ "code": "notVerified", "message": "verify it" }], "z": 2 });
+        assert_eq!(with_warnings(&warned), "id  1\nz   2\nwarning: verify it\n");
+        assert_eq!(with_warnings(&json!({ "id": "1", "warnings": [] })), "id  1\n");
     }
 
     #[test]

@@ -681,7 +681,7 @@ fn a_position_fires_when_it_moves() {
     let mut world = World::new(27);
     let hook = world.unified_webhook(&[LOCATION]);
     let car = world.car();
-    let place = |latitude| shows(&[(LOCATION, Value::Position { latitude, longitude: 13.0, heading: None })]);
+    let place = |latitude| shows(&[(LOCATION, Value::position(latitude, 13.0, None))]);
     world.car_is(car, place(52.0));
     world.subscribe(hook, car);
     world.advance(minutes(1));

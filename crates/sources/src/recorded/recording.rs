@@ -195,7 +195,7 @@ impl Recording {
             Column::Words(words) => Value::Text(words[row].to_string()),
             Column::Positions(positions) => {
                 let (latitude, longitude) = positions[row];
-                Value::Position { latitude, longitude, heading: None }
+                Value::position(latitude, longitude, None)
             }
         })
     }
@@ -398,10 +398,7 @@ mod tests {
         assert_eq!(value(0, signal::STATE_OF_CHARGE), Some(Value::Number(80.5)));
         assert_eq!(value(0, signal::GEAR), Some(Value::Text("DRIVE".into())));
         assert_eq!(value(1, signal::IS_CHARGING), Some(Value::Flag(true)));
-        assert_eq!(
-            value(1, signal::LOCATION),
-            Some(Value::Position { latitude: 52.6, longitude: 13.5, heading: None })
-        );
+        assert_eq!(value(1, signal::LOCATION), Some(Value::position(52.6, 13.5, None)));
         assert_eq!(value(0, signal::ODOMETER), None);
         assert_eq!(recording.skipped(), Skipped::default());
     }

@@ -156,9 +156,5 @@ fn gear(mode: &str) -> Value {
 }
 
 fn position(latitude: &str, longitude: &str) -> Value {
-    Value::Position {
-        latitude: latitude.parse().unwrap(),
-        longitude: longitude.parse().unwrap(),
-        heading: None,
-    }
+    Value::position(latitude.parse().unwrap(), longitude.parse().unwrap(), None)
 }

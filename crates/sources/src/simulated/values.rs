@@ -96,7 +96,7 @@ fn unnamed_value(spec: &CarSpec, moment: &Moment, signal: u8, plugged: bool) -> 
 fn position(moment: &Moment) -> Value {
     let micro = |degrees: f64| (degrees * 1e6).round() / 1e6;
     let heading = Some(moment.heading.round().rem_euclid(360.0));
-    Value::Position { latitude: micro(moment.latitude), longitude: micro(moment.longitude), heading }
+    Value::position(micro(moment.latitude), micro(moment.longitude), heading)
 }
 
 fn odometer_km(spec: &CarSpec, moment: &Moment) -> f64 {

@@ -19,7 +19,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Answer, With};
+use super::{Answer, Change, Changed};
 use crate::{
     extract::{Ids, Json, MaybeJson, Query},
     paging::{self, Cursor, List, Page, PageQuery},
@@ -285,7 +285,7 @@ async fn list(State(app): State<Arc<App>>, Query(page): Query<PageQuery>) -> Ans
 async fn create(
     State(app): State<Arc<App>>,
     Json(new): Json<NewApplication>,
-) -> Result<With<CreatedApplication>, ApiError> {
+) -> Result<Changed<CreatedApplication>, ApiError> {
     let plan = new.plan.as_deref().unwrap_or(UNLIMITED);
     let connect = new.connect.unwrap_or_default();
     let connect =
@@ -296,7 +296,7 @@ async fn create(
         client_secret: created.client_secret.to_string(),
         management_token: created.entry.management_token.to_string(),
     };
-    Ok(With(StatusCode::CREATED, answer))
+    Ok(Changed::created(answer))
 }
 
 /// `GET /api/v1/applications/{id}`
@@ -309,13 +309,13 @@ async fn edit(
     State(app): State<Arc<App>>,
     Ids(id): Ids<ApplicationId>,
     Json(edit): Json<ApplicationEdit>,
-) -> Answer<Application> {
+) -> Change<Application> {
     let ApplicationEdit { name, redirect_uris, plan, connect } = edit;
     let connect = connect.map(|edit| edit.unwrap_or(ConnectEdit::OPEN)).unwrap_or_default();
     let (permissions, country) = (connect.permissions()?, connect.country()?);
     let edit = EditApplication { name, redirect_uris, plan, permissions, country };
     let entry = app.edit_application(id, edit).await?;
-    Ok(Out(Application::of(&entry, app.now())))
+    Ok(Changed::ok(Application::of(&entry, app.now())))
 }
 
 /// `DELETE /api/v1/applications/{id}`
@@ -333,9 +333,9 @@ async fn secrets(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> An
 async fn add_secret(
     State(app): State<Arc<App>>,
     Ids(id): Ids<ApplicationId>,
-) -> Result<With<CreatedSecret>, ApiError> {
+) -> Result<Changed<CreatedSecret>, ApiError> {
     let (secret, text) = app.add_secret(id).await?;
-    Ok(With(StatusCode::CREATED, CreatedSecret { secret: secret.into(), client_secret: text.to_string() }))
+    Ok(Changed::created(CreatedSecret { secret: secret.into(), client_secret: text.to_string() }))
 }
 
 /// `DELETE /api/v1/applications/{id}/secrets/{hint}`
@@ -353,19 +353,19 @@ async fn rotate(
     State(app): State<Arc<App>>,
     Ids(id): Ids<ApplicationId>,
     MaybeJson(rotation): MaybeJson<Rotation>,
-) -> Answer<ManagementToken> {
+) -> Change<ManagementToken> {
     let overlap = Duration::from_secs(rotation.overlap_seconds);
     let entry = app.rotate_management_token(id, overlap).await?;
-    Ok(Out(ManagementToken {
+    Ok(Changed::ok(ManagementToken {
         management_token: entry.management_token.to_string(),
         management_token_overlap_until: entry.overlap_until(app.now()).map(Moment),
     }))
 }
 
 /// `POST /api/v1/applications/{id}/management-token/end-overlap`
-async fn end_overlap(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Answer<Application> {
+async fn end_overlap(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Change<Application> {
     let entry = app.end_overlap(id).await?;
-    Ok(Out(Application::of(&entry, app.now())))
+    Ok(Changed::ok(Application::of(&entry, app.now())))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use serde_json::Value;
 use store::LogStatus;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Answer, With, triggers::EventCause};
+use super::{Answer, Changed, triggers::EventCause};
 use crate::{
     extract::{Ids, Query, id_in_query},
     paging::{self, Cursor, Limit, List, Page},
@@ -379,9 +379,9 @@ async fn get(State(app): State<Arc<App>>, Ids(DeliveryId(event)): Ids<DeliveryId
 async fn redeliver(
     State(app): State<Arc<App>>,
     Ids(DeliveryId(event)): Ids<DeliveryId>,
-) -> Result<With<Redelivery>, ApiError> {
+) -> Result<Changed<Redelivery>, ApiError> {
     let id = Id::of(DeliveryId(app.redeliver(event).await?));
-    Ok(With(StatusCode::ACCEPTED, Redelivery { id }))
+    Ok(Changed::accepted(Redelivery { id }))
 }
 
 #[cfg(test)]

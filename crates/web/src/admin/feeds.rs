@@ -12,7 +12,7 @@ use domain::ids::{ApplicationId, FeedId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Answer, With};
+use super::{Answer, Changed};
 use crate::{
     extract::{Ids, Json},
     paging::Page,
@@ -159,11 +159,11 @@ async fn create(
     State(app): State<Arc<App>>,
     Ids(id): Ids<ApplicationId>,
     Json(new): Json<NewFeed>,
-) -> Result<With<CreatedFeed>, ApiError> {
+) -> Result<Changed<CreatedFeed>, ApiError> {
     let created = app.create_feed(id, &new.name, new.newer.into(), new.reorder_ms).await?;
     let feed = Feed::of(&created.feed, id, FeedWatch::default());
     let answer = CreatedFeed { feed, token: created.token.to_string() };
-    Ok(With(StatusCode::CREATED, answer))
+    Ok(Changed::created(answer))
 }
 
 /// `DELETE /api/v1/feeds/{id}`

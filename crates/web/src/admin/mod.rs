@@ -23,20 +23,20 @@ use std::sync::Arc;
 use app::App;
 use axum::{
     Router,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     middleware,
-    response::{IntoResponse, Response},
+    response::Response,
     routing::{MethodRouter, get},
 };
 use bytes::Bytes;
 use domain::ids::{ApplicationId, ApplicationNo};
-use serde::Serialize;
 use utoipa::openapi::OpenApi;
 
 use crate::{
     WebConfig,
     problem::ApiError,
     route::{self, Operation},
+    warnings::Changed,
 };
 
 const PREFIX: &str = "/api/v1";
@@ -96,14 +96,8 @@ async fn not_stored(mut response: Response) -> Response {
 /// An answer with a body.
 type Answer<T> = Result<axum::Json<T>, ApiError>;
 
-/// An answer with a body and a status other than 200.
-struct With<T>(StatusCode, T);
-
-impl<T: Serialize> IntoResponse for With<T> {
-    fn into_response(self) -> Response {
-        (self.0, axum::Json(self.1)).into_response()
-    }
-}
+/// An answer to a change.
+type Change<T> = Result<Changed<T>, ApiError>;
 
 /// The row number of an application that a filter names.
 fn application_no(app: &App, id: Option<ApplicationId>) -> Result<Option<ApplicationNo>, ApiError> {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Answer, With, vehicles::granted};
+use super::{Answer, Change, Changed, vehicles::granted};
 use crate::{
     extract::{Car, Ids, Json, Query},
     paging::{self, Cursor, List, Page, PageQuery},
@@ -333,7 +333,7 @@ async fn list(State(app): State<Arc<App>>, Query(page): Query<PageQuery>) -> Ans
 async fn create(
     State(app): State<Arc<App>>,
     Json(new): Json<NewSimulatedVehicle>,
-) -> Result<With<SimulatedVehicle>, ApiError> {
+) -> Result<Changed<SimulatedVehicle>, ApiError> {
     let request = CarRequest {
         make: new.make.to_uppercase(),
         model: new.model,
@@ -343,18 +343,18 @@ async fn create(
         seed: new.seed,
         started: new.started.unwrap_or(true),
     };
-    Ok(With(StatusCode::CREATED, app.make_car(&request).await?.into()))
+    Ok(Changed::created(app.make_car(&request).await?.into()))
 }
 
 /// `POST /api/v1/simulator/recordings`
 async fn record(
     State(app): State<Arc<App>>,
     Json(recording): Json<Recording>,
-) -> Result<With<Recorded>, ApiError> {
+) -> Result<Changed<Recorded>, ApiError> {
     let Recording { name, csv, columns, speed } = recording;
     let recording = NewRecording { name, csv, columns, speed: speed.unwrap_or(1) };
     let (car, report) = app.record_trip(&recording).await?;
-    Ok(With(StatusCode::CREATED, Recorded { vehicle: car.into(), report }))
+    Ok(Changed::created(Recorded { vehicle: car.into(), report }))
 }
 
 /// `GET /api/v1/simulator/vehicles/{id}`
@@ -363,17 +363,17 @@ async fn get(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<Simulate
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/start`
-async fn start(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn start(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Start).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/pause`
-async fn pause(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn pause(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Pause).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/restart`
-async fn restart(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn restart(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Restart).await
 }
 
@@ -382,7 +382,7 @@ async fn speed(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(speed): Json<Speed>,
-) -> Answer<SimulatedVehicle> {
+) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Speed(speed.factor)).await
 }
 
@@ -391,7 +391,7 @@ async fn jump(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(jump): Json<Jump>,
-) -> Answer<SimulatedVehicle> {
+) -> Change<SimulatedVehicle> {
     control(&app, car, jump.command()?).await
 }
 
@@ -411,7 +411,7 @@ async fn profile(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(profile): Json<Profile>,
-) -> Answer<SimulatedVehicle> {
+) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Profile(profile.profile)).await
 }
 
@@ -420,7 +420,7 @@ async fn fail(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(fail): Json<Fail>,
-) -> Answer<SimulatedVehicle> {
+) -> Change<SimulatedVehicle> {
     let error = fail.error.map(|error| error.find()).transpose()?;
     control(&app, car, CarCommand::Fail(error)).await
 }
@@ -430,32 +430,32 @@ async fn latency(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(latency): Json<Latency>,
-) -> Answer<SimulatedVehicle> {
+) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Latency(latency.latency)).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/plug-in`
-async fn plug_in(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn plug_in(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::PlugIn).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/unplug`
-async fn unplug(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn unplug(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Unplug).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/interrupt`
-async fn interrupt(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn interrupt(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Interrupt).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/open-door`
-async fn open_door(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn open_door(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::OpenDoor).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/close-door`
-async fn close_door(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn close_door(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::CloseDoor).await
 }
 
@@ -464,27 +464,27 @@ async fn fault(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(fault): Json<Fault>,
-) -> Answer<SimulatedVehicle> {
+) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Fault(fault.system)).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/clear-fault`
-async fn clear_fault(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn clear_fault(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::ClearFault).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/revoke`
-async fn revoke(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn revoke(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Revoke).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/change-password`
-async fn change_password(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn change_password(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::ChangePassword).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/restore`
-async fn restore(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn restore(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Restore).await
 }
 
@@ -493,7 +493,7 @@ async fn connect(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(connect): Json<Connect>,
-) -> Result<With<Connected>, ApiError> {
+) -> Result<Changed<Connected>, ApiError> {
     let application = connect.application_id.parse("applicationId")?;
     let user = connect.user_id.as_ref().map(|id| id.parse("userId")).transpose()?;
     let linked = app.connect_car(car.0, application, user, granted(connect.permissions.as_deref())?).await?;
@@ -502,11 +502,11 @@ async fn connect(
         user_id: Id::of(linked.user),
         connection_id: Id::of(linked.connection),
     };
-    Ok(With(StatusCode::CREATED, answer))
+    Ok(Changed::created(answer))
 }
 
-async fn control(app: &Arc<App>, car: Car, command: CarCommand) -> Answer<SimulatedVehicle> {
-    Ok(Out(app.control_car(car.0, &command).await?.into()))
+async fn control(app: &Arc<App>, car: Car, command: CarCommand) -> Change<SimulatedVehicle> {
+    Ok(Changed::ok(app.control_car(car.0, &command).await?.into()))
 }
 
 impl Jump {

@@ -20,7 +20,7 @@ use store::{SubscriptionRow, VehicleFilter, VehicleRow};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{Answer, With, application_no, subscriptions::SubscriptionState};
+use super::{Answer, Change, Changed, application_no, subscriptions::SubscriptionState};
 use crate::{
     extract::{Ids, Json, Query, id_in_query},
     paging::{self, Cursor, Limit, List, Page},
@@ -391,11 +391,11 @@ async fn connect(
     State(app): State<Arc<App>>,
     Ids(application): Ids<ApplicationId>,
     Json(new): Json<PushedVehicle>,
-) -> Result<With<Vehicle>, ApiError> {
+) -> Result<Changed<Vehicle>, ApiError> {
     let user = new.user_id.as_ref().map(|id| id.parse("userId")).transpose()?;
     let permissions = granted(new.permissions.as_deref())?;
     let linked = app.connect_pushed(application, user, new.info()?, permissions).await?;
-    Ok(With(StatusCode::CREATED, shown(&app, linked.vehicle).await?))
+    Ok(Changed::created(shown(&app, linked.vehicle).await?))
 }
 
 /// `PUT /api/v1/vehicles/{id}/permissions`
@@ -403,9 +403,9 @@ async fn permit(
     State(app): State<Arc<App>>,
     Ids(id): Ids<VehicleId>,
     Json(permissions): Json<Permissions>,
-) -> Answer<Vehicle> {
+) -> Change<Vehicle> {
     app.set_permissions(id, granted(Some(&permissions.permissions))?).await?;
-    Ok(Out(shown(&app, id).await?))
+    Ok(Changed::ok(shown(&app, id).await?))
 }
 
 async fn shown(app: &App, id: VehicleId) -> Result<Vehicle, ApiError> {
@@ -434,11 +434,11 @@ async fn erase(State(app): State<Arc<App>>, Ids(id): Ids<VehicleId>) -> Result<S
 async fn access_token(
     State(app): State<Arc<App>>,
     Ids(id): Ids<VehicleId>,
-) -> Result<With<AccessToken>, ApiError> {
+) -> Result<Changed<AccessToken>, ApiError> {
     let (token, life) = app.grant_access_token(id).await?;
     let answer =
         AccessToken { access_token: token.to_string(), token_type: "Bearer", expires_in: life.as_secs() };
-    Ok(With(StatusCode::CREATED, answer))
+    Ok(Changed::created(answer))
 }
 
 #[cfg(test)]
@@ -544,7 +544,7 @@ mod tests {
         assert_eq!(connections["items"].as_array().unwrap().len(), 1);
         let erase = format!("/users/{}/erase", other.user);
         let erased = server.admin(Method::POST, &erase, Value::Null).await.expect(200).json();
-        assert_eq!(erased, json!({"vehicles": 1}));
+        assert_eq!(erased, json!({"vehicles": 1, "warnings": []}));
         server.admin(Method::GET, &format!("/vehicles/{}", other.vehicle), Value::Null).await.expect(404);
         server.admin(Method::POST, &erase, Value::Null).await.expect(404);
     }
@@ -558,7 +558,7 @@ mod tests {
             "make": "bmw", "model": "iX3", "year": 2024, "powertrain": "BEV", "region": "EUROPE",
             "userId": tenant.user, "permissions": ["read_battery"],
         });
-        let made = server.admin(Method::POST, &path, new.clone()).await.expect(201).json();
+        let made = server.admin(Method::POST, &path, new.clone()).await.expect(201).object();
         assert_eq!((&made["make"], &made["mode"]), (&json!("BMW"), &json!("live")));
         assert_eq!((&made["userId"], &made["permissions"]), (&json!(tenant.user), &json!(["read_battery"])));
         let listed = server.admin(Method::GET, "/vehicles", Value::Null).await.expect(200).json();

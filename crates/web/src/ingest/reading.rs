@@ -108,7 +108,7 @@ fn form(json: serde_json::Value) -> Result<Value, String> {
 fn position(json: &serde_json::Value) -> Option<Value> {
     let (latitude, longitude) = (json.get("latitude")?.as_f64()?, json.get("longitude")?.as_f64()?);
     let heading = json.get("heading").and_then(serde_json::Value::as_f64);
-    Some(Value::Position { latitude, longitude, heading })
+    Some(Value::position(latitude, longitude, heading))
 }
 
 /// Doors, windows or tyres: a list in which every item has its row and its column.
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(read("78.5"), Ok(Value::Number(78.5)));
         assert_eq!(read("true"), Ok(Value::Flag(true)));
         assert_eq!(read(r#""DRIVE""#), Ok(Value::Text("DRIVE".into())));
-        let position = Value::Position { latitude: 52.5, longitude: 13.4, heading: None };
+        let position = Value::position(52.5, 13.4, None);
         assert_eq!(read(r#"{"latitude":52.5,"longitude":13.4}"#), Ok(position));
         let door = GridCell { row: 1, column: 0, is_open: Some(true), ..GridCell::default() };
         assert_eq!(read(r#"{"values":[{"row":1,"column":0,"isOpen":true}]}"#), Ok(Value::Grid(vec![door])));

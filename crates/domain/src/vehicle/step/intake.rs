@@ -13,7 +13,7 @@ use crate::{
     connect::PermissionSet,
     errors::ErrorCode,
     ids::{SubscriptionId, WebhookNo},
-    signal::{SignalId, Value, plausible},
+    signal::{SignalId, Value, valid},
     time::Timestamp,
 };
 
@@ -93,13 +93,13 @@ impl Step<'_> {
         self.outcome.unchanged = false;
         let state = self.document.signal_mut(signal);
         state.answered_at = now;
-        let outcome = outcome.and_then(|(value, captured_at)| match plausible(signal, &value) {
-            false => Err(Fault::from(ErrorCode::UPSTREAM_INVALID_DATA)),
-            true => Ok((value, captured_at)),
+        let outcome = outcome.and_then(|(value, captured_at)| match valid(signal, value) {
+            Err(_) => Err(Fault::from(ErrorCode::UPSTREAM_INVALID_DATA)),
+            Ok(value) => Ok((value, captured_at)),
         });
         match outcome {
             Ok((value, captured_at)) => {
-                if self.take(signal, value.canonical(), captured_at, None) {
+                if self.take(signal, value, captured_at, None) {
                     changed.push(signal);
                 }
                 None

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::super::*;
+use super::{super::*, example};
 use crate::{
     cadence::Cadence,
     connect::{Permission, PermissionSet},
@@ -196,7 +196,7 @@ fn fault_d9_a_cars_clock_is_data_and_orders_nothing() {
         let answers = car
             .wanted(at(1, 0))
             .into_iter()
-            .map(|signal| Answer { signal, outcome: Ok((Value::Number(1.0), Some(captured_at))) });
+            .map(|signal| Answer { signal, outcome: Ok((example(signal), Some(captured_at))) });
         let outcome = car.step(Input::Answers(answers.collect()), at(1, 0));
         assert_eq!(slots(&outcome), [(HOURLY, at(1, 0))]);
         assert_eq!(outcome.next_due, Some(at(2, 0)));
@@ -316,7 +316,7 @@ fn a_read_that_somebody_asked_for_is_known_and_leaves_the_slot_to_the_read_that_
 fn a_slot_is_posted_when_somebodys_read_has_brought_all_that_it_needs() {
     let mut car = Car::on(vec![webhook(HOURLY, 1)], at(0, 30));
     let wanted = car.wanted(at(1, 0));
-    let value = |_| Ok((Value::Text("1".into()), None));
+    let value = |signal| Ok((example(signal), None));
     let answers = wanted.iter().map(|&signal| Answer { signal, outcome: value(signal) }).collect();
     let outcome = car.step(Input::Asked(wanted, Ok(answers)), at(1, 0));
     assert_eq!(slots(&outcome), [(HOURLY, at(1, 0))]);

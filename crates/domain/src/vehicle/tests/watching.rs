@@ -9,8 +9,8 @@ use crate::{
     connect::{Permission, PermissionSet},
     ids::{ApplicationNo, SubscriptionId, VehicleId, WebhookId, WebhookNo},
     signal::{
-        DOORS, IS_CABLE_CONNECTED, IS_CHARGING, LOCATION, ODOMETER, Powertrain, SPEED, STATE_OF_CHARGE,
-        SUNROOF,
+        DOORS, GridCell, IS_CABLE_CONNECTED, IS_CHARGING, LOCATION, ODOMETER, Powertrain, SPEED,
+        STATE_OF_CHARGE, SUNROOF,
     },
     webhook::{
         Agent, ChargingEvent, Dynamic, EventBased, Plan, Profile, Revision, SimulatedMode, Status, Trigger,
@@ -157,12 +157,16 @@ fn errors(code: ErrorCode, resolved: bool, signals: &[SignalId]) -> Occasion {
 const ASLEEP: ErrorCode = ErrorCode::VEHICLE_STATE_ASLEEP;
 const INCAPABLE: ErrorCode = ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE;
 
+fn doors() -> Value {
+    Value::Grid(vec![GridCell { is_open: Some(false), ..GridCell::default() }])
+}
+
 /// A full answer of the unified webhook's signals.
 fn full(charge: f64, km: f64) -> Vec<(SignalId, Result<Value, ErrorCode>)> {
     vec![
         (STATE_OF_CHARGE, number(charge)),
         (ODOMETER, number(km)),
-        (DOORS, Ok(Value::Grid(vec![]))),
+        (DOORS, Ok(doors())),
         (SUNROOF, Ok(Value::Flag(false))),
     ]
 }
@@ -472,9 +476,9 @@ fn row_y01_and_y02_a_dynamic_webhook_is_hourly_and_half_hourly_while_plugged_in(
             .into_iter()
             .map(|signal| match signal {
                 IS_CABLE_CONNECTED => (signal, Ok(Value::Flag(plugged))),
-                LOCATION => (signal, Ok(Value::Position { latitude: 1.0, longitude: 2.0, heading: None })),
+                LOCATION => (signal, Ok(Value::position(1.0, 2.0, None))),
                 STATE_OF_CHARGE => (signal, number(50.0)),
-                _ => (signal, Ok(Value::Text("NOT_CHARGING".into()))),
+                _ => (signal, Ok(super::example(signal))),
             })
             .collect();
         assert_eq!(car.read(&answers, due), [Occasion::Slot]);

@@ -91,11 +91,20 @@ pub(crate) async fn webhook(with: WithServer<WebhookCommand>) -> Result<()> {
 async fn probe(client: &Client, path: &str, body: Value, member: &str, json: bool) -> Result<()> {
     let webhook = client.post(path, body).await?;
     let result = &webhook[member];
-    show::object(result, json);
+    show::object(&with_warnings_of(&webhook, result), json);
     match result["passed"].as_bool() {
         Some(true) => Ok(()),
         _ => bail!("{}", result["problem"].as_str().unwrap_or("it did not pass")),
     }
+}
+
+/// A part of an answer with the warnings of the whole.
+fn with_warnings_of(answer: &Value, part: &Value) -> Value {
+    let mut part = part.clone();
+    if let Some(members) = part.as_object_mut() {
+        members.insert("warnings".into(), answer["warnings"].clone());
+    }
+    part
 }
 
 /// The members of a webhook's body that the settings of the command line name.
