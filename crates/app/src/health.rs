@@ -54,7 +54,12 @@ impl Health {
         let state = self.state.lock();
         let dead = state.loops.iter().filter(|(_, status)| status.died);
         let dead = dead.map(|(name, _)| format!("the {name} loop has ended"));
-        [&state.damage, &state.store, &state.clock, &state.space].into_iter().flatten().cloned().chain(dead).collect()
+        [&state.damage, &state.store, &state.clock, &state.space]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .chain(dead)
+            .collect()
     }
 
     /// Every loop by name.

@@ -16,7 +16,9 @@ use domain::{
     webhook::Webhook,
 };
 use hashbrown::HashMap;
-use store::{EndKind, Keyring, LedgerEntry, StepCommit, StepResult, Store, StoreError, VehicleFilter, VehicleRow};
+use store::{
+    EndKind, Keyring, LedgerEntry, StepCommit, StepResult, Store, StoreError, VehicleFilter, VehicleRow,
+};
 use uuid::Uuid;
 
 use crate::{App, AppError, DataKey, SealError, Sealer, What, ports::Dice};
@@ -185,9 +187,7 @@ impl<'a> Cars<'a> {
         row: &VehicleRow,
     ) -> Result<Option<Input>, StoreError> {
         Ok(match entry.kind {
-            EndKind::Connection => {
-                (entry.value != row.connection.0.as_bytes()).then_some(Input::Disconnect)
-            }
+            EndKind::Connection => (entry.value != row.connection.0.as_bytes()).then_some(Input::Disconnect),
             EndKind::Permissions => match <[u8; 4]>::try_from(entry.value.as_slice()) {
                 Ok(bits) => {
                     let granted = PermissionSet::from_bits(u32::from_be_bytes(bits));

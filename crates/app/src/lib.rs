@@ -45,7 +45,7 @@ pub use usecases::{
     deliveries::{DeliveryDetail, DeliveryQuery, DeliverySummary},
     explain::{Explanation, Finding as TriggerFinding, LastFired},
     feeds::{CreatedFeed, FeedWatch},
-    idempotency::{Answering, KeyedRequest},
+    idempotency::{Answering, KeptAnswer, KeyedRequest},
     ingest::{MOST_IN_FLIGHT, PushedReading, Rejected},
     operations::Finding,
     reads::{Look, wait_seconds},

@@ -173,19 +173,28 @@ impl Registry {
 
     /// Takes in a webhook as it is stored now. `None` when its application is gone.
     pub(crate) fn put_webhook(&self, stored: StoredWebhook) -> Option<Arc<WebhookEntry>> {
+        let application = self.application(stored.webhook.application)?;
+        let (no, id) = (stored.webhook.no, stored.webhook.id);
+        let entry = Arc::new(self.webhook_entry_of(stored, application));
+        let tables = &mut *self.tables.write();
+        tables.webhook_ids.insert(id, no);
+        tables.webhooks.insert(no, entry.clone());
+        Some(entry)
+    }
+
+    /// A webhook with its URIs parsed.
+    pub(crate) fn webhook_entry_of(
+        &self,
+        stored: StoredWebhook,
+        application: Arc<ApplicationEntry>,
+    ) -> WebhookEntry {
         let revision = &stored.webhook.revision;
         let target = self.outbound.parse(&revision.callback_uri).ok().map(Arc::new);
         let error_target = match &revision.error_uri {
             Some(uri) => self.outbound.parse(uri).ok().map(Arc::new),
             None => target.clone(),
         };
-        let tables = &mut *self.tables.write();
-        let application = tables.applications.get(&stored.webhook.application)?.clone();
-        let (no, id) = (stored.webhook.no, stored.webhook.id);
-        let entry = Arc::new(WebhookEntry { stored, target, error_target, application });
-        tables.webhook_ids.insert(id, no);
-        tables.webhooks.insert(no, entry.clone());
-        Some(entry)
+        WebhookEntry { stored, target, error_target, application }
     }
 
     /// An automatic webhook has the vehicles of its application up to this one.

@@ -61,7 +61,9 @@ fn has_bytes(path: &Path) -> bool {
 /// The key-encryption key in `MILEPOST_MASTER_KEY`.
 pub(crate) fn master_key_of_environment() -> Result<Option<Zeroizing<[u8; 32]>>> {
     match std::env::var("MILEPOST_MASTER_KEY") {
-        Ok(text) => parse_master_key(&Zeroizing::new(text)).context("MILEPOST_MASTER_KEY cannot be used").map(Some),
+        Ok(text) => {
+            parse_master_key(&Zeroizing::new(text)).context("MILEPOST_MASTER_KEY cannot be used").map(Some)
+        }
         Err(_) => Ok(None),
     }
 }
@@ -79,8 +81,16 @@ fn parse_master_key(text: &str) -> Result<Zeroizing<[u8; 32]>> {
 }
 
 /// What a data folder has beside recordings and old files, by the beginning of the name.
-const OWN_FILES: &[&str] =
-    &["milepost.db", "keyring.db", "master.key", "admin-token", "restore.journal", "restore.staging", "before-restore-", "recordings"];
+const OWN_FILES: &[&str] = &[
+    "milepost.db",
+    "keyring.db",
+    "master.key",
+    "admin-token",
+    "restore.journal",
+    "restore.staging",
+    "before-restore-",
+    "recordings",
+];
 
 /// Takes the rights of others away from a data folder and from what is ours in it. Says so where there were any.
 pub(crate) fn make_private(data: &Path) -> Result<()> {

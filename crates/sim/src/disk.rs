@@ -9,17 +9,20 @@ use domain::{
         defaults::Defaults,
         lives::{Grace, Lives},
     },
-    ids::{ApplicationId, ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo, WebhookNo},
+    ids::{
+        ApplicationId, ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo,
+        WebhookNo,
+    },
     time::Timestamp,
     webhook::Revision,
 };
 use store::{
-    Application, Backup, Bucket, Car, CheckStep, ClaimDue, Code, Deliveries, DeliveryFilter, Due, Feed, Grants, KeepAnswer, Kept,
-    KnownVehicle, LaneKey, LaneLease, LedgerEntry, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewPair,
-    NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded, Redeemed, Refreshed, Registry,
-    Retention, Retired, RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, Store, StoreError,
-    StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow,
-    Vehicles, WebhookChange,
+    Application, Backup, Bucket, Car, CheckStep, ClaimDue, Code, Deliveries, DeliveryFilter, Due, Feed,
+    Grants, KeepAnswer, Kept, KnownVehicle, LaneKey, LaneLease, LedgerEntry, LoadedVehicle, LoggedDelivery,
+    NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded,
+    Redeemed, Refreshed, Registry, Retention, Retired, RetiringToken, Secret, SecretHash, Size, StepCommit,
+    StepResult, Store, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep,
+    VehicleFilter, VehicleRow, Vehicles, WebhookChange,
 };
 use uuid::Uuid;
 
@@ -88,6 +91,7 @@ passes_on! {
         writes fn advance_sweep(sweep: Sweep) -> ();
         writes fn end_sweep(sweep: Sweep) -> ();
         writes fn keep(key: String, answer: Kept, now: Timestamp) -> Kept;
+        writes fn replace_kept(key: String, answer: Kept) -> ();
     }
     Grants {
         reads fn token(hash: SecretHash) -> Option<TokenGrant>;

@@ -37,7 +37,13 @@ pub(crate) fn copy(conn: &Connection, to: &Path, kind: Kind, now: Timestamp) -> 
     Ok(Backup { path: to.into(), bytes })
 }
 
-fn make(conn: &Connection, unfinished: &Path, to: &Path, kind: Kind, now: Timestamp) -> Result<(), StoreError> {
+fn make(
+    conn: &Connection,
+    unfinished: &Path,
+    to: &Path,
+    kind: Kind,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     remove_all(unfinished).map_err(|error| failed(&error))?;
     // What SQLite opens next has these rights already, whatever the umask of whoever embeds us.
     private_file(unfinished).map_err(|error| failed(&error))?;

@@ -576,7 +576,10 @@ async fn the_same_calls_give_the_same_bytes_in_memory() {
         for version in 2..50 {
             store.commit_steps(vec![full_step(vehicle, webhook, version)]).await.unwrap();
         }
-        let copy = store.backup(folder.path().join(run.to_string()), domain::time::Timestamp::from_secs(0)).await.unwrap();
+        let copy = store
+            .backup(folder.path().join(run.to_string()), domain::time::Timestamp::from_secs(0))
+            .await
+            .unwrap();
         copies.push(std::fs::read(copy.path).unwrap());
     }
     assert!(copies[0] == copies[1]);

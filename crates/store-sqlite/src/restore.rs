@@ -75,7 +75,9 @@ pub enum Unusable {
     })]
     Other(FileKind),
     /// A newer program has written it.
-    #[error("it has schema {found}, and this milepost knows schemas up to {known}: restore it with the newer milepost")]
+    #[error(
+        "it has schema {found}, and this milepost knows schemas up to {known}: restore it with the newer milepost"
+    )]
     Newer {
         /// The schema of the file.
         found: usize,

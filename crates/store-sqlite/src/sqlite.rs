@@ -12,17 +12,20 @@ use domain::{
         defaults::Defaults,
         lives::{Grace, Lives},
     },
-    ids::{ApplicationId, ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo, WebhookNo},
+    ids::{
+        ApplicationId, ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo,
+        WebhookNo,
+    },
     time::Timestamp,
     webhook::Revision,
 };
 use store::{
-    Application, Backup, Bucket, Car, CheckStep, ClaimDue, Code, Deliveries, DeliveryFilter, Due, Feed, Grants, KeepAnswer, Kept,
-    KnownVehicle, LaneKey, LaneLease, LedgerEntry, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewPair,
-    NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded, Redeemed, Refreshed, Registry,
-    Retention, Retired, RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, Store, StoreError,
-    StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow,
-    Vehicles, WebhookChange,
+    Application, Backup, Bucket, Car, CheckStep, ClaimDue, Code, Deliveries, DeliveryFilter, Due, Feed,
+    Grants, KeepAnswer, Kept, KnownVehicle, LaneKey, LaneLease, LedgerEntry, LoadedVehicle, LoggedDelivery,
+    NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded,
+    Redeemed, Refreshed, Registry, Retention, Retired, RetiringToken, Secret, SecretHash, Size, StepCommit,
+    StepResult, Store, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep,
+    VehicleFilter, VehicleRow, Vehicles, WebhookChange,
 };
 use uuid::Uuid;
 
@@ -116,7 +119,9 @@ impl SqliteStore {
 #[async_trait]
 impl Registry for SqliteStore {
     fn keeping(&self, keep: KeepAnswer) -> Arc<dyn Store> {
-        Arc::new(Self { engine: KeepingEngine { engine: self.engine.engine.clone(), keep: Some(Arc::new(keep)) } })
+        Arc::new(Self {
+            engine: KeepingEngine { engine: self.engine.engine.clone(), keep: Some(Arc::new(keep)) },
+        })
     }
 
     async fn create_application(&self, new: NewApplication) -> Result<Application, StoreError> {
@@ -215,6 +220,10 @@ impl Registry for SqliteStore {
 
     async fn end_sweep(&self, sweep: Sweep) -> Result<(), StoreError> {
         self.engine.write(move |tx| Ok(registry::end_sweep(tx, sweep)?)).await
+    }
+
+    async fn replace_kept(&self, key: String, answer: Kept) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(registry::replace_kept(tx, &key, &answer)?)).await
     }
 
     async fn kept(&self, key: String) -> Result<Option<Kept>, StoreError> {

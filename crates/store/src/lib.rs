@@ -24,8 +24,8 @@ pub use queue::{
     LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuedEvent, Record, Recorded, Scope, Tombstone,
 };
 pub use registry::{
-    Application, Feed, KeepAnswer, Kept, NewApplication, NewWebhook, Newer, Registry, RetiringToken, Secret, SecretHash,
-    StoredWebhook, Sweep, WebhookChange,
+    Application, Feed, KeepAnswer, Kept, NewApplication, NewWebhook, Newer, Registry, RetiringToken, Secret,
+    SecretHash, StoredWebhook, Sweep, WebhookChange,
 };
 pub use upkeep::{Ahead, Backup, CheckStep, Retention, Retired, Size, Upkeep};
 pub use vehicles::{

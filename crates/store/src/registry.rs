@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::{
     connect::defaults::Defaults,
-    ids::{ApplicationId, ApplicationNo, FeedId, VehicleNo, WebhookId, WebhookNo},
+    ids::{ApplicationId, ApplicationNo, EventNo, FeedId, VehicleNo, WebhookId, WebhookNo},
     time::Timestamp,
     webhook::{Disabled, Revision, Webhook},
 };
@@ -232,6 +232,8 @@ pub struct KeepAnswer {
     pub key: String,
     /// The answer.
     pub answer: Kept,
+    /// Whether it names the event that the work queues. Its number is kept beside the answer.
+    pub names_event: bool,
     /// Now.
     pub now: Timestamp,
 }
@@ -245,6 +247,8 @@ pub struct Kept {
     pub status: u16,
     /// Body of the answer, sealed.
     pub body: Vec<u8>,
+    /// The event that it names, whose number was given with the work: the body has a place for it.
+    pub event: Option<EventNo>,
 }
 
 /// Applications, webhooks, kept answers.
@@ -317,4 +321,6 @@ pub trait Registry: Send + Sync + 'static {
     async fn kept(&self, key: String) -> Result<Option<Kept>, StoreError>;
     /// Keeps an answer; the first one under a key stays, and is returned.
     async fn keep(&self, key: String, answer: Kept, now: Timestamp) -> Result<Kept, StoreError>;
+    /// Replaces an answer that was kept with its work by one that says what followed. Without one, nothing happens.
+    async fn replace_kept(&self, key: String, answer: Kept) -> Result<(), StoreError>;
 }

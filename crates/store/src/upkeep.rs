@@ -126,7 +126,11 @@ pub trait Upkeep: Send + Sync + 'static {
     /// vehicle's document holds (connections, permissions, subscriptions): that takes a step.
     async fn apply_end(&self, entry: LedgerEntry, now: Timestamp) -> Result<bool, StoreError>;
     /// Deletes an application with everything that belongs to it. False when it is not there.
-    async fn purge_application(&self, id: domain::ids::ApplicationId, now: Timestamp) -> Result<bool, StoreError>;
+    async fn purge_application(
+        &self,
+        id: domain::ids::ApplicationId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
     /// Finishes what is waiting, truncates the write-ahead log and closes.
     async fn close(&self) -> Result<(), StoreError>;
 }

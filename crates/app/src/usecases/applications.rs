@@ -87,7 +87,7 @@ impl App {
         };
         let entry = Arc::new(self.registry.open_application(unnumbered).await?);
         let mut created = CreatedApplication { entry, client_secret };
-        let make = async |store: Arc<dyn Store>| Ok(store.create_application(new).await?);
+        let make = move |store: Arc<dyn Store>| async move { store.create_application(new).await };
         let application = self.keeping(answering, &created, make).await?;
         created.entry = self.registry.put_application(application).await?;
         Ok(created)
@@ -226,8 +226,9 @@ impl App {
     ) -> Result<Arc<ApplicationEntry>, AppError> {
         let (sealed, retiring) = (application.management_token.clone(), application.retiring.clone());
         let (no, opened) = (application.no, self.registry.open_application(application.clone()).await?);
-        let set =
-            async |store: Arc<dyn Store>| Ok(store.set_management_token(no, sealed, retiring).await?);
+        let set = move |store: Arc<dyn Store>| async move {
+            store.set_management_token(no, sealed, retiring).await
+        };
         self.keeping(answering, &opened, set).await?;
         let entry = self.registry.put_application(application).await?;
         self.note_ends().await?;
@@ -253,7 +254,8 @@ impl App {
         let text = Zeroizing::new(token(&*self.dice, "mps_"));
         let secret = secret(&text, self.now());
         let added = (secret.clone(), text);
-        let add = async |store: Arc<dyn Store>| Ok(store.add_secret(no, secret, MOST_SECRETS).await?);
+        let add =
+            move |store: Arc<dyn Store>| async move { store.add_secret(no, secret, MOST_SECRETS).await };
         if !self.keeping(answering, &added, add).await? {
             let message = format!("an application has at most {MOST_SECRETS} secrets; remove one first");
             return Err(AppError::Conflict(message));

@@ -6,10 +6,11 @@ use domain::{
     time::Timestamp,
     vehicle::{Observation, Occasion},
 };
-use store::{Bucket, DeliveryFilter, LogStatus, LoggedDelivery, Page};
+use store::{Bucket, DeliveryFilter, LogStatus, LoggedDelivery, Page, Store};
 
 use std::sync::Arc;
 
+use super::idempotency::Answering;
 use crate::{
     App, AppError, WebhookEntry, What,
     delivery::compose::{self, Content},
@@ -81,7 +82,11 @@ impl App {
     }
 
     /// Sends an ended event again, with the same event id. Answers with the number of the new delivery.
-    pub async fn redeliver(self: &Arc<Self>, event: EventNo) -> Result<EventNo, AppError> {
+    pub async fn redeliver(
+        self: &Arc<Self>,
+        event: EventNo,
+        answering: Option<&Answering<'_, EventNo>>,
+    ) -> Result<EventNo, AppError> {
         let logged = self.store.delivery(event).await?.ok_or(AppError::NotFound("delivery"))?;
         let entry = self.registry.webhook(logged.webhook).ok_or(AppError::NotFound("delivery"))?;
         if !entry.webhook().status.delivers() {
@@ -101,7 +106,9 @@ impl App {
             let message = "the owner of the vehicle does not grant all that this delivery carries any more";
             return Err(AppError::Conflict(message.into()));
         }
-        let Some((lane, queued)) = self.store.redeliver(event, self.now()).await? else {
+        let now = self.now();
+        let queue = move |store: Arc<dyn Store>| async move { store.redeliver(event, now).await };
+        let Some((lane, queued)) = self.keeping_event(answering, queue).await? else {
             return Err(AppError::Conflict("what this delivery carried is not kept any more".into()));
         };
         let no = queued.no;

@@ -121,12 +121,13 @@ impl App {
             created_at: now,
         };
         let created = CreatedFeed { feed: Arc::new(feed.clone()), token: text };
-        let make = async |store: Arc<dyn Store>| Ok(store.create_feed(feed.clone(), MOST_FEEDS).await?);
+        let hash = feed.hash;
+        let make = move |store: Arc<dyn Store>| async move { store.create_feed(feed, MOST_FEEDS).await };
         if !self.keeping(answering, &created, make).await? {
             let message = format!("an application has at most {MOST_FEEDS} feeds; remove one first");
             return Err(AppError::Conflict(message));
         }
-        self.feeds.by_token.write().insert(feed.hash, created.feed.clone());
+        self.feeds.by_token.write().insert(hash, created.feed.clone());
         Ok(created)
     }
 

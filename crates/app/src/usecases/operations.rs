@@ -43,18 +43,14 @@ impl App {
             problems.is_empty(),
             if problems.is_empty() { "all loops run".into() } else { problems.join("; ") },
         );
-        let damage = damage(self.store.check().await)?;
+        let damage = found(self.store.check().await)?;
         add(
             "database",
             damage.is_empty(),
             if damage.is_empty() { "sound".into() } else { damage.join("; ") },
         );
-        let damage = damage(self.sealer.keyring().check().await)?;
-        add(
-            "keyring",
-            damage.is_empty(),
-            if damage.is_empty() { "sound".into() } else { damage.join("; ") },
-        );
+        let damage = found(self.sealer.keyring().check().await)?;
+        add("keyring", damage.is_empty(), if damage.is_empty() { "sound".into() } else { damage.join("; ") });
         let size = self.store.size().await?;
         add("space", size.free_on_disk >= self.settings.retention.min_free_bytes, describe(&size));
         let webhooks = self.registry.webhooks(None);
@@ -72,7 +68,7 @@ impl App {
 }
 
 /// A check that damage stops has found it.
-fn damage(checked: Result<Vec<String>, StoreError>) -> Result<Vec<String>, StoreError> {
+fn found(checked: Result<Vec<String>, StoreError>) -> Result<Vec<String>, StoreError> {
     match checked {
         Err(StoreError::Damaged(what)) => Ok(vec![StoreError::Damaged(what).to_string()]),
         checked => checked,

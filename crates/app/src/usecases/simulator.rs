@@ -6,12 +6,13 @@ use domain::{
     signal::Powertrain,
     vehicle::{Mode, VehicleInfo},
 };
-use store::{Car, SourceRef};
+use store::{Car, SourceRef, Store, VehicleRow};
 use uuid::Uuid;
 
 use super::{
     chance,
     connect::SimulatedLogin,
+    idempotency::Answering,
     vehicles::{LinkRequest, Linked},
 };
 use crate::{
@@ -82,7 +83,7 @@ impl App {
         let source = SourceRef { kind: made.kind, pool, spec: made.spec };
         let car = Car { id: id.0, info, source, created_at: now };
         let state = self.car_state(car.clone(), vec![]);
-        let add = async |store: Arc<dyn Store>| Ok(store.add_car(car).await?);
+        let add = move |store: Arc<dyn Store>| async move { store.add_car(car).await };
         self.keeping(answering, &state, add).await?;
         Ok(state)
     }
@@ -113,7 +114,7 @@ impl App {
             .map_err(|CarRefused { field, message }| AppError::invalid(field, message))?;
         let source = SourceRef { spec: spec.clone(), ..current.car.source.clone() };
         let state = self.car_state(Car { source, ..current.car }, current.vehicles);
-        let update = async |store: Arc<dyn Store>| Ok(store.update_car(id, spec).await?);
+        let update = move |store: Arc<dyn Store>| async move { store.update_car(id, spec).await };
         if !self.keeping(answering, &state, update).await? {
             return Err(AppError::NotFound("simulated vehicle"));
         }
@@ -133,13 +134,12 @@ impl App {
         application: ApplicationId,
         user: Option<UserId>,
         permissions: PermissionSet,
+        answering: Option<&Answering<'_, VehicleRow>>,
     ) -> Result<Linked, AppError> {
         let application = self.application(application)?.application.no;
         let car = self.car(id).await?.car;
         let request = LinkRequest { application, user, info: car.info, permissions, source: car.source };
-        let linked = self.link(vec![request]).await?.remove(0);
-        self.store.attach_car(id, linked.no).await?;
-        Ok(linked)
+        Ok(self.link_answering(vec![request], Some(id), answering).await?.remove(0))
     }
 
     /// Brands and models that the simulator can make.

@@ -194,8 +194,8 @@ impl App {
         let (text, life) = (short_token(&*self.dice, "mpa_"), Lives::default().access);
         let (hash, until) = (token_hash(&text), self.now() + life);
         let given = (text, life);
-        let grant = async |store: Arc<dyn Store>| {
-            Ok(store.grant_token(hash, row.application, row.user, until).await?)
+        let grant = move |store: Arc<dyn Store>| async move {
+            store.grant_token(hash, row.application, row.user, until).await
         };
         self.keeping(answering, &given, grant).await?;
         Ok(given)

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use domain::{
     delivery::{AttemptResult, Failure},
-    ids::{ApplicationId, ApplicationNo, EventId, WebhookId, WebhookNo},
+    ids::{ApplicationId, ApplicationNo, EventId, VehicleNo, WebhookId, WebhookNo},
     payload::{
         unified::{self, Envelope},
         v2,
@@ -17,13 +17,13 @@ use domain::{
     signal, signature,
     time::Timestamp,
     warning::Warning,
-    webhook::{Agent, Disabled, Kind, Plan, Revision, Scheduled, Unified},
+    webhook::{Agent, Disabled, Kind, Plan, Revision, Scheduled, Status, Unified, Webhook},
 };
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use store::{NewWebhook, StoredWebhook, WebhookChange};
+use store::{NewWebhook, Store, StoredWebhook, WebhookChange};
 
-use super::{applications::checked_name, chance};
+use super::{applications::checked_name, chance, idempotency::Answering};
 use crate::{
     App, AppError, WebhookEntry,
     ports::{Post, Reply, Target},
@@ -149,7 +149,11 @@ impl ProbeLimits {
 
 impl App {
     /// Makes a webhook, unverified.
-    pub async fn create_webhook(&self, request: NewWebhookRequest) -> Result<WebhookView, AppError> {
+    pub async fn create_webhook(
+        &self,
+        request: NewWebhookRequest,
+        answering: Option<&Answering<'_, WebhookView>>,
+    ) -> Result<WebhookView, AppError> {
         let application = self.application(request.application)?;
         let name = checked_name(&request.name)?;
         check_plan(&request.plan)?;
@@ -172,7 +176,16 @@ impl App {
             auto_subscribe: request.auto_subscribe,
             created_at: now,
         };
-        let stored = self.store.create_webhook(new).await?;
+        let unnumbered = self.registry.webhook_entry_of(unnumbered(&new), application);
+        let made = WebhookView {
+            entry: Arc::new(unnumbered),
+            last_verification: None,
+            last_test: None,
+            subscriptions: 0,
+            queued: 0,
+        };
+        let make = move |store: Arc<dyn Store>| async move { store.create_webhook(new).await };
+        let stored = self.keeping(answering, &made, make).await?;
         let entry = self.take_in(stored)?;
         self.health.wake_sweeper();
         self.view(entry).await
@@ -448,6 +461,25 @@ impl App {
         let mut bytes = [0; CHALLENGE_LENGTH];
         self.dice.fill(&mut bytes);
         bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 64)])).collect()
+    }
+}
+
+/// A webhook as it will be stored, but for its number, which nobody is shown.
+fn unnumbered(new: &NewWebhook) -> StoredWebhook {
+    StoredWebhook {
+        webhook: Webhook {
+            no: WebhookNo(0),
+            id: new.id,
+            application: new.application,
+            name: new.name.clone(),
+            status: Status::default(),
+            revision: new.revision.clone(),
+        },
+        auto_subscribe: new.auto_subscribe,
+        auto_after: VehicleNo(0),
+        created_at: new.created_at,
+        last_verification: Vec::new(),
+        last_test: Vec::new(),
     }
 }
 

@@ -12,7 +12,9 @@ pub(crate) async fn backup(with: WithServerArgs<Backup>) -> Result<()> {
     let made = client.post("/server/backups", json!({ "path": path })).await?;
     show::object(&made, with.server.json);
     if !with.server.json {
-        println!("keys are not in it: export them with `milepost keyring export`, after the backup and to another place");
+        println!(
+            "keys are not in it: export them with `milepost keyring export`, after the backup and to another place"
+        );
     }
     Ok(())
 }

@@ -76,7 +76,8 @@ impl Signals {
 
     /// As a program does that belongs to a terminal: it ends with it.
     pub(crate) fn of_terminal() -> Result<Self> {
-        let ends = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::quit(), SignalKind::hangup()];
+        let ends =
+            [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::quit(), SignalKind::hangup()];
         let ignored = IGNORED.iter().map(|&(name, number)| Ok((name, signal(SignalKind::from_raw(number))?)));
         Ok(Self {
             ends: ends.into_iter().map(signal).collect::<std::io::Result<_>>()?,
@@ -90,7 +91,9 @@ impl Signals {
             for (name, ignored) in &mut self.ignored {
                 while let Poll::Ready(Some(())) = ignored.poll_recv(cx) {
                     if *name == "SIGHUP" {
-                        tracing::info!("SIGHUP: certificates are read again where there are any; nothing else is");
+                        tracing::info!(
+                            "SIGHUP: certificates are read again where there are any; nothing else is"
+                        );
                     } else if *name != "SIGPIPE" {
                         tracing::info!(signal = *name, "A signal that means nothing here was ignored");
                     }

@@ -238,7 +238,8 @@ fn stage_keyring(
             return Ok(Keys { from_folder: false, other_in_folder: true, exported_at });
         }
         Err(error) => {
-            return Err(error.context("the keyring of the folder is needed; give an exported one with --keyring FILE"));
+            return Err(error
+                .context("the keyring of the folder is needed; give an exported one with --keyring FILE"));
         }
     }
     if exported.is_some() {
@@ -283,7 +284,9 @@ async fn prove_and_end(
     let other = staged.join("other");
     if other.join(KEYRING).exists() {
         let keyring = Arc::new(SqliteKeyring::open(&other)?);
-        unlock(key, keyring.clone()).await.context("the keyring of the folder and the exported one differ")?;
+        unlock(key, keyring.clone())
+            .await
+            .context("the keyring of the folder and the exported one differ")?;
         keyring.close().await?;
     }
     fs::remove_dir_all(&other)?;

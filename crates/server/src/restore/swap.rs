@@ -99,7 +99,8 @@ fn carry_out(data: &Path, plan: &Plan) -> Result<()> {
         if let Some(folder) = to.parent() {
             make_folder(folder)?;
         }
-        fs::rename(&from, &to).with_context(|| format!("cannot move {} to {}", from.display(), to.display()))?;
+        fs::rename(&from, &to)
+            .with_context(|| format!("cannot move {} to {}", from.display(), to.display()))?;
         sync(data)?;
     }
     if data.join(&plan.kept_in).exists() {
@@ -214,7 +215,8 @@ mod tests {
         let all = moves(done.path(), &plan()).len();
         finish(done.path()).unwrap();
         let expected = files(done.path());
-        let named = |name: &str| expected.iter().find(|(found, _)| found == name).map(|(_, text)| text.as_str());
+        let named =
+            |name: &str| expected.iter().find(|(found, _)| found == name).map(|(_, text)| text.as_str());
         assert_eq!(named("milepost.db"), Some("new milepost.db"));
         assert_eq!(named("before-restore-1/milepost.db-wal"), Some("old milepost.db-wal"));
         assert_eq!(expected.len(), 6, "{expected:?}");

@@ -14,3 +14,6 @@ CREATE INDEX ledger_by_version ON ledger (version);
 CREATE INDEX ledger_of_subject ON ledger (subject);
 CREATE INDEX ledger_of_vehicle ON ledger (vehicle) WHERE vehicle IS NOT NULL;
 CREATE INDEX ledger_by_end ON ledger (until) WHERE until IS NOT NULL;
+
+-- The event that a kept answer names.
+ALTER TABLE kept ADD COLUMN event INTEGER;

@@ -84,7 +84,10 @@ impl Engine {
     pub(crate) fn found_damage(&self, what: &str) {
         let mut damage = self.damage.lock();
         if damage.is_none() {
-            tracing::error!(damage = what, "The database is damaged; restore a backup with `milepost restore`");
+            tracing::error!(
+                damage = what,
+                "The database is damaged; restore a backup with `milepost restore`"
+            );
             *damage = Some(what.to_owned());
         }
     }

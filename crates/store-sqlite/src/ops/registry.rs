@@ -6,14 +6,14 @@ use domain::{
         country::Country,
         defaults::{Defaults, Wanted},
     },
-    ids::{ApplicationId, ApplicationNo, FeedId, VehicleNo, WebhookId, WebhookNo},
+    ids::{ApplicationId, ApplicationNo, EventNo, FeedId, VehicleNo, WebhookId, WebhookNo},
     time::Timestamp,
     webhook::{Revision, Status, Webhook},
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use store::{
-    Application, EndKind, Feed, KeepAnswer, Kept, NewApplication, NewWebhook, Newer, RetiringToken, Scope, Secret, StoredWebhook,
-    Sweep, Tombstone, WebhookChange, WebhookState,
+    Application, EndKind, Feed, KeepAnswer, Kept, NewApplication, NewWebhook, Newer, RetiringToken, Scope,
+    Secret, StoredWebhook, Sweep, Tombstone, WebhookChange, WebhookState,
 };
 
 use super::{
@@ -401,8 +401,15 @@ pub(crate) fn end_sweep(tx: &Tx<'_>, sweep: Sweep) -> Result<()> {
 }
 
 pub(crate) fn kept(conn: &Connection, key: &str) -> Result<Option<Kept>> {
-    conn.prepare_cached("SELECT request, status, body FROM kept WHERE key = ?1")?
-        .query_row([key], |row| Ok(Kept { request: row.get(0)?, status: row.get(1)?, body: row.get(2)? }))
+    conn.prepare_cached("SELECT request, status, body, event FROM kept WHERE key = ?1")?
+        .query_row([key], |row| {
+            Ok(Kept {
+                request: row.get(0)?,
+                status: row.get(1)?,
+                body: row.get(2)?,
+                event: row.get::<_, Option<i64>>(3)?.map(EventNo),
+            })
+        })
         .optional()
 }
 
@@ -417,9 +424,18 @@ pub(crate) fn keep(tx: &Tx<'_>, key: &str, answer: &Kept, now: Timestamp) -> Res
 
 /// Keeps an answer with the work that it is about. A key that has an answer makes the transaction fail.
 pub(crate) fn keep_with(tx: &Tx<'_>, keep: &KeepAnswer) -> Result<()> {
-    let Kept { request, status, body } = &keep.answer;
-    tx.prepare_cached("INSERT INTO kept (key, request, status, body, kept_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![keep.key, request, status, body, keep.now.as_micros()])
+    let Kept { request, status, body, .. } = &keep.answer;
+    let event = if keep.names_event { Some(tx.events.last(tx)?) } else { None };
+    tx.prepare_cached(
+        "INSERT INTO kept (key, request, status, body, event, kept_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![keep.key, request, status, body, event, keep.now.as_micros()])
+    .map(drop)
+}
+
+pub(crate) fn replace_kept(tx: &Tx<'_>, key: &str, answer: &Kept) -> Result<()> {
+    tx.prepare_cached("UPDATE kept SET request = ?2, status = ?3, body = ?4, event = ?5 WHERE key = ?1")?
+        .execute(params![key, answer.request, answer.status, answer.body, answer.event.map(|event| event.0)])
         .map(drop)
 }
 

@@ -6,7 +6,9 @@ use domain::{
     vehicle::RowChange,
 };
 use rusqlite::{OptionalExtension, Result, params};
-use store::{EndKind, LogStatus, NewEvent, NewLapse, NewObservation, Scope, StepCommit, StepResult, Tombstone};
+use store::{
+    EndKind, LogStatus, NewEvent, NewLapse, NewObservation, Scope, StepCommit, StepResult, Tombstone,
+};
 
 use super::{
     ledger::{self, End},

@@ -13,9 +13,9 @@ use domain::{
     time::Timestamp,
     webhook::Disabled,
 };
-use uuid::Uuid;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Result, params};
 use store::{Ahead, CheckStep, EndKind, LedgerEntry, Retention, Retired, Scope, WebhookChange, WebhookState};
+use uuid::Uuid;
 
 use super::{
     grants,
@@ -205,13 +205,19 @@ fn set_back(tx: &Tx<'_>, ahead: &Ahead, limit: i64) -> Result<()> {
              WHERE hash IN (SELECT hash FROM refresh_token WHERE expires_at > ?1 LIMIT ?2)",
             ahead.refresh,
         ),
-        ("UPDATE code SET expires_at = ?1 WHERE hash IN (SELECT hash FROM code WHERE expires_at > ?1 LIMIT ?2)", ahead.code),
+        (
+            "UPDATE code SET expires_at = ?1 WHERE hash IN (SELECT hash FROM code WHERE expires_at > ?1 LIMIT ?2)",
+            ahead.code,
+        ),
         (
             "UPDATE token_grant SET idle_at = ?1
              WHERE no IN (SELECT no FROM token_grant WHERE idle_at > ?1 LIMIT ?2)",
             ahead.refresh,
         ),
-        ("UPDATE kept SET kept_at = ?1 WHERE key IN (SELECT key FROM kept WHERE kept_at > ?1 LIMIT ?2)", ahead.written),
+        (
+            "UPDATE kept SET kept_at = ?1 WHERE key IN (SELECT key FROM kept WHERE kept_at > ?1 LIMIT ?2)",
+            ahead.written,
+        ),
         (
             "UPDATE ledger SET until = ?1
              WHERE (kind, key) IN (SELECT kind, key FROM ledger WHERE until > ?1 LIMIT ?2)",
@@ -331,9 +337,7 @@ pub(crate) fn apply_end(tx: &Tx<'_>, entry: &LedgerEntry, now: Timestamp) -> Res
             Ok(id) => registry::delete_feed(tx, FeedId(id)),
             Err(_) => Ok(false),
         },
-        EndKind::Secret => {
-            Ok(tx.prepare_cached("DELETE FROM secret WHERE hash = ?1")?.execute([key])? > 0)
-        }
+        EndKind::Secret => Ok(tx.prepare_cached("DELETE FROM secret WHERE hash = ?1")?.execute([key])? > 0),
         EndKind::ManagementToken => set_management_token(tx, entry),
         EndKind::Grant => {
             let Some((user, created_at, no)) = store::grant_of_key(key) else { return Ok(false) };
@@ -354,7 +358,9 @@ pub(crate) fn apply_end(tx: &Tx<'_>, entry: &LedgerEntry, now: Timestamp) -> Res
                 return Ok(false);
             };
             Ok(tx
-                .prepare_cached("UPDATE owner SET ended_at = ?2 WHERE user = ?1 AND ifnull(ended_at, 0) < ?2")?
+                .prepare_cached(
+                    "UPDATE owner SET ended_at = ?2 WHERE user = ?1 AND ifnull(ended_at, 0) < ?2",
+                )?
                 .execute(params![key, at])?
                 > 0)
         }
@@ -483,9 +489,8 @@ fn check_rows(conn: &Connection, table: &str, after: i64) -> Result<CheckStep> {
     if !has_rows {
         return Ok(done);
     }
-    let mut read = conn.prepare(&format!(
-        "SELECT rowid, * FROM {table} WHERE rowid > ?1 ORDER BY rowid LIMIT ?2"
-    ))?;
+    let mut read =
+        conn.prepare(&format!("SELECT rowid, * FROM {table} WHERE rowid > ?1 ORDER BY rowid LIMIT ?2"))?;
     let columns = read.column_count();
     let mut rows = read.query(params![after, rows::limit(CHECKED_ROWS)])?;
     let (mut last, mut count) = (after, 0);

@@ -10,8 +10,8 @@ use domain::{
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row, ToSql, params};
 use store::{
-    Car, ClaimDue, Due, EndKind, KnownVehicle, LoadedVehicle, NewLink, Owner, SecretHash, SourceRef, SubscriptionRow,
-    VehicleFilter, VehicleRow,
+    Car, ClaimDue, Due, EndKind, KnownVehicle, LoadedVehicle, NewLink, Owner, SecretHash, SourceRef,
+    SubscriptionRow, VehicleFilter, VehicleRow,
 };
 use uuid::Uuid;
 
@@ -76,6 +76,9 @@ fn link_one(tx: &Tx<'_>, new: &NewLink) -> Result<VehicleNo> {
         "INSERT INTO document (vehicle, version, pool, last_observation, body) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
     .execute(params![no, version, pool, last_observation, new.document])?;
+    if let Some(car) = new.car {
+        attach_car(tx, car, VehicleNo(no))?;
+    }
     if new.again.is_some()
         && let Some((vehicle, _)) = ledger::vehicle_and_user(tx, VehicleNo(no))?
     {

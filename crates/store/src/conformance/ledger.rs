@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use super::fixture::{Fixture, at, revision, secret};
 use crate::{
-    Backup, Code, EndKind, Feed, KeepAnswer, Kept, Keyring, LedgerEntry, NewPair, Newer, Redeemed, Retention, Store,
-    VehicleFilter, WebhookChange, WrappedKey,
+    Backup, Code, EndKind, Feed, KeepAnswer, Kept, Keyring, LedgerEntry, LogStatus, NewPair, Newer, Redeemed,
+    Retention, Store, VehicleFilter, WebhookChange, WrappedKey,
 };
 
 /// The ledger as kinds and values, in the order of versions.
@@ -87,7 +87,8 @@ pub async fn what_comes_back_replaces_its_entry(store: &dyn Store) {
     let fixture = Fixture::new(store).await;
     let webhook = fixture.webhook().await.webhook.no;
     let vehicle = fixture.vehicle().await;
-    let unsubscribe = async |second| fixture.change(vehicle, RowChange::Unsubscribe { webhook }, at(second)).await;
+    let unsubscribe =
+        async |second| fixture.change(vehicle, RowChange::Unsubscribe { webhook }, at(second)).await;
     fixture.subscribe(vehicle, webhook).await;
     unsubscribe(1).await;
     fixture.subscribe(vehicle, webhook).await;
@@ -178,7 +179,8 @@ pub async fn a_revoked_consent_stays_revoked_where_it_is_known_and_no_other_is(s
             grant: None,
         };
         store.keep_code([number; 32], code).await.expect("keeps");
-        let redeemed = store.spend_code([number; 32], fixture.application, pair(number), Lives::default(), now).await;
+        let redeemed =
+            store.spend_code([number; 32], fixture.application, pair(number), Lives::default(), now).await;
         assert!(matches!(redeemed, Ok(Redeemed::Given(_))));
     };
     consent(1, at(1)).await;
@@ -187,10 +189,7 @@ pub async fn a_revoked_consent_stays_revoked_where_it_is_known_and_no_other_is(s
     let entries = store.ledger(0, 9).await.expect("reads");
     assert_eq!(entries.iter().map(|entry| entry.kind).collect::<Vec<_>>(), [EndKind::Grant]);
     assert!(entries[0].until.is_some(), "it leaves when its tokens have expired");
-    let other_moment = LedgerEntry {
-        key: crate::grant_key(user, at(3), 2),
-        ..entries[0].clone()
-    };
+    let other_moment = LedgerEntry { key: crate::grant_key(user, at(3), 2), ..entries[0].clone() };
     assert_eq!(apply(store, &[other_moment]).await, [], "a number is not enough");
     let second = LedgerEntry { key: crate::grant_key(user, at(2), 2), ..entries[0].clone() };
     assert_eq!(apply(store, &[second]).await, [EndKind::Grant]);
@@ -240,7 +239,8 @@ pub async fn an_answer_is_kept_with_its_work_or_not_at_all(store: &dyn Store) {
     let fixture = Fixture::new(store).await;
     let keep = |key: &str| KeepAnswer {
         key: key.into(),
-        answer: Kept { request: [1; 32], status: 201, body: b"sealed".to_vec() },
+        answer: Kept { request: [1; 32], status: 201, body: b"sealed".to_vec(), event: None },
+        names_event: false,
         now: at(1),
     };
     let feed = feed(&fixture);
@@ -254,6 +254,25 @@ pub async fn an_answer_is_kept_with_its_work_or_not_at_all(store: &dyn Store) {
     let broken = Feed { id: FeedId(fixture.uuid()), ..feed };
     store.keeping(keep("c")).create_feed(broken, 9).await.expect_err("its token is there already");
     assert_eq!(store.kept("c".into()).await.expect("reads"), None);
+}
+
+pub async fn a_kept_answer_names_the_event_that_was_queued_with_it(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let webhook = fixture.webhook().await.webhook.no;
+    let vehicle = fixture.vehicle().await;
+    let event = fixture.queue(vehicle, webhook, at(1)).await;
+    fixture.end(webhook, at(1), &[event], LogStatus::Delivered, at(2)).await;
+    let answer = Kept { request: [1; 32], status: 202, body: vec![], event: None };
+    let keep = KeepAnswer { key: "a".into(), answer: answer.clone(), names_event: true, now: at(3) };
+    let (_, queued) =
+        store.keeping(keep).redeliver(event, at(3)).await.expect("answers").expect("is in the log");
+    let kept = store.kept("a".into()).await.expect("reads");
+    assert_eq!(kept, Some(Kept { event: Some(queued.no), ..answer.clone() }));
+    let later = Kept { status: 200, ..answer };
+    store.replace_kept("a".into(), later.clone()).await.expect("replaces");
+    assert_eq!(store.kept("a".into()).await.expect("reads"), Some(later.clone()));
+    store.replace_kept("b".into(), later).await.expect("answers");
+    assert_eq!(store.kept("b".into()).await.expect("reads"), None);
 }
 
 pub async fn an_erased_vehicle_is_found_no_more_by_what_was_noted_of_it(store: &dyn Store) {

@@ -162,6 +162,8 @@ macro_rules! conformance_of_store {
             a_newer_entry_is_not_replaced_by_an_older_one
             an_edit_that_moves_a_webhook_is_in_the_ledger
             an_answer_is_kept_with_its_work_or_not_at_all
+            a_kept_answer_names_the_event_that_was_queued_with_it
+            a_car_is_attached_with_the_link_that_names_it
             an_erased_vehicle_is_found_no_more_by_what_was_noted_of_it
             the_latest_heartbeat_never_goes_back
             a_backup_is_a_file_that_was_not_there

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use domain::{ids::UserId, time::Timestamp, vehicle::RowChange};
 
 use super::fixture::{Fixture, at, later};
-use crate::{Ahead, DeliveryFilter, Kept, LogStatus, Retention, Store, StoreError, VehicleFilter, WebhookChange};
+use crate::{
+    Ahead, DeliveryFilter, Kept, LogStatus, Retention, Store, StoreError, VehicleFilter, WebhookChange,
+};
 
 fn everything_before(moment: Timestamp, limit: usize) -> Retention {
     Retention {
@@ -28,7 +30,7 @@ pub async fn retention_deletes_what_is_old_and_nothing_else(store: &dyn Store) {
         let event = fixture.queue(vehicle, webhook, moment).await;
         fixture.end(webhook, moment, &[event], LogStatus::Delivered, moment).await;
         store.grant_token([number; 32], fixture.application, user, moment).await.expect("keeps");
-        let kept = Kept { request: [number; 32], status: 200, body: vec![] };
+        let kept = Kept { request: [number; 32], status: 200, body: vec![], event: None };
         store.keep(format!("key {number}"), kept, moment).await.expect("keeps");
     }
     let waiting = fixture.queue(vehicle, webhook, at(500)).await;
@@ -231,13 +233,14 @@ pub async fn tokens_and_answers_from_ahead_are_set_back(store: &dyn Store) {
     let user = UserId(fixture.uuid());
     store.grant_token([1; 32], fixture.application, user, at(900_000)).await.expect("keeps");
     store.grant_token([2; 32], fixture.application, user, at(150)).await.expect("keeps");
-    let kept = Kept { request: [1; 32], status: 200, body: vec![] };
+    let kept = Kept { request: [1; 32], status: 200, body: vec![], event: None };
     store.keep("ahead".into(), kept, at(900_000)).await.expect("keeps");
     delivered_at(&fixture, [900_000]).await;
     let ahead = Ahead { written: at(200), access: at(300), refresh: at(400), code: at(300) };
     let retention = Retention { now: at(100), ahead: Some(ahead), ..everything_before(at(0), 100) };
     store.retire(retention).await.expect("retires");
-    let token = async |number: u8| store.token([number; 32]).await.expect("reads").map(|token| token.expires_at);
+    let token =
+        async |number: u8| store.token([number; 32]).await.expect("reads").map(|token| token.expires_at);
     assert_eq!((token(1).await, token(2).await), (Some(at(300)), Some(at(150))));
     assert!(store.roll_ups(vec![], at(0), later()).await.expect("reads").is_empty());
     store.retire(everything_before(at(301), 100)).await.expect("retires");

@@ -20,6 +20,7 @@ use store::{SubscriptionRow, VehicleFilter, VehicleRow};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::idempotency::Keyed;
 use super::{Answer, Change, Changed, application_no, subscriptions::SubscriptionState};
 use crate::{
     extract::{Ids, Json, Query, id_in_query},
@@ -389,12 +390,16 @@ async fn get(State(app): State<Arc<App>>, Ids(id): Ids<VehicleId>) -> Answer<Veh
 /// `POST /api/v1/applications/{id}/vehicles`
 async fn connect(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Ids(application): Ids<ApplicationId>,
     Json(new): Json<PushedVehicle>,
 ) -> Result<Changed<Vehicle>, ApiError> {
     let user = new.user_id.as_ref().map(|id| id.parse("userId")).transpose()?;
     let permissions = granted(new.permissions.as_deref())?;
-    let linked = app.connect_pushed(application, user, new.info()?, permissions).await?;
+    let applications = ApplicationIds::new(&app);
+    let kept = |row: &VehicleRow| Changed::created(Vehicle::of(row, &applications)).to_kept();
+    let answering = keyed.answering(&kept);
+    let linked = app.connect_pushed(application, user, new.info()?, permissions, answering.as_ref()).await?;
     Ok(Changed::created(shown(&app, linked.vehicle).await?))
 }
 
@@ -433,12 +438,18 @@ async fn erase(State(app): State<Arc<App>>, Ids(id): Ids<VehicleId>) -> Result<S
 /// `POST /api/v1/vehicles/{id}/access-token`
 async fn access_token(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Ids(id): Ids<VehicleId>,
 ) -> Result<Changed<AccessToken>, ApiError> {
-    let (token, life) = app.grant_access_token(id).await?;
-    let answer =
-        AccessToken { access_token: token.to_string(), token_type: "Bearer", expires_in: life.as_secs() };
-    Ok(Changed::created(answer))
+    let answer = |(token, life): &(Zeroizing<String>, Duration)| {
+        Changed::created(AccessToken {
+            access_token: token.to_string(),
+            token_type: "Bearer",
+            expires_in: life.as_secs(),
+        })
+    };
+    let kept = |given: &_| answer(given).to_kept();
+    Ok(answer(&app.grant_access_token(id, keyed.answering(&kept).as_ref()).await?))
 }
 
 #[cfg(test)]

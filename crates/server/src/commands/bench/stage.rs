@@ -108,7 +108,7 @@ pub(super) async fn prepare(running: &Running, config: Config) -> Result<(Stage,
 /// Makes an application and a verified webhook of any kind to the receiver.
 pub(super) async fn prepare_with(running: &Running, config: Config, plan: Plan) -> Result<(Stage, Counter)> {
     let app = &running.app;
-    let created = app.create_application("Benchmark", vec![], "open", Defaults::default()).await?;
+    let created = app.create_application("Benchmark", vec![], "open", Defaults::default(), None).await?;
     let token = created.entry.management_token.to_string();
     let counter = Counter::start(&token).await?;
     let request = NewWebhookRequest {
@@ -120,7 +120,7 @@ pub(super) async fn prepare_with(running: &Running, config: Config, plan: Plan) 
         auto_subscribe: false,
         agent: Agent::Milepost,
     };
-    let webhook = app.create_webhook(request).await?.entry.webhook().id;
+    let webhook = app.create_webhook(request, None).await?.entry.webhook().id;
     let verified = app.verify_webhook(webhook).await?;
     if !verified.entry.webhook().status.verified {
         bail!(

@@ -177,7 +177,7 @@ impl<'a> Stage<'a> {
                 seed: Some(seed),
                 started: true,
             };
-            let car = self.app.make_car(&request).await?;
+            let car = self.app.make_car(&request, None).await?;
             actors.push(self.connect(&door, &car).await?);
         }
         let all: Vec<VehicleId> = actors.iter().map(|actor| actor.vehicle).collect();
@@ -209,7 +209,7 @@ impl<'a> Stage<'a> {
         let redirect_uri = "http://localhost/linked".to_owned();
         let created = self
             .app
-            .create_application("Demo fleet", vec![redirect_uri.clone()], "open", Defaults::default())
+            .create_application("Demo fleet", vec![redirect_uri.clone()], "open", Defaults::default(), None)
             .await?;
         self.receiver.set_secrets_everywhere(&[created.entry.management_token.as_str()]);
         let id = created.entry.application.id;
@@ -255,7 +255,7 @@ impl<'a> Stage<'a> {
             plan,
             agent: Agent::Milepost,
         };
-        let id = self.app.create_webhook(request).await?.entry.webhook().id;
+        let id = self.app.create_webhook(request, None).await?.entry.webhook().id;
         self.console.borrow_mut().name(Id(id.0.as_u128()), name);
         let answered = self.app.verify_webhook(id).await?;
         let expected = verified(&answered)?;
@@ -281,7 +281,7 @@ impl<'a> Stage<'a> {
         let recording = NewRecording { name, csv, columns: None, speed: 1 };
         let (car, report) = self.app.record_trip(&recording).await?;
         self.note(&format!("recording {report}"));
-        let linked = self.app.connect_car(car.car.id, application, None, PermissionSet::ALL).await?;
+        let linked = self.app.connect_car(car.car.id, application, None, PermissionSet::ALL, None).await?;
         Ok(self.introduced(&car, linked.vehicle).vehicle)
     }
 

@@ -19,6 +19,7 @@ use domain::{
 };
 
 use super::{Answer, Change, Changed};
+use crate::admin::idempotency::Keyed;
 use crate::{
     extract::{Ids, Json, MaybeJson, Query},
     paging::{self, Cursor, List, Page, PageQuery},
@@ -107,11 +108,15 @@ async fn list(
 /// `POST /api/v1/applications/{id}/webhooks`
 async fn create(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Ids(application): Ids<ApplicationId>,
     Json(new): Json<NewWebhook>,
 ) -> Change<Webhook> {
     let verify = new.verify;
-    let mut view = app.create_webhook(new.into_request(application)?).await?;
+    // What a verification brings replaces this.
+    let kept = |view: &WebhookView| shown(Changed::created, view).to_kept();
+    let answering = keyed.answering(&kept);
+    let mut view = app.create_webhook(new.into_request(application)?, answering.as_ref()).await?;
     if verify {
         view = app.verify_webhook(view.entry.webhook().id).await?;
     }
