@@ -139,7 +139,7 @@ impl App {
         let Parts { store, keyring, master_key, clock, dice, outbound, source, simulator, accounts, spawn } =
             parts;
         let sealer = Arc::new(Sealer::open(master_key, keyring, dice.clone()).await?);
-        identify(&*store, &sealer, &*dice).await?;
+        identify(&*store, &sealer).await?;
         let registry =
             Registry::load(store.clone(), sealer.clone(), outbound.clone(), settings.origin.clone()).await?;
         let feeds = usecases::feeds::Feeds::new(store.feeds().await?);
@@ -248,14 +248,14 @@ impl App {
 const INSTALLATION: &str = "installation";
 
 /// Sees that data and keyring belong together. The first start gives both the same number.
-async fn identify(store: &dyn Store, sealer: &Sealer, dice: &dyn Dice) -> Result<(), AppError> {
+async fn identify(store: &dyn Store, sealer: &Sealer) -> Result<(), AppError> {
     let keyring = sealer.keyring();
     let noted = keyring.note(INSTALLATION).await?;
     let noted = noted.and_then(|note| String::from_utf8(note).ok()?.parse::<i64>().ok());
-    let mut bytes = [0; 8];
-    dice.fill(&mut bytes);
-    // A number of its own is never 0, whatever the dice say.
-    let fresh = noted.unwrap_or(i64::from_be_bytes(bytes) | 1);
+    // The check value begins with a nonce that no other keyring has.
+    let check = keyring.note(sealing::CHECK).await?.unwrap_or_default();
+    let nonce = check.first_chunk().copied().map_or(0, i64::from_be_bytes);
+    let fresh = noted.unwrap_or(nonce);
     let installation = store.installation(fresh.cast_unsigned()).await?.cast_signed();
     match noted {
         Some(noted) if noted != installation => Err(AppError::Conflict(

@@ -44,7 +44,8 @@ pub(crate) fn master_key(data: &Path, dice: &dyn Dice) -> Result<Zeroizing<[u8; 
 
 /// Refuses a folder with data and without the keyring that opens it: a new keyring would open nothing.
 pub(crate) fn has_its_keyring(data: &Path) -> Result<()> {
-    if has_bytes(&data.join("milepost.db")) && !has_bytes(&data.join("keyring.db")) {
+    let has_keyring = ["keyring.db", "keyring.db-wal"].iter().any(|file| has_bytes(&data.join(file)));
+    if has_bytes(&data.join("milepost.db")) && !has_keyring {
         bail!(
             "{0} has a database and no keyring.db, which opens it; put the keyring back, or restore a backup with an \
              exported one (milepost restore BACKUP --keyring FILE --data {0} --force)",

@@ -133,8 +133,10 @@ impl Stores {
         folder::has_its_keyring(data)?;
         let master_key = folder::master_key(data, &MachineDice)?;
         folder::make_private(data)?;
+        // The keyring first: data without its keyring is refused.
+        let keyring = Arc::new(SqliteKeyring::open(data)?);
         let store = SqliteStore::open(data, Options::default())?;
-        Ok(Self { store, keyring: Arc::new(SqliteKeyring::open(data)?), master_key })
+        Ok(Self { store, keyring, master_key })
     }
 
     /// Finishes what is waiting and lets go of the folder.

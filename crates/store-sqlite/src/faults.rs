@@ -588,9 +588,12 @@ async fn the_same_calls_give_the_same_bytes_in_memory() {
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused() {
     let folder = folder();
-    std::fs::write(folder.path().join(DATA.file), vec![b'x'; 10_000]).unwrap();
+    let file = folder.path().join(DATA.file);
+    std::fs::write(&file, vec![b'x'; 10_000]).unwrap();
     let refused = SqliteStore::open(folder.path(), Options::default()).err().unwrap();
-    assert!(matches!(refused, OpenError::Sqlite(_)), "{refused}");
+    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
+    assert!(refused.to_string().contains("milepost restore"));
+    assert_eq!(std::fs::read(file).unwrap(), vec![b'x'; 10_000]);
 }
 
 #[tokio::test]

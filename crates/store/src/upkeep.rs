@@ -91,8 +91,8 @@ pub struct CheckStep {
 pub trait Upkeep: Send + Sync + 'static {
     /// Deletes old rows, a bounded number at a time.
     async fn retire(&self, retention: Retention) -> Result<Retired, StoreError>;
-    /// Deletes the oldest observations and log rows, `limit` rows at most per table, whatever their age; but
-    /// no observation that is as new as one that a queued event carries.
+    /// Deletes the oldest observations and log rows, `limit` rows at most per table, whatever their age; but no
+    /// observation that a queued event carries.
     async fn retire_oldest(&self, limit: usize) -> Result<Retired, StoreError>;
     /// Deletes everything of a vehicle but its place in the log: document, observations, connection. One that is still
     /// connected leaves a tombstone, as a disconnect does.

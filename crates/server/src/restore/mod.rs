@@ -123,11 +123,10 @@ async fn restore_into(request: &Request, given_key: Option<Zeroizing<[u8; 32]>>)
     let key = master_key(data, given_key, &keys)?;
     let now = MachineClock::wall().now();
     let (opened, ended_again) = prove_and_end(&staged, &key.key, now).await?;
-    if let Some(until) = ends_known_until(&keys, now)
-        && backup.copied_at.is_some_and(|made| until > made)
-    {
-        // What is known goes beyond the backup.
-    } else {
+    let known_until = ends_known_until(&keys, now);
+    // A backup that does not say when it was made is from a program that kept no ledger.
+    let is_newer = known_until.zip(backup.copied_at).is_some_and(|(known, made)| known > made);
+    if !is_newer {
         warnings.push(
             "what has ended since the backup is not known: the keyring is not newer than the backup. Vehicles, webhooks, \
              feeds, secrets and tokens whose access ended since then work again; look through them before you start \

@@ -104,7 +104,7 @@ impl Numbered {
     fn an_old_row(self, tx: &Tx<'_>, first: i64, last: i64, before: Timestamp) -> Result<Option<i64>> {
         let range = last - first;
         // Evenly over all rows, and closer and closer to the oldest ones.
-        let even = (1..=PROBES).map(|probe| range / PROBES * probe);
+        let even = (1..=PROBES).map(|probe| range / PROBES * probe + range % PROBES * probe / PROBES);
         let close = (0..=62).map(|shift| range >> shift);
         let mut places: Vec<i64> = even.chain(close).filter(|&place| place > 0).collect();
         places.sort_unstable_by(|a, b| b.cmp(a));
@@ -253,8 +253,7 @@ pub(crate) fn retire_oldest(tx: &Tx<'_>, most: usize) -> Result<Retired> {
             .prepare_cached(
                 "DELETE FROM observation WHERE no IN (
                      SELECT no FROM observation WHERE no NOT IN (SELECT observation FROM queue)
-                     ORDER BY no LIMIT ?1)
-                 AND no < (SELECT max(observation) FROM queue)",
+                     ORDER BY no LIMIT ?1)",
             )?
             .execute([limit])?;
     }

@@ -18,6 +18,7 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use zeroize::Zeroizing;
 
 use super::idempotency::Keyed;
 use super::{Answer, Change, Changed};

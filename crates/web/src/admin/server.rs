@@ -99,8 +99,8 @@ async fn back_up(
 async fn export_keyring(
     State(app): State<Arc<App>>,
     Json(new): Json<NewBackup>,
-) -> Result<With<Backup>, ApiError> {
+) -> Result<Changed<Backup>, ApiError> {
     let export = app.export_keyring(PathBuf::from(new.path)).await?;
     let answer = Backup { path: export.path.display().to_string(), bytes: export.bytes };
-    Ok(With(StatusCode::CREATED, answer))
+    Ok(Changed::created(answer))
 }

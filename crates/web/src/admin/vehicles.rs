@@ -1,6 +1,6 @@
 //! `/api/v1/vehicles`: what is connected, what is known of it, and the end of it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use app::App;
 use axum::{
@@ -19,6 +19,7 @@ use serde_json::Value;
 use store::{SubscriptionRow, VehicleFilter, VehicleRow};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::idempotency::Keyed;
 use super::{Answer, Change, Changed, application_no, subscriptions::SubscriptionState};
