@@ -30,6 +30,12 @@ pub trait Clock: Send + Sync + 'static {
     /// Time that never goes back, since some fixed point: for measuring how long something took.
     fn monotonic(&self) -> Duration;
 
+    /// Time of this clock that never goes back, for rates: on a clock that runs faster than time, `reads.per_second` counts
+    /// the seconds that the clock shows.
+    fn rate_time(&self) -> Duration {
+        self.monotonic()
+    }
+
     /// Returns at the moment, or at most a second later; early when the wall clock jumps, so callers look again.
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()>;
 

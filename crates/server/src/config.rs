@@ -10,6 +10,7 @@ use app::{
 use domain::{limits::Limit, webhook::Kind};
 use serde::Deserialize;
 use toml::{Table, Value};
+use url::Url;
 use web::{Limits, TrustedProxies};
 
 /// The file with every setting and its default.
@@ -171,6 +172,18 @@ impl Config {
         Ok(config)
     }
 
+    /// The same, with the variables of this process.
+    pub(crate) fn of_process(file: Option<&PathBuf>) -> Result<Self> {
+        let mut settings = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            // Only our own variables have to be readable.
+            let Some(name) = name.to_str().filter(|name| name.starts_with("MILEPOST_")) else { continue };
+            let value = value.into_string().ok().with_context(|| format!("{name} is not valid UTF-8"))?;
+            settings.push((name.to_owned(), value));
+        }
+        Self::load(file, settings.into_iter())
+    }
+
     /// What no single value shows to be wrong.
     pub(crate) fn check(&self) -> Result<()> {
         ensure!(self.delivery.deadline_s >= 1, "delivery.deadline_s must be at least 1");
@@ -209,13 +222,7 @@ impl Config {
                 .all(|&most| most >= 1),
             "server.requests, requests_per_client, connections and connections_per_client must be at least 1"
         );
-        let origin = &self.server.origin;
-        ensure!(
-            origin.is_empty()
-                || ((origin.starts_with("https://") || origin.starts_with("http://"))
-                    && !origin.ends_with('/')),
-            "server.origin must look like https://milepost.example.com, without a slash at the end"
-        );
+        check_origin(&self.server.origin)?;
         for (make, &number) in &self.reads.vehicle_per_minute {
             ensure!(
                 make == VehicleRates::OTHERS || is_brand(make),
@@ -313,6 +320,35 @@ impl Config {
     }
 }
 
+/// Where the server is reached: scheme and host, perhaps with a path under which a proxy has it.
+fn check_origin(origin: &str) -> Result<()> {
+    if origin.is_empty() {
+        return Ok(());
+    }
+    let help = "server.origin must look like https://milepost.example.com or https://example.com/milepost, \
+                without a slash at the end";
+    let url = Url::parse(origin).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url = url.with_context(|| format!("{help}, not {origin:?}"))?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let segments: Vec<&str> = url.path().split('/').skip(1).collect();
+    let is_path =
+        segments == [""] || segments.iter().all(|segment| !segment.is_empty() && segment.bytes().all(plain));
+    let is_bare = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    // What the parser has changed would be compared and linked in another spelling than browsers use.
+    let as_written = url.as_str().trim_end_matches('/') == origin;
+    ensure!(is_path && is_bare && as_written, "{help}, not {origin:?}");
+    let first = segments[0];
+    ensure!(
+        !web::is_reserved(first),
+        "server.origin: the server has paths of its own below /{first}, so its path cannot begin so; \
+         take another one, such as /milepost"
+    );
+    Ok(())
+}
+
 /// Whether a word is written as brands are: `LAND ROVER`.
 fn is_brand(word: &str) -> bool {
     !word.is_empty()
@@ -349,7 +385,8 @@ fn override_one(table: &mut Table, name: &str, value: &str) -> Result<()> {
     let toml =
         || format!("value = {value}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
     let parsed = match known.get(&setting) {
-        Some(Value::String(_)) => Value::String(value.to_owned()),
+        // A file that was read into a variable ends with a line end.
+        Some(Value::String(_)) => Value::String(value.trim().to_owned()),
         _ if section == PLANS => toml().with_context(|| {
             format!(r#"{name} must be written like {{ webhooks = ["unified"], vehicles = 100 }}"#)
         })?,
@@ -381,6 +418,14 @@ mod tests {
         assert_eq!(config.server.listen.port(), 9000);
         assert_eq!(config.delivery.window, 100);
         assert_eq!(load(&[("MILEPOST_ADMIN_TOKEN", "x"), ("HOME", "/")]).unwrap().delivery.window, 4096);
+    }
+
+    #[test]
+    fn an_origin_may_have_a_path_and_a_variable_may_end_with_a_line_end() {
+        for origin in ["", "http://127.0.0.1:8080", "http://[::1]:81/a", "https://a.example/milepost/eu"] {
+            let config = load(&[("MILEPOST_SERVER_ORIGIN", &format!("{origin}\r\n"))]);
+            assert_eq!(config.unwrap().server.origin, origin);
+        }
     }
 
     #[test]
@@ -446,6 +491,28 @@ mod tests {
         );
         assert!(error(&[("MILEPOST_DELIVERY_WINDOW", "x")]).contains("must be written like 4096"));
         assert!(error(&[("MILEPOST_RETENTION_OBSERVATIONS_H", "1")]).contains("retention.observations_h"));
-        assert!(error(&[("MILEPOST_SERVER_ORIGIN", "example.com/")]).contains("server.origin"));
+        for origin in [
+            "example.com/",
+            "https://example.com/",
+            "ftp://example.com",
+            "https://",
+            "https://a.example/x/",
+            "https://a.example/x//y",
+            "https://a.example?x",
+            "https://a.example/#x",
+            "https://u@a.example",
+            "https://A.example",
+            "https://a.example/ä",
+            "https://a.example:443",
+        ] {
+            let env = [("MILEPOST_SERVER_ORIGIN", origin)];
+            let said = format!("{:#}", load(&env).unwrap_err());
+            assert!(said.contains("server.origin must look like"), "{origin}: {said}");
+        }
+        for origin in ["https://a.example/api", "https://a.example/v2.0", "https://a.example/oauth/x"] {
+            let env = [("MILEPOST_SERVER_ORIGIN", origin)];
+            let said = format!("{:#}", load(&env).unwrap_err());
+            assert!(said.contains("take another one"), "{origin}: {said}");
+        }
     }
 }

@@ -71,6 +71,22 @@ pub(crate) fn read(csv: &str, columns: Option<&str>) -> Result<Recording, String
     Recording::read(csv.as_bytes(), &map, &Quirks::default()).map_err(|error| error.to_string())
 }
 
+/// The models of the simulated fleet, with what each can tell.
+pub(crate) fn models_of_fleet() -> Vec<CatalogueModel> {
+    let known = |no: sources::simulated::ModelNo| {
+        let model = no.model();
+        CatalogueModel {
+            make: model.make.into(),
+            model: model.name.into(),
+            years: model.years,
+            powertrain: model.powertrain,
+            regions: model.regions.into(),
+            signals: SignalId::all().filter(|&signal| model.has(signal)).collect(),
+        }
+    };
+    models().map(known).collect()
+}
+
 impl Simulator for Controls {
     fn make(&self, request: &CarRequest, seed: u64, now: Timestamp) -> Result<MadeCar, CarRefused> {
         let region = region(&request.region)?;
@@ -229,19 +245,7 @@ impl Simulator for Controls {
     }
 
     fn catalogue(&self) -> Vec<CatalogueModel> {
-        models()
-            .map(|no| {
-                let model = no.model();
-                CatalogueModel {
-                    make: model.make.into(),
-                    model: model.name.into(),
-                    years: model.years,
-                    powertrain: model.powertrain,
-                    regions: model.regions.into(),
-                    signals: SignalId::all().filter(|&signal| model.has(signal)).collect(),
-                }
-            })
-            .collect()
+        models_of_fleet()
     }
 
     fn model_of_vin(&self, vin: &str) -> Option<(usize, u16)> {

@@ -518,7 +518,7 @@ async fn errors_of_the_shell_say_what_to_do_in_one_line() {
     assert!(server.webhooks().await.is_empty(), "nothing came of it");
     let nowhere = ["app", "list", "--url", "http://127.0.0.1:1", "--token", "anything-will-do"];
     let nobody = run(&nowhere).await;
-    assert!(nobody.code == 1 && nobody.errors.contains("is `milepost serve` running"), "{nobody:?}");
+    assert!(nobody.code == 1 && nobody.errors.contains("start `milepost serve`"), "{nobody:?}");
     let stranger = run(&["app", "list", "--url", &server.url, "--token", "not-the-admin-token"]).await;
     assert!(stranger.code == 1 && stranger.errors.contains("admin token"), "{stranger:?}");
     server.stop().await;

@@ -17,12 +17,12 @@ use domain::{
     webhook::Revision,
 };
 use store::{
-    Application, Backup, Bucket, Car, CheckStep, ClaimDue, Code, Deliveries, DeliveryFilter, Due, Feed,
-    Grants, KeepAnswer, Kept, KnownVehicle, LaneKey, LaneLease, LedgerEntry, LoadedVehicle, LoggedDelivery,
-    NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded,
-    Redeemed, Refreshed, Registry, Retention, Retired, RetiringToken, Secret, SecretHash, Size, StepCommit,
-    StepResult, Store, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep,
-    VehicleFilter, VehicleRow, Vehicles, WebhookChange,
+    Application, Backup, Bucket, Car, CheckStep, ClaimDue, Code, Deliveries, DeliveryFilter,
+    DisconnectedVehicle, Due, Feed, Grants, KeepAnswer, Kept, KnownVehicle, LaneKey, LaneLease, LedgerEntry,
+    LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue,
+    QueuedEvent, Record, Recorded, Redeemed, Refreshed, Registry, Retention, Retired, RetiringToken, Secret,
+    SecretHash, Size, StepCommit, StepResult, Store, StoreError, StoredWebhook, SubscriptionRow, Sweep,
+    TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow, Vehicles, WebhookChange,
 };
 use uuid::Uuid;
 
@@ -111,6 +111,7 @@ passes_on! {
         reads fn pools() -> Vec<(PoolNo, String)>;
         reads fn load(vehicles: Vec<VehicleNo>) -> Vec<Option<LoadedVehicle>>;
         reads fn find_vehicle(id: VehicleId) -> Option<VehicleRow>;
+        reads fn find_disconnected(id: VehicleId) -> Option<DisconnectedVehicle>;
         reads fn vehicle_numbers(ids: Vec<VehicleId>) -> Vec<Option<(VehicleNo, ApplicationNo)>>;
         reads fn list_vehicles(filter: VehicleFilter, limit: usize) -> Vec<VehicleRow>;
         reads fn vehicles_of_user(user: UserId, limit: usize) -> Vec<VehicleNo>;

@@ -20,12 +20,12 @@ use domain::{
     webhook::Revision,
 };
 use store::{
-    Application, Backup, Bucket, Car, CheckStep, ClaimDue, Code, Deliveries, DeliveryFilter, Due, Feed,
-    Grants, KeepAnswer, Kept, KnownVehicle, LaneKey, LaneLease, LedgerEntry, LoadedVehicle, LoggedDelivery,
-    NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded,
-    Redeemed, Refreshed, Registry, Retention, Retired, RetiringToken, Secret, SecretHash, Size, StepCommit,
-    StepResult, Store, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep,
-    VehicleFilter, VehicleRow, Vehicles, WebhookChange,
+    Application, Backup, Bucket, Car, CheckStep, ClaimDue, Code, Deliveries, DeliveryFilter,
+    DisconnectedVehicle, Due, Feed, Grants, KeepAnswer, Kept, KnownVehicle, LaneKey, LaneLease, LedgerEntry,
+    LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue,
+    QueuedEvent, Record, Recorded, Redeemed, Refreshed, Registry, Retention, Retired, RetiringToken, Secret,
+    SecretHash, Size, StepCommit, StepResult, Store, StoreError, StoredWebhook, SubscriptionRow, Sweep,
+    TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow, Vehicles, WebhookChange,
 };
 use uuid::Uuid;
 
@@ -365,6 +365,10 @@ impl Vehicles for SqliteStore {
 
     async fn find_vehicle(&self, id: VehicleId) -> Result<Option<VehicleRow>, StoreError> {
         self.engine.read(move |conn| Ok(vehicles::find_vehicle(conn, id)?)).await
+    }
+
+    async fn find_disconnected(&self, id: VehicleId) -> Result<Option<DisconnectedVehicle>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::find_disconnected(conn, id)?)).await
     }
 
     async fn list_vehicles(

@@ -29,9 +29,9 @@ pub use registry::{
 };
 pub use upkeep::{Ahead, Backup, CheckStep, Retention, Retired, Size, Upkeep};
 pub use vehicles::{
-    Car, ClaimDue, Connection, ConnectionFilter, Due, KnownVehicle, LoadedVehicle, NewEvent, NewLapse,
-    NewLink, NewObservation, Owner, SourceRef, StepCommit, StepResult, SubscriptionRow, VehicleFilter,
-    VehicleRow, Vehicles, Version,
+    Car, ClaimDue, Connection, ConnectionFilter, DisconnectedVehicle, Due, KnownVehicle, LoadedVehicle,
+    NewEvent, NewLapse, NewLink, NewObservation, Owner, SourceRef, StepCommit, StepResult, SubscriptionRow,
+    VehicleFilter, VehicleRow, Vehicles, Version,
 };
 
 /// Everything that a data store does. Loops take only the part they need.

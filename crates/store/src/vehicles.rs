@@ -240,6 +240,19 @@ pub struct VehicleRow {
     pub due: Option<Timestamp>,
 }
 
+/// A vehicle whose connection has ended: what is kept of it until it is erased.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DisconnectedVehicle {
+    /// Row number.
+    pub no: VehicleNo,
+    /// What payloads showed of it.
+    pub info: VehicleInfo,
+    /// The application that had access.
+    pub application: ApplicationNo,
+    /// Its owner.
+    pub user: UserId,
+}
+
 /// Which vehicles to list. All conditions hold.
 #[derive(Clone, Debug, Default)]
 pub struct VehicleFilter {
@@ -344,6 +357,8 @@ pub trait Vehicles: Send + Sync + 'static {
     async fn load(&self, vehicles: Vec<VehicleNo>) -> Result<Vec<Option<LoadedVehicle>>, StoreError>;
     /// The number of a vehicle with an id, with its application.
     async fn find_vehicle(&self, id: VehicleId) -> Result<Option<VehicleRow>, StoreError>;
+    /// The vehicle with an id whose connection has ended, until it is erased.
+    async fn find_disconnected(&self, id: VehicleId) -> Result<Option<DisconnectedVehicle>, StoreError>;
     /// The row numbers of connected vehicles and their applications, in the order of the ids.
     async fn vehicle_numbers(
         &self,

@@ -26,7 +26,7 @@ use crate::{
     Limits, TrustedProxies,
     api_v2::error::V2Error,
     client::{Peer, Share, Shares, client_of},
-    head,
+    head, mount,
     oauth::{self, error::OAuthError},
     path::{self, FirstVersion},
     probes,
@@ -180,7 +180,7 @@ fn written_out(mut response: Response, origin: &str, id: &str, form: Form, path:
         (None, Some(error)) if oauth::is_here(path) => {
             (error.cause.clone(), OAuthError::from(error).into_response())
         }
-        (None, Some(error)) => (error.cause.clone(), error.render(id)),
+        (None, Some(error)) => (error.cause.clone(), error.render(mount::path_of(origin), id)),
         (None, None) => return response,
     };
     if let Some(cause) = cause {

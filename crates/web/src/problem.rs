@@ -207,10 +207,10 @@ impl ApiError {
         Self { retry_after_seconds: Some(COME_BACK_SECONDS), ..Self::new(&UNAVAILABLE, detail) }
     }
 
-    /// The answer in full.
-    pub(crate) fn render(self, request_id: &str) -> Response {
+    /// The answer in full, of a server that is reached below a path.
+    pub(crate) fn render(self, below: &str, request_id: &str) -> Response {
         let status = self.kind.status;
-        let mut response = problem(self.kind, self.detail, self.field, request_id).into_response();
+        let mut response = problem(self.kind, self.detail, self.field, below, request_id).into_response();
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -224,9 +224,15 @@ impl ApiError {
     }
 }
 
-fn problem(kind: &Kind, detail: String, field: Option<String>, request_id: &str) -> axum::Json<Problem> {
+fn problem(
+    kind: &Kind,
+    detail: String,
+    field: Option<String>,
+    below: &str,
+    request_id: &str,
+) -> axum::Json<Problem> {
     axum::Json(Problem {
-        kind: format!("/docs/problems#{}", kind.code),
+        kind: format!("{below}/docs/problems#{}", kind.code),
         title: kind.title,
         status: kind.status.as_u16(),
         detail,
@@ -276,7 +282,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     async fn check(error: impl Into<ApiError>, expected: Expect) {
-        let response = error.into().render("0190a8c8-0000-7000-8000-000000000000");
+        let response = error.into().render("", "0190a8c8-0000-7000-8000-000000000000");
         let mut text = format!("{}\n", response.status());
         for (name, value) in response.headers() {
             text += &format!("{name}: {}\n", value.to_str().unwrap());

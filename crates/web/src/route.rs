@@ -14,7 +14,7 @@ use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{
         Components, Content, HttpMethod, Info, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required,
-        Response, Schema,
+        Response, Schema, Server,
         path::{Operation as Described, Parameter, ParameterBuilder, ParameterIn},
         request_body::RequestBodyBuilder,
         schema::{AllOfBuilder, ArrayBuilder, ObjectBuilder, SchemaType, Type},
@@ -130,6 +130,12 @@ impl Operation {
         in_path.chain(self.query.iter().cloned())
     }
 
+    /// Its schemas by name.
+    #[cfg(test)]
+    pub(crate) fn schemas(&self) -> &[NamedSchema] {
+        &self.schemas
+    }
+
     pub(crate) fn id(&self) -> String {
         let words = self.path.split('/').map(|segment| segment.trim_matches(['{', '}']).replace('-', "_"));
         std::iter::once(self.method.as_str().to_ascii_lowercase())
@@ -183,7 +189,7 @@ pub(crate) fn router(operations: Vec<Operation>, prefix: &str) -> Router<AppStat
 }
 
 /// The description of the operations.
-pub(crate) fn describe(operations: &[Operation], prefix: &str, version: &str) -> OpenApi {
+pub(crate) fn describe(operations: &[Operation], prefix: &str, version: &str, origin: &str) -> OpenApi {
     let mut paths = Paths::new();
     let mut components = Components::new();
     components.schemas.insert(Problem::name().into(), Problem::schema());
@@ -201,7 +207,8 @@ pub(crate) fn describe(operations: &[Operation], prefix: &str, version: &str) ->
          `Idempotency-Key` is done once: sent again, it gets the first answer."
             .into(),
     );
-    OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()
+    let servers = Some(vec![Server::new(origin)]);
+    OpenApiBuilder::new().info(info).servers(servers).paths(paths).components(Some(components)).build()
 }
 
 fn method(method: &Method) -> HttpMethod {

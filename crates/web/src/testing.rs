@@ -434,6 +434,11 @@ impl Server {
         Self::start(limits, usual()).await
     }
 
+    /// One that is reached at this origin.
+    pub(crate) async fn at(origin: &str) -> Self {
+        Self::start(Limits::default(), Settings { origin: origin.into(), ..usual() }).await
+    }
+
     /// One with these plans.
     pub(crate) async fn with_plans(plans: &[(&str, Plan)]) -> Self {
         let plans = plans.iter().map(|(name, plan)| ((*name).to_owned(), plan.clone()));

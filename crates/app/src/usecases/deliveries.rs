@@ -61,7 +61,7 @@ impl App {
         limit: usize,
     ) -> Result<Page<DeliverySummary>, AppError> {
         let vehicle = match query.vehicle {
-            Some(id) => Some(self.vehicle(id, None).await?.no),
+            Some(id) => Some(self.vehicle_number(id).await?),
             None => None,
         };
         let DeliveryQuery { webhooks, status, from, to, before, .. } = query;

@@ -188,7 +188,7 @@ fn checked(feed: &Feed, pushed: PushedReading, now: Timestamp) -> Result<Reading
     // What cannot be believed is taken in and judged, so that it can be explained; what cannot be written is not.
     if !has_body(signal, &value) {
         let code = &signal.entry().code;
-        return Err(format!("{code} does not have values of this form; see the catalogue of signals"));
+        return Err(format!("{code} does not have values of this form; see /docs/signals on this server"));
     }
     let order = match (feed.newer, sequence) {
         (Newer::Observed, _) => Order::Observed,

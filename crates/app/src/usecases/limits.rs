@@ -47,7 +47,7 @@ impl App {
         let Some(entry) = self.registry.application(application) else { return Ok(()) };
         let Some(limit) = self.settings.plans.rate(&entry.application.plan) else { return Ok(()) };
         fits(requests, limit)?;
-        let now = self.clock.monotonic();
+        let now = self.clock.rate_time();
         let taken = self.limits.applications.lock().take(application, requests, limit, now);
         taken.map_err(AppError::TooManyRequests)
     }
@@ -63,7 +63,7 @@ impl App {
         if let Some(limit) = self.settings.reads.vehicle_rates.of(&row.info.make) {
             // A batch is one look at the vehicle: one that is larger than the bucket takes all of it.
             let taking = requests.min(limit.burst as u32);
-            let now = self.clock.monotonic();
+            let now = self.clock.rate_time();
             let taken = self.limits.vehicles.lock().take(row.no, taking, limit, now);
             taken.map_err(throttled)?;
         }

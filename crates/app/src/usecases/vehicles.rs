@@ -7,7 +7,7 @@ use domain::{
     ids::{ApplicationId, ApplicationNo, ConnectionId, UserId, VehicleId, VehicleNo},
     vehicle::{Document, Input, Pushes, VehicleInfo},
 };
-use store::{NewLink, SourceRef, Store, SubscriptionRow, VehicleFilter, VehicleRow};
+use store::{DisconnectedVehicle, NewLink, SourceRef, Store, SubscriptionRow, VehicleFilter, VehicleRow};
 use uuid::Uuid;
 
 use super::{chance, idempotency::Answering};
@@ -221,18 +221,43 @@ impl App {
         }
     }
 
-    /// Ends a connection: subscriptions are gone, and nothing of the vehicle leaves later than a second from now.
-    pub async fn disconnect(&self, id: VehicleId) -> Result<(), AppError> {
-        let no = self.vehicle(id, None).await?.no;
-        self.deliver_letter(no, Input::Disconnect).await
+    /// A vehicle whose connection has ended and that has not been erased.
+    pub async fn disconnected_vehicle(&self, id: VehicleId) -> Result<DisconnectedVehicle, AppError> {
+        self.store.find_disconnected(id).await?.ok_or(AppError::NotFound("vehicle"))
     }
 
-    /// Disconnects a vehicle and deletes what is kept of it.
+    /// The row number of a vehicle that is or was connected.
+    pub(crate) async fn vehicle_number(&self, id: VehicleId) -> Result<VehicleNo, AppError> {
+        match self.store.find_vehicle(id).await? {
+            Some(row) => Ok(row.no),
+            None => Ok(self.disconnected_vehicle(id).await?.no),
+        }
+    }
+
+    /// Ends a connection: subscriptions are gone, and no delivery of the vehicle starts more than a second from now. A
+    /// connection that has ended before stays ended.
+    pub async fn disconnect(&self, id: VehicleId) -> Result<(), AppError> {
+        self.end_connection(id).await.map(drop)
+    }
+
+    /// Disconnects a vehicle, unless that has happened before, and deletes what is kept of it.
     pub async fn erase_vehicle(&self, id: VehicleId) -> Result<(), AppError> {
-        let no = self.vehicle(id, None).await?.no;
-        self.deliver_letter(no, Input::Disconnect).await?;
+        let no = self.end_connection(id).await?;
         self.store.erase_vehicle(no).await?;
         self.note_ends().await
+    }
+
+    /// Sees to it that a vehicle is disconnected, and answers with its row number.
+    async fn end_connection(&self, id: VehicleId) -> Result<VehicleNo, AppError> {
+        if let Some(row) = self.store.find_vehicle(id).await? {
+            match self.deliver_letter(row.no, Input::Disconnect).await {
+                Ok(()) => return Ok(row.no),
+                // Another request has ended the connection in the meantime.
+                Err(AppError::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.disconnected_vehicle(id).await?.no)
     }
 
     /// Disconnects and erases every vehicle of a user, also those that were disconnected before, forgets codes and tokens,

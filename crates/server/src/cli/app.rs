@@ -2,10 +2,13 @@
 
 use clap::{Args, Subcommand};
 
+use super::{Paging, id};
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum AppCommand {
     /// Make an application; its secrets are shown this once
     Create {
+        /// Its name
         name: String,
         /// A redirect URI for the consent flow; may be repeated
         #[arg(long = "redirect-uri")]
@@ -18,38 +21,66 @@ pub(crate) enum AppCommand {
     },
     /// Change an application; what is not given stays as it is
     Edit {
+        /// The application's id
+        #[arg(value_parser = id)]
         id: String,
+        /// Another name
         #[arg(long)]
         name: Option<String>,
         /// A redirect URI instead of those that there are; may be repeated
         #[arg(long = "redirect-uri")]
         redirect_uris: Vec<String>,
+        /// Another plan of the server's configuration
         #[arg(long)]
         plan: Option<String>,
         #[command(flatten)]
         connect: ConnectDefaults,
     },
     /// List applications
-    List,
+    List {
+        #[command(flatten)]
+        paging: Paging,
+    },
     /// Show an application
-    Show { id: String },
+    Show {
+        #[arg(value_parser = id)]
+        id: String,
+    },
     /// Replace the management token: the old one does nothing any more, unless there is an overlap
     RotateToken {
+        #[arg(value_parser = id)]
         id: String,
         /// For so many seconds either token opens management calls, and the old one signs
         #[arg(long, value_name = "SECONDS", default_value_t = 0)]
         overlap_seconds: u64,
     },
     /// End the overlap after a rotation: only the new management token counts
-    EndOverlap { id: String },
+    EndOverlap {
+        #[arg(value_parser = id)]
+        id: String,
+    },
     /// List client secrets by their last characters
-    Secrets { id: String },
+    Secrets {
+        #[arg(value_parser = id)]
+        id: String,
+    },
     /// Add a client secret, shown this once; an application has three at most
-    AddSecret { id: String },
+    AddSecret {
+        #[arg(value_parser = id)]
+        id: String,
+    },
     /// Remove the client secret with these last characters, unless it is the last one
-    RemoveSecret { id: String, hint: String },
+    RemoveSecret {
+        #[arg(value_parser = id)]
+        id: String,
+        #[arg(value_parser = id)]
+        hint: String,
+    },
     /// Delete an application without connections and webhooks
-    Delete { id: String },
+    Delete {
+        #[arg(value_parser = id)]
+        id: String,
+    },
 }
 
 /// What counts in Connect where a request leaves it open.

@@ -2,22 +2,53 @@
 
 use clap::Subcommand;
 
+use super::{Paging, id, one_of};
+
+/// How deliveries end.
+const STATUSES: &[&str] = &["delivered", "failed", "dropped", "cancelled", "expired", "missed"];
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeliveryCommand {
     /// List ended deliveries, newest first
     List {
-        #[arg(long)]
+        /// Only of this webhook
+        #[arg(long, value_parser = id)]
         webhook: Option<String>,
-        #[arg(long)]
+        /// Only of this vehicle
+        #[arg(long, value_parser = id)]
         vehicle: Option<String>,
-        /// delivered, failed, dropped, cancelled, expired, missed
-        #[arg(long)]
+        /// Only those that ended so
+        #[arg(long, value_parser = one_of(STATUSES), ignore_case = true)]
         status: Option<String>,
-        #[arg(long, default_value_t = 20)]
-        limit: u16,
+        /// Only those that ended at this moment or later: 2026-05-01T16:00:00Z
+        #[arg(long, value_name = "MOMENT")]
+        from: Option<String>,
+        /// Only those that ended before this moment
+        #[arg(long, value_name = "MOMENT")]
+        to: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Count how events ended, by the minute
+    Metrics {
+        /// Only of this webhook
+        #[arg(long, value_parser = id)]
+        webhook: Option<String>,
+        /// From this minute on; an hour before --to by default
+        #[arg(long, value_name = "MOMENT")]
+        from: Option<String>,
+        /// Before this minute; now by default
+        #[arg(long, value_name = "MOMENT")]
+        to: Option<String>,
     },
     /// Show a delivery with its attempts
-    Show { id: String },
+    Show {
+        #[arg(value_parser = id)]
+        id: String,
+    },
     /// Send a delivery again, with the same event id
-    Redeliver { id: String },
+    Redeliver {
+        #[arg(value_parser = id)]
+        id: String,
+    },
 }

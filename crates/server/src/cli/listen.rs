@@ -10,7 +10,7 @@ pub(crate) struct Listen {
     #[arg(long, default_value = "127.0.0.1:9000")]
     pub listen: SocketAddr,
     /// The application's management token, which verifies signatures and answers challenges; without it neither is done
-    #[arg(long, env = "MILEPOST_MANAGEMENT_TOKEN", hide_env_values = true)]
+    #[arg(long, env = "MILEPOST_MANAGEMENT_TOKEN", hide_env_values = true, value_parser = super::trimmed)]
     pub secret: Option<String>,
     /// How to answer: 200, 500, hang, slow, redirect, drip, …
     #[arg(long, default_value = "200")]

@@ -9,13 +9,13 @@ pub(crate) struct Replay {
     /// The recording: CSV; for --vehicle also readings as lines of JSON
     pub file: PathBuf,
     /// Push its readings for this vehicle, with the token of a feed (mpf_…) as --token
-    #[arg(long, value_name = "ID", conflicts_with_all = ["app", "webhook"], required_unless_present = "app")]
+    #[arg(long, value_name = "ID", value_parser = super::id, conflicts_with_all = ["app", "webhook"], required_unless_present = "app")]
     pub vehicle: Option<String>,
     /// Make a simulated car that drives it, connected to this application
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = super::id)]
     pub app: Option<String>,
     /// Put that car on this webhook
-    #[arg(long, value_name = "ID", requires = "app")]
+    #[arg(long, value_name = "ID", value_parser = super::id, requires = "app")]
     pub webhook: Option<String>,
     /// Which column is which signal (TOML), where the header does not say it
     #[arg(long, value_name = "FILE.toml")]

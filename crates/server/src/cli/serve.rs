@@ -24,12 +24,15 @@ pub(crate) struct Serve {
     /// Print every setting with its default, and stop
     #[arg(long)]
     pub print_config: bool,
-    /// For rehearsals: a clock that says this time at the start (seconds since 1970, UTC) instead of the machine's. On one
-    /// data folder it must never go back. Cadences, retries and token lives follow it; deadlines of sockets do not
-    #[arg(long, hide = true, value_name = "SECONDS")]
+    /// Start the server's clock at this time (seconds since 1970, UTC) instead of the machine's time. On one data folder the
+    /// clock must never go back. Cadences, retries, token lives and rates of reads follow it; deadlines of sockets do not
+    #[arg(long, value_name = "SECONDS", help_heading = "Rehearsals")]
     pub clock_from: Option<i64>,
-    /// For rehearsals: how many times faster than time the clock of --clock-from runs
-    #[arg(long, hide = true, default_value_t = 1.0, requires = "clock_from", value_parser = speed)]
+    /// Run the clock of --clock-from so many times faster than time, 1 to 3600
+    #[arg(
+        long, value_name = "FACTOR", default_value_t = 1.0, requires = "clock_from", value_parser = speed,
+        help_heading = "Rehearsals"
+    )]
     pub clock_speed: f64,
 }
 

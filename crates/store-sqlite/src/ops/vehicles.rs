@@ -10,8 +10,8 @@ use domain::{
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row, ToSql, params};
 use store::{
-    Car, ClaimDue, Due, EndKind, KnownVehicle, LoadedVehicle, NewLink, Owner, SecretHash, SourceRef,
-    SubscriptionRow, VehicleFilter, VehicleRow,
+    Car, ClaimDue, DisconnectedVehicle, Due, EndKind, KnownVehicle, LoadedVehicle, NewLink, Owner,
+    SecretHash, SourceRef, SubscriptionRow, VehicleFilter, VehicleRow,
 };
 use uuid::Uuid;
 
@@ -258,6 +258,22 @@ pub(crate) fn find_vehicle(conn: &Connection, id: VehicleId) -> Result<Option<Ve
     conn.prepare_cached(&format!("{LISTED} WHERE c.vehicle = (SELECT no FROM vehicle WHERE id = ?1)"))?
         .query_row([id.0.as_bytes()], listed)
         .optional()
+}
+
+pub(crate) fn find_disconnected(conn: &Connection, id: VehicleId) -> Result<Option<DisconnectedVehicle>> {
+    conn.prepare_cached(
+        "SELECT no, make, model, year, mode, powertrain, region, application, user FROM vehicle AS v
+         WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM connection AS c WHERE c.vehicle = v.no)",
+    )?
+    .query_row([id.0.as_bytes()], |row| {
+        Ok(DisconnectedVehicle {
+            no: VehicleNo(row.get(0)?),
+            info: rows::info(row, id, 1)?,
+            application: ApplicationNo(row.get(7)?),
+            user: UserId(rows::uuid(row, 8)?),
+        })
+    })
+    .optional()
 }
 
 pub(crate) fn vehicle_numbers(

@@ -146,6 +146,7 @@ pub async fn an_erased_vehicle_leaves_its_place_in_the_log_and_nothing_else(stor
     }
     assert_eq!(store.load(vec![connected, disconnected]).await.expect("loads"), [None, None]);
     assert_eq!(store.find_vehicle(id).await.expect("finds"), None);
+    assert_eq!(store.find_disconnected(id).await.expect("finds"), None);
     assert_eq!(store.list_vehicles(VehicleFilter::default(), 9).await.expect("lists").len(), 1);
     assert_eq!(store.count_subscriptions(webhook).await.expect("counts"), 1);
     assert_eq!(store.observations(other, None, 9).await.expect("reads").len(), 2);

@@ -371,6 +371,7 @@ pub async fn a_disconnected_vehicle_is_gone_and_the_log_still_names_it(store: &d
     let owner = UserId(fixture.uuid());
     let vehicle = fixture.vehicle_of(owner).await;
     let id = store.load(vec![vehicle]).await.expect("loads").remove(0).expect("is there").info.id;
+    assert_eq!(store.find_disconnected(id).await.expect("finds"), None);
     fixture.subscribe(vehicle, webhook).await;
     let event = fixture.queue(vehicle, webhook, at(10)).await;
     fixture.end(webhook, at(10), &[event], LogStatus::Delivered, at(11)).await;
@@ -380,6 +381,9 @@ pub async fn a_disconnected_vehicle_is_gone_and_the_log_still_names_it(store: &d
     assert_eq!((tombstone.scope, tombstone.ends_as), (Scope::Vehicle(vehicle), LogStatus::Cancelled));
     assert_eq!(store.load(vec![vehicle]).await.expect("loads"), [None]);
     assert_eq!(store.find_vehicle(id).await.expect("finds"), None);
+    let left = store.find_disconnected(id).await.expect("finds").expect("is kept until it is erased");
+    assert_eq!((left.no, left.info.id, left.user), (vehicle, id, owner));
+    assert_eq!(left.application, fixture.application);
     assert_eq!(store.list_vehicles(VehicleFilter::default(), 9).await.expect("lists"), []);
     assert_eq!(store.count_vehicles(None).await.expect("counts"), 0);
     assert_eq!(store.subscriptions_of_webhook(webhook, None, 9).await.expect("lists"), []);

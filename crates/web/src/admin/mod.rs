@@ -5,6 +5,7 @@
 
 mod applications;
 mod auth;
+mod catalogue;
 mod connections;
 mod deliveries;
 mod feeds;
@@ -46,23 +47,24 @@ const OPENAPI_PATH: &str = "/api/openapi.json";
 pub(crate) fn router(app: Arc<App>, config: &WebConfig) -> Router {
     let tokens = Arc::new(auth::AdminTokens::new(config.admin_token_hashes.clone()));
     let once = idempotency::Once::new(app.clone());
+    let origin = app.settings().origin.clone();
     route::router(operations(), PREFIX)
         .route_layer(middleware::from_fn_with_state(once, idempotency::once))
         .route_layer(middleware::from_fn_with_state(tokens, auth::admins_only))
         .route_layer(middleware::map_response(not_stored))
         .with_state(app)
-        .route(OPENAPI_PATH, description(&config.version))
+        .route(OPENAPI_PATH, description(&config.version, &origin))
 }
 
-/// The description of the admin API.
-pub fn openapi(version: &str) -> OpenApi {
-    route::describe(&operations(), PREFIX, version)
+/// The description of the admin API of a server that is reached at an origin.
+pub fn openapi(version: &str, origin: &str) -> OpenApi {
+    route::describe(&operations(), PREFIX, version, origin)
 }
 
 /// Serves the description, written out once.
-fn description(version: &str) -> MethodRouter {
+fn description(version: &str, origin: &str) -> MethodRouter {
     const JSON: HeaderValue = HeaderValue::from_static("application/json");
-    let document = serde_json::to_vec(&openapi(version)).expect("a description is plain data");
+    let document = serde_json::to_vec(&openapi(version, origin)).expect("a description is plain data");
     let document = Bytes::from(document);
     get(move || std::future::ready(([(header::CONTENT_TYPE, JSON)], document.clone())))
 }
@@ -81,6 +83,7 @@ fn operations() -> Vec<Operation> {
         simulator::operations(),
         metrics::operations(),
         server::operations(),
+        catalogue::operations(),
     ]
     .into_iter()
     .flatten()
@@ -149,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_description_holds_together() {
-        let document = serde_json::to_value(openapi("1.2.3")).unwrap();
+        let document = serde_json::to_value(openapi("1.2.3", "https://milepost.example")).unwrap();
         let schemas = document["components"]["schemas"].as_object().unwrap();
         let text = document.to_string();
         for (at, start) in text.match_indices("#/components/schemas/") {
@@ -158,6 +161,18 @@ mod tests {
         }
         let ids: Vec<_> = operations().iter().map(Operation::id).collect();
         assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
+    }
+
+    #[test]
+    fn a_name_of_the_description_means_one_thing() {
+        let mut schemas = BTreeMap::new();
+        for operation in operations() {
+            for (name, schema) in operation.schemas() {
+                let schema = serde_json::to_value(schema).unwrap();
+                let known = schemas.entry(name.clone()).or_insert_with(|| schema.clone());
+                assert_eq!(*known, schema, "two schemas have the name {name}");
+            }
+        }
     }
 
     #[tokio::test]

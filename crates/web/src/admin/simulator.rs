@@ -196,6 +196,7 @@ pub(crate) struct Stage {
 /// What a car does.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SimulatedProfile)]
 pub(crate) struct Profile {
     /// `driving`, `charging`, `parked` or `day`
     profile: String,
@@ -240,6 +241,7 @@ pub(crate) struct Latency {
 /// Whom to connect a car with.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SimulatedConnect)]
 pub(crate) struct Connect {
     application_id: Id,
     /// The owner; a new one by default.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use app::App;
+use app::{App, AppError};
 use axum::{
     Json as Out,
     extract::State,
@@ -16,7 +16,7 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{SubscriptionRow, VehicleFilter, VehicleRow};
+use store::{DisconnectedVehicle, SubscriptionRow, VehicleFilter, VehicleRow};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -116,7 +116,10 @@ pub(crate) struct Vehicle {
     id: Id,
     application_id: Option<Id>,
     user_id: Id,
-    connection_id: Id,
+    /// Null once the vehicle is disconnected.
+    connection_id: Option<Id>,
+    /// Whether the application has access. A disconnected vehicle is shown until it is erased.
+    connected: bool,
     make: String,
     model: String,
     year: u16,
@@ -125,7 +128,8 @@ pub(crate) struct Vehicle {
     /// `ICE`, `HEV`, `PHEV` or `BEV`
     powertrain: &'static str,
     permissions: Vec<&'static str>,
-    connected_at: Moment,
+    /// Null once the vehicle is disconnected.
+    connected_at: Option<Moment>,
     /// When something happens next about it.
     next_due: Option<Moment>,
 }
@@ -257,15 +261,34 @@ impl Vehicle {
             id: Id::of(row.info.id),
             application_id: applications.of(row.application),
             user_id: Id::of(row.user),
-            connection_id: Id::of(row.connection),
+            connection_id: Some(Id::of(row.connection)),
+            connected: true,
             make: row.info.make.clone(),
             model: row.info.model.clone(),
             year: row.info.year,
             mode: row.info.mode.as_str(),
             powertrain: row.info.powertrain.as_str(),
             permissions: row.permissions.iter().map(|permission| permission.as_str()).collect(),
-            connected_at: Moment(row.connected_at),
+            connected_at: Some(Moment(row.connected_at)),
             next_due: row.due.map(Moment),
+        }
+    }
+
+    fn disconnected(vehicle: &DisconnectedVehicle, applications: &ApplicationIds) -> Self {
+        Self {
+            id: Id::of(vehicle.info.id),
+            application_id: applications.of(vehicle.application),
+            user_id: Id::of(vehicle.user),
+            connection_id: None,
+            connected: false,
+            make: vehicle.info.make.clone(),
+            model: vehicle.info.model.clone(),
+            year: vehicle.info.year,
+            mode: vehicle.info.mode.as_str(),
+            powertrain: vehicle.info.powertrain.as_str(),
+            permissions: vec![],
+            connected_at: None,
+            next_due: None,
         }
     }
 }
@@ -375,7 +398,14 @@ async fn list(State(app): State<Arc<App>>, Query(query): Query<VehicleQuery>) ->
 
 /// `GET /api/v1/vehicles/{id}`
 async fn get(State(app): State<Arc<App>>, Ids(id): Ids<VehicleId>) -> Answer<VehicleDetail> {
-    let row = app.vehicle(id, None).await?;
+    let row = match app.vehicle(id, None).await {
+        Err(AppError::NotFound(_)) => {
+            let vehicle =
+                Vehicle::disconnected(&app.disconnected_vehicle(id).await?, &ApplicationIds::new(&app));
+            return Ok(Out(VehicleDetail { vehicle, subscriptions: vec![], signals: vec![] }));
+        }
+        found => found?,
+    };
     let document = app.document(id).await?;
     let mut subscriptions = Vec::new();
     for row in app.subscriptions_of_vehicle(id).await? {
@@ -559,6 +589,28 @@ mod tests {
         assert_eq!(erased, json!({"vehicles": 1, "warnings": []}));
         server.admin(Method::GET, &format!("/vehicles/{}", other.vehicle), Value::Null).await.expect(404);
         server.admin(Method::POST, &erase, Value::Null).await.expect(404);
+    }
+
+    #[tokio::test]
+    async fn a_disconnected_vehicle_is_shown_and_can_be_erased() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let path = format!("/vehicles/{}", tenant.vehicle);
+        let shown = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
+        assert_eq!(shown["connected"], true);
+        for _ in 0..2 {
+            server.admin(Method::POST, &format!("{path}/disconnect"), Value::Null).await.expect(204);
+        }
+        let shown = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
+        assert_eq!((&shown["connected"], &shown["connectionId"]), (&json!(false), &Value::Null));
+        assert_eq!((&shown["make"], &shown["userId"]), (&json!("TESLA"), &json!(tenant.user)));
+        assert_eq!(shown["applicationId"], json!(tenant.application));
+        let log = format!("/deliveries?vehicleId={}", tenant.vehicle);
+        server.admin(Method::GET, &log, Value::Null).await.expect(200);
+        server.admin(Method::POST, &format!("{path}/erase"), Value::Null).await.expect(204);
+        for (method, path) in [(Method::GET, path.clone()), (Method::POST, format!("{path}/erase"))] {
+            server.admin(method, &path, Value::Null).await.expect(404);
+        }
     }
 
     #[tokio::test]

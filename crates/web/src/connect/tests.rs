@@ -1,6 +1,7 @@
 //! Connect as a browser without script meets it: pages, forms, redirects.
 
 mod access;
+mod below;
 mod defaults;
 mod doors;
 mod ends;

@@ -243,8 +243,8 @@ mod tests {
         let told: Vec<_> = answered["rejected"].as_array().unwrap().iter().map(Value::to_string).collect();
         expect_test::expect![[r#"
             {"index":1,"error":"no vehicle of this application has this id; connect it first"}
-            {"index":2,"error":"tractionbattery-stateofcharge does not have values of this form; see the catalogue of signals"}
-            {"index":3,"error":"there is no signal \"no-such\"; see the catalogue of signals"}
+            {"index":2,"error":"tractionbattery-stateofcharge does not have values of this form; see /docs/signals on this server"}
+            {"index":3,"error":"there is no signal \"no-such\"; see /docs/signals on this server"}
             {"index":4,"error":"missing field `signal` at line 1 column 62"}"#]]
         .assert_eq(&told.join("\n"));
     }

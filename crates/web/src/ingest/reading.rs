@@ -41,8 +41,9 @@ impl Item<'_> {
     /// The reading, or why it is none.
     pub(super) fn into_reading(self) -> Result<PushedReading, String> {
         let vehicle: VehicleId = self.vehicle_id.parse().map_err(|_| "vehicleId is not a UUID".to_owned())?;
-        let signal = SignalId::from_code(&self.signal)
-            .ok_or_else(|| format!("there is no signal {:?}; see the catalogue of signals", self.signal))?;
+        let signal = SignalId::from_code(&self.signal).ok_or_else(|| {
+            format!("there is no signal {:?}; see /docs/signals on this server", self.signal)
+        })?;
         let id = self.id.map(Cow::into_owned);
         if id.as_ref().is_some_and(|id| id.len() > MOST_ID) {
             return Err(format!("id is longer than {MOST_ID} bytes"));

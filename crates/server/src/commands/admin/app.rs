@@ -28,8 +28,10 @@ pub(crate) async fn application(with: WithServer<AppCommand>) -> Result<()> {
             }
             show::object(&client.patch(&format!("/applications/{id}"), body.into()).await?, json);
         }
-        AppCommand::List => {
-            show::list(&client.get("/applications").await?, &["id", "name", "plan", "createdAt"], json);
+        AppCommand::List { paging } => {
+            let page = client.list("/applications", &[], &paging).await?;
+            let hint = "no applications; `milepost app create NAME` makes one";
+            show::list_or(&page, &["id", "name", "plan", "createdAt"], json, hint);
         }
         AppCommand::Show { id } => show::object(&client.get(&format!("/applications/{id}")).await?, json),
         AppCommand::RotateToken { id, overlap_seconds } => {

@@ -14,11 +14,21 @@ const DELIVERY_COLUMNS: &[&str] =
 pub(crate) async fn delivery(with: WithServer<DeliveryCommand>) -> Result<()> {
     let (client, json) = (Client::of(&with.server)?, with.server.json);
     match with.command {
-        DeliveryCommand::List { webhook, vehicle, status, limit } => {
-            let filters = [("webhookId", webhook), ("vehicleId", vehicle), ("status", status)];
-            let filters = filters.into_iter().filter_map(|(name, value)| Some(format!("&{name}={}", value?)));
-            let path = format!("/deliveries?limit={limit}{}", filters.collect::<String>());
-            show::list(&client.get(&path).await?, DELIVERY_COLUMNS, json);
+        DeliveryCommand::List { webhook, vehicle, status, from, to, paging } => {
+            let filters = [
+                ("webhookId", webhook),
+                ("vehicleId", vehicle),
+                ("status", status),
+                ("from", from),
+                ("to", to),
+            ];
+            let page = client.list("/deliveries", &filters, &paging).await?;
+            let hint = "no deliveries have ended yet; `milepost webhook show` counts those that wait";
+            show::list_or(&page, DELIVERY_COLUMNS, json, hint);
+        }
+        DeliveryCommand::Metrics { webhook, from, to } => {
+            let query = [("webhookId", webhook), ("from", from), ("to", to)];
+            show::object(&client.find("/metrics/deliveries", &query).await?, json);
         }
         DeliveryCommand::Show { id } => show::object(&client.get(&format!("/deliveries/{id}")).await?, json),
         DeliveryCommand::Redeliver { id } => {

@@ -24,7 +24,8 @@ pub(crate) async fn feed(with: WithServer<FeedCommand>) -> Result<()> {
         }
         FeedCommand::List { app } => {
             let columns = &["id", "name", "newer", "reorderMs", "hint", "createdAt"];
-            show::list(&client.get(&format!("/applications/{app}/feeds")).await?, columns, json);
+            let page = client.get(&format!("/applications/{app}/feeds")).await?;
+            show::list_or(&page, columns, json, "no feeds; `milepost feed create` makes one");
         }
         FeedCommand::Delete { id } => {
             client.delete(&format!("/feeds/{id}")).await?;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::done;
+use super::{done, simulator};
 use crate::{
     cli::{VehicleCommand, WithServer},
     commands::{client::Client, show},
@@ -14,24 +14,8 @@ const VEHICLE_COLUMNS: &[&str] = &["id", "make", "model", "year", "mode", "conne
 pub(crate) async fn vehicle(with: WithServer<VehicleCommand>) -> Result<()> {
     let (client, json) = (Client::of(&with.server)?, with.server.json);
     match with.command {
-        VehicleCommand::Simulate { make, model, year, region, profile, seed, app } => {
-            let body = json!({
-                "make": make, "model": model, "year": year, "region": region, "profile": profile, "seed": seed,
-            });
-            let car = client.post("/simulator/vehicles", body).await?;
-            match app {
-                None => show::object(&car, json),
-                Some(app) => {
-                    let path =
-                        format!("/simulator/vehicles/{}/connect", car["id"].as_str().unwrap_or_default());
-                    show::object(&client.post(&path, json!({ "applicationId": app })).await?, json);
-                }
-            }
-        }
-        VehicleCommand::Models => {
-            let columns = &["make", "model", "firstYear", "lastYear", "powertrain", "regions"];
-            show::list(&client.get("/simulator/models").await?, columns, json);
-        }
+        VehicleCommand::Simulate(new) => show::object(&simulator::make(&client, *new).await?, json),
+        VehicleCommand::Models => simulator::models(&client, json).await?,
         VehicleCommand::Add { app, make, model, year, powertrain, region, user, permissions } => {
             let mut body = json!({
                 "make": make, "model": model, "year": year, "powertrain": powertrain, "region": region,
@@ -43,7 +27,8 @@ pub(crate) async fn vehicle(with: WithServer<VehicleCommand>) -> Result<()> {
             show::object(&client.post(&format!("/applications/{app}/vehicles"), body).await?, json);
         }
         VehicleCommand::Explain { id, webhook } => {
-            let explained = client.get(&format!("/vehicles/{id}/triggers?webhookId={webhook}")).await?;
+            let path = format!("/vehicles/{id}/triggers");
+            let explained = client.find(&path, &[("webhookId", Some(webhook))]).await?;
             show::explanations(&explained, json);
         }
         VehicleCommand::Approve { id } => {
@@ -54,9 +39,11 @@ pub(crate) async fn vehicle(with: WithServer<VehicleCommand>) -> Result<()> {
             let body = json!({ "permissions": permissions });
             show::object(&client.put(&format!("/vehicles/{id}/permissions"), body).await?, json);
         }
-        VehicleCommand::List { app } => {
-            let query = app.map(|app| format!("?applicationId={app}")).unwrap_or_default();
-            show::list(&client.get(&format!("/vehicles{query}")).await?, VEHICLE_COLUMNS, json);
+        VehicleCommand::List { app, user, paging } => {
+            let page = client.list("/vehicles", &[("applicationId", app), ("userId", user)], &paging).await?;
+            let hint = "no vehicles; owners connect them in Connect, `milepost simulator make --app APP` connects a \
+                        simulated car";
+            show::list_or(&page, VEHICLE_COLUMNS, json, hint);
         }
         VehicleCommand::Show { id } => show::object(&client.get(&format!("/vehicles/{id}")).await?, json),
         VehicleCommand::Disconnect { id } => {

@@ -46,8 +46,10 @@ pub(crate) async fn webhook(with: WithServer<WebhookCommand>) -> Result<()> {
             body.extend(callback_uri.map(|uri| ("callbackUri".into(), json!(uri))));
             show::object(&client.patch(&format!("/webhooks/{id}"), body.into()).await?, json);
         }
-        WebhookCommand::List { app } => {
-            show::list(&client.get(&format!("/applications/{app}/webhooks")).await?, WEBHOOK_COLUMNS, json);
+        WebhookCommand::List { app, paging } => {
+            let page = client.list(&format!("/applications/{app}/webhooks"), &[], &paging).await?;
+            let hint = "no webhooks; `milepost webhook create --help` shows how to make one";
+            show::list_or(&page, WEBHOOK_COLUMNS, json, hint);
         }
         WebhookCommand::Show { id } => show::object(&client.get(&format!("/webhooks/{id}")).await?, json),
         WebhookCommand::Verify { id } => {
@@ -71,7 +73,7 @@ pub(crate) async fn webhook(with: WithServer<WebhookCommand>) -> Result<()> {
             let body = match (all, vehicles.is_empty()) {
                 (true, _) => json!({ "all": true }),
                 (false, false) => json!({ "vehicleIds": vehicles }),
-                (false, true) => bail!(WrongUse("name vehicles, or give --all")),
+                (false, true) => bail!(WrongUse("name vehicles by their ids, or give --all")),
             };
             show::object(&client.post(&format!("/webhooks/{id}/subscriptions"), body).await?, json);
         }
@@ -79,9 +81,10 @@ pub(crate) async fn webhook(with: WithServer<WebhookCommand>) -> Result<()> {
             client.delete(&format!("/webhooks/{id}/subscriptions/{vehicle}")).await?;
             done(json);
         }
-        WebhookCommand::Vehicles { id } => {
-            let page = client.get(&format!("/webhooks/{id}/subscriptions")).await?;
-            show::list(&page, &["id", "vehicleId", "state", "since"], json);
+        WebhookCommand::Vehicles { id, paging } => {
+            let page = client.list(&format!("/webhooks/{id}/subscriptions"), &[], &paging).await?;
+            let hint = "no vehicles on this webhook; `milepost webhook subscribe` puts some on it";
+            show::list_or(&page, &["id", "vehicleId", "state", "since"], json, hint);
         }
     }
     Ok(())
@@ -129,14 +132,18 @@ fn settings_body(settings: &WebhookSettings) -> Result<Map<String, Value>> {
         ("profile", &settings.profile),
         ("simulatedMode", &settings.simulated_mode),
         ("userAgent", &settings.user_agent),
+        ("eventName", &settings.event_name),
     ];
     body.extend(words.into_iter().filter_map(|(name, word)| Some((name.into(), json!(word.as_ref()?)))));
     let switches = [
         ("autoSubscribe", settings.auto_subscribe),
         ("lenientVerification", settings.lenient_verification),
-        ("includeTriggers", settings.without_triggers.then_some(false)),
+        ("includeTriggers", settings.without_triggers.then_some(false).or(settings.include_triggers)),
     ];
     body.extend(switches.into_iter().filter_map(|(name, on)| Some((name.into(), json!(on?)))));
+    if let Some(vehicles) = settings.vehicles_per_request {
+        body.insert("vehiclesPerRequest".into(), json!(vehicles));
+    }
     if let Some(uri) = &settings.error_callback_uri {
         body.insert("errorCallbackUri".into(), if uri.is_empty() { Value::Null } else { json!(uri) });
     }

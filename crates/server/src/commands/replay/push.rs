@@ -9,7 +9,10 @@ use lab::client::{HttpAnswer, HttpClient};
 use serde_json::{Value, json};
 
 use super::readings::Readings;
-use crate::{cli::ReplaySpeed, commands::bench::progress};
+use crate::{
+    cli::ReplaySpeed,
+    commands::{bench::progress, client},
+};
 
 /// Readings of one request.
 const BATCH: usize = 1_000;
@@ -49,7 +52,7 @@ pub(super) struct Report {
 
 impl Feed {
     pub(super) fn new(url: &str, token: &str, vehicle: &str) -> Result<Self> {
-        Ok(Self { client: HttpClient::new(url)?.bearer(token)?, vehicle: vehicle.to_owned() })
+        Ok(Self { client: client::http(url, None)?.bearer(token)?, vehicle: vehicle.to_owned() })
     }
 }
 
