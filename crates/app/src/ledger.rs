@@ -17,7 +17,8 @@ use domain::{
 };
 use hashbrown::HashMap;
 use store::{
-    EndKind, Keyring, LedgerEntry, StepCommit, StepResult, Store, StoreError, VehicleFilter, VehicleRow,
+    EndKind, Keyring, LedgerEntry, RecordingPart, StepCommit, StepResult, Store, StoreError, VehicleFilter,
+    VehicleRow,
 };
 use uuid::Uuid;
 
@@ -86,7 +87,7 @@ pub async fn reapply(
     Ok(done)
 }
 
-/// Erases owners and applications whose keys are destroyed.
+/// Erases owners, applications and recordings whose keys are destroyed.
 async fn erase_again(
     store: &dyn Store,
     keyring: &dyn Keyring,
@@ -112,6 +113,10 @@ async fn erase_again(
             }
         }
         done.add("erasedOwners", usize::from(was_there));
+        for part in [RecordingPart::Upload, RecordingPart::Trip] {
+            while store.delete_recording_parts(subject, part).await? {}
+        }
+        store.forget_recording(subject).await?;
         store.forget_in_ledger(subject).await?;
     }
     Ok(())

@@ -12,6 +12,22 @@ use crate::webhook::{Disabled, Webhook};
 pub enum Warning {
     /// The callback URI of the webhook has not answered a challenge.
     NotVerified,
+    /// The URI for errors of the webhook is on another origin and has not answered a challenge.
+    ErrorUriNotVerified,
+    /// Errors are sent to a URI on another origin that is never challenged.
+    ErrorUriUnchecked,
+    /// Webhooks of the application were switched off, because its plan does not have their generation.
+    WebhooksSwitchedOff {
+        /// How many are off for this reason now.
+        webhooks: usize,
+    },
+    /// More vehicles are connected than the plan has room for.
+    TooManyVehicles {
+        /// How many are connected.
+        connected: u64,
+        /// How many the plan has room for.
+        most: u64,
+    },
     /// The webhook is switched off.
     SwitchedOff(Disabled),
     /// The generation of the webhook is superseded.
@@ -33,6 +49,10 @@ impl Warning {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NotVerified => "notVerified",
+            Self::ErrorUriNotVerified => "errorUriNotVerified",
+            Self::ErrorUriUnchecked => "errorUriUnchecked",
+            Self::WebhooksSwitchedOff { .. } => "webhooksSwitchedOff",
+            Self::TooManyVehicles { .. } => "tooManyVehicles",
             Self::SwitchedOff(_) => "switchedOff",
             Self::Superseded => "superseded",
             Self::NotCovered { .. } => "notCovered",
@@ -47,6 +67,12 @@ impl Warning {
         if !webhook.status.verified {
             warnings.push(Self::NotVerified);
         }
+        if webhook.status.errors_withheld {
+            warnings.push(Self::ErrorUriNotVerified);
+        }
+        if webhook.revision.error_uri_unchecked && webhook.revision.error_uri.is_some() {
+            warnings.push(Self::ErrorUriUnchecked);
+        }
         warnings
     }
 }
@@ -57,10 +83,27 @@ impl fmt::Display for Warning {
             Self::NotVerified => f.write_str(
                 "the callback URI has not answered a challenge, so the webhook gets no vehicle data; verify the webhook",
             ),
+            Self::ErrorUriNotVerified => f.write_str(
+                "the URI for errors is on another origin than the callback URI and has not answered a challenge, so errors of \
+                 vehicles are not sent; verify the webhook, or set verifyErrorUri to false if the receiver cannot answer",
+            ),
+            Self::ErrorUriUnchecked => f.write_str(
+                "the URI for errors is not asked for a challenge (verifyErrorUri is false): signed data of vehicles goes \
+                 there whoever answers",
+            ),
+            Self::WebhooksSwitchedOff { webhooks } => {
+                let (noun, verb) = if *webhooks == 1 { ("webhook", "is") } else { ("webhooks", "are") };
+                write!(f, "{webhooks} {noun} of the application {verb} switched off, because its plan does not have such \
+                    webhooks; they go on when it has them again")
+            }
+            Self::TooManyVehicles { connected, most } => {
+                write!(f, "{connected} vehicles are connected, and the plan has room for {most}; no more can be connected")
+            }
             Self::SwitchedOff(why) => {
                 write!(f, "the webhook is switched off ({}), so it gets no vehicle data; ", why.phrase())?;
                 f.write_str(match why {
                     Disabled::Operator | Disabled::RetriesUsedUp => "enable it when its receiver is ready",
+                    Disabled::PlanChanged => "give the application a plan that has them",
                 })
             }
             Self::Superseded => f.write_str(
@@ -85,6 +128,10 @@ mod tests {
     fn every_warning_has_a_code_of_its_own_and_a_sentence() {
         let all = [
             Warning::NotVerified,
+            Warning::ErrorUriNotVerified,
+            Warning::ErrorUriUnchecked,
+            Warning::WebhooksSwitchedOff { webhooks: 1 },
+            Warning::TooManyVehicles { connected: 3, most: 2 },
             Warning::SwitchedOff(Disabled::RetriesUsedUp),
             Warning::Superseded,
             Warning::NotCovered { vehicles: 2 },

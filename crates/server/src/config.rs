@@ -1,13 +1,14 @@
 //! Configuration: one documented file that is also the defaults, the environment over it, flags over both. It is checked
 //! whole before anything is opened.
 
-use std::{collections::BTreeMap, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use app::{
     ConnectSettings, DeliverySettings, Plan, Plans, ReadSettings, RetentionSettings, Settings, VehicleRates,
 };
 use domain::{limits::Limit, webhook::Kind};
+use egress::Proxy;
 use serde::Deserialize;
 use toml::{Table, Value};
 use url::Url;
@@ -129,6 +130,35 @@ pub(crate) struct EgressSection {
     pub deny: Vec<String>,
     pub ca_file: String,
     pub nameservers: Vec<SocketAddr>,
+    pub proxy: ProxyAddress,
+    pub no_proxy: Vec<String>,
+    pub proxy_resolves_names: bool,
+}
+
+impl EgressSection {
+    /// The outgoing proxy, if there is one.
+    pub(crate) fn proxy(&self) -> Result<Option<Proxy>> {
+        let ProxyAddress(address) = &self.proxy;
+        if address.is_empty() {
+            ensure!(
+                self.no_proxy.is_empty() && !self.proxy_resolves_names,
+                "egress.no_proxy and egress.proxy_resolves_names say nothing without egress.proxy"
+            );
+            return Ok(None);
+        }
+        Ok(Some(Proxy::parse(address, &self.no_proxy, self.proxy_resolves_names)?))
+    }
+}
+
+/// The address of a proxy, which may hold a password: it is shown nowhere.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct ProxyAddress(String);
+
+impl fmt::Debug for ProxyAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "none" } else { "ProxyAddress(..)" })
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -206,6 +236,7 @@ impl Config {
             "reads.per_second must not be negative; 0 leaves the rate open"
         );
         self.server.trusted_proxies()?;
+        self.egress.proxy()?;
         let Server { body_kib, bodies_mib, header_kib, header_s, request_s, .. } = self.server;
         ensure!(
             header_kib >= 8 && body_kib >= 1 && header_s >= 1 && request_s >= 1,
@@ -460,6 +491,20 @@ mod tests {
         assert!(error("{ burst = 5, per_minute = 0 }").contains("plans.free.per_minute must be"));
         assert!(error("unified").contains("must be written like"));
         assert!(error("{ cars = 1 }").contains("unknown field `cars`"));
+    }
+
+    #[test]
+    fn an_outgoing_proxy_is_checked_and_its_password_is_shown_nowhere() {
+        assert!(load(&[]).unwrap().egress.proxy().unwrap().is_none());
+        let set =
+            |value| [("MILEPOST_EGRESS_PROXY", value), ("MILEPOST_EGRESS_NO_PROXY", r#"["10.0.0.0/8"]"#)];
+        let config = load(&set("http://user:s3cret@proxy.example:3128")).unwrap();
+        assert!(config.egress.proxy().unwrap().is_some());
+        assert!(!format!("{config:?}").contains("s3cret"));
+        let error = format!("{:#}", load(&set("socks5://user:s3cret@proxy.example")).unwrap_err());
+        assert!(error.contains("egress.proxy must look like") && !error.contains("s3cret"), "{error}");
+        let error = format!("{:#}", load(&set("")).unwrap_err());
+        assert!(error.contains("say nothing without egress.proxy"), "{error}");
     }
 
     #[test]

@@ -107,4 +107,8 @@ impl Spawn for MachineSpawn {
         tracing::trace!(task = name, "started");
         tokio::spawn(task);
     }
+
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        tokio::task::spawn_blocking(work);
+    }
 }

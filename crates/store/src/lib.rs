@@ -11,6 +11,7 @@ mod grants;
 mod keyring;
 mod ledger;
 mod queue;
+mod recordings;
 mod registry;
 mod upkeep;
 mod vehicles;
@@ -21,11 +22,13 @@ pub use grants::{Code, Grants, NewPair, Redeemed, Refreshed, TokenGrant};
 pub use keyring::{Keyring, Subject, WrappedKey};
 pub use ledger::{EndKind, LedgerEntry, WebhookState, grant_key, grant_of_key};
 pub use queue::{
-    LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuedEvent, Record, Recorded, Scope, Tombstone,
+    LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuePlace, QueuedEvent, Record, Recorded, Redelivered,
+    Scope, Tombstone, Unsendable, WaitingEvent, WaitingFilter, WaitingPage,
 };
+pub use recordings::{RecordedCar, RecordingPart, Recordings};
 pub use registry::{
-    Application, Feed, KeepAnswer, Kept, NewApplication, NewWebhook, Newer, Registry, RetiringToken, Secret,
-    SecretHash, StoredWebhook, Sweep, WebhookChange,
+    Application, Edited, Feed, KeepAnswer, Kept, NewApplication, NewWebhook, Newer, Registry, RetiringToken,
+    Secret, SecretHash, StoredWebhook, Sweep, SwitchedOff, WebhookChange,
 };
 pub use upkeep::{Ahead, Backup, CheckStep, Retention, Retired, Size, Upkeep};
 pub use vehicles::{
@@ -35,6 +38,6 @@ pub use vehicles::{
 };
 
 /// Everything that a data store does. Loops take only the part they need.
-pub trait Store: Registry + Grants + Vehicles + Queue + Deliveries + Upkeep {}
+pub trait Store: Registry + Grants + Vehicles + Recordings + Queue + Deliveries + Upkeep {}
 
-impl<T: Registry + Grants + Vehicles + Queue + Deliveries + Upkeep> Store for T {}
+impl<T: Registry + Grants + Vehicles + Recordings + Queue + Deliveries + Upkeep> Store for T {}

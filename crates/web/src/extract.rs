@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use app::Precondition;
 use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, header, request::Parts},
@@ -41,6 +42,30 @@ in_path! {
     DeliveryId => "delivery",
     FeedId => "feed",
     Car => "simulated vehicle",
+    Uploaded => "upload",
+    Part => "part",
+}
+
+/// The id of an upload.
+pub(crate) struct Uploaded(pub(crate) uuid::Uuid);
+
+impl FromStr for Uploaded {
+    type Err = domain::ids::MalformedId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(|Car(id)| Self(id))
+    }
+}
+
+/// The number of a part of an upload.
+pub(crate) struct Part(pub(crate) u32);
+
+impl FromStr for Part {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
 }
 
 /// The id of a car of the simulator.
@@ -94,6 +119,40 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         decode::query(parts.uri.query()).map(Self).map_err(|refusal| malformed(&refusal, Source::Query))
     }
+}
+
+/// Which versions `If-Match` asks for; any without it, and with `*`.
+pub(crate) struct IfMatch(pub(crate) Precondition);
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        precondition(&parts.headers).map(Self)
+    }
+}
+
+fn precondition(headers: &HeaderMap) -> Result<Precondition, ApiError> {
+    let mut versions = None::<Vec<u64>>;
+    for value in headers.get_all(header::IF_MATCH) {
+        let text = value.to_str().map_err(|_| no_etags())?;
+        for tag in text.split(',').map(str::trim) {
+            if tag == "*" {
+                return Ok(Precondition::None);
+            }
+            let quoted = tag.strip_prefix("W/").unwrap_or(tag);
+            let opaque =
+                quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(no_etags)?;
+            let known = versions.get_or_insert_default();
+            // A weak tag, or one that is not ours, matches nothing.
+            known.extend(opaque.parse::<u64>().ok().filter(|_| quoted.len() == tag.len()));
+        }
+    }
+    Ok(versions.map_or(Precondition::None, Precondition::OneOf))
+}
+
+fn no_etags() -> ApiError {
+    ApiError::malformed("If-Match is * or the ETag of an answer with its quotes, such as \"3\"")
 }
 
 /// A JSON body, without members that nobody knows and without repeated ones: request types deny them.
@@ -169,6 +228,25 @@ mod tests {
     use super::*;
     use crate::testing::told;
     use axum::{http::HeaderValue, response::IntoResponse};
+
+    #[test]
+    fn if_match_names_versions_or_any() {
+        let read = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::IF_MATCH, HeaderValue::from_static(value));
+            }
+            precondition(&headers)
+        };
+        let versions = |versions: &[u64]| Precondition::OneOf(versions.to_vec());
+        assert_eq!(read(&[]).unwrap(), Precondition::None);
+        assert_eq!(read(&["*"]).unwrap(), Precondition::None);
+        assert_eq!(read(&["\"3\""]).unwrap(), versions(&[3]));
+        assert_eq!(read(&["\"3\", \"4\"", "\"9\""]).unwrap(), versions(&[3, 4, 9]));
+        assert_eq!(read(&["W/\"3\""]).unwrap(), versions(&[]), "a weak tag matches nothing");
+        assert_eq!(read(&["\"x\""]).unwrap(), versions(&[]), "nor does a foreign one");
+        assert!(read(&["3"]).is_err() && read(&[""]).is_err());
+    }
 
     #[test]
     fn json_goes_under_several_names() {

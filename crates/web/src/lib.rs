@@ -29,6 +29,7 @@ mod decode;
 mod extract;
 mod front;
 mod head;
+mod heavy;
 mod ingest;
 mod mount;
 mod oauth;

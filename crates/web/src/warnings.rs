@@ -92,6 +92,15 @@ impl<T: Serialize> IntoResponse for Changed<T> {
     }
 }
 
+/// An object as it is, with its version in `ETag`.
+pub(crate) struct Versioned<T>(pub(crate) u64, pub(crate) T);
+
+impl<T: Serialize> IntoResponse for Versioned<T> {
+    fn into_response(self) -> Response {
+        ([(header::ETAG, etag(self.0))], axum::Json(self.1)).into_response()
+    }
+}
+
 /// A version as the header `ETag` has it.
 pub(crate) fn etag(version: u64) -> HeaderValue {
     HeaderValue::try_from(format!("\"{version}\"")).expect("digits in quotes are a header value")

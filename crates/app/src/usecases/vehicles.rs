@@ -7,11 +7,13 @@ use domain::{
     ids::{ApplicationId, ApplicationNo, ConnectionId, UserId, VehicleId, VehicleNo},
     vehicle::{Document, Input, Pushes, VehicleInfo},
 };
-use store::{DisconnectedVehicle, NewLink, SourceRef, Store, SubscriptionRow, VehicleFilter, VehicleRow};
+use store::{
+    DisconnectedVehicle, KnownVehicle, NewLink, SourceRef, Store, SubscriptionRow, VehicleFilter, VehicleRow,
+};
 use uuid::Uuid;
 
 use super::{chance, idempotency::Answering};
-use crate::{App, AppError, What};
+use crate::{App, AppError, Precondition, What};
 
 /// The source of vehicles that nobody can be asked about: all that is known of them is pushed.
 pub const PUSHED: u8 = 3;
@@ -66,6 +68,17 @@ impl App {
         answering: Option<&Answering<'_, VehicleRow>>,
     ) -> Result<Vec<Linked>, AppError> {
         let _one_at_a_time = self.linking.lock().await;
+        self.link_all(requests, None, car, answering).await
+    }
+
+    /// Links vehicles while `linking` is held; one that was linked before keeps its number and its id.
+    pub(super) async fn link_all(
+        &self,
+        requests: Vec<LinkRequest>,
+        again: Option<KnownVehicle>,
+        car: Option<Uuid>,
+        answering: Option<&Answering<'_, VehicleRow>>,
+    ) -> Result<Vec<Linked>, AppError> {
         self.check_room(&requests).await?;
         let now = self.now();
         let mut links = Vec::with_capacity(requests.len());
@@ -76,7 +89,7 @@ impl App {
             .collect();
         let keys = self.sealer.make_keys(&users.iter().map(|user| user.0).collect::<Vec<_>>()).await?;
         for ((request, user), key) in requests.into_iter().zip(users).zip(keys) {
-            let vehicle = VehicleId::new(now, chance(&*self.dice));
+            let vehicle = again.map_or_else(|| VehicleId::new(now, chance(&*self.dice)), |known| known.id);
             let connection = ConnectionId::new(now, chance(&*self.dice));
             let pushes = Pushes { only: request.source.kind == PUSHED, ..Pushes::default() };
             let document = Document { permissions: request.permissions, pushes, ..Document::default() };
@@ -87,7 +100,7 @@ impl App {
                 connection,
                 info: VehicleInfo { id: vehicle, ..request.info },
                 vin: vec![],
-                again: None,
+                again: again.map(|known| known.no),
                 permissions: request.permissions,
                 source: request.source,
                 car,
@@ -171,6 +184,27 @@ impl App {
         self.deliver_letter(no, Input::Permissions(granted)).await
     }
 
+    /// Changes what an owner grants if it is still what the request was made on: the set itself is its version.
+    pub async fn set_permissions_if(
+        &self,
+        id: VehicleId,
+        precondition: &Precondition,
+        granted: PermissionSet,
+    ) -> Result<(), AppError> {
+        let row = self.vehicle(id, None).await?;
+        precondition.check("vehicle", row.permissions.bits().into())?;
+        let input = match precondition {
+            Precondition::None => Input::Permissions(granted),
+            Precondition::OneOf(_) => Input::PermissionsIf { was: row.permissions, granted },
+        };
+        self.deliver_letter(row.no, input).await?;
+        let now = self.vehicle(id, None).await?.permissions;
+        match now == granted || *precondition == Precondition::None {
+            true => Ok(()),
+            false => Err(AppError::Stale { noun: "vehicle", current: now.bits().into() }),
+        }
+    }
+
     /// A page of connections, with where the next one begins; of one vehicle only, when one is named.
     pub async fn connections(
         &self,
@@ -244,6 +278,7 @@ impl App {
     pub async fn erase_vehicle(&self, id: VehicleId) -> Result<(), AppError> {
         let no = self.end_connection(id).await?;
         self.store.erase_vehicle(no).await?;
+        self.forget_erased_recordings().await?;
         self.note_ends().await
     }
 
@@ -288,6 +323,7 @@ impl App {
         }
         self.sealer.erase(user.0, self.now()).await?;
         self.store.forget_in_ledger(user.0).await?;
+        self.forget_erased_recordings().await?;
         Ok(erased)
     }
 }

@@ -403,7 +403,7 @@ mod tests {
             expect![[r#"
             {"path":"/vin","code":200,"body":{"vin":"5YJ3E1EA7KF317000"},"headers":{}}
             {"path":"/odometer","code":409,"body":{"statusCode":409,"type":"VEHICLE_STATE","code":"ASLEEP","description":"The vehicle is asleep and cannot be asked.","docURL":"https://milepost.example/docs/errors/vehicle-state-errors#asleep","requestId":"33333333-3333-4333-8333-333333333333","resolution":{"type":null},"suggestedUserMessage":"Your car is asleep. Start it or open its app, then try again."},"headers":{}}
-            {"path":"/location","code":403,"body":{"statusCode":403,"type":"PERMISSION","code":null,"description":"The owner has not granted the permission that this needs, or the vehicle is no longer connected.","docURL":"https://milepost.example/docs/errors/permission-errors#null","requestId":"33333333-3333-4333-8333-333333333333","resolution":{"type":"REAUTHENTICATE"},"suggestedUserMessage":"Please connect your car again and allow access to the data that this app asks for."},"headers":{}}
+            {"path":"/location","code":403,"body":{"statusCode":403,"type":"PERMISSION","code":null,"description":"Your application has insufficient permissions to access the requested resource. Please prompt the user to re-authenticate using Smartcar Connect.","docURL":"https://milepost.example/docs/errors/permission-errors#null","requestId":"33333333-3333-4333-8333-333333333333","resolution":{"type":"REAUTHENTICATE"},"suggestedUserMessage":"Please connect your car again and allow access to the data that this app asks for."},"headers":{}}
             {"path":"/","code":200,"body":{"id":"22222222-2222-4222-8222-222222222222","make":"TESLA","model":"Model 3","year":2021},"headers":{}}
         "#]],
         );

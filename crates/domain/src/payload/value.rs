@@ -58,7 +58,8 @@ pub(super) fn grid(value: &Value) -> Option<&[GridCell]> {
 /// The list of a body of the form `{"values":[…]}`.
 pub(super) fn list(value: &Value) -> Option<&str> {
     match value {
-        Value::Json(body) => json::member(body, "values").filter(|values| values.starts_with('[')),
+        Value::Json(body) => json::member(body, "values")
+            .filter(|values| values.starts_with('[') && !json::has_unsafe_number(values)),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ mod catalogue;
 mod endpoint;
 pub mod form;
 mod read;
+mod succession;
 mod unit;
 mod validity;
 mod value;
@@ -16,8 +17,9 @@ mod value;
 pub use brand::{BrandRead, Details, Field, Form, Origin};
 pub use endpoint::{Endpoint, EndpointRefused};
 pub use read::{Read, read};
+pub use succession::can_follow;
 pub use unit::Dimension;
-pub use validity::{Invalid, valid};
+pub use validity::{Invalid, means_nothing, valid};
 pub use value::{Direction, GridCell, LocationType, Value};
 
 use std::{collections::HashMap, sync::LazyLock};
@@ -173,9 +175,11 @@ named! {
     OIL_LIFE = 66 "internalcombustionengine-oillife",
     FUEL_RANGE = 67 "internalcombustionengine-range",
     LOCATION = 69 "location-preciselocation",
+    LOW_VOLTAGE_CHARGE = 70 "lowvoltagebattery-stateofcharge",
     SPEED = 72 "motion-currentspeed",
     ODOMETER = 73 "odometer-traveleddistance",
     SERVICE_RECORDS = 75 "service-records",
+    MAX_RANGE_CHARGES = 79 "tractionbattery-maxrangechargecounter",
     NOMINAL_CAPACITY = 80 "tractionbattery-nominalcapacity",
     BATTERY_RANGE = 81 "tractionbattery-range",
     STATE_OF_CHARGE = 82 "tractionbattery-stateofcharge",

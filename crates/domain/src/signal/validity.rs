@@ -108,7 +108,7 @@ pub(super) fn listed(words: &[&'static str], text: &str) -> Option<&'static str>
 }
 
 /// Whether a text is one of the many that say that there is no value.
-pub(super) fn means_nothing(text: &str) -> bool {
+pub fn means_nothing(text: &str) -> bool {
     const NOTHING: &[&str] = &[
         "",
         "na",

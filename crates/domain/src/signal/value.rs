@@ -96,6 +96,24 @@ impl Value {
         }
     }
 
+    /// A grid with what was known of the places of which it says nothing itself: a door that was not spoken of is as it was,
+    /// and so is a tyre whose sensor sleeps. Every other value stands for itself.
+    pub fn completed_by(self, known: &Self) -> Self {
+        let Self::Grid(before) = known else { return self };
+        let Self::Grid(mut cells) = self else { return self };
+        for known in before {
+            match cells.iter_mut().find(|cell| (cell.row, cell.column) == (known.row, known.column)) {
+                Some(cell) => {
+                    cell.is_open = cell.is_open.or(known.is_open);
+                    cell.is_locked = cell.is_locked.or(known.is_locked);
+                    cell.pressure = cell.pressure.or(known.pressure);
+                }
+                None => cells.push(*known),
+            }
+        }
+        Self::Grid(cells).canonical()
+    }
+
     /// The form in which equal values are equal: cells in the order of their places.
     pub fn canonical(mut self) -> Self {
         if let Self::Grid(cells) = &mut self {

@@ -6,7 +6,7 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// loop, drain, latency, readings, slot; all of them by default
+    /// loop, drain, latency, readings, bombs, hanging, overload, slot; all of them by default
     #[arg(long = "only", value_delimiter = ',')]
     pub only: Vec<String>,
     /// Vehicles of the slots

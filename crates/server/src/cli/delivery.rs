@@ -4,12 +4,13 @@ use clap::Subcommand;
 
 use super::{Paging, id, one_of};
 
-/// How deliveries end.
-const STATUSES: &[&str] = &["delivered", "failed", "dropped", "cancelled", "expired", "missed"];
+/// How deliveries wait, and how they end.
+const STATUSES: &[&str] =
+    &["queued", "retrying", "delivered", "failed", "dropped", "cancelled", "expired", "missed"];
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeliveryCommand {
-    /// List ended deliveries, newest first
+    /// List ended deliveries, newest first; or those that wait, in the order of webhook and next attempt
     List {
         /// Only of this webhook
         #[arg(long, value_parser = id)]
@@ -17,9 +18,12 @@ pub(crate) enum DeliveryCommand {
         /// Only of this vehicle
         #[arg(long, value_parser = id)]
         vehicle: Option<String>,
-        /// Only those that ended so
+        /// Only those that ended so; queued lists all that wait, retrying those of them that were attempted
         #[arg(long, value_parser = one_of(STATUSES), ignore_case = true)]
         status: Option<String>,
+        /// Those that wait, with attempts, last status and next attempt: short for --status queued
+        #[arg(long, conflicts_with = "status")]
+        queued: bool,
         /// Only those that ended at this moment or later: 2026-05-01T16:00:00Z
         #[arg(long, value_name = "MOMENT")]
         from: Option<String>,

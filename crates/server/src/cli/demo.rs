@@ -12,9 +12,12 @@ pub(crate) struct Demo {
     /// How many times faster than time the demo's clock runs
     #[arg(long, default_value_t = 60.0)]
     pub speed: f64,
-    /// Drive one vehicle from a recorded trip (CSV) instead of the simulated fleet
-    #[arg(long, value_name = "FILE.csv")]
+    /// Drive one vehicle from a recorded trip (CSV or GPX) instead of the simulated fleet
+    #[arg(long, value_name = "FILE")]
     pub replay: Option<PathBuf>,
+    /// Which column of the recorded trip is which signal (TOML), where the header does not say it
+    #[arg(long, value_name = "FILE.toml", requires = "replay")]
+    pub columns: Option<PathBuf>,
     /// Stop after so many hourly slots
     #[arg(long)]
     pub slots: Option<u64>,

@@ -6,7 +6,7 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
-    /// The recording: CSV; for --vehicle also readings as lines of JSON
+    /// The recording: separated text (CSV) or a track (GPX); for --vehicle also readings as lines of JSON
     pub file: PathBuf,
     /// Push its readings for this vehicle, with the token of a feed (mpf_…) as --token
     #[arg(long, value_name = "ID", value_parser = super::id, conflicts_with_all = ["app", "webhook"], required_unless_present = "app")]
@@ -17,12 +17,15 @@ pub(crate) struct Replay {
     /// Put that car on this webhook
     #[arg(long, value_name = "ID", value_parser = super::id, requires = "app")]
     pub webhook: Option<String>,
-    /// Which column is which signal (TOML), where the header does not say it
+    /// Which column is which signal (TOML), where the header does not say it; see docs/recordings.md
     #[arg(long, value_name = "FILE.toml")]
     pub columns: Option<PathBuf>,
     /// So many times faster than it was recorded; max pushes as fast as the server takes it
     #[arg(long, value_name = "N|max", default_value = "1")]
     pub speed: ReplaySpeed,
+    /// Shorten every pause between two rows to so many seconds; by default pauses are as they were recorded
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub longest_pause: Option<u64>,
     /// Push readings with the times of the recording; otherwise the last one is measured when the replay ends
     #[arg(long, requires = "vehicle")]
     pub keep_times: bool,

@@ -8,6 +8,8 @@ use super::{Paging, id, one_of};
 pub(crate) const REGIONS: &[&str] = &["US", "CA", "EUROPE"];
 /// What they do.
 pub(crate) const PROFILES: &[&str] = &["driving", "charging", "parked", "day"];
+/// What a new car can be made with: `home` is a day that begins at home, plugged in.
+const FIRST_PROFILES: &[&str] = &["home", "driving", "charging", "parked", "day"];
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SimulatorCommand {
@@ -131,7 +133,8 @@ pub(crate) struct NewCar {
     pub year: Option<u16>,
     #[arg(long, default_value = "US", value_parser = one_of(REGIONS), ignore_case = true)]
     pub region: String,
-    #[arg(long, default_value = "driving", value_parser = one_of(PROFILES), ignore_case = true)]
+    /// home is a day that begins at home, plugged in
+    #[arg(long, default_value = "home", value_parser = one_of(FIRST_PROFILES), ignore_case = true)]
     pub profile: String,
     /// The same number makes the same car; drawn by default
     #[arg(long)]

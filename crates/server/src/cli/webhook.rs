@@ -130,6 +130,19 @@ pub(crate) struct WebhookSettings {
     /// The name in User-Agent
     #[arg(long, value_parser = one_of(&["milepost", "smartcar"]), ignore_case = true)]
     pub user_agent: Option<String>,
+    /// A header of your own on every request; may be repeated. NAME:env:VARIABLE and NAME:file:PATH read the value from there,
+    /// NAME:- from standard input, so that it does not stand in the shell's history; NAME: alone removes it
+    #[arg(long = "header", value_name = "NAME:VALUE", help_heading = "Headers")]
+    pub headers: Vec<String>,
+    /// User and password for basic auth; USER:env:VARIABLE, USER:file:PATH and USER:- as with --header; "" removes it
+    #[arg(long, value_name = "USER:PASSWORD", help_heading = "Headers")]
+    pub basic_auth: Option<String>,
+    /// Remove all headers of your own first
+    #[arg(long, help_heading = "Headers")]
+    pub clear_headers: bool,
+    /// Send them to an error URI on another origin, too
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Headers")]
+    pub headers_to_error_uri: Option<bool>,
     /// hour, 6h, day, week, month
     #[arg(long, help_heading = "Scheduled webhooks")]
     pub every: Option<String>,

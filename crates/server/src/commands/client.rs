@@ -1,9 +1,10 @@
 //! The admin API from the command line.
 
-use std::{io::ErrorKind, path::Path, sync::Arc};
+use std::{io::ErrorKind, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use hyper::Method;
+use bytes::Bytes;
+use hyper::{Method, StatusCode};
 use lab::client::{HttpAnswer, HttpClient};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
@@ -16,6 +17,9 @@ use crate::{
 
 /// Items that the server puts on one page at most.
 const PAGE: usize = 100;
+
+/// For what takes the server long.
+const LONG: Duration = Duration::from_secs(120);
 
 /// A running server's admin API.
 pub(crate) struct Client {
@@ -85,6 +89,20 @@ impl Client {
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Result<Value> {
         self.understand(self.http.post(&format!("/api/v1{path}"), &body).await)
+    }
+
+    /// The answer, or the problem of a file of which nothing could be taken.
+    pub(crate) async fn post_file(&self, path: &str, body: Value) -> Result<Result<Value, Value>> {
+        let answer = self.http.with_deadline(LONG).post(&format!("/api/v1{path}"), &body).await;
+        match answer {
+            Ok(refused) if refused.status == StatusCode::UNPROCESSABLE_ENTITY => Ok(Err(refused.json())),
+            answer => self.understand(answer).map(Ok),
+        }
+    }
+
+    pub(crate) async fn put_bytes(&self, path: &str, body: Bytes) -> Result<Value> {
+        let path = format!("/api/v1{path}");
+        self.understand(self.http.send(Method::PUT, &path, Some("application/octet-stream"), body).await)
     }
 
     pub(crate) async fn patch(&self, path: &str, body: Value) -> Result<Value> {

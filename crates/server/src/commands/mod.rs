@@ -2,7 +2,7 @@
 
 mod admin;
 mod backup;
-mod bench;
+pub(crate) mod bench;
 mod catalogue;
 mod client;
 #[cfg(test)]
@@ -11,7 +11,7 @@ mod demo;
 mod keyring;
 mod listen;
 mod refusal;
-mod replay;
+pub(crate) mod replay;
 mod restore;
 mod serve;
 mod show;

@@ -202,7 +202,7 @@ mod tests {
                 "seen": [{ "signal": "x", "value": 50.0, "retrievedAt": "2026-03-02T12:01:00.000Z" }],
             },
             "lastReading": {
-                "verdict": "changed", "observedAt": "2026-03-02T12:02:59.000Z",
+                "verdict": "applied", "observedAt": "2026-03-02T12:02:59.000Z",
                 "receivedAt": "2026-03-02T12:03:00.000Z", "pushed": true,
                 "before": { "value": 50.0, "receivedAt": "2026-03-02T12:02:00.000Z" },
             },

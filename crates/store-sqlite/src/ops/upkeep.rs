@@ -14,7 +14,10 @@ use domain::{
     webhook::Disabled,
 };
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Result, params};
-use store::{Ahead, CheckStep, EndKind, LedgerEntry, Retention, Retired, Scope, WebhookChange, WebhookState};
+use store::{
+    Ahead, CheckStep, EndKind, LedgerEntry, Retention, Retired, Scope, SwitchedOff, WebhookChange,
+    WebhookState,
+};
 use uuid::Uuid;
 
 use super::{
@@ -374,7 +377,7 @@ fn set_application(tx: &Tx<'_>, entry: &LedgerEntry) -> Result<bool> {
     let Ok((uris, plan)) = minicbor::decode::<(Vec<String>, String)>(&entry.value) else { return Ok(false) };
     Ok(tx
         .prepare_cached(
-            "UPDATE application SET redirect_uris = ?2, plan = ?3
+            "UPDATE application SET redirect_uris = ?2, plan = ?3, version = version + 1
              WHERE id = ?1 AND (redirect_uris <> ?2 OR plan <> ?3)",
         )?
         .execute(params![entry.key, registry::encode(&uris), plan])?
@@ -385,7 +388,8 @@ fn set_management_token(tx: &Tx<'_>, entry: &LedgerEntry) -> Result<bool> {
     let Ok(tokens) = minicbor::decode::<registry::Tokens>(&entry.value) else { return Ok(false) };
     Ok(tx
         .prepare_cached(
-            "UPDATE application SET management_token = ?2, retiring_token = ?3, retiring_until = ?4
+            "UPDATE application SET management_token = ?2, retiring_token = ?3, retiring_until = ?4,
+                 version = version + 1
              WHERE id = ?1 AND (management_token <> ?2 OR retiring_token IS NOT ?3 OR retiring_until IS NOT ?4)",
         )?
         .execute(params![entry.key, tokens.sealed, tokens.retiring, tokens.until])?
@@ -401,11 +405,16 @@ fn end_webhook(tx: &Tx<'_>, entry: &LedgerEntry, now: Timestamp) -> Result<bool>
     let change = match WebhookState::from_value(&entry.value) {
         WebhookState::On => return Ok(false),
         WebhookState::Off(_) if !is_on => return Ok(false),
-        WebhookState::Off(1) => WebhookChange::Disable { why: Disabled::RetriesUsedUp, now },
-        WebhookState::Off(_) => WebhookChange::Disable { why: Disabled::Operator, now },
+        WebhookState::Off(number) => {
+            disable(rows::disabled_of_number(number).unwrap_or(Disabled::Operator), now)
+        }
         WebhookState::Deleted => WebhookChange::Delete { now },
     };
-    registry::change_webhook(tx, no, &change).map(|changed| changed.is_some())
+    registry::change_webhook(tx, no, &change).map(|changed| changed.done().is_some())
+}
+
+fn disable(why: Disabled, now: Timestamp) -> WebhookChange {
+    WebhookChange::Disable { why, since: SwitchedOff { at: now, status: None, failure: None } }
 }
 
 /// Where the backup has a webhook that sent to another place at the end, nothing may go to the place before: the webhook is
@@ -419,8 +428,9 @@ fn leave_destination(tx: &Tx<'_>, entry: &LedgerEntry, now: Timestamp) -> Result
         .query_row([&entry.key], |row| Ok((WebhookNo(row.get(0)?), row.get::<_, u32>(1)?)))
         .optional()?;
     let Some((no, revision)) = found.filter(|&(_, revision)| revision < moved_by) else { return Ok(false) };
-    tx.prepare_cached("UPDATE webhook SET verified = 0 WHERE no = ?1")?.execute([no.0])?;
-    registry::change_webhook(tx, no, &WebhookChange::Disable { why: Disabled::Operator, now })?;
+    tx.prepare_cached("UPDATE webhook SET verified = 0, verified_error_uri = NULL WHERE no = ?1")?
+        .execute([no.0])?;
+    registry::change_webhook(tx, no, &disable(Disabled::Operator, now))?;
     // Numbers of revisions go on from the backup's: what is restored next is compared with those.
     ledger::touch(tx, EndKind::Destination, &entry.key, &revision.to_be_bytes())?;
     Ok(true)

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::fixture::{Fixture, at, revision, secret};
 use crate::{
     Backup, Code, EndKind, Feed, KeepAnswer, Kept, Keyring, LedgerEntry, LogStatus, NewPair, Newer, Redeemed,
-    Retention, Store, VehicleFilter, WebhookChange, WrappedKey,
+    Redelivered, Retention, Store, Unsendable, VehicleFilter, WebhookChange, WrappedKey,
 };
 
 /// The ledger as kinds and values, in the order of versions.
@@ -62,14 +62,13 @@ pub async fn what_ends_is_in_the_ledger(store: &dyn Store) {
     let none = PermissionSet::from_bits(0);
     fixture.change(vehicle, RowChange::Permissions { granted: none, narrowed: true }, at(1)).await;
     fixture.change(vehicle, RowChange::Unsubscribe { webhook }, at(2)).await;
-    let disable = WebhookChange::Disable { why: Disabled::Operator, now: at(3) };
-    store.change_webhook(webhook, disable).await.expect("changes");
+    fixture.switch_off(webhook, at(3)).await;
     let feed = feed(&fixture);
     assert!(store.create_feed(feed.clone(), 9).await.expect("makes"));
     assert!(store.delete_feed(feed.id).await.expect("deletes"));
     assert!(store.add_secret(fixture.application, secret(2), 3).await.expect("adds"));
     assert!(store.remove_secret(fixture.application, secret(2).hint).await.expect("removes"));
-    store.set_management_token(fixture.application, vec![7], None).await.expect("sets");
+    store.set_management_token(fixture.application, 1, vec![7], None).await.expect("sets");
     assert_eq!(
         kinds(store).await,
         [
@@ -95,8 +94,7 @@ pub async fn what_comes_back_replaces_its_entry(store: &dyn Store) {
     assert_eq!(ledger(store).await, [(EndKind::Subscription, vec![1])]);
     unsubscribe(2).await;
     assert_eq!(ledger(store).await, [(EndKind::Subscription, vec![0])]);
-    let disable = WebhookChange::Disable { why: Disabled::RetriesUsedUp, now: at(3) };
-    store.change_webhook(webhook, disable).await.expect("changes");
+    fixture.switch_off(webhook, at(3)).await;
     store.change_webhook(webhook, WebhookChange::Enable).await.expect("changes");
     assert_eq!(ledger(store).await, [(EndKind::Subscription, vec![0]), (EndKind::Webhook, vec![])]);
 }
@@ -202,8 +200,7 @@ pub async fn a_revoked_consent_stays_revoked_where_it_is_known_and_no_other_is(s
 pub async fn a_newer_entry_is_not_replaced_by_an_older_one(store: &dyn Store) {
     let fixture = Fixture::new(store).await;
     let webhook = fixture.webhook().await.webhook.no;
-    let disable = WebhookChange::Disable { why: Disabled::Operator, now: at(3) };
-    store.change_webhook(webhook, disable).await.expect("changes");
+    fixture.switch_off(webhook, at(3)).await;
     let known = store.ledger(0, 9).await.expect("reads").remove(0);
     let older = LedgerEntry { version: known.version - 1, value: vec![2], ..known.clone() };
     store.add_to_ledger(vec![older]).await.expect("adds");
@@ -226,6 +223,8 @@ pub async fn an_edit_that_moves_a_webhook_is_in_the_ledger(store: &dyn Store) {
             verified: false,
             sweep: false,
             auto_subscribe: false,
+            errors_moved: false,
+            verify: false,
         };
         store.change_webhook(webhook.no, change).await.expect("changes");
     };
@@ -260,14 +259,20 @@ pub async fn a_kept_answer_names_the_event_that_was_queued_with_it(store: &dyn S
     let fixture = Fixture::new(store).await;
     let webhook = fixture.webhook().await.webhook.no;
     let vehicle = fixture.vehicle().await;
+    fixture.subscribe(vehicle, webhook).await;
     let event = fixture.queue(vehicle, webhook, at(1)).await;
     fixture.end(webhook, at(1), &[event], LogStatus::Delivered, at(2)).await;
     let answer = Kept { request: [1; 32], status: 202, body: vec![], event: None };
     let keep = KeepAnswer { key: "a".into(), answer: answer.clone(), names_event: true, now: at(3) };
-    let (_, queued) =
-        store.keeping(keep).redeliver(event, at(3)).await.expect("answers").expect("is in the log");
+    let redelivered = store.keeping(keep).redeliver(event, PermissionSet::default(), at(3)).await;
+    let Redelivered::Queued(_, queued) = redelivered.expect("answers") else { panic!("may be sent") };
     let kept = store.kept("a".into()).await.expect("reads");
     assert_eq!(kept, Some(Kept { event: Some(queued.no), ..answer.clone() }));
+    fixture.change(vehicle, RowChange::Unsubscribe { webhook }, at(4)).await;
+    let refused = KeepAnswer { key: "r".into(), answer: answer.clone(), names_event: true, now: at(5) };
+    let refused = store.keeping(refused).redeliver(event, PermissionSet::default(), at(5)).await;
+    assert_eq!(refused.expect("answers"), Redelivered::Refused(Unsendable::NotSubscribed));
+    assert_eq!(store.kept("r".into()).await.expect("reads"), None, "what was refused has no answer");
     let later = Kept { status: 200, ..answer };
     store.replace_kept("a".into(), later.clone()).await.expect("replaces");
     assert_eq!(store.kept("a".into()).await.expect("reads"), Some(later.clone()));

@@ -116,7 +116,7 @@ pub async fn numbers_are_not_used_again(store: &dyn Store) {
     fixture.change(vehicle, RowChange::Disconnect, at(12)).await;
     store.erase_vehicle(vehicle).await.expect("erases");
     let change = WebhookChange::Delete { now: at(13) };
-    store.change_webhook(webhook, change).await.expect("changes").expect("is there");
+    store.change_webhook(webhook, change).await.expect("changes").done().expect("is there");
 
     let (next_vehicle, next_webhook) = (fixture.vehicle().await, fixture.webhook().await.webhook.no);
     assert!(next_vehicle > vehicle && next_webhook > webhook);

@@ -2,7 +2,7 @@
 
 use domain::{
     connect::{Permission, PermissionSet},
-    ids::{EventNo, ObservationNo, PoolNo, SubscriptionId, UserId, VehicleId, VehicleNo},
+    ids::{ApplicationNo, EventNo, ObservationNo, PoolNo, SubscriptionId, UserId, VehicleId, VehicleNo},
     time::Timestamp,
     vehicle::{Mode, RowChange},
 };
@@ -158,7 +158,7 @@ pub async fn a_step_is_committed_with_all_that_it_wants_written(store: &dyn Stor
     let seen = store.observations(vehicle, None, 9).await.expect("reads");
     assert_eq!(seen, [(observations[0], at(10), b"seen".to_vec())]);
     let waiting = fixture.waiting(webhook).await;
-    assert_eq!(waiting.iter().map(|event| event.no).collect::<Vec<_>>(), events);
+    assert_eq!(waiting.iter().map(|event| Some(event.no)).collect::<Vec<_>>(), events);
     assert_eq!(waiting.iter().map(|event| event.id).collect::<Vec<_>>(), ids);
     assert_eq!(store.subscriptions_of_vehicle(vehicle).await.expect("lists")[0].id, id);
 }
@@ -549,6 +549,27 @@ pub async fn a_car_passes_its_data_on_to_its_vehicles(store: &dyn Store) {
     let (updated, _) = store.car(car.id).await.expect("reads").expect("is there");
     assert_eq!(updated.source.spec, b"faster");
     assert!(!store.update_car(fixture.uuid(), b"nobody".to_vec()).await.expect("answers"));
+}
+
+pub async fn the_vehicle_of_a_car_is_found_until_it_is_erased(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let (first, other) = (car(&fixture, 1).await, car(&fixture, 2).await);
+    let link = fixture.new_link(UserId(fixture.uuid()));
+    let vehicle = store.link(vec![link.clone()]).await.expect("links")[0];
+    store.attach_car(first.id, vehicle).await.expect("attaches");
+    let found =
+        async |car: &Car, user| store.vehicle_of_car(car.id, fixture.application, user).await.expect("finds");
+    let connected = KnownVehicle { no: vehicle, id: link.info.id, granted: Some(link.permissions) };
+    assert_eq!(found(&first, None).await, Some((connected, link.user)));
+    assert_eq!(found(&first, Some(link.user)).await, Some((connected, link.user)));
+    assert_eq!(found(&first, Some(UserId(fixture.uuid()))).await, None);
+    assert_eq!(found(&other, None).await, None);
+    let elsewhere = ApplicationNo(fixture.application.0 + 1);
+    assert_eq!(store.vehicle_of_car(first.id, elsewhere, None).await.expect("finds"), None);
+    fixture.change(vehicle, RowChange::Disconnect, at(4)).await;
+    assert_eq!(found(&first, None).await, Some((KnownVehicle { granted: None, ..connected }, link.user)));
+    store.erase_vehicle(vehicle).await.expect("erases");
+    assert_eq!(found(&first, None).await, None);
 }
 
 pub async fn data_of_a_source_is_replaced_only_where_it_is_still_what_it_was(store: &dyn Store) {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use app::{App, ApplicationEntry, EditApplication};
+use app::{App, ApplicationEntry, EditApplication, UNLIMITED};
 use axum::{
     Json as Out,
     extract::{Path, State},
@@ -20,18 +20,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::idempotency::Keyed;
-use super::{Answer, Change, Changed};
+use super::{Answer, Change, Changed, Shown, Versioned, idempotency::Keyed};
 use crate::{
-    extract::{Ids, Json, MaybeJson, Query},
+    extract::{Ids, IfMatch, Json, MaybeJson, Query},
     paging::{self, Cursor, List, Page, PageQuery},
     problem::ApiError,
     route::{Operation, operation},
     wire::{Id, Moment, some},
 };
-
-/// The plan of an application that names none: nothing is limited.
-const UNLIMITED: &str = "unlimited";
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -305,31 +301,39 @@ async fn create(
     let answering = keyed.answering(&kept);
     let created =
         app.create_application(&new.name, new.redirect_uris, plan, connect, answering.as_ref()).await?;
-    Ok(answer(&created))
+    let version = created.entry.application.version;
+    Ok(answer(&created).version(version))
 }
 
 /// `GET /api/v1/applications/{id}`
-async fn get(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Answer<Application> {
-    Ok(Out(Application::of(&*app.application(id)?, app.now())))
+async fn get(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Shown<Application> {
+    let entry = app.application(id)?;
+    Ok(Versioned(entry.application.version, Application::of(&entry, app.now())))
 }
 
 /// `PATCH /api/v1/applications/{id}`
 async fn edit(
     State(app): State<Arc<App>>,
     Ids(id): Ids<ApplicationId>,
+    IfMatch(precondition): IfMatch,
     Json(edit): Json<ApplicationEdit>,
 ) -> Change<Application> {
     let ApplicationEdit { name, redirect_uris, plan, connect } = edit;
     let connect = connect.map(|edit| edit.unwrap_or(ConnectEdit::OPEN)).unwrap_or_default();
     let (permissions, country) = (connect.permissions()?, connect.country()?);
     let edit = EditApplication { name, redirect_uris, plan, permissions, country };
-    let entry = app.edit_application(id, edit).await?;
-    Ok(Changed::ok(Application::of(&entry, app.now())))
+    let entry = app.edit_application(id, &precondition, edit).await?;
+    let warnings = app.plan_warnings(&entry).await?;
+    Ok(Changed::ok(Application::of(&entry, app.now())).version(entry.application.version).warn(warnings))
 }
 
 /// `DELETE /api/v1/applications/{id}`
-async fn delete(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Result<StatusCode, ApiError> {
-    app.delete_application(id).await?;
+async fn delete(
+    State(app): State<Arc<App>>,
+    Ids(id): Ids<ApplicationId>,
+    IfMatch(precondition): IfMatch,
+) -> Result<StatusCode, ApiError> {
+    app.delete_application(id, &precondition).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -382,7 +386,7 @@ async fn rotate(
 /// `POST /api/v1/applications/{id}/management-token/end-overlap`
 async fn end_overlap(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Change<Application> {
     let entry = app.end_overlap(id).await?;
-    Ok(Changed::ok(Application::of(&entry, app.now())))
+    Ok(Changed::ok(Application::of(&entry, app.now())).version(entry.application.version))
 }
 
 #[cfg(test)]

@@ -21,10 +21,12 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::idempotency::Keyed;
-use super::{Answer, Change, Changed, application_no, subscriptions::SubscriptionState};
+use super::{
+    Answer, Change, Changed, Shown, Versioned, application_no, idempotency::Keyed,
+    subscriptions::SubscriptionState,
+};
 use crate::{
-    extract::{Ids, Json, Query, id_in_query},
+    extract::{Ids, IfMatch, Json, Query, id_in_query},
     paging::{self, Cursor, Limit, List, Page},
     problem::ApiError,
     route::{Operation, operation},
@@ -397,12 +399,12 @@ async fn list(State(app): State<Arc<App>>, Query(query): Query<VehicleQuery>) ->
 }
 
 /// `GET /api/v1/vehicles/{id}`
-async fn get(State(app): State<Arc<App>>, Ids(id): Ids<VehicleId>) -> Answer<VehicleDetail> {
+async fn get(State(app): State<Arc<App>>, Ids(id): Ids<VehicleId>) -> Shown<VehicleDetail> {
     let row = match app.vehicle(id, None).await {
         Err(AppError::NotFound(_)) => {
             let vehicle =
                 Vehicle::disconnected(&app.disconnected_vehicle(id).await?, &ApplicationIds::new(&app));
-            return Ok(Out(VehicleDetail { vehicle, subscriptions: vec![], signals: vec![] }));
+            return Ok(Versioned(0, VehicleDetail { vehicle, subscriptions: vec![], signals: vec![] }));
         }
         found => found?,
     };
@@ -411,11 +413,14 @@ async fn get(State(app): State<Arc<App>>, Ids(id): Ids<VehicleId>) -> Answer<Veh
     for row in app.subscriptions_of_vehicle(id).await? {
         subscriptions.push(VehicleSubscription::of(&row, &document, &app).await?);
     }
-    Ok(Out(VehicleDetail {
-        vehicle: Vehicle::of(&row, &ApplicationIds::new(&app)),
-        subscriptions,
-        signals: document.signals.iter().map(KnownSignal::from).collect(),
-    }))
+    Ok(Versioned(
+        row.permissions.bits().into(),
+        VehicleDetail {
+            vehicle: Vehicle::of(&row, &ApplicationIds::new(&app)),
+            subscriptions,
+            signals: document.signals.iter().map(KnownSignal::from).collect(),
+        },
+    ))
 }
 
 /// `POST /api/v1/applications/{id}/vehicles`
@@ -438,10 +443,13 @@ async fn connect(
 async fn permit(
     State(app): State<Arc<App>>,
     Ids(id): Ids<VehicleId>,
+    IfMatch(precondition): IfMatch,
     Json(permissions): Json<Permissions>,
 ) -> Change<Vehicle> {
-    app.set_permissions(id, granted(Some(&permissions.permissions))?).await?;
-    Ok(Changed::ok(shown(&app, id).await?))
+    let granted = granted(Some(&permissions.permissions))?;
+    app.set_permissions_if(id, &precondition, granted).await?;
+    let vehicle = shown(&app, id).await?;
+    Ok(Changed::ok(vehicle).version(granted.bits().into()))
 }
 
 async fn shown(app: &App, id: VehicleId) -> Result<Vehicle, ApiError> {

@@ -63,7 +63,8 @@ fn as_html(markdown: &str) -> String {
     }
     let mut page = String::new();
     push_html(&mut page, events.into_iter());
-    page
+    // What scrolls can be scrolled by keyboard.
+    page.replace("<pre>", "<pre tabindex=\"0\">")
 }
 
 /// `errors.md#asleep` is `/docs/errors#asleep`; `receivers/receiver.py` is a file below `/docs`.

@@ -1,5 +1,6 @@
 //! The step as a manual: what a car answers or pushes, and what follows.
 
+mod counting;
 mod slots;
 mod watching;
 

@@ -11,10 +11,28 @@ use crate::{
 const DELIVERY_COLUMNS: &[&str] =
     &["id", "eventType", "status", "slot", "httpStatus", "attemptCount", "tookMs", "vehicleId", "endedAt"];
 
+const WAITING_COLUMNS: &[&str] = &[
+    "id",
+    "eventType",
+    "status",
+    "createdAt",
+    "httpStatus",
+    "attemptCount",
+    "nextAttemptAt",
+    "vehicleId",
+    "webhookId",
+];
+
 pub(crate) async fn delivery(with: WithServer<DeliveryCommand>) -> Result<()> {
     let (client, json) = (Client::of(&with.server)?, with.server.json);
     match with.command {
-        DeliveryCommand::List { webhook, vehicle, status, from, to, paging } => {
+        DeliveryCommand::List { webhook, vehicle, status, queued, from, to, paging } => {
+            let status = if queued { Some("queued".to_owned()) } else { status };
+            let is_waiting = matches!(status.as_deref(), Some("queued" | "retrying"));
+            let (columns, hint) = match is_waiting {
+                true => (WAITING_COLUMNS, "no deliveries wait"),
+                false => (DELIVERY_COLUMNS, "no deliveries have ended yet; --queued lists those that wait"),
+            };
             let filters = [
                 ("webhookId", webhook),
                 ("vehicleId", vehicle),
@@ -23,8 +41,7 @@ pub(crate) async fn delivery(with: WithServer<DeliveryCommand>) -> Result<()> {
                 ("to", to),
             ];
             let page = client.list("/deliveries", &filters, &paging).await?;
-            let hint = "no deliveries have ended yet; `milepost webhook show` counts those that wait";
-            show::list_or(&page, DELIVERY_COLUMNS, json, hint);
+            show::list_or(&page, columns, json, hint);
         }
         DeliveryCommand::Metrics { webhook, from, to } => {
             let query = [("webhookId", webhook), ("from", from), ("to", to)];

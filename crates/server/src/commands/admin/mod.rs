@@ -3,6 +3,7 @@
 mod app;
 mod delivery;
 mod feed;
+mod headers;
 mod owner;
 mod simulator;
 mod vehicle;

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
 
-use super::done;
+use super::{done, headers};
 use crate::{
     cli::{WebhookCommand, WebhookSettings, WithServer},
     commands::{WrongUse, client::Client, show},
@@ -141,6 +141,7 @@ fn settings_body(settings: &WebhookSettings) -> Result<Map<String, Value>> {
         ("includeTriggers", settings.without_triggers.then_some(false).or(settings.include_triggers)),
     ];
     body.extend(switches.into_iter().filter_map(|(name, on)| Some((name.into(), json!(on?)))));
+    body.extend(headers::members(settings)?);
     if let Some(vehicles) = settings.vehicles_per_request {
         body.insert("vehiclesPerRequest".into(), json!(vehicles));
     }

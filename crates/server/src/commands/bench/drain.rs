@@ -78,6 +78,7 @@ async fn fill(stage: &Stage, events: usize, run: usize, quiet: bool) -> Result<u
                 due: None,
                 observations: vec![NewObservation { taken_at: slot, body }],
                 events: vec![NewEvent {
+                    epoch: 1,
                     lane: LaneKey { webhook, stripe: 0 },
                     revision: 1,
                     id: EventId::of_slot(stage.webhook, vehicle.info.id, slot),

@@ -100,7 +100,7 @@ pub(crate) async fn run(args: Demo) -> Result<()> {
 async fn perform(stage: &Stage<'_>, args: &Demo, per_slot: &OnceCell<u64>) -> Result<Infallible> {
     match &args.replay {
         Some(file) => {
-            let _ = per_slot.set(stage.set_up_trip(file).await?);
+            let _ = per_slot.set(stage.set_up_trip(file, args.columns.as_deref()).await?);
         }
         None => {
             let cast = stage.set_up_fleet().await?;

@@ -1,6 +1,8 @@
 //! `/api/v1/applications/{id}/webhooks` and `/api/v1/webhooks`.
 
 mod cadence;
+mod headers;
+mod health;
 mod settings;
 mod signals;
 mod wire;
@@ -16,12 +18,13 @@ use axum::{
 use domain::{
     ids::{ApplicationId, WebhookId},
     warning::Warning,
+    webhook::Plan,
 };
 
-use super::{Answer, Change, Changed};
+use super::{Answer, Change, Changed, Shown, Versioned};
 use crate::admin::idempotency::Keyed;
 use crate::{
-    extract::{Ids, Json, MaybeJson, Query},
+    extract::{Ids, IfMatch, Json, MaybeJson, Query},
     paging::{self, Cursor, List, Page, PageQuery},
     problem::ApiError,
     route::{Operation, operation},
@@ -112,37 +115,38 @@ async fn create(
     Ids(application): Ids<ApplicationId>,
     Json(new): Json<NewWebhook>,
 ) -> Change<Webhook> {
-    let verify = new.verify;
     // What a verification brings replaces this.
     let kept = |view: &WebhookView| shown(Changed::created, view).to_kept();
     let answering = keyed.answering(&kept);
-    let mut view = app.create_webhook(new.into_request(application)?, answering.as_ref()).await?;
-    if verify {
-        view = app.verify_webhook(view.entry.webhook().id).await?;
-    }
+    let view = app.create_webhook(new.into_request(application)?, answering.as_ref()).await?;
     Ok(shown(Changed::created, &view).warn(app.settings_warnings(&view.entry).await?))
 }
 
 /// `GET /api/v1/webhooks/{id}`
-async fn get(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Answer<Webhook> {
-    Ok(Out(Webhook::from(&app.webhook(id).await?)))
+async fn get(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Shown<Webhook> {
+    let view = app.webhook(id).await?;
+    Ok(Versioned(version(&view), Webhook::from(&view)))
 }
 
 /// `PATCH /api/v1/webhooks/{id}`
 async fn edit(
     State(app): State<Arc<App>>,
     Ids(id): Ids<WebhookId>,
+    IfMatch(precondition): IfMatch,
     Json(edit): Json<WebhookEdit>,
 ) -> Change<Webhook> {
-    let current = app.webhook_entry(id)?;
-    let edit = edit.into_edit(&current.webhook().revision.plan)?;
-    let view = app.edit_webhook(id, edit).await?;
+    let edit = |now: &Plan| edit.clone().into_edit(now);
+    let view = app.edit_webhook_if::<ApiError>(id, &precondition, edit).await?;
     Ok(shown(Changed::ok, &view).warn(app.settings_warnings(&view.entry).await?))
 }
 
 /// `DELETE /api/v1/webhooks/{id}`
-async fn delete(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Result<StatusCode, ApiError> {
-    app.delete_webhook(id).await?;
+async fn delete(
+    State(app): State<Arc<App>>,
+    Ids(id): Ids<WebhookId>,
+    IfMatch(precondition): IfMatch,
+) -> Result<StatusCode, ApiError> {
+    app.delete_webhook(id, &precondition).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -171,9 +175,14 @@ async fn disable(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Change
     Ok(shown(Changed::ok, &app.disable_webhook(id).await?))
 }
 
+/// The version of what can be edited of a webhook.
+fn version(view: &WebhookView) -> u64 {
+    view.entry.webhook().revision.number.into()
+}
+
 /// A webhook after a change, with what keeps it from getting data.
 fn shown(answer: fn(Webhook) -> Changed<Webhook>, view: &WebhookView) -> Changed<Webhook> {
-    answer(Webhook::from(view)).warn(Warning::of_webhook(view.entry.webhook()))
+    answer(Webhook::from(view)).version(version(view)).warn(Warning::of_webhook(view.entry.webhook()))
 }
 
 #[cfg(test)]
@@ -229,9 +238,21 @@ mod tests {
               "autoSubscribe": false,
               "userAgent": "milepost",
               "verified": false,
+              "verification": {
+                "callbackUri": {
+                  "status": "pending",
+                  "at": null,
+                  "problem": null
+                }
+              },
               "enabled": true,
               "subscriptions": 0,
               "queued": 0,
+              "health": {
+                "state": "ok",
+                "retrying": 0,
+                "breaker": "closed"
+              },
               "createdAt": "2026-03-02T12:00:00.000Z"
             }"#]]
         .assert_eq(&format!("{shown:#}"));
@@ -254,6 +275,7 @@ mod tests {
             "enabled",
             "subscriptions",
             "queued",
+            "health",
             "createdAt",
         ];
         let Value::Object(mut members) = shown else { panic!("{shown}") };
@@ -277,10 +299,10 @@ mod tests {
         full["errorCallbackUri"] = json!("https://receiver.example/errors");
         shown.push(own_members(full).await);
         expect![[r#"
-            {"kind":"eventBased","events":["CHARGING_STARTED","CHARGING_COMPLETED"],"permissions":["read_battery","read_charge"]}
-            {"kind":"dynamic","pace":"halfHourly","permissions":["read_location","read_battery","read_charge"]}
-            {"kind":"unified","triggers":[{"signal":"tractionbattery-stateofcharge"}],"data":["tractionbattery-stateofcharge"],"profile":"union","simulatedMode":"simulated","lenientVerification":false,"permissions":["read_battery"]}
-            {"kind":"unified","errorCallbackUri":"https://receiver.example/errors","triggers":[{"signal":"charge-ischarging"},{"signal":"tractionbattery-stateofcharge","deadBand":5.0}],"data":["odometer-traveleddistance","charge-ischarging","tractionbattery-stateofcharge"],"profile":"docs-2026","simulatedMode":"live","lenientVerification":true,"permissions":["read_odometer","read_battery","read_charge"]}"#]].assert_eq(&shown.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"));
+            {"kind":"eventBased","events":["CHARGING_STARTED","CHARGING_COMPLETED"],"permissions":["read_battery","read_charge"],"verification":{"callbackUri":{"status":"pending","at":null,"problem":null}}}
+            {"kind":"dynamic","pace":"halfHourly","permissions":["read_location","read_battery","read_charge"],"verification":{"callbackUri":{"status":"pending","at":null,"problem":null}}}
+            {"kind":"unified","triggers":[{"signal":"tractionbattery-stateofcharge"}],"data":["tractionbattery-stateofcharge"],"profile":"union","simulatedMode":"simulated","lenientVerification":false,"permissions":["read_battery"],"verification":{"callbackUri":{"status":"pending","at":null,"problem":null}}}
+            {"kind":"unified","errorCallbackUri":"https://receiver.example/errors","verifyErrorUri":true,"triggers":[{"signal":"charge-ischarging"},{"signal":"tractionbattery-stateofcharge","deadBand":5.0}],"data":["odometer-traveleddistance","charge-ischarging","tractionbattery-stateofcharge"],"profile":"docs-2026","simulatedMode":"live","lenientVerification":true,"permissions":["read_odometer","read_battery","read_charge"],"verification":{"callbackUri":{"status":"pending","at":null,"problem":null},"errorCallbackUri":{"status":"pending","at":null,"problem":null}}}"#]].assert_eq(&shown.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"));
     }
 
     #[tokio::test]
@@ -334,7 +356,7 @@ mod tests {
             "malformed" ["profile"] "profile is one of union, captured, docs-2026, and this is another word"
             "invalid_value" ["errorCallbackUri"] "the callback URI must start with https:// (http is allowed only for targets on the operator's allow list)"
             "malformed" ["kind"] "kind is one of scheduled, eventBased, dynamic, unified, and this is another word"
-            "malformed" ["tirggers"] "nobody knows the member tirggers; there are kind, name, callbackUri, verify, autoSubscribe, userAgent, errorCallbackUri, cadence, endpoints, units, eventName, vehiclesPerRequest, events, pace, triggers, data, includeTriggers, profile, simulatedMode, lenientVerification"
+            "malformed" ["tirggers"] "nobody knows the member tirggers; there are kind, name, callbackUri, verify, autoSubscribe, userAgent, headers, basicAuth, headersToErrorUri, errorCallbackUri, verifyErrorUri, cadence, endpoints, units, eventName, vehiclesPerRequest, events, pace, triggers, data, includeTriggers, profile, simulatedMode, lenientVerification"
         "#]].assert_eq(&said);
     }
 
