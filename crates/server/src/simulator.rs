@@ -385,6 +385,7 @@ mod tests {
         connect::{PermissionSet, defaults::Defaults},
         ids::{ApplicationId, VehicleId},
         signal::{Endpoint, STATE_OF_CHARGE, Value},
+        units::UnitSystem,
         vehicle::{Mode, VehicleInfo},
     };
     use store::{Car, SourceRef, Vehicles};
@@ -492,11 +493,15 @@ mod tests {
     }
 
     async fn started(data: &Path) -> wiring::Running {
-        wiring::start(&config(data).unwrap(), Arc::new(MachineClock::wall()), None).await.unwrap()
+        // A configuration for a folder that does not exist yet, then on the one that does.
+        let mut config = config(&data.join("unused")).unwrap();
+        config.server.data = data.to_owned();
+        wiring::start(&config, Arc::new(MachineClock::wall()), None).await.unwrap()
     }
 
     async fn application(app: &Arc<App>) -> ApplicationId {
-        let made = app.create_application("Fleet", vec![], "open", Defaults::default(), None).await.unwrap();
+        let made =
+            app.create_application("Fleet", vec![], app::UNLIMITED, Defaults::default(), None).await.unwrap();
         made.entry.application.id
     }
 
@@ -504,7 +509,8 @@ mod tests {
     async fn charge(app: &Arc<App>, vehicle: VehicleId) -> Result<Option<Value>, String> {
         let row = app.vehicle(vehicle, None).await.unwrap();
         let battery = Read::Core(Endpoint::from_path("/battery").unwrap());
-        app.look(&row, &[battery]).await.map_err(|error| error.to_string())?;
+        let look = app.look(&row, &[battery]).await.map_err(|error| error.to_string())?;
+        look.answer(battery, UnitSystem::Metric).map_err(|fault| fault.code.to_string())?;
         Ok(app.document(vehicle).await.unwrap().value(STATE_OF_CHARGE).cloned())
     }
 

@@ -35,9 +35,9 @@ use crate::{
 };
 
 /// Bytes of one part of an upload.
-pub const LARGEST_UPLOAD_PART: usize = 512 * 1024;
+pub const LARGEST_UPLOAD_PART: usize = 256 * 1024;
 /// Parts of one upload: 256 MiB.
-pub const MOST_UPLOAD_PARTS: u32 = 512;
+pub const MOST_UPLOAD_PARTS: u32 = 1_024;
 /// After so long an upload that nobody has used was given up.
 const UPLOADS_WAIT: Duration = Duration::from_secs(24 * 3_600);
 /// Parts of an upload that wait to be read.

@@ -372,7 +372,7 @@ mod tests {
     fn a_moment_is_when_the_zone_shows_its_time() {
         for name in ["Europe/Berlin", "America/Nuuk", "Australia/Lord_Howe"] {
             let (zone, rules) = (Zone::from_name(name).unwrap(), TimeZone::get(name).unwrap());
-            for half_hours in 0..366 * 48 {
+            for half_hours in (0..366 * 48).step_by(7) {
                 let at = jiff::Timestamp::from_second(1_672_531_200 + half_hours * 1_800).unwrap();
                 let moment = zone.moment(rules.to_datetime(at)).unwrap();
                 let here = Timestamp::from_jiff(at);

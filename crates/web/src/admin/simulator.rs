@@ -57,7 +57,7 @@ pub(super) fn operations() -> Vec<Operation> {
             Method::PUT,
             "/simulator/uploads/{id}/parts/{part}",
             put_upload_part,
-            "Uploads the bytes of one part, counted from 0, of at most 512 KiB; all parts together are the file",
+            "Uploads the bytes of one part, counted from 0, of at most 256 KiB; all parts together are the file",
         )
         .answers_nothing(),
         operation(Method::GET, cars, list, "Lists simulated vehicles, oldest first")
@@ -754,7 +754,7 @@ mod tests {
         assert_eq!((&made["report"]["readings"], &made["vehicle"]["model"]), (&json!(5), &json!("a")));
 
         let upload = server.admin(Method::POST, "/simulator/uploads", Value::Null).await.expect(201).json();
-        assert_eq!(upload["largestPart"], 524_288);
+        assert_eq!(upload["largestPart"], 262_144);
         let id = upload["id"].as_str().unwrap();
         let put = async |part: &str, bytes: Vec<u8>| {
             let path = format!("/api/v1/simulator/uploads/{id}/parts/{part}");
@@ -764,20 +764,20 @@ mod tests {
         let take = json!({"name": "b", "upload": id});
         let taken = async || server.admin(Method::POST, "/simulator/recordings", take.clone()).await;
         assert_eq!(taken().await.expect(409).json()["code"], "conflict");
-        // Two megabytes: more than any one request may bring.
-        for part in 0..4 {
-            put(&part.to_string(), vec![b'x'; 524_288]).await.expect(204);
+        // Two MiB: more than any one request may bring.
+        for part in 0..8 {
+            put(&part.to_string(), vec![b'x'; 262_144]).await.expect(204);
         }
-        put("5", b"x".to_vec()).await.expect(204);
+        put("9", b"x".to_vec()).await.expect(204);
         taken().await.expect(409);
-        put("4", b"x".to_vec()).await.expect(204);
+        put("8", b"x".to_vec()).await.expect(204);
         for (part, bytes, status) in
-            [("0", vec![], 400), ("0", vec![0; 524_289], 400), ("512", vec![0], 400), ("x", vec![0], 404)]
+            [("0", vec![], 400), ("0", vec![0; 262_145], 413), ("1024", vec![0], 400), ("x", vec![0], 404)]
         {
             put(part, bytes).await.expect(status);
         }
         let made = taken().await.expect(201).json();
-        assert_eq!(made["report"]["readings"], 4 * 524_288 + 2);
+        assert_eq!(made["report"]["readings"], 8 * 262_144 + 2);
         // It is complete now.
         taken().await.expect(404);
         put("0", b"x".to_vec()).await.expect(404);
@@ -853,7 +853,7 @@ mod tests {
         let shown = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
         assert_eq!(shown["permissions"], json!(["read_odometer"]));
         // Disconnected and connected: the same vehicle of the same owner with a new connection.
-        server.admin(Method::DELETE, &path, Value::Null).await.expect(204);
+        server.admin(Method::POST, &format!("{path}/disconnect"), Value::Null).await.expect(204);
         let back = connect(&tenant.application, json!({})).await;
         assert_eq!((&back["vehicleId"], &back["userId"]), (&first["vehicleId"], &first["userId"]));
         assert_ne!(back["connectionId"], first["connectionId"]);
@@ -862,7 +862,8 @@ mod tests {
         let owner = connect(&other.application, json!({})).await["userId"].clone();
         let named = connect(&tenant.application, json!({"userId": owner})).await;
         assert_ne!(named["vehicleId"], first["vehicleId"]);
-        let listed = server.admin(Method::GET, "/simulator/vehicles", Value::Null).await.json();
-        assert_eq!(listed["items"][0]["vehicleIds"].as_array().unwrap().len(), 3);
+        let path = format!("/simulator/vehicles/{car}");
+        let shown = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
+        assert_eq!(shown["vehicleIds"].as_array().unwrap().len(), 3);
     }
 }

@@ -334,7 +334,7 @@ mod tests {
             .await
             .expect(200);
         expect_test::expect![[r#"
-            {"accepted":1,"rejected":[{"error":"a reading has at most 32768 bytes","index":0}]}"#]]
+            {"accepted":1,"rejected":[{"index":0,"error":"a reading has at most 32768 bytes"}]}"#]]
         .assert_eq(&answered.json().to_string());
     }
 

@@ -21,9 +21,9 @@ use crate::{
 const FEED_TOKEN: &str = "mpf_";
 
 /// Bytes of one part of an upload.
-const PART: usize = 512 * 1024;
+const PART: usize = 256 * 1024;
 /// A file up to this size goes with its request, if it is UTF-8.
-const SMALL: usize = 256 * 1024;
+const SMALL: usize = 64 * 1024;
 
 pub(crate) async fn run(with: WithServerArgs<Replay>) -> Result<()> {
     let WithServerArgs { server, args } = with;
