@@ -342,6 +342,7 @@ impl Config {
                 roll_ups: hours(24 * self.retention.roll_ups_days),
                 max_bytes: (self.retention.max_mib > 0).then_some(self.retention.max_mib << 20),
                 min_free_bytes: self.retention.min_free_mib << 20,
+                check_every: Some(hours(24)),
                 ..defaults.retention
             },
             plans: self.plans().expect("a configuration is checked as it is loaded"),

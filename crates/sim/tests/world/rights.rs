@@ -93,7 +93,7 @@ fn a_redelivery_that_races_with_an_end_sends_nothing_later_than_a_second() {
             world.must(|app| async move {
                 let again = async |turns| {
                     after(turns).await;
-                    app.redeliver(event).await
+                    app.redeliver(event, None).await
                 };
                 let ended = async {
                     after(15).await;

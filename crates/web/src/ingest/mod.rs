@@ -93,7 +93,7 @@ mod tests {
 
     async fn feed(server: &Server, tenant: &Tenant) -> String {
         let id = tenant.application.parse().unwrap();
-        let made = server.app.create_feed(id, "Telematics", store::Newer::Observed, 0).await.unwrap();
+        let made = server.app.create_feed(id, "Telematics", store::Newer::Observed, 0, None).await.unwrap();
         made.token.to_string()
     }
 

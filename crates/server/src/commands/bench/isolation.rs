@@ -88,7 +88,7 @@ fn plan() -> Plan {
 
 async fn tenant(running: &Running, name: &str, vehicles: usize) -> Result<Tenant> {
     let app = &running.app;
-    let created = app.create_application(name, vec![], app::UNLIMITED, Defaults::default()).await?;
+    let created = app.create_application(name, vec![], app::UNLIMITED, Defaults::default(), None).await?;
     let application = created.entry.application.no;
     let pool = app.pool("pushed").await?;
     let request = || LinkRequest {
@@ -108,7 +108,7 @@ async fn tenant(running: &Running, name: &str, vehicles: usize) -> Result<Tenant
     };
     let linked = app.link((0..vehicles).map(|_| request()).collect()).await?;
     let id = created.entry.application.id;
-    let feed = app.create_feed(id, "Benchmark", Newer::Observed, 0).await?;
+    let feed = app.create_feed(id, "Benchmark", Newer::Observed, 0, None).await?;
     Ok(Tenant {
         id,
         token: created.entry.management_token.to_string(),
@@ -137,7 +137,7 @@ async fn webhook(
         agent: Agent::Milepost,
         headers: Default::default(),
     };
-    let made = app.create_webhook(request).await?;
+    let made = app.create_webhook(request, None).await?;
     let id = made.entry.webhook().id;
     let verified = app.verify_webhook(id).await?;
     ensure!(verified.entry.webhook().status.verified, "the receiver was not verified");

@@ -75,7 +75,7 @@ pub(super) async fn measure(args: &Bench, bound: f64) -> Result<Vec<Figure>> {
     });
     let (stage, mut counter) = stage::prepare_with(&running, config, plan).await?;
     let vehicles = link(&running, &stage).await?;
-    let feed = running.app.create_feed(stage.application, "Benchmark", Newer::Observed, 0).await?;
+    let feed = running.app.create_feed(stage.application, "Benchmark", Newer::Observed, 0, None).await?;
     let client = HttpClient::new(&format!("http://{}", running.address))?.bearer(&feed.token)?;
     let mut pusher = Pusher { client, vehicles, moment: FIRST_HOUR.as_millis(), step: 0 };
     // The first push of each vehicle is its first delivery.

@@ -22,6 +22,7 @@ use domain::{
 };
 
 use super::{Answer, Change, Changed, Shown, Versioned};
+use crate::admin::idempotency::Keyed;
 use crate::{
     extract::{Ids, IfMatch, Json, MaybeJson, Query},
     paging::{self, Cursor, List, Page, PageQuery},
@@ -110,10 +111,14 @@ async fn list(
 /// `POST /api/v1/applications/{id}/webhooks`
 async fn create(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Ids(application): Ids<ApplicationId>,
     Json(new): Json<NewWebhook>,
 ) -> Change<Webhook> {
-    let view = app.create_webhook(new.into_request(application)?).await?;
+    // What a verification brings replaces this.
+    let kept = |view: &WebhookView| shown(Changed::created, view).to_kept();
+    let answering = keyed.answering(&kept);
+    let view = app.create_webhook(new.into_request(application)?, answering.as_ref()).await?;
     Ok(shown(Changed::created, &view).warn(app.settings_warnings(&view.entry).await?))
 }
 
