@@ -28,7 +28,7 @@ fn row_n05_what_a_car_says_without_measure_is_an_error_and_never_makes_an_event_
     world.advance_to("17:30");
     let posts = world.posts(hook);
     let entry = &posts[0].json()["payload"]["vehicles"][0]["data"][0];
-    assert_eq!((&entry["code"], &entry["body"]["type"]), (&430.into(), &"UPSTREAM".into()), "{entry}");
+    assert_eq!((&entry["code"], &entry["body"]["type"]), (&502.into(), &"UPSTREAM".into()), "{entry}");
     let log = world.log();
     assert!(log.iter().all(|logged| logged.logged.status.as_str() == "delivered"), "{log:?}");
 }

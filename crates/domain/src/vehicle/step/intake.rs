@@ -14,7 +14,7 @@ use crate::{
     errors::ErrorCode,
     ids::{SubscriptionId, WebhookNo},
     signal::{
-        SignalId, Value,
+        Invalid, SignalId, Value,
         form::{ALWAYS_TAKEN, MOST_BYTES_OF_VEHICLE},
         valid,
     },
@@ -24,7 +24,15 @@ use crate::{
 /// What the sender of a reading is told of its verdict.
 const fn outcome_of(verdict: Verdict, why: Option<Why>) -> ReadingOutcome {
     match (verdict, why) {
-        (_, Some(why @ (Why::TooMuch | Why::NotGranted))) => ReadingOutcome::Rejected(why),
+        // What cannot be one of its signal's values at all is refused, as it is where it is read.
+        (
+            _,
+            Some(
+                why @ (Why::TooMuch
+                | Why::NotGranted
+                | Why::Invalid(Invalid::Form | Invalid::Unlisted | Invalid::TooLong)),
+            ),
+        ) => ReadingOutcome::Rejected(why),
         (_, Some(why)) => ReadingOutcome::Implausible(why),
         (Verdict::First | Verdict::Changed | Verdict::Returned, None) => ReadingOutcome::Applied,
         (Verdict::Same | Verdict::Duplicate, None) => ReadingOutcome::Unchanged,
