@@ -16,7 +16,10 @@ use common::{Done, Server, hourly, items, pause, run, text};
 use hyper::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
 
 /// A data folder with something of each kind that can end, a backup of it and its exported keyring.
 struct Scene {
@@ -349,13 +352,19 @@ async fn fault_a11_a_damaged_page_turns_the_server_red_and_says_what_to_do() {
         let mut serve = Command::new(env!("CARGO_BIN_EXE_milepost"));
         serve.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(scene.data()).env_clear();
         serve.env("MILEPOST_SERVER_METRICS_LISTEN", "").kill_on_drop(true);
-        let probe = serve.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let ended = tokio::time::timeout(Duration::from_secs(3), probe.wait_with_output()).await;
-        if let Ok(Ok(output)) = ended {
+        let mut probe = serve.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(probe.stdout.take().unwrap()).lines();
+        let mut serves = false;
+        while !serves && let Some(line) = lines.next_line().await.unwrap() {
+            serves = line.contains(" listens on ");
+        }
+        if !serves {
+            let output = probe.wait_with_output().await.unwrap();
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(!output.status.success() && said.contains("damaged"), "page {page}: {said}");
             continue;
         }
+        probe.kill().await.unwrap();
         let server = Server::serve(&scene.data(), &[]).await;
         assert_eq!(server.status("/readyz").await, 503, "page {page}");
         let doctor = server.cli(&["doctor"]).await;
