@@ -136,7 +136,7 @@ fn known(method: &Method) -> bool {
 
 /// Bytes of a body, but for those that carry data: what people and programs ask for is small, and is parsed where it is
 /// served.
-const MOST_ASKED: usize = 256 * 1_024;
+const MOST_ASKED: usize = 1_024 * 1_024;
 
 /// Bytes of a body behind a door.
 fn most_body(path: &str) -> usize {
