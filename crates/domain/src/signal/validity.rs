@@ -401,7 +401,7 @@ mod tests {
             if let Ok(value) = valid(signal, value) {
                 prop_assert_eq!(valid(signal, value.clone()), Ok(value.clone()));
                 prop_assert!(crate::payload::unified::has_body(signal, &value), "{:?}", value);
-                prop_assert!(value.weight() <= signal.form().max_bytes().max(40 + 14 * MOST_CELLS));
+                prop_assert!(value.weight() <= 6 * signal.form().max_bytes().max(64));
             }
         }
     }
