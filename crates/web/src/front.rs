@@ -241,7 +241,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_doors_for_data_take_large_bodies() {
-        let server = Server::new().await;
+        let server = Server::with(Limits { body: 2 * MOST_ASKED, ..Limits::default() }).await;
         let sent = |path: &str| {
             let body = Body::from(vec![b' '; MOST_ASKED + 1]);
             Request::post(path).header(header::CONTENT_TYPE, "application/json").body(body).unwrap()
