@@ -231,7 +231,9 @@ impl Drop for Verifying<'_> {
 impl ProbeLimits {
     /// Notes that somebody verifies a webhook; `None` when somebody does already.
     fn begin(&self, no: WebhookNo) -> Option<Verifying<'_>> {
-        self.verifying.lock().insert(no).then_some(Verifying(self, no))
+        let is_first = self.verifying.lock().insert(no);
+        // Made only for the first: one that is dropped at once would end the turn of the other.
+        is_first.then(|| Verifying(self, no))
     }
 
     /// Takes the turn of a webhook, or says how long to wait.

@@ -204,7 +204,8 @@ mod tests {
         let kind =
             |path: String, body, list: Option<&str>| Kind { path, body, list: list.map(str::to_owned) };
         let within = |rest: &str| format!("{application}{rest}");
-        let vehicle_of_feed = json!({"make": "TESLA", "model": "Model 3", "year": 2022, "powertrain": "BEV"});
+        let vehicle_of_feed =
+            json!({"make": "TESLA", "model": "Model 3", "year": 2022, "powertrain": "BEV", "region": "US"});
         let webhook = json!({
             "kind": "scheduled", "name": "Hourly", "callbackUri": "https://hooks.example/in",
             "cadence": {"every": "hours", "hours": 1}, "endpoints": ["/odometer"], "verify": false,
@@ -215,8 +216,8 @@ mod tests {
             kind(within("/feeds"), json!({"name": "Box"}), Some(&within("/feeds"))),
             kind(within("/vehicles"), vehicle_of_feed, Some("/vehicles")),
             kind(within("/webhooks"), webhook, Some(&within("/webhooks"))),
-            kind(within("/management-token/rotate"), Value::Null, None),
-            kind(format!("/vehicles/{vehicle}/access-token"), Value::Null, None),
+            kind(within("/management-token/rotate"), json!({}), None),
+            kind(format!("/vehicles/{vehicle}/access-token"), json!({}), None),
         ]
     }
 

@@ -179,7 +179,7 @@ fn compared(what: &str, clean: Vec<f64>, troubled: Vec<f64>) -> Vec<Figure> {
     let ratios = clean.iter().zip(&troubled).map(|(clean, troubled)| troubled / clean).collect();
     vec![
         Figure::new(format!("{what}: quiet"), "ms", clean),
-        Figure::new(format!("{what}: beside it"), "ms", troubled),
+        Figure::new(format!("{what}: troubled"), "ms", troubled),
         Figure::new(format!("{what}: ratio"), "×", ratios),
     ]
 }
@@ -419,7 +419,8 @@ impl Pusher<'_> {
         let first = self.step * BATCH % self.tenant.vehicles.len();
         self.step += 1;
         self.moment += 1;
-        let value = (self.step % 97) as f64;
+        // Never none at all, which is not believed of a battery that has just been charged.
+        let value = (self.step % 97) as f64 + 1.0;
         body(&self.tenant.vehicles[first..first + BATCH], CHARGE, value, self.moment)
     }
 

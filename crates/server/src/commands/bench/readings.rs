@@ -190,7 +190,7 @@ impl Pusher {
         self.step += 1;
         self.moment += 1;
         let mut body = String::with_capacity(BATCH * 160);
-        let value = (self.step % 97) as f64;
+        let value = (self.step % 97) as f64 + 1.0;
         for vehicle in &self.vehicles[first..first + BATCH / per_vehicle] {
             match kind {
                 // Never the value of the vehicle's turn before.
