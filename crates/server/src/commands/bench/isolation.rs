@@ -419,7 +419,7 @@ impl Pusher<'_> {
         let first = self.step * BATCH % self.tenant.vehicles.len();
         self.step += 1;
         self.moment += 1;
-        // Never none at all, which is not believed of a battery that has just been charged.
+        // Never 0: sensors that sleep say that, so it fires nothing at once.
         let value = (self.step % 97) as f64 + 1.0;
         body(&self.tenant.vehicles[first..first + BATCH], CHARGE, value, self.moment)
     }
