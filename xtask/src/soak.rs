@@ -39,6 +39,10 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 50)]
     restore_every: u32,
 
+    /// How often each way in which a right to send ends races with redeliveries
+    #[arg(long, default_value_t = 240)]
+    rounds: u32,
+
     /// How long each fuzz target runs
     #[arg(long, default_value_t = 60)]
     minutes: u32,
@@ -52,6 +56,8 @@ enum Kind {
     Varied,
     /// The real server is killed again and again while it works
     Kills,
+    /// Rights to send end while somebody redelivers
+    Ends,
     /// Hostile callback URIs are tried in a network in which every address answers
     Addresses,
     /// Bodies survive being parsed and written again by JavaScript, and verify with the official SDKs
@@ -160,6 +166,7 @@ fn command(kind: Kind, options: &Options) -> Command {
             &name,
         ]);
         command.env("MILEPOST_SOAK_KILLS", options.kills.to_string());
+        command.env("MILEPOST_SOAK_ROUNDS", options.rounds.to_string());
         command.env("MILEPOST_SOAK_RESTORE_EVERY", options.restore_every.to_string());
         command.env("MILEPOST_SOAK_MINUTES", options.minutes.to_string());
     }
@@ -180,7 +187,7 @@ impl Kind {
     fn package(self) -> &'static str {
         match self {
             Self::Weeks | Self::Varied => "milepost-sim",
-            Self::Kills => "milepost",
+            Self::Kills | Self::Ends => "milepost",
             Self::Addresses => "milepost-egress",
             Self::Canonical | Self::Slots => "milepost-domain",
             Self::Fuzz => "milepost-fuzz",

@@ -83,11 +83,12 @@ pub async fn reapply(
         };
         done.add(kind.as_str(), usize::from(changed));
     }
+    forget_recordings(store, keyring).await?;
     merge(store, keyring).await?;
     Ok(done)
 }
 
-/// Erases owners, applications and recordings whose keys are destroyed.
+/// Erases owners and applications whose keys are destroyed.
 async fn erase_again(
     store: &dyn Store,
     keyring: &dyn Keyring,
@@ -113,11 +114,19 @@ async fn erase_again(
             }
         }
         done.add("erasedOwners", usize::from(was_there));
+        store.forget_in_ledger(subject).await?;
+    }
+    Ok(())
+}
+
+/// Forgets recordings whose keys are destroyed, with the cars that drove them: after the vehicles were erased that are those
+/// cars.
+async fn forget_recordings(store: &dyn Store, keyring: &dyn Keyring) -> Result<(), StoreError> {
+    for (subject, _) in keyring.erased().await? {
         for part in [RecordingPart::Upload, RecordingPart::Trip] {
             while store.delete_recording_parts(subject, part).await? {}
         }
         store.forget_recording(subject).await?;
-        store.forget_in_ledger(subject).await?;
     }
     Ok(())
 }

@@ -536,7 +536,7 @@ mod tests {
         let mut vehicles = Vec::new();
         for soc in [80, 30] {
             let application = application(&server.app).await;
-            let (car, _) = server.app.record_trip(new_recording(), trip(soc)).await.unwrap();
+            let (car, _) = server.app.record_trip(new_recording(), trip(soc), None).await.unwrap();
             let linked = server
                 .app
                 .connect_car(car.car.id, application, None, PermissionSet::ALL, None)

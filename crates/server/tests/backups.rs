@@ -150,6 +150,28 @@ async fn what_has_ended_since_the_backup_stays_ended() {
     server.stop().await;
 }
 
+/// What ends after the export is revived by a restore on another machine, and the restore says until when ends are known.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_says_until_when_it_knows_what_has_ended() {
+    let (scene, server) = Scene::set().await;
+    server.post(&format!("/vehicles/{}/disconnect", scene.vehicle), Value::Null).await;
+    server.kill().await;
+    let (backup, keys) = (scene.path("backup.db"), scene.path("keys.db"));
+    let master = scene.data().join("master.key").display().to_string();
+    let to = scene.path("elsewhere");
+    let with = ["restore", &backup, "--data", &to, "--keyring", &keys, "--master-key", &master];
+    let said = run(&with).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let report = run(&[&with[..], &["--force", "--json"]].concat()).await.json();
+    let until = text(&report, "endsKnownUntil");
+    assert!(until > text(&report, "backupMadeAt"), "{report:#}");
+    let in_folder = scene.restore(&["--force", "--json"]).await.json();
+    assert!(text(&in_folder, "endsKnownUntil") > until, "the folder's keyring knows more: {in_folder:#}");
+    assert_eq!(in_folder["endedAgain"]["connections"], 1);
+    let line = said.output.lines().find(|line| line.contains("what ended later is not known")).unwrap();
+    assert!(line.starts_with("what ended until 20") && line.contains("stays ended"), "{said:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_without_the_newest_ends_says_so() {
     let (scene, server) = Scene::set().await;
@@ -375,6 +397,40 @@ async fn fault_a11_a_damaged_page_turns_the_server_red_and_says_what_to_do() {
     }
     println!("{red} of 6 damaged databases were served, red; the others were refused");
     fs::write(&database, &sound).unwrap();
+}
+
+/// Lets go of what has been cut off behind the back of a running server.
+fn cut(path: &Path, length: u64) {
+    fs::OpenOptions::new().write(true).open(path).unwrap().set_len(length).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fault_a11_a_database_that_is_cut_under_a_running_server_turns_it_red_for_good() {
+    for file in ["milepost.db", "milepost.db-wal"] {
+        let (scene, server) = Scene::set().await;
+        assert_eq!(server.status("/readyz").await, 200);
+        let path = scene.data().join(file);
+        let length = fs::metadata(&path).unwrap().len();
+        assert!(length > 0, "{file} has something to lose");
+        cut(&path, length / 2);
+        // Whoever needs a page that is gone meets it.
+        let is_red = common::eventually(common::PATIENCE, async || {
+            server.admin(Method::GET, "/server/diagnosis", &Value::Null).await;
+            server.admin(Method::GET, "/vehicles", &Value::Null).await;
+            server.status("/readyz").await == 503
+        });
+        assert!(is_red.await, "{file}");
+        for _ in 0..20 {
+            pause(Duration::from_millis(100)).await;
+            assert_eq!(server.status("/readyz").await, 503, "{file}: what works later does not mend it");
+        }
+        server.kill().await;
+        let restored = scene.restore(&["--force", "--json"]).await;
+        assert_eq!(restored.code, 0, "{file}: {restored:?}");
+        let server = Server::serve(&scene.data(), &[]).await;
+        assert_eq!((server.status("/readyz").await, names(&server).await), (200, vec!["Fleet".to_owned()]));
+        server.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

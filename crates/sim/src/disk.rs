@@ -171,6 +171,7 @@ passes_on! {
         reads fn depth(lane: LaneKey, most: u64) -> (u64, Option<Timestamp>);
         reads fn waiting(filter: WaitingFilter, limit: usize) -> WaitingPage;
         reads fn retrying(event: EventNo) -> Option<WaitingEvent>;
+        reads fn waiting_event(event: EventNo) -> Option<WaitingEvent>;
         reads fn tombstones() -> Vec<Tombstone>;
         writes fn lease_lane(node: NodeId, lane: LaneKey, now: Timestamp, until: Timestamp) -> Option<LaneLease>;
         writes fn release_lane(node: NodeId, lease: LaneLease) -> ();

@@ -42,12 +42,26 @@ pub(crate) fn store_error(error: &Error) -> StoreError {
         _ => match error.sqlite_error_code() {
             Some(DiskFull) => StoreError::Full,
             Some(ReadOnly | CannotOpen) => StoreError::ReadOnly,
+            Some(SystemIoFailure) if is_a_failed_read(error) => StoreError::Damaged(error.to_string()),
             Some(SystemIoFailure) => StoreError::Disk(error.to_string()),
             Some(DatabaseCorrupt | NotADatabase) => StoreError::Damaged(error.to_string()),
             Some(DatabaseBusy) => StoreError::Busy,
             _ => StoreError::Failed(error.to_string()),
         },
     }
+}
+
+/// Whether what was stored cannot be read. That is damage, and stays: a page that fails to be read is not mended by the next
+/// page that can be. A write or a sync that fails costs nothing that was acknowledged, and may succeed later.
+fn is_a_failed_read(error: &Error) -> bool {
+    /// The checksum file system or the operating system says that the file itself is damaged.
+    const SQLITE_IOERR_DATA: i32 = ffi::SQLITE_IOERR | 32 << 8;
+    const SQLITE_IOERR_CORRUPTFS: i32 = ffi::SQLITE_IOERR | 33 << 8;
+    let Some(ffi::Error { extended_code, .. }) = error.sqlite_error() else { return false };
+    matches!(
+        *extended_code,
+        ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ | SQLITE_IOERR_DATA | SQLITE_IOERR_CORRUPTFS
+    )
 }
 
 /// Whether the file behind the connection is in doubt, so that only a new connection may go on.

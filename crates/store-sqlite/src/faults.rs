@@ -164,6 +164,7 @@ async fn fault_a9_after_a_failed_sync_nothing_is_acknowledged_before_the_file_wa
     }
     let failed = store.commit_steps(vec![full_step(vehicle, webhook, 4)]).await;
     assert!(matches!(failed, Err(StoreError::Disk(_))), "{failed:?}");
+    assert_eq!(store.damage(), None, "what was acknowledged is whole");
     assert_eq!(version(&store, vehicle).await, 3);
 
     store.commit_steps(vec![full_step(vehicle, webhook, 4)]).await.unwrap();
@@ -248,8 +249,31 @@ async fn fault_b6_a_full_disk_refuses_new_work_and_goes_on_when_there_is_room() 
     std::fs::remove_file(&filler).unwrap();
     store.commit_steps(vec![full_step(vehicle, webhook, written + 1)]).await.unwrap();
     store.heartbeat(at(0)).await.unwrap();
+    assert_eq!(store.damage(), None, "a full disk is no damage");
     drop(store);
     assert_eq!(assert_whole(&open(&disk.folder), vehicle, webhook).await, written + 1);
+}
+
+/// The log of a running store is cut, as by a file system that has lost something: pages that were committed cannot be
+/// read any more. A read that fails is damage, and stays.
+#[tokio::test]
+async fn fault_a11_a_read_that_the_disk_fails_is_damage_and_stays() {
+    let folder = folder();
+    let store = open(&folder);
+    let (vehicle, webhook) = scene(&store).await;
+    for version in 2..40 {
+        store.commit_steps(vec![full_step(vehicle, webhook, version)]).await.unwrap();
+    }
+    assert_eq!(store.damage(), None);
+    let log = folder.path().join("milepost.db-wal");
+    assert!(std::fs::metadata(&log).unwrap().len() > 100_000, "what was written stands in the log");
+    std::fs::OpenOptions::new().write(true).open(&log).unwrap().set_len(4_096).unwrap();
+    let failed = store.observations(vehicle, None, 100_000).await;
+    assert!(matches!(failed, Err(StoreError::Damaged(_))), "{failed:?}");
+    assert!(store.damage().is_some_and(|what| what.contains("disk I/O error")), "{:?}", store.damage());
+    let same = store.damage();
+    drop(store.size().await);
+    assert_eq!(store.damage(), same, "what works later does not mend it");
 }
 
 /// Steps a vehicle until the store is full; answers with the last version that was written.

@@ -123,6 +123,7 @@ pub(crate) const DATA: Kind = Kind {
         include_str!("../migrations/data/0007_retrying.sql"),
         include_str!("../migrations/data/0008_recordings.sql"),
         include_str!("../migrations/data/0009_ledger.sql"),
+        include_str!("../migrations/data/0010_refreshed.sql"),
     ],
     secure_delete: false,
     cache_kib: 64 << 10,

@@ -597,6 +597,10 @@ impl Queue for SqliteStore {
         self.engine.read(move |conn| Ok(waiting::retrying(conn, event)?)).await
     }
 
+    async fn waiting_event(&self, event: EventNo) -> Result<Option<WaitingEvent>, StoreError> {
+        self.engine.read(move |conn| Ok(waiting::one(conn, event)?)).await
+    }
+
     async fn record(&self, lease: LaneLease, records: Vec<Record>) -> Result<Recorded, StoreError> {
         self.engine.write(move |tx| queue::record(tx, lease, &records)).await
     }

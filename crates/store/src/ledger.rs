@@ -46,6 +46,9 @@ pub enum EndKind {
     Vehicle = 12,
     /// Redirect URIs and plan of an application. Key: application id.
     Application = 13,
+    /// When a refresh token of a consent was spent last: those that a backup holds unspent may have been spent since. Key:
+    /// as of [`Grant`](Self::Grant). Value: the moment.
+    Refreshed = 14,
 }
 
 impl EndKind {
@@ -62,6 +65,7 @@ impl EndKind {
         Self::Secret,
         Self::ManagementToken,
         Self::Grant,
+        Self::Refreshed,
         Self::Token,
         Self::SignIn,
     ];
@@ -83,6 +87,7 @@ impl EndKind {
             Self::Secret => "clientSecrets",
             Self::ManagementToken => "managementTokens",
             Self::Grant => "consents",
+            Self::Refreshed => "refreshedConsents",
             Self::Token => "accessTokens",
             Self::SignIn => "signIns",
             Self::Vehicle => "erasedVehicles",
@@ -167,7 +172,7 @@ mod tests {
             assert_eq!(EndKind::from_number(kind as u8), Some(kind));
         }
         assert_eq!(EndKind::from_number(0), None);
-        assert_eq!(EndKind::from_number(14), None);
+        assert_eq!(EndKind::from_number(15), None);
     }
 
     #[test]

@@ -251,6 +251,8 @@ pub trait Queue: Send + Sync + 'static {
     async fn waiting(&self, filter: WaitingFilter, limit: usize) -> Result<WaitingPage, StoreError>;
     /// One waiting event, if it was attempted.
     async fn retrying(&self, event: EventNo) -> Result<Option<WaitingEvent>, StoreError>;
+    /// One waiting event, if it was attempted, or is among the first 100,000 that wait.
+    async fn waiting_event(&self, event: EventNo) -> Result<Option<WaitingEvent>, StoreError>;
 
     /// Writes the ends of attempts and moves their events on.
     ///

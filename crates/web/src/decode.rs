@@ -325,18 +325,35 @@ pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     let node: Node = serde_json::from_slice(body).map_err(|error| match body.trim_ascii().is_empty() {
         true => de::Error::custom("the body is empty; it must be JSON"),
-        false => <Refusal as de::Error>::custom(format!("the body is not JSON: {error}")),
+        false => <Refusal as de::Error>::custom(not_json(&error)),
     })?;
     node.twice()?;
     T::deserialize(Tree(&node))
 }
 
+/// Where a text stops being JSON.
+fn not_json(error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return "the body is not JSON: it ends in the middle".to_owned();
+    }
+    format!("the body is not JSON: look at line {}, character {}", error.line(), error.column())
+}
+
 /// Decodes a query: parameters that are texts, each given once.
 pub(crate) fn query<T: DeserializeOwned>(query: Option<&str>) -> Result<T, Refusal> {
-    let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let node = Node::Object(pairs.map(|(name, value)| (name.into(), Node::Word(value.into()))).collect());
+    let node = parameters(query);
     node.twice()?;
     T::deserialize(Tree(&node))
+}
+
+/// Decodes a query that may have parameters which nobody knows, however often: only known ones are given once.
+pub(crate) fn query_among_others<T: DeserializeOwned>(query: Option<&str>) -> Result<T, Refusal> {
+    T::deserialize(Tree(&parameters(query)))
+}
+
+fn parameters(query: Option<&str>) -> Node {
+    let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    Node::Object(pairs.map(|(name, value)| (name.into(), Node::Word(value.into()))).collect())
 }
 
 /// Reads types from a tree.
@@ -622,9 +639,9 @@ mod tests {
         check("", expect![[r#""": the body is empty; it must be JSON"#]]);
         check(
             r#"{"name":"a"} {"name":"b"}"#,
-            expect![[r#""": the body is not JSON: trailing characters at line 1 column 14"#]],
+            expect![[r#""": the body is not JSON: look at line 1, character 14"#]],
         );
-        check("{name:1}", expect![[r#""": the body is not JSON: key must be a string at line 1 column 2"#]]);
+        check("{name:1}", expect![[r#""": the body is not JSON: look at line 1, character 2"#]]);
     }
 
     #[test]

@@ -47,6 +47,8 @@ mod whole;
 mod wire;
 
 #[cfg(test)]
+mod malformed;
+#[cfg(test)]
 mod testing;
 
 use std::{sync::Arc, time::Duration};

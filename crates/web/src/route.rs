@@ -3,18 +3,21 @@
 
 use std::sync::Arc;
 
-use app::App;
+use app::{App, Precondition};
 use axum::{
     Router,
+    extract::Request,
     handler::Handler,
     http::{Method, StatusCode},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
     routing::{MethodFilter, MethodRouter, on},
 };
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{
         Components, Content, HttpMethod, Info, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required,
-        Response, Schema, Server,
+        Response as Answer, Responses, Schema, Server,
         path::{Operation as Described, Parameter, ParameterBuilder, ParameterIn},
         request_body::RequestBodyBuilder,
         schema::{AllOfBuilder, ArrayBuilder, ObjectBuilder, SchemaType, Type},
@@ -22,7 +25,11 @@ use utoipa::{
     },
 };
 
-use crate::{problem::Problem, warnings::Warning};
+use crate::{
+    extract::IfMatch,
+    problem::{ApiError, Problem},
+    warnings::Warning,
+};
 
 const JSON: &str = "application/json";
 const PROBLEM_JSON: &str = "application/problem+json";
@@ -43,6 +50,8 @@ pub(crate) struct Operation {
     status: StatusCode,
     answer: Option<RefOr<Schema>>,
     schemas: Vec<NamedSchema>,
+    /// Whether it can be made to depend on the version that `If-Match` names.
+    is_versioned: bool,
     handler: MethodRouter<AppState>,
 }
 
@@ -62,6 +71,7 @@ where
         status: StatusCode::OK,
         answer: None,
         schemas: vec![],
+        is_versioned: false,
         handler: on(filter, handler),
     }
 }
@@ -110,6 +120,13 @@ impl Operation {
         self
     }
 
+    /// Is done only if the object still has the version that `If-Match` names, where the request has that header. Every
+    /// other operation that changes something refuses the header: a condition must not be passed over.
+    pub(crate) fn versioned(mut self) -> Self {
+        self.is_versioned = true;
+        self
+    }
+
     fn refer<T: ToSchema>(&mut self) -> Ref {
         self.schemas.push((T::name().into(), T::schema()));
         T::schemas(&mut self.schemas);
@@ -127,7 +144,26 @@ impl Operation {
                 .schema(Some(String::schema()))
                 .build()
         });
-        in_path.chain(self.query.iter().cloned())
+        let if_match = self.is_versioned.then(|| {
+            ParameterBuilder::new()
+                .name("If-Match")
+                .parameter_in(ParameterIn::Header)
+                .description(Some(
+                    "The ETag of an answer with its quotes, or several: only if it is still that version",
+                ))
+                .required(Required::False)
+                .schema(Some(String::schema()))
+                .build()
+        });
+        in_path.chain(self.query.iter().cloned()).chain(if_match)
+    }
+
+    fn served(self) -> MethodRouter<AppState> {
+        let is_refused = self.method != Method::GET && !self.is_versioned;
+        match is_refused {
+            true => self.handler.layer(middleware::from_fn(without_condition)),
+            false => self.handler,
+        }
     }
 
     /// Its schemas by name.
@@ -156,11 +192,11 @@ impl Operation {
     }
 
     fn described(&self) -> Described {
-        let mut answer = Response::new(self.status.canonical_reason().unwrap_or_default());
+        let mut answer = Answer::new(self.status.canonical_reason().unwrap_or_default());
         if let Some(schema) = self.answer() {
             answer.content.insert(JSON.into(), Content::new(Some(schema)).into());
         }
-        let mut problem = Response::new("A problem (RFC 9457)");
+        let mut problem = Answer::new("A problem (RFC 9457)");
         let schema = Ref::from_schema_name(Problem::name());
         problem.content.insert(PROBLEM_JSON.into(), Content::new(Some(schema)).into());
         let body = self.body.clone().map(|(schema, required)| {
@@ -168,14 +204,23 @@ impl Operation {
             RequestBodyBuilder::new().content(JSON, content).required(Some(required)).build()
         });
         let tag = self.path.split('/').find(|segment| !segment.is_empty()).unwrap_or_default();
+        let mut responses = Responses::new();
+        responses.responses.insert(self.status.as_str().into(), answer.into());
+        if self.is_versioned {
+            let stale = StatusCode::PRECONDITION_FAILED;
+            let mut refused = problem.clone();
+            refused.description =
+                "It is not the version that If-Match names; ETag has the one that it is".into();
+            responses.responses.insert(stale.as_str().into(), refused.into());
+        }
+        responses.responses.insert("default".into(), problem.into());
         Described::builder()
             .operation_id(Some(self.id()))
             .tag(tag)
             .summary(Some(self.summary))
             .parameters(Some(self.parameters()))
             .request_body(body)
-            .response(self.status.as_str(), answer)
-            .response("default", problem)
+            .responses(responses)
             .security(SecurityRequirement::new(SECURITY, Vec::<String>::new()))
             .build()
     }
@@ -184,8 +229,19 @@ impl Operation {
 /// The router of the operations.
 pub(crate) fn router(operations: Vec<Operation>, prefix: &str) -> Router<AppState> {
     operations.into_iter().fold(Router::new(), |router, operation| {
-        router.route(&format!("{prefix}{}", operation.path), operation.handler)
+        router.route(&format!("{prefix}{}", operation.path), operation.served())
     })
+}
+
+/// Refuses a condition that would not be looked at. `*` asks only that the object exists.
+async fn without_condition(IfMatch(precondition): IfMatch, request: Request, next: Next) -> Response {
+    match precondition {
+        Precondition::None => next.run(request).await,
+        Precondition::OneOf(_) => {
+            let detail = "this request does not depend on a version; leave If-Match out";
+            ApiError::malformed(detail).about("If-Match").into_response()
+        }
+    }
 }
 
 /// The description of the operations.
@@ -204,7 +260,8 @@ pub(crate) fn describe(operations: &[Operation], prefix: &str, version: &str, or
     let mut info = Info::new("Milepost admin API", version);
     info.description = Some(
         "Everything that an operator can do. Lists are paged by `cursor` and `limit`. A POST with the header \
-         `Idempotency-Key` is done once: sent again, it gets the first answer."
+         `Idempotency-Key` is done once: sent again, it gets the first answer. Objects that are edited have a version, \
+         which answers have in `ETag`; an edit or deletion with `If-Match` is done only on that version."
             .into(),
     );
     let servers = Some(vec![Server::new(origin)]);

@@ -29,7 +29,7 @@ use uuid::Uuid;
 pub use report::{ImportReport, SkipReason, Skipped};
 
 use crate::{
-    App, AppError, CarState, Health, Sealer, What,
+    Answering, App, AppError, CarState, Health, Sealer, What,
     ports::{MadeCar, NewRecording, ReadRecording, RecordingReads, RecordingRefused},
     usecases::chance,
 };
@@ -43,15 +43,18 @@ const UPLOADS_WAIT: Duration = Duration::from_secs(24 * 3_600);
 /// Parts of an upload that wait to be read.
 const PARTS_AHEAD: usize = 4;
 
+/// A car, and what was understood of the recording that it drives.
+pub type RecordedTrip = (CarState, ImportReport);
+
 impl App {
     /// Begins an upload of a recording.
-    pub async fn begin_upload(&self) -> Result<Uuid, AppError> {
+    pub async fn begin_upload(&self, answering: Option<&Answering<'_, Uuid>>) -> Result<Uuid, AppError> {
         let now = self.now();
         let long_ago = Timestamp::from_micros(now.as_micros() - UPLOADS_WAIT.as_micros() as i64);
         self.forget_unused_recordings(long_ago).await?;
         let id = VehicleId::new(now, chance(&*self.dice)).0;
         self.sealer.make_keys(&[id]).await?;
-        self.store.begin_recording(id, now).await?;
+        self.keeping(answering, &id, |store| async move { store.begin_recording(id, now).await }).await?;
         Ok(id)
     }
 
@@ -83,7 +86,8 @@ impl App {
         self: &Arc<Self>,
         upload: Uuid,
         recording: NewRecording,
-    ) -> Result<(CarState, ImportReport), AppError> {
+        answering: Option<&Answering<'_, RecordedTrip>>,
+    ) -> Result<RecordedTrip, AppError> {
         if !self.store.is_being_uploaded(upload).await? {
             return Err(AppError::NotFound("upload"));
         }
@@ -98,7 +102,7 @@ impl App {
         let reading =
             self.read_recording(recording, upload, PartsReader { receive, part: Vec::new(), at: 0 });
         let (read, ()) = futures::join!(reading, self.send_parts(upload, parts, send));
-        let answer = self.store_trip(upload, read?, None).await?;
+        let answer = self.store_trip(upload, read?, None, answering).await?;
         while self.store.delete_recording_parts(upload, RecordingPart::Upload).await? {}
         Ok(answer)
     }
@@ -108,8 +112,9 @@ impl App {
         self: &Arc<Self>,
         recording: NewRecording,
         file: Vec<u8>,
-    ) -> Result<(CarState, ImportReport), AppError> {
-        self.import_trip(recording, file, None).await
+        answering: Option<&Answering<'_, RecordedTrip>>,
+    ) -> Result<RecordedTrip, AppError> {
+        self.import_trip(recording, file, None, answering).await
     }
 
     /// Reads a recorded trip that a car drives from now on that exists already; its `started_at` stays, if it has one.
@@ -118,8 +123,8 @@ impl App {
         car: Uuid,
         recording: NewRecording,
         file: Vec<u8>,
-    ) -> Result<(CarState, ImportReport), AppError> {
-        self.import_trip(recording, file, Some(car)).await
+    ) -> Result<RecordedTrip, AppError> {
+        self.import_trip(recording, file, Some(car), None).await
     }
 
     async fn import_trip(
@@ -127,13 +132,14 @@ impl App {
         recording: NewRecording,
         file: Vec<u8>,
         car: Option<Uuid>,
-    ) -> Result<(CarState, ImportReport), AppError> {
+        answering: Option<&Answering<'_, RecordedTrip>>,
+    ) -> Result<RecordedTrip, AppError> {
         let _one_at_a_time = self.imports.lock().await;
         let id = VehicleId::new(self.now(), chance(&*self.dice)).0;
         let read = self.read_recording(recording, id, io::Cursor::new(file)).await?;
         self.sealer.make_keys(&[id]).await?;
         self.store.begin_recording(id, self.now()).await?;
-        let stored = self.store_trip(id, read, car).await;
+        let stored = self.store_trip(id, read, car, answering).await;
         if stored.is_err()
             && let Err(error) = self.forget_recording(id).await
         {
@@ -186,7 +192,8 @@ impl App {
         id: Uuid,
         read: ReadRecording,
         known: Option<Uuid>,
-    ) -> Result<(CarState, ImportReport), AppError> {
+        answering: Option<&Answering<'_, RecordedTrip>>,
+    ) -> Result<RecordedTrip, AppError> {
         let ReadRecording { car, trip, report } = read;
         let key = self.sealer.key(id).await?;
         let seal =
@@ -198,17 +205,21 @@ impl App {
             }
         }
         let manifest = seal(RecordingPart::Trip, MANIFEST, &trip.manifest());
-        let (car_id, car) = match known {
-            Some(known) => (known, RecordedCar::Known(known, car.spec)),
+        let (state, car) = match known {
+            Some(known) => (self.car(known).await?, RecordedCar::Known(known, car.spec)),
             None => {
                 let car = self.new_car(car).await?;
-                (car.id, RecordedCar::New(car))
+                (self.car_state(car.clone(), vec![]), RecordedCar::New(car))
             }
         };
-        if !self.store.complete_recording(id, manifest, car).await? {
+        let made = (state, report);
+        let complete =
+            |store: Arc<dyn Store>| async move { store.complete_recording(id, manifest, car).await };
+        if !self.keeping(answering, &made, complete).await? {
             return Err(AppError::NotFound("upload"));
         }
-        Ok((self.car(car_id).await?, report))
+        let (CarState { car: Car { id: car, .. }, .. }, report) = made;
+        Ok((self.car(car).await?, report))
     }
 
     pub(crate) async fn new_car(self: &Arc<Self>, made: MadeCar) -> Result<Car, AppError> {

@@ -88,7 +88,9 @@ impl App {
         event: EventNo,
         answering: Option<&Answering<'_, EventNo>>,
     ) -> Result<EventNo, AppError> {
-        let logged = self.store.delivery(event).await?.ok_or(AppError::NotFound("delivery"))?;
+        let Some(logged) = self.store.delivery(event).await? else {
+            return Err(self.not_ended(event).await?);
+        };
         let entry = self.registry.webhook(logged.webhook).ok_or(AppError::NotFound("delivery"))?;
         if !entry.webhook().status.delivers() {
             return Err(AppError::Conflict(unsendable(Unsendable::NotDelivering).into()));
@@ -119,6 +121,17 @@ impl App {
         let no = queued.no;
         self.lanes.hand_over_queued(self, lane, queued).await;
         Ok(no)
+    }
+
+    /// Why an event that the log does not have cannot be sent again.
+    async fn not_ended(&self, event: EventNo) -> Result<AppError, AppError> {
+        Ok(match self.waiting_event(event).await? {
+            None => AppError::NotFound("delivery"),
+            Some(waiting) => AppError::Conflict(format!(
+                "it is still waiting, and is sent without being asked for: its next attempt is due at {}",
+                waiting.event.place.attempt_at
+            )),
+        })
     }
 
     /// What an owner has to grant for the values that an event carries.

@@ -73,9 +73,9 @@ impl App {
         Ok((page.items.into_iter().map(WaitingSummary::from).collect(), page.next))
     }
 
-    /// A waiting event that was attempted.
-    pub async fn retrying(&self, event: EventNo) -> Result<Option<WaitingSummary>, AppError> {
-        Ok(self.store.retrying(event).await?.map(WaitingSummary::from))
+    /// A waiting event; one that was not attempted yet may not be found behind 100,000 others.
+    pub async fn waiting_event(&self, event: EventNo) -> Result<Option<WaitingSummary>, AppError> {
+        Ok(self.store.waiting_event(event).await?.map(WaitingSummary::from))
     }
 
     /// How the receiver of a webhook does.

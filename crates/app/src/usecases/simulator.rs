@@ -142,7 +142,7 @@ impl App {
         Ok(pool)
     }
 
-    fn car_state(&self, car: Car, vehicles: Vec<VehicleId>) -> CarState {
+    pub(crate) fn car_state(&self, car: Car, vehicles: Vec<VehicleId>) -> CarState {
         let state = self.simulator.describe(&car.source.spec, self.now());
         let login = self.simulated_login(car.id);
         CarState { car, vehicles, state, login }

@@ -155,7 +155,11 @@ impl App {
         let pair = TokenPair::new(&*self.dice);
         let (lives, grace) = (Lives::default(), Grace::default());
         match self.store.refresh(hash, no, pair.hashes(), lives, grace, now).await? {
-            Refreshed::Given(life) => Ok(pair.given(life.access, now)),
+            Refreshed::Given(life) => {
+                // In a backup from before, the token that was spent is not.
+                self.note_ends().await?;
+                Ok(pair.given(life.access, now))
+            }
             Refreshed::Replayed => {
                 self.note_ends().await?;
                 tracing::warn!(

@@ -929,3 +929,37 @@ fn encode(result: &ProbeResult) -> Vec<u8> {
 fn decode(bytes: &[u8]) -> Option<ProbeResult> {
     minicbor::decode(bytes).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread};
+
+    use super::*;
+
+    /// Long enough for a machine that does much else.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_second_verification_beside_the_first_is_told_so_and_does_not_end_the_turn_of_the_first() {
+        let (said, hear) = mpsc::channel();
+        // On a thread of its own: what once froze here froze for good.
+        thread::spawn(move || {
+            let (limits, no) = (ProbeLimits::default(), WebhookNo(7));
+            let first = limits.begin(no);
+            let second = limits.begin(no).is_some();
+            let third = limits.begin(no).is_some();
+            let other = limits.begin(WebhookNo(8)).is_some();
+            let still = limits.begin(no).is_some();
+            let _ = said.send([first.is_some(), second, third, other, still]);
+        });
+        let turns = hear.recv_timeout(PATIENCE).expect("it does not wait for itself");
+        assert_eq!(turns, [true, false, false, true, false]);
+    }
+
+    #[test]
+    fn a_webhook_is_verified_again_after_the_verification_has_ended() {
+        let (limits, no) = (ProbeLimits::default(), WebhookNo(7));
+        drop(limits.begin(no).expect("nobody verifies it"));
+        assert!(limits.begin(no).is_some());
+    }
+}

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Paging, id};
+use super::{IfMatch, Paging, id};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AppCommand {
@@ -35,6 +35,8 @@ pub(crate) enum AppCommand {
         plan: Option<String>,
         #[command(flatten)]
         connect: ConnectDefaults,
+        #[command(flatten)]
+        version: IfMatch,
     },
     /// List applications
     List {
@@ -80,6 +82,8 @@ pub(crate) enum AppCommand {
     Delete {
         #[arg(value_parser = id)]
         id: String,
+        #[command(flatten)]
+        version: IfMatch,
     },
 }
 

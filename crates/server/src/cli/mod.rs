@@ -103,6 +103,14 @@ pub(crate) enum Command {
     Restore(Restore),
 }
 
+/// On which version something is changed.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct IfMatch {
+    /// Only if it still has this version, as `show` says it
+    #[arg(long, value_name = "VERSION")]
+    pub if_match: Option<u64>,
+}
+
 /// Where the server is and who asks.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ServerArgs {

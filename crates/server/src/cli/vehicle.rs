@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{NewCar, Paging, id, one_of};
+use super::{IfMatch, NewCar, Paging, id, one_of};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum VehicleCommand {
@@ -54,6 +54,8 @@ pub(crate) enum VehicleCommand {
         /// read_battery,read_location; none at all takes everything away
         #[arg(value_delimiter = ',')]
         permissions: Vec<String>,
+        #[command(flatten)]
+        version: IfMatch,
     },
     /// List connected vehicles
     List {

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Paging, id, one_of};
+use super::{IfMatch, Paging, id, one_of};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WebhookCommand {
@@ -43,6 +43,8 @@ pub(crate) enum WebhookCommand {
         callback_uri: Option<String>,
         #[command(flatten)]
         settings: Box<WebhookSettings>,
+        #[command(flatten)]
+        version: IfMatch,
     },
     /// List the webhooks of an application
     List {
@@ -86,6 +88,8 @@ pub(crate) enum WebhookCommand {
     Delete {
         #[arg(value_parser = id)]
         id: String,
+        #[command(flatten)]
+        version: IfMatch,
     },
     /// Put vehicles on a webhook
     Subscribe {

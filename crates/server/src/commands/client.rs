@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{BadOption, refusal::Refused};
 use crate::{
-    cli::{Paging, ServerArgs},
+    cli::{IfMatch, Paging, ServerArgs},
     folder,
 };
 
@@ -51,6 +51,15 @@ impl Client {
     /// The server at an address.
     pub(crate) fn new(url: &str, token: &str, ca_file: Option<&Path>) -> Result<Self> {
         Ok(Self { http: http(url, ca_file)?.bearer(token)?, url: url.trim().to_owned() })
+    }
+
+    /// The same, for a request that is done only on a version of its object, if one is named.
+    pub(crate) fn on(&self, IfMatch { if_match }: IfMatch) -> Result<Self> {
+        let http = match if_match {
+            Some(version) => self.http.with_header("if-match", &format!("\"{version}\""))?,
+            None => self.http.clone(),
+        };
+        Ok(Self { http, url: self.url.clone() })
     }
 
     pub(crate) async fn get(&self, path: &str) -> Result<Value> {
@@ -121,8 +130,11 @@ impl Client {
     /// The answer's JSON, or its problem as an error that says what to do.
     fn understand(&self, answer: std::io::Result<HttpAnswer>) -> Result<Value> {
         let answer = answer.map_err(|error| self.unreachable(&error))?;
-        let json = answer.json();
+        let mut json = answer.json();
         if answer.status.is_success() && (answer.body.is_empty() || !json.is_null()) {
+            if let (Some(version), Some(members)) = (version_of(&answer), json.as_object_mut()) {
+                members.insert("version".into(), json!(version));
+            }
             return Ok(json);
         }
         match Refused::of(answer.status.as_u16(), &json) {
@@ -148,6 +160,11 @@ impl Client {
             ),
         }
     }
+}
+
+/// The version of the object in an answer, for `--if-match`.
+fn version_of(answer: &HttpAnswer) -> Option<u64> {
+    answer.header("etag")?.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
 }
 
 /// A client of the server at an address, over TLS where that begins with https.

@@ -38,7 +38,11 @@ fn text(report: &Report) -> String {
     for warning in &report.warnings {
         text += &format!("look: {warning}\n");
     }
-    text += "look: refresh tokens that were used since the backup work again, once, and their successors do not; \
-             events that were delivered since may be delivered again under their ids\n";
+    text += &match &report.ends_known_until {
+        Some(until) => format!("what ended until {until} stays ended; what ended later is not known\n"),
+        None => "nothing is known of what ended since the backup\n".to_owned(),
+    };
+    text += "look: owners whose refresh tokens were used since the backup have to connect again; events that were \
+             delivered since may be delivered again under their ids\n";
     text
 }

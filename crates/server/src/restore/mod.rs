@@ -10,6 +10,8 @@
 //! A failure before the swap leaves the folder as it was.
 
 pub(crate) mod swap;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,
@@ -128,8 +130,8 @@ async fn restore_into(request: &Request, given_key: Option<Zeroizing<[u8; 32]>>)
     if !is_newer {
         warnings.push(
             "what has ended since the backup is not known: the keyring is not newer than the backup. Vehicles, webhooks, \
-             feeds, secrets and tokens whose access ended since then work again; look through them before you start \
-             the server for receivers"
+             feeds, secrets and tokens whose access ended since then work again, and so do refresh tokens that were \
+             used since; look through them before you start the server for receivers"
                 .into(),
         );
     }

@@ -269,6 +269,26 @@ fn a_verification_that_a_crash_has_cut_off_is_completed_by_the_next_start() {
 }
 
 #[test]
+fn two_verifications_at_once_both_end_and_one_of_them_asks_the_receiver() {
+    let mut world = World::new(31);
+    let hook = world.unified_webhook(&[STATE_OF_CHARGE]);
+    world.advance(seconds(5));
+    let before = world.probes().len();
+    let ended = world.ask(|app| async move {
+        Ok::<_, AppError>(futures::join!(
+            app.verify_webhook(hook.id),
+            app.verify_webhook(hook.id),
+            app.verify_webhook(hook.id)
+        ))
+    });
+    let (first, second, third) = ended.expect("none waits for itself").expect("they end");
+    let passed = [first, second, third].iter().filter(|ended| ended.is_ok()).count();
+    assert_eq!((passed, world.probes().len() - before), (1, 1));
+    // Afterwards it is verified as ever.
+    assert!(world.verify(hook).entry.webhook().status.verified);
+}
+
+#[test]
 fn the_same_edit_again_completes_what_has_failed_before() {
     let mut world = World::new(31);
     let hook = world.unified_webhook(&[STATE_OF_CHARGE]);

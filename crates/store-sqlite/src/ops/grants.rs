@@ -126,7 +126,11 @@ pub(crate) fn refresh(
                 "UPDATE refresh_token SET spent_at = ifnull(spent_at, ?2), pairs = pairs + 1 WHERE hash = ?1",
             )?
             .execute(params![hash, now.as_micros()])?;
-            Ok(Refreshed::Given(give(tx, &grant, pair, lives, now)?))
+            let life = give(tx, &grant, pair, lives, now)?;
+            if token.spent.is_none() {
+                note_refreshed(tx, &grant, &life, now)?;
+            }
+            Ok(Refreshed::Given(life))
         }
     }
 }
@@ -226,6 +230,16 @@ fn give(tx: &Tx<'_>, grant: &Grant, pair: &NewPair, lives: &Lives, now: Timestam
     tx.prepare_cached("UPDATE token_grant SET idle_at = max(idle_at, ?2) WHERE no = ?1")?
         .execute(params![grant.no.0, life.access.max(life.refresh).as_micros()])?;
     Ok(life)
+}
+
+/// Notes that a token of a grant was spent: a backup from before holds it unspent.
+fn note_refreshed(tx: &Tx<'_>, grant: &Grant, life: &PairLife, now: Timestamp) -> Result<()> {
+    tx.prepare_cached("UPDATE token_grant SET refreshed_at = ?2 WHERE no = ?1")?
+        .execute(params![grant.no.0, now.as_micros()])?;
+    let key = store::grant_key(grant.user, grant.created_at, grant.no.0);
+    let value = now.as_micros().to_be_bytes().to_vec();
+    let until = Some(life.access.max(life.refresh));
+    ledger::note(tx, End { until, value, ..End::new(EndKind::Refreshed, &key, grant.user.0) })
 }
 
 fn insert_access(

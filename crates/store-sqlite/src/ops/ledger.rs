@@ -104,12 +104,19 @@ fn delete_covered(tx: &Connection, entry: &LedgerEntry) -> Result<()> {
                 "DELETE FROM ledger WHERE kind = ?1 AND key > ?2 AND key <= ?3 AND version < ?4",
             )?
             .execute(params![EndKind::Subscription as u8, entry.key, last, entry.version])?;
-            tx.prepare_cached("DELETE FROM ledger WHERE kind = ?1 AND key = ?2 AND version < ?3")?
-                .execute(params![EndKind::Destination as u8, entry.key, entry.version])?;
+            delete_older(tx, EndKind::Destination, entry)?;
         }
+        EndKind::Grant => delete_older(tx, EndKind::Refreshed, entry)?,
         _ => {}
     }
     Ok(())
+}
+
+/// Deletes the entry of another kind with the same key, if it is older.
+fn delete_older(tx: &Connection, kind: EndKind, entry: &LedgerEntry) -> Result<()> {
+    tx.prepare_cached("DELETE FROM ledger WHERE kind = ?1 AND key = ?2 AND version < ?3")?
+        .execute(params![kind as u8, entry.key, entry.version])
+        .map(drop)
 }
 
 pub(crate) fn entries(conn: &Connection, after: i64, limit: usize) -> Result<Vec<LedgerEntry>> {

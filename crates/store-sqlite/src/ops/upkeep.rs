@@ -354,6 +354,7 @@ pub(crate) fn apply_end(tx: &Tx<'_>, entry: &LedgerEntry, now: Timestamp) -> Res
             }
             Ok(works)
         }
+        EndKind::Refreshed => end_refreshed(tx, entry, now),
         EndKind::Token => Ok(tx.prepare_cached("DELETE FROM token WHERE hash = ?1")?.execute([key])? > 0),
         EndKind::SignIn => {
             let Ok(at) = <[u8; 8]>::try_from(entry.value.as_slice()).map(i64::from_be_bytes) else {
@@ -367,6 +368,25 @@ pub(crate) fn apply_end(tx: &Tx<'_>, entry: &LedgerEntry, now: Timestamp) -> Res
                 > 0)
         }
     }
+}
+
+/// Revokes a consent whose tokens were spent after what is known of it here. Which of the unspent ones here were spent, nobody
+/// knows any more, and their successors are lost.
+fn end_refreshed(tx: &Tx<'_>, entry: &LedgerEntry, now: Timestamp) -> Result<bool> {
+    let Some((user, created_at, no)) = store::grant_of_key(&entry.key) else { return Ok(false) };
+    let Ok(at) = <[u8; 8]>::try_from(entry.value.as_slice()).map(i64::from_be_bytes) else {
+        return Ok(false);
+    };
+    let is_from_before: bool = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM token_grant WHERE no = ?1 AND user = ?2 AND created_at = ?3
+                 AND revoked_at IS NULL AND refreshed_at IS NOT ?4)",
+        )?
+        .query_row(params![no, user.0.as_bytes(), created_at.as_micros(), at], |row| row.get(0))?;
+    if is_from_before {
+        grants::revoke_grant(tx, GrantNo(no), now)?;
+    }
+    Ok(is_from_before)
 }
 
 fn number(tx: &Tx<'_>, sql: &str, key: &[u8]) -> Result<Option<i64>> {

@@ -8,6 +8,8 @@ use crate::rows;
 
 /// Rows that are looked at for the events of one vehicle.
 const LOOKED_AT: usize = 10_000;
+/// Rows that are looked at for one event that was not attempted.
+const SEARCHED: usize = 100_000;
 /// Lanes of a webhook are next to each other.
 const LANES: i64 = 0xff;
 
@@ -54,6 +56,19 @@ pub(crate) fn retrying(conn: &Connection, event_no: EventNo) -> Result<Option<Wa
     conn.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM queue AS q INDEXED BY queue_retrying_event LEFT JOIN vehicle AS v ON v.no = q.vehicle
          WHERE q.event = ?1 AND q.attempt_count > 0"
+    ))?
+    .query_row([event_no.0], event)
+    .optional()
+}
+
+pub(crate) fn one(conn: &Connection, event_no: EventNo) -> Result<Option<WaitingEvent>> {
+    if let Some(event) = retrying(conn, event_no)? {
+        return Ok(Some(event));
+    }
+    // An index of all that waits would cost every event something, and this is asked by people.
+    conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM (SELECT * FROM queue LIMIT {SEARCHED}) AS q LEFT JOIN vehicle AS v ON v.no = q.vehicle
+         WHERE q.event = ?1"
     ))?
     .query_row([event_no.0], event)
     .optional()

@@ -197,6 +197,47 @@ pub async fn a_revoked_consent_stays_revoked_where_it_is_known_and_no_other_is(s
     assert_eq!(refreshed.expect("answers"), crate::Refreshed::Unknown);
 }
 
+/// A backup holds refresh tokens unspent that were spent since.
+pub async fn a_consent_that_was_refreshed_since_is_revoked_and_one_that_is_as_it_was_goes_on(
+    store: &dyn Store,
+) {
+    let fixture = Fixture::new(store).await;
+    let user = UserId(fixture.uuid());
+    let pair = |number| NewPair { access: [number; 32], refresh: [number + 100; 32] };
+    let code = Code {
+        application: fixture.application,
+        user,
+        vehicles: vec![],
+        redirect_uri: None,
+        challenge: None,
+        expires_at: at(600),
+        grant: None,
+    };
+    store.keep_code([1; 32], code).await.expect("keeps");
+    let redeemed = store.spend_code([1; 32], fixture.application, pair(1), Lives::default(), at(1)).await;
+    assert!(matches!(redeemed, Ok(Redeemed::Given(_))));
+    let refresh = async |spends: u8, gives: u8, now| {
+        let (lives, grace) = (Lives::default(), Grace::default());
+        let refreshed =
+            store.refresh([spends + 100; 32], fixture.application, pair(gives), lives, grace, now);
+        refreshed.await.expect("answers")
+    };
+    assert!(matches!(refresh(1, 2, at(10)).await, crate::Refreshed::Given(_)));
+    assert!(matches!(refresh(1, 3, at(20)).await, crate::Refreshed::Given(_)), "within the grace");
+    let entries = store.ledger(0, 9).await.expect("reads");
+    assert_eq!(entries.iter().map(|entry| entry.kind).collect::<Vec<_>>(), [EndKind::Refreshed]);
+    assert!(entries[0].until.is_some(), "it leaves when its tokens have expired");
+    assert_eq!(apply(store, &entries).await, [], "nothing has been spent since");
+    assert!(matches!(refresh(2, 4, at(30)).await, crate::Refreshed::Given(_)));
+    let moment = at(40).as_micros().to_be_bytes().to_vec();
+    let later = LedgerEntry { value: moment, ..entries[0].clone() };
+    assert_eq!(apply(store, &[later]).await, [EndKind::Refreshed]);
+    assert_eq!(refresh(4, 5, at(41)).await, crate::Refreshed::Unknown);
+    assert_eq!(store.token([4; 32]).await.expect("reads"), None);
+    let kinds: Vec<_> = store.ledger(0, 9).await.expect("reads").iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds, [EndKind::Grant], "the end of the consent is all that is still of interest");
+}
+
 pub async fn a_newer_entry_is_not_replaced_by_an_older_one(store: &dyn Store) {
     let fixture = Fixture::new(store).await;
     let webhook = fixture.webhook().await.webhook.no;

@@ -176,6 +176,8 @@ pub async fn of_waiting_events_those_that_were_attempted_are_listed_and_found(st
     for event in [fresh, over] {
         assert_eq!(store.retrying(event).await.expect("answers"), None);
     }
+    let one = async |event| store.waiting_event(event).await.expect("answers").map(|shown| shown.place.event);
+    assert_eq!((one(fresh).await, one(failed).await, one(over).await), (Some(fresh), Some(failed), None));
 }
 
 pub async fn waiting_events_of_a_vehicle_are_listed(store: &dyn Store) {

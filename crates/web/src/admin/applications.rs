@@ -46,6 +46,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .answers::<Application>(StatusCode::OK),
         operation(Method::PATCH, "/applications/{id}", edit, "Changes an application")
             .takes::<ApplicationEdit>()
+            .versioned()
             .answers::<Application>(StatusCode::OK),
         operation(
             Method::DELETE,
@@ -53,6 +54,7 @@ pub(super) fn operations() -> Vec<Operation> {
             delete,
             "Deletes an application without connections and webhooks",
         )
+        .versioned()
         .answers_nothing(),
         operation(
             Method::GET,

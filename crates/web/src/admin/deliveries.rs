@@ -529,7 +529,7 @@ async fn list(State(app): State<Arc<App>>, Query(query): Query<DeliveriesQuery>)
 async fn get(State(app): State<Arc<App>>, Ids(DeliveryId(event)): Ids<DeliveryId>) -> Answer<DeliveryDetail> {
     match app.delivery(event).await {
         Ok(detail) => Ok(Out(DeliveryDetail::of(detail, &app))),
-        Err(error @ AppError::NotFound(_)) => match app.retrying(event).await? {
+        Err(error @ AppError::NotFound(_)) => match app.waiting_event(event).await? {
             Some(summary) => Ok(Out(DeliveryDetail::waiting(&summary, &app))),
             None => Err(error.into()),
         },

@@ -51,7 +51,9 @@ impl Once {
     }
 
     fn turn(&self, key: String) -> Result<Turn, ApiError> {
-        match lock(&self.in_work).insert(key.clone()) {
+        // Not in the match: its lock would be held over both arms, and the end of a turn takes it.
+        let is_first = lock(&self.in_work).insert(key.clone());
+        match is_first {
             true => Ok(Turn { key, in_work: self.in_work.clone() }),
             false => {
                 Err(ApiError::conflict("a request with this idempotency key is in work; ask again later"))
@@ -218,6 +220,12 @@ mod tests {
             kind(within("/webhooks"), webhook, Some(&within("/webhooks"))),
             kind(within("/management-token/rotate"), json!({}), None),
             kind(format!("/vehicles/{vehicle}/access-token"), json!({}), None),
+            kind(
+                "/simulator/recordings".into(),
+                json!({"name": "Trip", "csv": "12345"}),
+                Some("/simulator/vehicles"),
+            ),
+            kind("/simulator/uploads".into(), json!({}), None),
         ]
     }
 
@@ -231,7 +239,7 @@ mod tests {
     #[tokio::test]
     async fn fault_a1_a_keyed_post_is_done_once_whichever_commit_the_process_ends_after() {
         for number in 0..kinds("", "").len() {
-            for commits in 1..4 {
+            for commits in 1..7 {
                 let folder = tempfile::tempdir().unwrap();
                 let left = Arc::new(std::sync::atomic::AtomicU64::new(u64::MAX));
                 let counting = left.clone();

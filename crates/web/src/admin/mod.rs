@@ -357,6 +357,66 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn fault_c4_a_condition_is_honoured_or_refused_on_every_route_that_changes_something() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let document = serde_json::to_value(openapi("1.2.3", "https://milepost.example")).unwrap();
+        let mut honoured = BTreeSet::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let parameters = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);
+                let describes_it = parameters.iter().any(|parameter| parameter["name"] == "If-Match");
+                let method: Method = method.to_uppercase().parse().unwrap();
+                if method == Method::GET {
+                    assert!(!describes_it, "{path}");
+                    continue;
+                }
+                let id = match path.split('/').nth(3).unwrap() {
+                    "applications" => &tenant.application,
+                    "webhooks" => &tenant.webhook,
+                    _ => &tenant.vehicle,
+                };
+                let to = path.strip_prefix(PREFIX).unwrap().replace("{id}", id);
+                let to = to
+                    .replace("{vehicleId}", &tenant.vehicle)
+                    .replace("{hint}", "abcd")
+                    .replace("{part}", "0");
+                let body = match path.ends_with("/permissions") {
+                    true => json!({"permissions": ["read_vin"]}),
+                    false => json!({"name": "Renamed"}),
+                };
+                let answered = server.admin_if(method.clone(), &to, "\"999\"", body).await;
+                if describes_it {
+                    answered.expect(412);
+                    assert!(operation["responses"]["412"].is_object(), "{path}");
+                    honoured.insert(format!("{method} {path}"));
+                } else {
+                    let refused = answered.expect(400).json();
+                    assert_eq!(refused["field"], "If-Match", "{method} {path}: {refused}");
+                }
+            }
+        }
+        let honoured: Vec<&str> = honoured.iter().map(String::as_str).collect();
+        assert_eq!(
+            honoured,
+            [
+                "DELETE /api/v1/applications/{id}",
+                "DELETE /api/v1/webhooks/{id}",
+                "PATCH /api/v1/applications/{id}",
+                "PATCH /api/v1/webhooks/{id}",
+                "PUT /api/v1/vehicles/{id}/permissions",
+            ]
+        );
+        let shown =
+            server.admin(Method::GET, &format!("/applications/{}", tenant.application), Value::Null).await;
+        assert_eq!(shown.text("name"), "A");
+        let any = server
+            .admin_if(Method::POST, &format!("/webhooks/{}/disable", tenant.webhook), "*", json!({}))
+            .await;
+        any.expect(200);
+    }
+
+    #[tokio::test]
     async fn the_log_of_a_deleted_webhook_is_listed_by_its_id() {
         let server = Server::new().await;
         let tenant = server.tenant("A").await;

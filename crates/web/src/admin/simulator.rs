@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use app::{
     App, CarState,
     ports::{CarCommand, CarRequest, CarStage, NewRecording},
+    recordings::RecordedTrip,
 };
 use axum::{
     Json as Out,
@@ -390,6 +391,7 @@ async fn create(
 /// `POST /api/v1/simulator/recordings`
 async fn record(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Json(recording): Json<Recording>,
 ) -> Result<Changed<Recorded>, ApiError> {
     let Recording { name, csv, upload, columns, speed, longest_pause_seconds } = recording;
@@ -404,28 +406,37 @@ async fn record(
         longest_pause: longest_pause.transpose()?,
         started_at: None,
     };
-    let (car, report) = match (csv, upload) {
-        (Some(csv), None) => app.record_trip(recording, csv.into_bytes()).await?,
+    let answer = |trip: &RecordedTrip| recorded(trip.clone()).to_kept();
+    let answering = keyed.answering(&answer);
+    let trip = match (csv, upload) {
+        (Some(csv), None) => app.record_trip(recording, csv.into_bytes(), answering.as_ref()).await?,
         (None, Some(upload)) => {
             let VehicleId(upload) = upload.parse("upload")?;
-            app.record_upload(upload, recording).await?
+            app.record_upload(upload, recording, answering.as_ref()).await?
         }
         _ => {
             return Err(ApiError::invalid("csv", "write the file as csv, or the id of its upload as upload"));
         }
     };
-    Ok(Changed::created(Recorded { vehicle: car.into(), report: report.into() }))
+    Ok(recorded(trip))
+}
+
+fn recorded((car, report): RecordedTrip) -> Changed<Recorded> {
+    Changed::created(Recorded { vehicle: car.into(), report: report.into() })
 }
 
 /// `POST /api/v1/simulator/uploads`
-async fn begin_upload(State(app): State<Arc<App>>) -> Result<Changed<Upload>, ApiError> {
-    let id = app.begin_upload().await?;
-    let answer = Upload {
-        id: Id::of(id.hyphenated()),
-        largest_part: app::recordings::LARGEST_UPLOAD_PART,
-        most_parts: app::recordings::MOST_UPLOAD_PARTS,
+async fn begin_upload(State(app): State<Arc<App>>, keyed: Keyed) -> Result<Changed<Upload>, ApiError> {
+    let begun = |id: &Uuid| {
+        Changed::created(Upload {
+            id: Id::of(id.hyphenated()),
+            largest_part: app::recordings::LARGEST_UPLOAD_PART,
+            most_parts: app::recordings::MOST_UPLOAD_PARTS,
+        })
     };
-    Ok(Changed::created(answer))
+    let answer = |id: &Uuid| begun(id).to_kept();
+    let id = app.begin_upload(keyed.answering(&answer).as_ref()).await?;
+    Ok(begun(&id))
 }
 
 /// `PUT /api/v1/simulator/uploads/{id}/parts/{part}`

@@ -65,6 +65,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "Sets what the owner grants; what is queued is cancelled when something is taken away",
         )
         .takes::<Permissions>()
+        .versioned()
         .answers::<Vehicle>(StatusCode::OK),
         operation(
             Method::POST,

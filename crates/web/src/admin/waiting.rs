@@ -123,6 +123,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_event_that_still_waits_is_not_sent_again_and_the_answer_says_when_it_is_due() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        server.subscribed(&tenant, 503).await;
+        server.clock.pass(HOUR);
+        server.settle().await;
+        let row = get(&server, "/deliveries?status=queued").await["items"][0].clone();
+        let redeliver = format!("/deliveries/{}/redeliver", row["id"].as_str().unwrap());
+        let refused = server.admin(Method::POST, &redeliver, Value::Null).await.expect(409).json();
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.contains("still waiting") && detail.contains("2026-03-02T13:00:20.000Z"), "{detail}");
+        assert_eq!(get(&server, "/deliveries?status=queued").await["items"].as_array().unwrap().len(), 1);
+        let unknown = "/deliveries/d00000000000f4240/redeliver";
+        server.admin(Method::POST, unknown, Value::Null).await.expect(404);
+    }
+
+    #[tokio::test]
     async fn a_receiver_that_takes_events_again_is_healthy() {
         let server = Server::new().await;
         let tenant = server.tenant("A").await;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use app::App;
 use axum::{
     Json,
-    extract::Query,
     http::Uri,
     response::{IntoResponse, Response},
 };
@@ -18,6 +17,7 @@ use super::{
     asking::{self, Answered, Question, Target},
     auth,
     error::V2Error,
+    json, parameters,
     read::{Parameters, vehicle_id},
 };
 use crate::front::Named;
@@ -55,7 +55,7 @@ fn question(part: &Part) -> Result<Question, V2Error> {
     let nothing = || V2Error::invalid("path", format!("there is no {:?} below a vehicle", part.path));
     let uri: Uri = part.path.parse().map_err(|_| nothing())?;
     let target = part.path.starts_with('/').then(|| Target::of(uri.path())).flatten().ok_or_else(nothing)?;
-    let Query(parameters) = Query::<Parameters>::try_from_uri(&uri).map_err(|_| nothing())?;
+    let parameters: Parameters = parameters(uri.query())?;
     Ok(Question { target, wish: parameters.wish(target)? })
 }
 
@@ -69,8 +69,7 @@ pub(super) async fn batch(
     named: &Named,
 ) -> Result<Response, V2Error> {
     let id = vehicle_id(vehicle)?;
-    let batch: Batch = serde_json::from_slice(body)
-        .map_err(|_| V2Error::invalid("requests", r#"write {"requests": [{"path": "/odometer"}]}"#))?;
+    let batch: Batch = json(body)?;
     if !(1..=MOST).contains(&batch.requests.len()) {
         return Err(V2Error::invalid("requests", format!("a batch has 1 to {MOST} paths")));
     }

@@ -32,6 +32,7 @@ use super::{
     batch,
     brand_commands::{self, BrandOrder, Found},
     error::V2Error,
+    json,
     read::vehicle_id,
 };
 use crate::front::Named;
@@ -76,7 +77,7 @@ impl Order {
     fn command(self, parts: &Sent<'_>) -> Result<Command, V2Error> {
         let body: Value = match (self, parts.body) {
             (Self::Brand(Found::Order(BrandOrder::ClearPin)), b"") => Value::Null,
-            (_, body) => serde_json::from_slice(body).map_err(|_| V2Error::from(ErrorCode::VALIDATION))?,
+            (_, body) => json(body)?,
         };
         match self {
             Self::Brand(Found::Order(order)) => {

@@ -38,7 +38,7 @@ use std::sync::Arc;
 use app::App;
 use axum::{
     Router,
-    extract::{FromRequestParts, Path, Query, State},
+    extract::{FromRequestParts, Path, State},
     http::{HeaderMap, request::Parts},
     response::{IntoResponse, Response},
     routing::{delete, get, post},
@@ -50,6 +50,7 @@ use domain::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::error::V2Error;
+use crate::decode::{self, Refusal, Source};
 
 /// The v2 API.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -105,11 +106,26 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for V2Query<T> {
     type Rejection = V2Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, V2Error> {
-        match Query::try_from_uri(&parts.uri) {
-            Ok(Query(query)) => Ok(Self(query)),
-            Err(_) => Err(ErrorCode::VALIDATION.into()),
-        }
+        parameters(parts.uri.query()).map(Self)
     }
+}
+
+/// The parameters of a query, among others that nobody knows.
+fn parameters<T: DeserializeOwned>(query: Option<&str>) -> Result<T, V2Error> {
+    decode::query_among_others(query).map_err(|refusal| refused(&refusal, Source::Query))
+}
+
+/// A JSON body, with members that nobody knows, but with none twice.
+fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, V2Error> {
+    decode::json(body).map_err(|refusal| refused(&refusal, Source::Body))
+}
+
+fn refused(refusal: &Refusal, source: Source) -> V2Error {
+    let whole = match source {
+        Source::Body => "body",
+        Source::Query => "query",
+    };
+    V2Error::invalid(refusal.field().unwrap_or_else(|| whole.into()), refusal.sentence(source))
 }
 
 /// Parts of a path, as they were written.

@@ -18,7 +18,7 @@ pub(crate) async fn application(with: WithServer<AppCommand>) -> Result<()> {
                 json!({ "name": name, "redirectUris": redirect_uris, "plan": plan, "connect": connect });
             show::object(&client.post("/applications", body).await?, json);
         }
-        AppCommand::Edit { id, name, redirect_uris, plan, connect } => {
+        AppCommand::Edit { id, name, redirect_uris, plan, connect, version } => {
             let mut body = Map::new();
             body.insert("connect".into(), connect_body(connect));
             body.extend(name.map(|name| ("name".into(), json!(name))));
@@ -26,7 +26,10 @@ pub(crate) async fn application(with: WithServer<AppCommand>) -> Result<()> {
             if !redirect_uris.is_empty() {
                 body.insert("redirectUris".into(), json!(redirect_uris));
             }
-            show::object(&client.patch(&format!("/applications/{id}"), body.into()).await?, json);
+            show::object(
+                &client.on(version)?.patch(&format!("/applications/{id}"), body.into()).await?,
+                json,
+            );
         }
         AppCommand::List { paging } => {
             let page = client.list("/applications", &[], &paging).await?;
@@ -54,8 +57,8 @@ pub(crate) async fn application(with: WithServer<AppCommand>) -> Result<()> {
             client.delete(&format!("/applications/{id}/secrets/{hint}")).await?;
             done(json);
         }
-        AppCommand::Delete { id } => {
-            client.delete(&format!("/applications/{id}")).await?;
+        AppCommand::Delete { id, version } => {
+            client.on(version)?.delete(&format!("/applications/{id}")).await?;
             done(json);
         }
     }

@@ -35,9 +35,9 @@ pub(crate) async fn vehicle(with: WithServer<VehicleCommand>) -> Result<()> {
             client.post(&format!("/vehicles/{id}/approve-charging-events"), json!({})).await?;
             done(json);
         }
-        VehicleCommand::Permit { id, permissions } => {
+        VehicleCommand::Permit { id, permissions, version } => {
             let body = json!({ "permissions": permissions });
-            show::object(&client.put(&format!("/vehicles/{id}/permissions"), body).await?, json);
+            show::object(&client.on(version)?.put(&format!("/vehicles/{id}/permissions"), body).await?, json);
         }
         VehicleCommand::List { app, user, paging } => {
             let page = client.list("/vehicles", &[("applicationId", app), ("userId", user)], &paging).await?;

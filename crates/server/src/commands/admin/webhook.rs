@@ -40,11 +40,11 @@ pub(crate) async fn webhook(with: WithServer<WebhookCommand>) -> Result<()> {
             ]);
             show::object(&client.post(&format!("/applications/{app}/webhooks"), body.into()).await?, json);
         }
-        WebhookCommand::Edit { id, name, callback_uri, settings } => {
+        WebhookCommand::Edit { id, name, callback_uri, settings, version } => {
             let mut body = settings_body(&settings)?;
             body.extend(name.map(|name| ("name".into(), json!(name))));
             body.extend(callback_uri.map(|uri| ("callbackUri".into(), json!(uri))));
-            show::object(&client.patch(&format!("/webhooks/{id}"), body.into()).await?, json);
+            show::object(&client.on(version)?.patch(&format!("/webhooks/{id}"), body.into()).await?, json);
         }
         WebhookCommand::List { app, paging } => {
             let page = client.list(&format!("/applications/{app}/webhooks"), &[], &paging).await?;
@@ -65,8 +65,8 @@ pub(crate) async fn webhook(with: WithServer<WebhookCommand>) -> Result<()> {
         WebhookCommand::Disable { id } => {
             show::object(&client.post(&format!("/webhooks/{id}/disable"), json!({})).await?, json);
         }
-        WebhookCommand::Delete { id } => {
-            client.delete(&format!("/webhooks/{id}")).await?;
+        WebhookCommand::Delete { id, version } => {
+            client.on(version)?.delete(&format!("/webhooks/{id}")).await?;
             done(json);
         }
         WebhookCommand::Subscribe { id, vehicles, all } => {

@@ -299,7 +299,7 @@ impl<'a> Stage<'a> {
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let name = crate::commands::replay::name_of(&name);
         let recording = NewRecording { name, columns, speed: 1, longest_pause: None, started_at: None };
-        let (car, report) = self.app.record_trip(recording, content).await?;
+        let (car, report) = self.app.record_trip(recording, content, None).await?;
         report.lines().iter().for_each(|line| self.note(&format!("recording: {line}")));
         let linked = self.app.connect_car(car.car.id, application, None, PermissionSet::ALL, None).await?;
         Ok(self.introduced(&car, linked.vehicle).vehicle)

@@ -58,6 +58,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "Changes a webhook; a new callback URI is verified at once and gets no data before",
         )
         .takes::<WebhookEdit>()
+        .versioned()
         .answers::<Webhook>(ok),
         operation(
             Method::DELETE,
@@ -65,6 +66,7 @@ pub(super) fn operations() -> Vec<Operation> {
             delete,
             "Deletes a webhook with its subscriptions; its log stays",
         )
+        .versioned()
         .answers_nothing(),
         operation(Method::POST, "/webhooks/{id}/verify", verify, "Sends a challenge to the callback URI")
             .answers::<Webhook>(ok),
