@@ -32,9 +32,20 @@ const NEEDS: &[Need] = &[
     },
 ];
 
+/// Languages of the receivers in docs/receivers. A test says which of them did not run, so a machine on which nothing may be
+/// installed does without.
+const LANGUAGES: &[Need] = &[
+    Need { program: "javac", proof: None, packages: &["default-jdk-headless"] },
+    Need { program: "ruby", proof: Some(&["-e", "require 'webrick'"]), packages: &["ruby", "ruby-webrick"] },
+    Need { program: "go", proof: Some(&["version"]), packages: &["golang-go"] },
+];
+
 /// Sees that everything is there: installs what is missing where that is ours to do, else says what to install.
 pub(crate) fn provide() -> Result<()> {
-    let missing = missing(is_there);
+    let mut missing = missing(NEEDS, is_there);
+    if may_install() {
+        missing.extend(self::missing(LANGUAGES, is_there));
+    }
     if missing.is_empty() {
         return Ok(());
     }
@@ -51,8 +62,8 @@ pub(crate) fn provide() -> Result<()> {
     run(apt().args(["install", "-y", "-q", "--no-install-recommends"]).args(packages(&missing)))
 }
 
-fn missing(is_there: impl Fn(&Need) -> bool) -> Vec<&'static Need> {
-    NEEDS.iter().filter(|need| !is_there(need)).collect()
+fn missing(needs: &'static [Need], is_there: impl Fn(&Need) -> bool) -> Vec<&'static Need> {
+    needs.iter().filter(|need| !is_there(need)).collect()
 }
 
 fn is_there(need: &Need) -> bool {
@@ -84,12 +95,12 @@ mod tests {
 
     #[test]
     fn nothing_is_missing_where_everything_is_there() {
-        assert!(missing(|_| true).is_empty());
+        assert!(missing(NEEDS, |_| true).is_empty());
     }
 
     #[test]
     fn what_is_missing_is_named_with_its_packages() {
-        let missing = missing(|need| !["node", "cc"].contains(&need.program));
+        let missing = missing(NEEDS, |need| !["node", "cc"].contains(&need.program));
         assert_eq!(
             instruction(&missing),
             "the tests need cc, node; install the packages gcc libc6-dev nodejs (their names on Debian)"

@@ -34,6 +34,10 @@ pub(crate) struct Options {
     /// How often the server is killed
     #[arg(long, default_value_t = 1_000)]
     kills: u32,
+
+    /// How long each fuzz target runs
+    #[arg(long, default_value_t = 60)]
+    minutes: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -50,6 +54,8 @@ enum Kind {
     Canonical,
     /// Slots of all time zones are compared with what a watcher of the clock sees
     Slots,
+    /// Parsers take mutated inputs within limits of time and memory
+    Fuzz,
 }
 
 /// Seeds as they are written: `1..2501`.
@@ -150,6 +156,7 @@ fn command(kind: Kind, options: &Options) -> Command {
             &name,
         ]);
         command.env("MILEPOST_SOAK_KILLS", options.kills.to_string());
+        command.env("MILEPOST_SOAK_MINUTES", options.minutes.to_string());
     }
     command
 }
@@ -171,6 +178,7 @@ impl Kind {
             Self::Kills => "milepost",
             Self::Addresses => "milepost-egress",
             Self::Canonical | Self::Slots => "milepost-domain",
+            Self::Fuzz => "milepost-fuzz",
         }
     }
 }

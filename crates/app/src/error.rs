@@ -24,6 +24,16 @@ pub enum AppError {
     /// The state of something does not allow it.
     #[error("{0}")]
     Conflict(String),
+    /// It has changed since the version that the request was made on.
+    #[error(
+        "the {noun} has changed: it has version {current} now; read it again and repeat the change on that"
+    )]
+    Stale {
+        /// What.
+        noun: &'static str,
+        /// Its version now.
+        current: u64,
+    },
     /// Asked too often; wait so many milliseconds.
     #[error("too many requests; try again in {0} ms")]
     TooOften(u64),
@@ -47,6 +57,14 @@ pub enum AppError {
     /// The application has made more requests than its plan has in so short a time.
     #[error("the application has made too many requests; try again in {} s", .0.as_secs())]
     TooManyRequests(Duration),
+    /// Nothing of a file can be taken.
+    #[error("{message}")]
+    NothingTaken {
+        /// What is wrong.
+        message: String,
+        /// What was left out, and why.
+        report: Box<crate::recordings::ImportReport>,
+    },
     /// New work cannot be stored now.
     #[error("{0}")]
     Unavailable(StoreError),

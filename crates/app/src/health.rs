@@ -25,6 +25,8 @@ struct State {
     store: Option<String>,
     clock: Option<String>,
     space: Option<String>,
+    /// Recordings that cannot be replayed, by name; what is wrong costs only their cars.
+    recordings: BTreeMap<String, String>,
 }
 
 /// What works and what does not.
@@ -51,6 +53,21 @@ impl Health {
         let dead = state.loops.iter().filter(|(_, status)| status.died);
         let dead = dead.map(|(name, _)| format!("the {name} loop has ended"));
         [&state.store, &state.clock, &state.space].into_iter().flatten().cloned().chain(dead).collect()
+    }
+
+    /// Recordings that could not be replayed since the start, with what is wrong.
+    pub fn recordings(&self) -> BTreeMap<String, String> {
+        self.state.lock().recordings.clone()
+    }
+
+    /// Notes that a recording cannot be replayed. A bounded number of them is kept.
+    pub fn recording_failed(&self, name: &str, problem: &str) {
+        /// Names that are kept.
+        const MOST: usize = 100;
+        let recordings = &mut self.state.lock().recordings;
+        if recordings.len() < MOST || recordings.contains_key(name) {
+            recordings.insert(name.to_owned(), problem.to_owned());
+        }
     }
 
     /// Every loop by name.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{time::Timestamp, vehicle::Input};
+use domain::{time::Timestamp, vehicle::Input, webhook::Disabled};
 use futures::future::select;
 use store::{Retention, Sweep, VehicleFilter};
 
@@ -101,12 +101,27 @@ async fn housekeep(app: &Arc<App>) -> Result<bool, AppError> {
         })
         .await?;
     more |= retired.more;
+    app.complete_verifications();
     app.end_overlaps().await?;
     if keep.max_bytes.is_some_and(|most| size.bytes - size.free_inside > most) {
         more |= app.store.retire_oldest(keep.batch).await?.rows > 0;
     }
+    webhook_gauges(app);
     lane_gauges(app, now).await?;
     Ok(more)
+}
+
+/// How many webhooks do not deliver, and why.
+fn webhook_gauges(app: &App) {
+    let webhooks = app.registry.webhooks(None);
+    let off = |why| webhooks.iter().filter(|entry| entry.webhook().status.disabled == Some(why)).count();
+    for why in Disabled::ALL {
+        metrics::webhooks_not_delivering(why.as_str(), off(*why));
+    }
+    let status = |entry: &&Arc<WebhookEntry>| entry.webhook().status;
+    let unverified =
+        webhooks.iter().filter(|entry| !status(entry).verified && status(entry).disabled.is_none());
+    metrics::webhooks_not_delivering("not_verified", unverified.count());
 }
 
 async fn lane_gauges(app: &Arc<App>, now: Timestamp) -> Result<(), AppError> {
@@ -119,6 +134,7 @@ async fn lane_gauges(app: &Arc<App>, now: Timestamp) -> Result<(), AppError> {
         }
     }
     metrics::lanes(depth, oldest);
+    metrics::failing(app.lanes.failing().len());
     Ok(())
 }
 

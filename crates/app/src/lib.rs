@@ -19,6 +19,8 @@ mod plans;
 #[doc(hidden)]
 pub mod planted;
 pub mod ports;
+mod precondition;
+pub mod recordings;
 mod registry;
 mod scheduler;
 mod sealing;
@@ -27,7 +29,8 @@ mod usecases;
 
 pub use error::AppError;
 pub use health::{Health, LoopStatus};
-pub use plans::{Plan, Plans};
+pub use plans::{Plan, Plans, UNLIMITED};
+pub use precondition::Precondition;
 pub use registry::{ApplicationEntry, WebhookEntry};
 pub use sealing::{DataKey, Find, SealError, Sealer, What};
 pub use settings::{
@@ -43,13 +46,17 @@ pub use usecases::{
     deliveries::{DeliveryDetail, DeliveryQuery, DeliverySummary},
     explain::{Explanation, Finding as TriggerFinding, LastFired},
     feeds::{CreatedFeed, FeedWatch},
-    ingest::{MOST_IN_FLIGHT, PushedReading, Rejected},
+    ingest::{Ingested, MOST_IN_FLIGHT, PushedReading, Rejected},
     operations::Finding,
+    pressure::Admitted,
     reads::{Look, wait_seconds},
+    receivers::{ReceiverState, WaitingQuery, WaitingSummary},
     simulator::CarState,
+    subscriptions::{NotCovered, SubscribedAll, Uncovered},
     tokens::{GivenTokens, NewCode, TokenRefused},
     vehicles::{LinkRequest, Linked, PUSHED},
-    webhooks::{EditWebhook, NewWebhookRequest, ProbeResult, WebhookView},
+    webhook_headers::HeaderChange,
+    webhooks::{AddressState, AddressStatus, EditWebhook, NewWebhookRequest, ProbeResult, WebhookView},
 };
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -115,17 +122,15 @@ pub struct App {
     pub(crate) health: Arc<Health>,
     pub(crate) stop: Arc<Stop>,
     pub(crate) intake: usecases::ingest::Intake,
+    pub(crate) lag: usecases::pressure::Lag,
     pub(crate) feeds: usecases::feeds::Feeds,
     pub(crate) probes: usecases::webhooks::ProbeLimits,
     pub(crate) limits: usecases::limits::Limits,
-    /// Held for reading while vehicles are stepped, and for writing while a webhook changes.
-    pub(crate) webhooks_change: tokio::sync::RwLock<()>,
-    /// Held while a webhook is read, decided upon and changed.
-    pub(crate) webhook_edit: tokio::sync::Mutex<()>,
-    /// Held while an application is read, decided upon and changed.
-    pub(crate) application_edit: tokio::sync::Mutex<()>,
+    pub(crate) gates: usecases::refresh::Gates,
     /// Held while vehicles are counted against a plan and linked.
     pub(crate) linking: tokio::sync::Mutex<()>,
+    /// Held while a recording is read: one takes up to 256 MiB.
+    pub(crate) imports: tokio::sync::Mutex<()>,
 }
 
 impl App {
@@ -159,14 +164,20 @@ impl App {
             health,
             stop,
             intake: usecases::ingest::Intake::default(),
+            lag: usecases::pressure::Lag::default(),
             feeds,
             probes: usecases::webhooks::ProbeLimits::default(),
             limits: usecases::limits::Limits::default(),
-            webhooks_change: tokio::sync::RwLock::default(),
-            webhook_edit: tokio::sync::Mutex::default(),
-            application_edit: tokio::sync::Mutex::default(),
+            gates: usecases::refresh::Gates::default(),
             linking: tokio::sync::Mutex::default(),
+            imports: tokio::sync::Mutex::default(),
         });
+        app.source.attach(Arc::new(recordings::StoredRecordings {
+            store: app.store.clone(),
+            sealer: app.sealer.clone(),
+            health: app.health.clone(),
+        }));
+        app.apply_plans().await?;
         app.lanes.restore(&app).await?;
         janitor::first_heartbeat(&app).await?;
         for (shard, letters) in letters.into_iter().enumerate() {
@@ -180,6 +191,10 @@ impl App {
             scheduler::start_pool(&app, pool, name);
         }
         app.run("sweeper", janitor::sweep(app.clone()));
+        if let Err(error) = app.forget_unused_recordings(app.now()).await {
+            // They are of no use, but nothing else depends on it; the next start tries again.
+            tracing::warn!(%error, "Recordings that nobody needs could not be deleted.");
+        }
         Ok(app)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{delivery::AttemptResult, vehicle::Tally};
+use domain::{delivery::AttemptResult, vehicle::Tally, webhook::Disabled};
 use metrics::{counter, gauge, histogram};
 
 /// An attempt has ended.
@@ -14,13 +14,59 @@ pub(crate) fn attempt(result: AttemptResult, took_ms: u32) {
         AttemptResult::Answered { .. } => "failed",
         AttemptResult::Failed(failure) => failure.as_str(),
     };
-    counter!("milepost_attempts_total", "outcome" => outcome).increment(1);
+    counter!("milepost_attempts_total", "outcome" => outcome, "reason" => reason(result)).increment(1);
     histogram!("milepost_attempt_duration_seconds").record(f64::from(took_ms) / 1_000.0);
+}
+
+/// Why an attempt came to what it did: a status that operators look for by itself, the class of any other, or the word of a
+/// failure. Receivers choose statuses, so there is a bound on them.
+fn reason(result: AttemptResult) -> &'static str {
+    let status = match result {
+        AttemptResult::Failed(failure) => return failure.as_str(),
+        AttemptResult::Answered { status } => status,
+    };
+    match status {
+        200..=299 => "2xx",
+        304 => "304",
+        300..=399 => "3xx",
+        400 => "400",
+        401 => "401",
+        403 => "403",
+        404 => "404",
+        405 => "405",
+        408 => "408",
+        410 => "410",
+        413 => "413",
+        415 => "415",
+        429 => "429",
+        400..=499 => "4xx",
+        500 => "500",
+        502 => "502",
+        503 => "503",
+        504 => "504",
+        500..=599 => "5xx",
+        _ => "other",
+    }
+}
+
+/// So many webhooks have receivers that fail.
+pub(crate) fn failing(webhooks: usize) {
+    gauge!("milepost_webhooks_failing").set(webhooks as f64);
 }
 
 /// Ends of attempts were written.
 pub(crate) fn recorded(count: usize) {
     counter!("milepost_records_total").increment(count as u64);
+}
+
+/// A webhook was switched off.
+pub(crate) fn switched_off(why: Disabled) {
+    counter!("milepost_webhooks_switched_off_total", "reason" => why.as_str()).increment(1);
+}
+
+/// How many webhooks do not deliver for a reason.
+pub(crate) fn webhooks_not_delivering(reason: &'static str, count: usize) {
+    gauge!("milepost_webhooks_not_delivering", "reason" => reason).set(count as f64);
 }
 
 /// A slot was posted, so long after it came.
@@ -71,4 +117,6 @@ pub(crate) fn judged(tally: Tally) {
     counter!("milepost_readings_judged_total", "verdict" => "taken").increment(tally.taken);
     counter!("milepost_readings_judged_total", "verdict" => "late").increment(tally.late);
     counter!("milepost_readings_judged_total", "verdict" => "conflict").increment(tally.conflicts);
+    counter!("milepost_readings_judged_total", "verdict" => "implausible").increment(tally.implausible);
+    counter!("milepost_readings_judged_total", "verdict" => "unknown").increment(tally.unknown);
 }

@@ -3,7 +3,7 @@
 //! The server wires these to the machine; `sim` wires them to a virtual world in which the same loops run bit for bit
 //! repeatably. Nothing in this crate knows the clock, the random generator or a socket in any other way.
 
-use std::{sync::Arc, time::Duration};
+use std::{io::Read, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -12,13 +12,17 @@ use domain::{
     connect::{PermissionSet, authorize::Mode},
     delivery::Failure,
     errors::ErrorCode,
+    ids::WebhookNo,
     signal::{BrandRead, Details, Powertrain, SignalId},
     time::Timestamp,
     vehicle::{self, Answer, Command, Fault, Region},
 };
 use futures::future::BoxFuture;
 use store::SourceRef;
+use uuid::Uuid;
 use zeroize::Zeroizing;
+
+pub use crate::recordings::{ImportReport, SkipReason, Skipped};
 
 /// Wall-clock time and sleep.
 ///
@@ -29,6 +33,12 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Time that never goes back, since some fixed point: for measuring how long something took.
     fn monotonic(&self) -> Duration;
+
+    /// Time of this clock that never goes back, for rates: on a clock that runs faster than time, `reads.per_second` counts
+    /// the seconds that the clock shows.
+    fn rate_time(&self) -> Duration {
+        self.monotonic()
+    }
 
     /// Returns at the moment, or at most a second later; early when the wall clock jumps, so callers look again.
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()>;
@@ -50,6 +60,11 @@ pub trait Dice: Send + Sync + 'static {
 pub trait Spawn: Send + Sync + 'static {
     /// Runs the task until it ends. The name appears in status and logs.
     fn spawn(&self, name: &'static str, task: BoxFuture<'static, ()>);
+
+    /// Runs work that takes long on a thread that may block; at once, where there is none.
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        work();
+    }
 }
 
 /// A callback URI that was parsed once and that policy allows as far as can be told without asking DNS.
@@ -67,6 +82,13 @@ pub struct Target {
     pub path: String,
 }
 
+impl Target {
+    /// Whether both lead to the same scheme, host and port.
+    pub fn has_same_origin_as(&self, other: &Self) -> bool {
+        (self.tls, &self.host, self.port) == (other.tls, &other.host, other.port)
+    }
+}
+
 /// Why a URI is not accepted. The texts say what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UriRefused {
@@ -82,7 +104,9 @@ pub enum UriRefused {
     )]
     Scheme,
     /// `user:password@`.
-    #[error("the callback URI must not carry a user name or password")]
+    #[error(
+        "the callback URI must not carry a user name or password; give the webhook `basicAuth` or `headers` instead"
+    )]
     UserInfo,
     /// Not a port that webhooks use.
     #[error("port {0} is not allowed; use 443 or 8443, or have the operator allow the target")]
@@ -90,6 +114,52 @@ pub enum UriRefused {
     /// An address, or a name that leads to one, to which nothing may be sent. One text for all reasons, so that answers do not map the network.
     #[error("the callback URI does not lead to a public internet address that can be reached")]
     Address,
+    /// DNS says that there is no such name, or that it has no address.
+    #[error("the host name of the callback URI does not exist in DNS, or has no address; check its spelling")]
+    NameNotFound,
+    /// No name server has answered.
+    #[error("the host name of the callback URI could not be looked up just now; try again in a minute")]
+    NameNotResolved,
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// An event of a webhook: connections are kept, and the answer's status is all that matters.
+    Delivery,
+    /// A verification or a test, whose answer somebody waits for: a connection of its own, and the answer's body is read.
+    Probe,
+}
+
+/// A header that an operator has set for a webhook. Its value may be a secret and is shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Header {
+    name: String,
+    value: Zeroizing<String>,
+}
+
+impl Header {
+    /// A name and a value that were checked when they were set.
+    pub const fn new(name: String, value: Zeroizing<String>) -> Self {
+        Self { name, value }
+    }
+
+    /// The name, as it was written.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The value.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+}
+
+/// The name alone.
+impl std::fmt::Debug for Header {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Header({}: ..)", self.name)
+    }
 }
 
 /// A request that leaves the process.
@@ -101,6 +171,12 @@ pub struct Post {
     pub signature: Option<String>,
     /// `User-Agent`
     pub agent: &'static str,
+    /// Headers beside those that every request has.
+    pub headers: Arc<[Header]>,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Whose request it is: webhooks share no connections.
+    pub webhook: WebhookNo,
     /// JSON.
     pub body: Bytes,
     /// From the first look-up of the name to the last byte of the answer's body. Real time, whatever the product clock does.
@@ -143,6 +219,9 @@ pub trait VehicleSource: Send + Sync + 'static {
     ///
     /// A [`Fault`] when the car or its cloud as a whole could not be asked.
     async fn read(&self, car: &SourceRef, wanted: &[SignalId]) -> Result<Answers, Fault>;
+
+    /// Hands the source the recordings that are stored. Called once, before the first read.
+    fn attach(&self, _recordings: Arc<dyn RecordingReads>) {}
 
     /// Whether a car can tell a signal, as far as that is known without asking it.
     fn offers(&self, _car: &SourceRef, _signal: SignalId) -> bool {
@@ -193,7 +272,7 @@ pub struct CarRequest {
     pub year: Option<u16>,
     /// `US`, `CA`, `EUROPE`
     pub region: String,
-    /// `driving`, `charging`, `parked`, `day`
+    /// `driving`, `charging`, `parked`, `day`; `home` is a day that begins at home, plugged in
     pub profile: String,
     /// What is drawn about the car is drawn from this; the same number makes the same car. Drawn by default.
     pub seed: Option<u32>,
@@ -201,17 +280,61 @@ pub struct CarRequest {
     pub started: bool,
 }
 
-/// A recorded trip.
+/// How a recorded trip is to be read and driven.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewRecording {
-    /// Under which name it is kept.
+    /// What its car is called.
     pub name: String,
-    /// The rows.
-    pub csv: String,
-    /// Which column is which signal, where the header does not say it.
+    /// Which column is which signal (TOML), where the header does not say it.
     pub columns: Option<String>,
     /// So many times faster than time.
     pub speed: u16,
+    /// No time between two rows is longer; as it was recorded for `None`.
+    pub longest_pause: Option<Duration>,
+    /// Since when it is driven; from now on for `None`.
+    pub started_at: Option<Timestamp>,
+}
+
+/// A recorded trip that was read.
+pub struct ReadRecording {
+    /// The car that drives it.
+    pub car: MadeCar,
+    /// What is stored of it.
+    pub trip: Arc<dyn TripParts>,
+    /// What was taken and what was not.
+    pub report: ImportReport,
+}
+
+/// A trip in parts, one of which says what a read needs.
+pub trait TripParts: Send + Sync + 'static {
+    /// What says which part has which time.
+    fn manifest(&self) -> Vec<u8>;
+    /// How many parts there are.
+    fn parts(&self) -> u32;
+    /// A part, counted from 0.
+    fn part(&self, no: u32) -> Vec<u8>;
+}
+
+/// Why a recorded trip is not taken in.
+#[derive(Clone, Debug)]
+pub struct RecordingRefused {
+    /// What is wrong, as the API names it.
+    pub field: &'static str,
+    /// What to write instead.
+    pub message: String,
+    /// What was left out, where the file could be read and nothing of it was taken.
+    pub report: Option<Box<ImportReport>>,
+}
+
+/// The recordings that are stored; errors are for the log.
+#[async_trait]
+pub trait RecordingReads: Send + Sync + 'static {
+    /// What says which part has which time; `None` for a recording that does not exist.
+    async fn manifest(&self, recording: Uuid) -> Result<Option<Vec<u8>>, String>;
+    /// A part, counted from 0.
+    async fn part(&self, recording: Uuid, no: u32) -> Result<Option<Vec<u8>>, String>;
+    /// Notes what is wrong with a recording, for the operator.
+    fn failed(&self, name: &str, problem: &str);
 }
 
 /// A car that the simulator has made.
@@ -313,9 +436,15 @@ pub trait Simulator: Send + Sync + 'static {
     fn stages(&self, spec: &[u8], now: Timestamp) -> Result<Vec<CarStage>, String>;
     /// The car's state in words: profile, running or paused, speed, trouble.
     fn describe(&self, spec: &[u8], now: Timestamp) -> Vec<(&'static str, String)>;
-    /// Takes in a recorded trip (CSV; columns by their header, or by a column map in TOML) and makes a car that drives it
-    /// from now on, with a sentence about what was skipped.
-    fn record(&self, recording: &NewRecording, now: Timestamp) -> Result<(MadeCar, String), String>;
+    /// Reads a recorded trip (GPX, or separated text with columns by their header or by a column map) and makes a car that
+    /// drives it under an id. Takes long.
+    fn record(
+        &self,
+        recording: &NewRecording,
+        id: Uuid,
+        file: &mut dyn Read,
+        now: Timestamp,
+    ) -> Result<ReadRecording, RecordingRefused>;
     /// Brands and models that can be made: make, model, first and last year, powertrain, regions.
     fn models(&self) -> Vec<(String, String, u16, u16, Powertrain, String)>;
     /// The models that can be made, with what they can tell.

@@ -10,15 +10,17 @@ use domain::{
     time::Timestamp,
     webhook::{Revision, Webhook},
 };
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use parking_lot::RwLock;
 use store::{Application, RetiringToken, Store, StoreError, StoredWebhook};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use crate::{
-    ports::{Outbound, Target},
+    DataKey,
+    ports::{Header, Outbound, Target},
     sealing::{SealError, Sealer, What},
+    usecases::open_headers,
 };
 
 /// An application with its management token opened.
@@ -31,6 +33,8 @@ pub struct ApplicationEntry {
     retiring: Option<Retiring>,
     /// Where links in payloads lead.
     pub links: Links,
+    /// Seals what its webhooks keep secret.
+    pub(crate) key: Arc<DataKey>,
 }
 
 /// The management token before, opened.
@@ -76,15 +80,68 @@ pub struct WebhookEntry {
     pub target: Option<Arc<Target>>,
     /// Where it sends errors of vehicles: where it sends data, unless it has a URI of its own for them.
     pub error_target: Option<Arc<Target>>,
+    /// The operator's own headers, of requests to the callback URI.
+    pub headers: Arc<[Header]>,
+    /// Those of requests to the error URI.
+    pub error_headers: Arc<[Header]>,
     /// Its application.
     pub application: Arc<ApplicationEntry>,
+    /// Rises with each state that memory has had of any webhook: of two, the later one counts.
+    pub(crate) order: u64,
 }
 
 impl WebhookEntry {
+    /// The URI for errors, where it has to answer a challenge of its own: it is on another origin than the callback URI.
+    pub(crate) fn challenged_error_uri(&self) -> Option<&str> {
+        challenged_error_uri(&self.webhook().revision, self.target.as_deref(), self.error_target.as_deref())
+    }
+
     /// What the step and the lanes see.
     pub fn webhook(&self) -> &Webhook {
         &self.stored.webhook
     }
+
+    /// Where requests of a kind go, and the operator's own headers that they have; `None` when policy does not allow the
+    /// URI any more.
+    pub(crate) fn destination(&self, is_error: bool) -> Option<(Arc<Target>, Arc<[Header]>)> {
+        let (target, headers) = match is_error {
+            true => (&self.error_target, &self.error_headers),
+            false => (&self.target, &self.headers),
+        };
+        target.clone().map(|target| (target, headers.clone()))
+    }
+}
+
+/// The headers of requests to the callback URI and to the error URI: a secret goes to the origin that it was set for, and to
+/// another one only if the operator says so.
+fn headers_of(
+    key: &DataKey,
+    webhook: &Webhook,
+    target: Option<&Target>,
+    error_target: Option<&Target>,
+) -> (Arc<[Header]>, Arc<[Header]>) {
+    let none: Arc<[Header]> = Arc::from([]);
+    let Some(sealed) = &webhook.revision.headers else { return (none.clone(), none) };
+    let headers: Arc<[Header]> = match open_headers(key, webhook.id, sealed) {
+        Ok(headers) => headers.into(),
+        Err(error) => {
+            tracing::error!(%error, webhook.id = %webhook.id, "the headers of a webhook cannot be read: set them anew");
+            none.clone()
+        }
+    };
+    let is_one_origin = target.zip(error_target).is_some_and(|(data, error)| data.has_same_origin_as(error));
+    let error_headers = if is_one_origin || sealed.to_error_uri { headers.clone() } else { none };
+    (headers, error_headers)
+}
+
+fn challenged_error_uri<'r>(
+    revision: &'r Revision,
+    target: Option<&Target>,
+    error_target: Option<&Target>,
+) -> Option<&'r str> {
+    let origin = |target: &Target| (target.tls, target.host.clone(), target.port);
+    let same = target.map(origin).is_some_and(|of| error_target.map(origin) == Some(of));
+    revision.error_uri.as_deref().filter(|_| !same && !revision.error_uri_unchecked)
 }
 
 #[derive(Default)]
@@ -93,6 +150,22 @@ struct Tables {
     webhooks: HashMap<WebhookNo, Arc<WebhookEntry>>,
     webhook_ids: HashMap<WebhookId, WebhookNo>,
     application_ids: HashMap<ApplicationId, ApplicationNo>,
+    deleted_applications: HashSet<ApplicationNo>,
+    deleted: HashMap<WebhookNo, WebhookId>,
+    deleted_ids: HashMap<WebhookId, WebhookNo>,
+    order: u64,
+}
+
+impl Tables {
+    fn next(&mut self) -> u64 {
+        self.order += 1;
+        self.order
+    }
+
+    fn note_deleted(&mut self, no: WebhookNo, id: WebhookId) {
+        self.deleted.insert(no, id);
+        self.deleted_ids.insert(id, no);
+    }
 }
 
 /// Applications and webhooks in memory.
@@ -119,10 +192,14 @@ impl Registry {
         for webhook in registry.store.webhooks().await? {
             registry.put_webhook(webhook);
         }
+        for (no, id) in registry.store.deleted_webhooks().await? {
+            registry.tables.write().note_deleted(no, id);
+        }
         Ok(registry)
     }
 
-    /// Takes in an application as it is stored now; its webhooks follow.
+    /// Takes in an application as it is stored now, unless memory has a newer state; its webhooks follow. Answers with the
+    /// newest state.
     pub(crate) async fn put_application(
         &self,
         application: Application,
@@ -146,35 +223,74 @@ impl Registry {
             management_token: token,
             retiring,
             links: Links { origin: self.origin.clone(), client_id: id.to_string() },
+            key,
             application,
         });
         let no = entry.application.no;
         let tables = &mut *self.tables.write();
+        if let Some(known) = tables.applications.get(&no)
+            && known.application.version > entry.application.version
+        {
+            return Ok(known.clone());
+        }
+        if tables.deleted_applications.contains(&no) {
+            return Ok(entry);
+        }
         tables.application_ids.insert(id, no);
         tables.applications.insert(no, entry.clone());
-        for webhook in tables.webhooks.values_mut().filter(|webhook| webhook.webhook().application == no) {
+        let Tables { webhooks, order, .. } = tables;
+        for webhook in webhooks.values_mut().filter(|webhook| webhook.webhook().application == no) {
+            *order += 1;
             *webhook = Arc::new(WebhookEntry {
                 stored: webhook.stored.clone(),
                 target: webhook.target.clone(),
                 error_target: webhook.error_target.clone(),
+                headers: webhook.headers.clone(),
+                error_headers: webhook.error_headers.clone(),
                 application: entry.clone(),
+                order: *order,
             });
         }
         Ok(entry)
     }
 
-    /// Takes in a webhook as it is stored now. `None` when its application is gone.
-    pub(crate) fn put_webhook(&self, stored: StoredWebhook) -> Option<Arc<WebhookEntry>> {
+    /// Takes in a webhook as it is stored now, unless memory has a newer state; answers with the newest. `None` when it was
+    /// deleted, or its application is gone.
+    pub(crate) fn put_webhook(&self, mut stored: StoredWebhook) -> Option<Arc<WebhookEntry>> {
         let revision = &stored.webhook.revision;
         let target = self.outbound.parse(&revision.callback_uri).ok().map(Arc::new);
         let error_target = match &revision.error_uri {
             Some(uri) => self.outbound.parse(uri).ok().map(Arc::new),
             None => target.clone(),
         };
+        stored.webhook.status.errors_withheld =
+            challenged_error_uri(revision, target.as_deref(), error_target.as_deref())
+                .is_some_and(|uri| stored.verified_error_uri.as_deref() != Some(uri));
         let tables = &mut *self.tables.write();
         let application = tables.applications.get(&stored.webhook.application)?.clone();
         let (no, id) = (stored.webhook.no, stored.webhook.id);
-        let entry = Arc::new(WebhookEntry { stored, target, error_target, application });
+        if tables.deleted.contains_key(&no) {
+            return None;
+        }
+        if let Some(known) = tables.webhooks.get(&no) {
+            if known.stored.changes > stored.changes {
+                return Some(known.clone());
+            }
+            // Noted beside its changes, and never goes back.
+            stored.auto_after = stored.auto_after.max(known.stored.auto_after);
+        }
+        let order = tables.next();
+        let (headers, error_headers) =
+            headers_of(&application.key, &stored.webhook, target.as_deref(), error_target.as_deref());
+        let entry = Arc::new(WebhookEntry {
+            stored,
+            target,
+            error_target,
+            headers,
+            error_headers,
+            application,
+            order,
+        });
         tables.webhook_ids.insert(id, no);
         tables.webhooks.insert(no, entry.clone());
         Some(entry)
@@ -182,11 +298,16 @@ impl Registry {
 
     /// An automatic webhook has the vehicles of its application up to this one.
     pub(crate) fn advance_auto(&self, no: WebhookNo, after: VehicleNo) {
-        if let Some(entry) = self.tables.write().webhooks.get_mut(&no) {
+        let tables = &mut *self.tables.write();
+        let order = tables.next();
+        if let Some(entry) = tables.webhooks.get_mut(&no) {
             *entry = Arc::new(WebhookEntry {
+                order,
                 stored: StoredWebhook { auto_after: after, ..entry.stored.clone() },
                 target: entry.target.clone(),
                 error_target: entry.error_target.clone(),
+                headers: entry.headers.clone(),
+                error_headers: entry.error_headers.clone(),
                 application: entry.application.clone(),
             });
         }
@@ -197,15 +318,30 @@ impl Registry {
         let tables = &mut *self.tables.write();
         if let Some(entry) = tables.webhooks.remove(&no) {
             tables.webhook_ids.remove(&entry.webhook().id);
+            tables.note_deleted(no, entry.webhook().id);
         }
     }
 
     /// Forgets an application.
     pub(crate) fn remove_application(&self, no: ApplicationNo) {
         let tables = &mut *self.tables.write();
+        tables.deleted_applications.insert(no);
         if let Some(entry) = tables.applications.remove(&no) {
             tables.application_ids.remove(&entry.application.id);
         }
+    }
+
+    /// The number of a webhook by id, deleted or not.
+    pub(crate) fn webhook_number(&self, id: WebhookId) -> Option<WebhookNo> {
+        let tables = self.tables.read();
+        tables.webhook_ids.get(&id).or_else(|| tables.deleted_ids.get(&id)).copied()
+    }
+
+    /// The id of a webhook by number, deleted or not.
+    pub(crate) fn webhook_id(&self, no: WebhookNo) -> Option<WebhookId> {
+        let tables = self.tables.read();
+        let present = tables.webhooks.get(&no).map(|entry| entry.webhook().id);
+        present.or_else(|| tables.deleted.get(&no).copied())
     }
 
     /// A webhook by number.

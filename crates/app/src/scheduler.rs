@@ -157,7 +157,7 @@ impl App {
             if inner.claimed.len() + inner.asked >= self.settings.reads.in_flight {
                 return Err(PAUSE);
             }
-            inner.budget.take_one(self.clock.monotonic())?;
+            inner.budget.take_one(self.clock.rate_time())?;
             inner.asked += 1;
         }
         Ok(Asking(Some(state)))
@@ -243,7 +243,7 @@ impl PoolState {
         let mut inner = self.inner.lock();
         let most = app.settings.reads.in_flight;
         let room = (most - most / KEPT).saturating_sub(inner.claimed.len());
-        inner.budget.take(room.min(app.settings.reads.claim), app.clock.monotonic())
+        inner.budget.take(room.min(app.settings.reads.claim), app.clock.rate_time())
     }
 
     /// Remembers claimed vehicles; those that are being read already are left out.

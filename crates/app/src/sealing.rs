@@ -44,6 +44,10 @@ pub enum What {
     ExternalId,
     /// The link that lets an owner say which battery a vehicle has.
     CapacityLink,
+    /// The headers of a webhook.
+    WebhookHeaders,
+    /// A part of a recorded trip.
+    Recording,
 }
 
 /// What a keyed hash finds again.

@@ -17,4 +17,5 @@ pub mod signature;
 pub mod time;
 pub mod units;
 pub mod vehicle;
+pub mod warning;
 pub mod webhook;

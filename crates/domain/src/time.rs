@@ -14,6 +14,9 @@ impl Timestamp {
     /// Later than anything that is scheduled.
     pub const NEVER: Self = Self(i64::MAX);
 
+    /// 2010-01-01: what says that it was measured before comes from a clock that was not set.
+    pub const EARLIEST_MEASURED: Self = Self::from_secs(1_262_304_000);
+
     /// From microseconds since 1970.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)

@@ -49,7 +49,11 @@ impl UnitSystem {
     pub fn temperature(self, celsius: f64) -> f64 {
         match self {
             Self::Metric => celsius,
-            Self::Imperial => rounded(celsius * 1.8 + 32.0, 100.0),
+            // Beyond the largest number there is no other one to show.
+            Self::Imperial => match rounded(celsius * 1.8 + 32.0, 100.0) {
+                fahrenheit if fahrenheit.is_finite() => fahrenheit,
+                _ => celsius,
+            },
         }
     }
 
@@ -106,6 +110,7 @@ mod tests {
                 prop_assert!(units.distance(number).is_finite());
                 prop_assert!(units.volume(number).is_finite());
                 prop_assert!(units.pressure(number).is_finite());
+                prop_assert!(units.temperature(number).is_finite());
             }
             prop_assert!(fraction(number).is_finite());
         }

@@ -1,46 +1,35 @@
 //! One connection to a receiver, and what goes over it.
 //!
-//! The state machine of the HTTP library is polled by whoever sends, in the same task: a request costs no hop to another
-//! task, a connection that nobody uses costs nothing, and dropping the sender's future closes the socket. An answer is
-//! bounded thrice: its head in bytes and fields, all of it on the wire in bytes (interim answers, chunk extensions and
-//! trailers included), and the whole exchange in time.
+//! A request is written and its answer is read at the same time, since a receiver may answer, and even close, before it has
+//! read everything. Both happen in the task of whoever sends: a request costs no hop to another task, a connection that
+//! nobody uses costs no buffer, and dropping the sender's future closes the socket.
 
 use std::{
     future::poll_fn,
     io,
-    pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    pin::Pin,
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
-use app::ports::{Post, Reply, Target};
-use bytes::{Bytes, BytesMut};
+use app::ports::{Post, Purpose, Reply, Target};
+use bytes::Buf;
 use domain::delivery::Failure;
-use http_body_util::{BodyExt, Full};
-use hyper::{
-    Method, Request, Response, Uri,
-    body::Incoming,
-    client::conn::{TrySendError, http1},
-    header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT},
-    http::{Extensions, uri::PathAndQuery},
-};
-use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, timeout_at},
 };
 
-use crate::tls;
+use crate::{
+    answer::{AnswerReader, Progress},
+    coding, tls,
+};
 
-const LONGEST_HEAD: usize = 16 * 1_024;
-const READ_BUFFER: usize = 32 * 1_024;
-/// All bytes of one answer that are ever read: a head, and 64 KiB after it.
-const LONGEST_ANSWER: usize = LONGEST_HEAD + 64 * 1_024;
-const SIGNATURE: HeaderName = HeaderName::from_static("sc-signature");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const READ_BUFFER: usize = 8 * 1_024;
+/// How long the rest of a body is waited for that nobody needs and only the receiver's close ends.
+const LINGER: Duration = Duration::from_secs(1);
+/// The same for a body that is read.
+const LINGER_FOR_A_BODY: Duration = Duration::from_secs(5);
 
 /// A byte stream, encrypted or not.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -49,124 +38,187 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// An open connection, kept alive between requests.
 pub(crate) struct Connection {
-    sender: http1::SendRequest<Full<Bytes>>,
-    driver: Pin<Box<http1::Connection<TokioIo<Metered>, Full<Bytes>>>>,
-    closed: bool,
-    allowance: Arc<AtomicUsize>,
-    host: HeaderValue,
-    spelling: Extensions,
+    stream: Box<dyn Stream>,
     /// When it was dialled.
     pub(crate) born: Instant,
 }
 
 /// How an exchange ended.
 pub(crate) enum Exchange {
-    /// With an answer.
-    Answered(Reply),
-    /// The connection turned out to be closed before a byte of the request was written: it may be sent again.
-    NotSent,
-    /// Without an answer, and the receiver may have got the request.
+    /// With an answer. Whether the connection may be used again is for [`Connection`] to say.
+    Answered {
+        reply: Reply,
+        /// The answer's end is certain, and nothing came after it.
+        reusable: bool,
+    },
+    /// The connection was closed before a byte of an answer came. If it had waited in the pool, that is how a receiver
+    /// closes what it takes for idle.
+    Closed(Failure),
+    /// Without an answer.
     Failed(Failure),
 }
 
 impl Connection {
-    /// Begins HTTP on a stream to a vetted address.
-    pub(crate) async fn open(
-        stream: Box<dyn Stream>,
-        target: &Target,
-        spelling: Extensions,
-    ) -> Result<Self, Failure> {
-        let allowance = Arc::new(AtomicUsize::new(0));
-        let wire = TokioIo::new(Metered { inner: stream, allowance: Arc::clone(&allowance) });
-        let (sender, driver) = http1::Builder::new()
-            .max_header_size(LONGEST_HEAD)
-            .max_buf_size(READ_BUFFER)
-            .preserve_header_case(true)
-            .handshake(wire)
-            .await
-            .map_err(|_| Failure::Local)?;
-        let host = HeaderValue::try_from(authority(target))
-            .expect("the parser leaves only letters, digits and dots");
-        Ok(Self {
-            sender,
-            driver: Box::pin(driver),
-            closed: false,
-            allowance,
-            host,
-            spelling,
-            born: Instant::now(),
-        })
+    /// Takes a stream to a vetted address.
+    pub(crate) fn new(stream: Box<dyn Stream>) -> Self {
+        Self { stream, born: Instant::now() }
     }
 
-    /// Whether the other side still seems to be there and ready for a request.
+    /// Whether the other side is still there and has sent nothing that it was not asked for.
     pub(crate) fn is_usable(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()));
-        !self.closed && self.sender.is_ready()
+        let mut byte = [0; 1];
+        let mut buffer = ReadBuf::new(&mut byte);
+        let cx = &mut Context::from_waker(Waker::noop());
+        Pin::new(&mut self.stream).poll_read(cx, &mut buffer).is_pending()
     }
 
     /// Sends a request and reads the answer.
     pub(crate) async fn exchange(&mut self, post: &Post, deadline: Instant) -> Exchange {
-        self.allowance.store(LONGEST_ANSWER, Ordering::Relaxed);
-        let answer = self.sender.try_send_request(self.request(post));
-        let response = match timeout_at(deadline, self.driven(answer)).await {
-            Err(_) => return Exchange::Failed(Failure::TimedOut),
-            Ok(Err(error)) if error.message().is_some() => return Exchange::NotSent,
-            Ok(Err(error)) => return Exchange::Failed(failure(&error)),
-            // The other side wants to speak something else from here on.
-            Ok(Ok(response)) if response.status().is_informational() => {
-                return Exchange::Failed(Failure::Protocol);
-            }
-            Ok(Ok(response)) => response,
+        let mut talk = Talk {
+            stream: &mut self.stream,
+            request: request(post).chain(post.body.clone()),
+            reader: AnswerReader::new(post.keep),
+            is_flushed: false,
+            write_error: None,
         };
-        let status = response.status().as_u16();
-        let body = self.body(response, post.keep, deadline).await;
-        Exchange::Answered(Reply { status, body })
-    }
-
-    /// Reads what there is of the body. The status has decided already: a body that breaks off, never ends or is longer than
-    /// we read costs the connection and changes nothing else.
-    async fn body(&mut self, response: Response<Incoming>, keep: usize, deadline: Instant) -> Bytes {
-        let mut body = response.into_body();
-        let mut kept = BytesMut::new();
-        while let Ok(Some(Ok(frame))) = timeout_at(deadline, self.driven(body.frame())).await {
-            if let Some(data) = frame.data_ref() {
-                kept.extend_from_slice(&data[..data.len().min(keep.saturating_sub(kept.len()))]);
+        let mut end = timeout_at(deadline, talk.until(|reader| reader.status().is_some())).await;
+        if talk.reader.status().is_some() && end.is_ok() {
+            let linger = match post.purpose {
+                Purpose::Delivery => LINGER,
+                Purpose::Probe => LINGER_FOR_A_BODY,
+            };
+            let is_open_ended = talk.reader.is_open_ended();
+            let patience = if is_open_ended { deadline.min(Instant::now() + linger) } else { deadline };
+            end = timeout_at(patience, talk.until(|_| false)).await;
+        }
+        // The status has decided, whatever becomes of the body: one that breaks off, never ends or is longer than we read
+        // costs the connection and nothing else.
+        if let Some(status) = talk.reader.status() {
+            let reusable = talk.reader.is_reusable() && talk.is_flushed;
+            let coding = talk.reader.coding();
+            let mut body = talk.reader.into_body();
+            if post.purpose == Purpose::Probe {
+                body = coding::unpacked(body, coding, post.keep);
             }
+            return Exchange::Answered { reply: Reply { status, body }, reusable };
         }
-        kept.freeze()
-    }
-
-    fn request(&self, post: &Post) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(post.body.clone()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = path(&post.target);
-        *request.extensions_mut() = self.spelling.clone();
-        let headers = request.headers_mut();
-        headers.reserve(5);
-        headers.insert(HOST, self.host.clone());
-        headers.insert(CONTENT_TYPE, JSON);
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(post.body.len()));
-        headers.insert(USER_AGENT, HeaderValue::from_static(post.agent));
-        if let Some(signature) = &post.signature {
-            headers.insert(SIGNATURE, HeaderValue::try_from(signature).expect("a signature is hexadecimal"));
+        let failure = match end {
+            Err(_) => Failure::TimedOut,
+            Ok(Ended::Malformed | Ended::Enough) => Failure::Protocol,
+            Ok(Ended::Closed(failure)) => failure,
+        };
+        match failure {
+            Failure::Reset | Failure::ClosedEarly if !talk.reader.has_begun() => Exchange::Closed(failure),
+            failure => Exchange::Failed(failure),
         }
-        request
     }
+}
 
-    /// Runs the connection while something that depends on it is awaited.
-    async fn driven<T>(&mut self, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
+/// A request on its way, with its answer as far as it is there.
+struct Talk<'a, B> {
+    stream: &'a mut Box<dyn Stream>,
+    request: B,
+    reader: AnswerReader,
+    is_flushed: bool,
+    write_error: Option<io::Error>,
+}
+
+/// Why a talk paused or ended.
+enum Ended {
+    /// What was waited for is there, or the answer is complete.
+    Enough,
+    Malformed,
+    /// The connection ended.
+    Closed(Failure),
+}
+
+impl<B: Buf + Unpin> Talk<'_, B> {
+    /// Writes and reads until the answer is complete or as far as wanted, or the connection ends.
+    async fn until(&mut self, is_enough: impl Fn(&AnswerReader) -> bool) -> Ended {
         poll_fn(|cx| {
-            self.drive(cx);
-            work.as_mut().poll(cx)
+            self.poll_write(cx);
+            self.poll_read(cx, &is_enough)
         })
         .await
     }
 
-    fn drive(&mut self, cx: &mut Context<'_>) {
-        // An error of the connection also reaches whoever waits for an answer, and nobody else is interested.
-        self.closed = self.closed || self.driver.as_mut().poll(cx).is_ready();
+    /// Writes as much as the socket takes. A receiver that has stopped reading may still have answered.
+    fn poll_write(&mut self, cx: &mut Context<'_>) {
+        while self.write_error.is_none() && !self.is_flushed {
+            let mut slices = [io::IoSlice::new(&[]); 2];
+            let count = self.request.chunks_vectored(&mut slices);
+            let result = match count {
+                0 => match Pin::new(&mut *self.stream).poll_flush(cx) {
+                    Poll::Ready(Ok(())) => {
+                        self.is_flushed = true;
+                        return;
+                    }
+                    Poll::Ready(Err(error)) => Err(error),
+                    Poll::Pending => return,
+                },
+                _ => match Pin::new(&mut *self.stream).poll_write_vectored(cx, &slices[..count]) {
+                    Poll::Ready(Ok(0)) => Err(io::ErrorKind::WriteZero.into()),
+                    Poll::Ready(result) => result,
+                    Poll::Pending => return,
+                },
+            };
+            match result {
+                Ok(written) => self.request.advance(written),
+                Err(error) => self.write_error = Some(error),
+            }
+        }
     }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, is_enough: &impl Fn(&AnswerReader) -> bool) -> Poll<Ended> {
+        let mut bytes = [0; READ_BUFFER];
+        loop {
+            if self.reader.is_complete() || is_enough(&self.reader) {
+                return Poll::Ready(Ended::Enough);
+            }
+            let mut buffer = ReadBuf::new(&mut bytes);
+            if let Err(error) = ready!(Pin::new(&mut *self.stream).poll_read(cx, &mut buffer)) {
+                return Poll::Ready(Ended::Closed(failure(&error)));
+            }
+            if buffer.filled().is_empty() {
+                let failure = self.write_error.as_ref().map_or(Failure::ClosedEarly, failure);
+                return Poll::Ready(Ended::Closed(failure));
+            }
+            match self.reader.take(buffer.filled()) {
+                Progress::More => {}
+                Progress::Complete => return Poll::Ready(Ended::Enough),
+                Progress::Malformed => return Poll::Ready(Ended::Malformed),
+            }
+        }
+    }
+}
+
+/// The head of a request. Some receivers look for `SC-Signature` letter by letter, so names are spelt as documented.
+fn request(post: &Post) -> bytes::Bytes {
+    let target = &*post.target;
+    let mut head = format!(
+        "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nUser-Agent: {}\r\n",
+        target.path,
+        authority(target),
+        post.body.len(),
+        post.agent,
+    );
+    let mut add = |name: &str, value: &str| {
+        for part in [name, ": ", value, "\r\n"] {
+            head.push_str(part);
+        }
+    };
+    if let Some(signature) = &post.signature {
+        add("SC-Signature", signature);
+    }
+    if post.purpose == Purpose::Probe {
+        // The body of this answer is read.
+        add("Accept-Encoding", "identity");
+    }
+    for header in post.headers.iter() {
+        add(header.name(), header.value());
+    }
+    head.push_str("\r\n");
+    head.into()
 }
 
 fn authority(target: &Target) -> String {
@@ -176,78 +228,11 @@ fn authority(target: &Target) -> String {
     }
 }
 
-fn path(target: &Target) -> Uri {
-    PathAndQuery::try_from(target.path.as_str()).expect("the parser checked the path").into()
-}
-
-fn failure(error: &TrySendError<Request<Full<Bytes>>>) -> Failure {
-    let error = error.error();
-    if error.is_parse() || error.is_parse_too_large() {
-        return Failure::Protocol;
-    }
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
-    match cause {
-        Some(cause) if cause.get_ref().is_some_and(|inner| inner.is::<TooLong>()) => Failure::Protocol,
-        Some(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => Failure::ClosedEarly,
-        Some(cause) if cause.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
-            tls::failure(cause)
-        }
-        Some(_) => Failure::Reset,
-        None if error.is_incomplete_message() || error.is_canceled() => Failure::ClosedEarly,
-        None => Failure::Protocol,
-    }
-}
-
-/// A stream with an allowance of bytes to be read. When it is used up (give or take one buffer), reading fails.
-struct Metered {
-    inner: Box<dyn Stream>,
-    allowance: Arc<AtomicUsize>,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the answer is too long")]
-struct TooLong;
-
-impl AsyncRead for Metered {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let allowed = self.allowance.load(Ordering::Relaxed);
-        if allowed == 0 {
-            return Poll::Ready(Err(io::Error::other(TooLong)));
-        }
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buffer))?;
-        let read = buffer.filled().len() - before;
-        self.allowance.store(allowed.saturating_sub(read), Ordering::Relaxed);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Metered {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+/// What the end of a connection says about the receiver.
+pub(crate) fn failure(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => Failure::ClosedEarly,
+        _ if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => tls::failure(error),
+        _ => Failure::Reset,
     }
 }

@@ -5,22 +5,33 @@
 //! 1. `uri` parses the text once and applies the rules that need no network;
 //! 2. `resolve` asks for all addresses of the name;
 //! 3. `address` judges every one of them: a single bad one spoils the name;
-//! 4. `dial` connects to judged addresses, never to names, and looks at who answered;
-//! 5. `tls` shakes hands under the original name;
-//! 6. `connection` sends one request, follows nothing, and reads a bounded answer;
-//! 7. `pool` keeps the connection, pinned to its address, for the next request.
+//! 4. `dial` connects to judged addresses, never to names, and looks at who answered; or `proxy` has the operator's proxy
+//!    connect to a judged address;
+//! 5. `tls` shakes hands under the original name, and `trust` says which certificates will do;
+//! 6. `connection` sends one request, follows nothing, and `answer` reads a bounded answer;
+//! 7. `pool` keeps the connection, pinned to its address, for the next request of the same webhook.
+//!
+//! A connection that waited in the pool and is closed before a byte of the answer comes was closed as idle: the request is sent
+//! once more on a fresh one. It may have arrived all the same. That is what at-least-once means: it is the same attempt of the
+//! same event, with the same ids, so a receiver that knows ids it has seen takes it once.
 //!
 //! One deadline covers all of it, from the look-up to the last byte of the body. What is refused is refused with one
 //! reason, whatever stands behind it, so answers do not map the operator's network.
 
 mod address;
+mod answer;
+mod certificate;
+mod coding;
 mod connection;
 mod dial;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod interfaces;
 mod pool;
+mod proxy;
 mod resolve;
-mod spelling;
 mod tls;
+mod trust;
 mod uri;
 
 use std::{
@@ -30,16 +41,19 @@ use std::{
     time::Duration,
 };
 
-use app::ports::{Outbound, Post, Reply, Target, UriRefused};
+use app::ports::{Outbound, Post, Purpose, Reply, Target, UriRefused};
 use async_trait::async_trait;
 use domain::delivery::Failure;
-use hyper::http::Extensions;
 use ipnet::IpNet;
 use rustls::pki_types::CertificateDer;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
 
 pub use address::Allowance;
 pub use pool::IdleLimits;
+pub use proxy::{Proxy, ProxyRefused};
 
 use address::{AddressPolicy, Standing};
 use connection::{Connection, Exchange, Stream};
@@ -51,6 +65,12 @@ use uri::Destination;
 
 /// How many addresses of one name are tried. All are judged.
 const DIALLED: usize = 8;
+/// How many of them a proxy is asked to connect to.
+const TUNNELLED: usize = 3;
+/// A name server that fails is asked again after this long, where somebody waits for the answer.
+const DNS_PAUSE: Duration = Duration::from_millis(500);
+/// One that has taken longer than this to fail is not asked again.
+const DNS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the operator sets.
 #[derive(Clone)]
@@ -60,10 +80,12 @@ pub struct EgressConfig {
     /// Networks that are denied beside the special ones: public addresses of this server that no interface carries, its
     /// database and peers, a NAT64 prefix of the operator's own.
     pub deny: Vec<IpNet>,
-    /// Certificate authorities that are trusted beside those of the system.
+    /// Certificates that are trusted beside those of the system: as authorities, and each as the certificate of a receiver.
     pub extra_roots: Vec<CertificateDer<'static>>,
     /// Name servers instead of those in the system's settings.
     pub nameservers: Option<Vec<SocketAddr>>,
+    /// Through which proxy requests leave.
+    pub proxy: Option<Proxy>,
     /// How long a TCP connection may take to come about, over all addresses of a name.
     pub connect_timeout: Duration,
     /// Connections that are kept for the next request.
@@ -82,6 +104,7 @@ impl Default for EgressConfig {
             deny: Vec::new(),
             extra_roots: Vec::new(),
             nameservers: None,
+            proxy: None,
             connect_timeout: Duration::from_secs(5),
             idle: IdleLimits::default(),
             on_dial: None,
@@ -110,7 +133,7 @@ pub struct Egress {
     names: Names,
     tls: Tls,
     pool: Arc<Pool>,
-    spelling: Extensions,
+    proxy: Option<Proxy>,
     connect_timeout: Duration,
     on_dial: Option<OnDial>,
 }
@@ -129,56 +152,153 @@ impl Egress {
                 .map_err(|error| EgressError::Dns(Box::new(error)))?,
             tls: Tls::new(config.extra_roots)?,
             pool: Pool::new(config.idle),
-            spelling: spelling::learn(),
+            proxy: config.proxy,
             connect_timeout: config.connect_timeout,
             on_dial: config.on_dial,
         })
     }
 
     async fn exchange(&self, post: &Post, deadline: Instant) -> Result<Reply, Failure> {
-        if let Some(kept) = self.pool.take(&post.target)
-            && let Some(result) = self.exchange_on(kept, post, deadline).await
+        // A verification or a test must not fail over what an earlier request has left behind.
+        let kept = match post.purpose {
+            Purpose::Delivery => self.pool.take(post),
+            Purpose::Probe => None,
+        };
+        if let Some(kept) = kept
+            && let Some(result) = self.exchange_on_kept(kept, post, deadline).await
         {
             return result;
         }
-        // Nothing was written, so that this is still the first time the receiver sees the request.
-        let fresh = self.connect(&post.target, deadline).await?;
-        self.exchange_on(fresh, post, deadline).await.unwrap_or(Err(Failure::ClosedEarly))
+        let mut fresh = self.connect(post, deadline).await?;
+        match fresh.exchange(post, deadline).await {
+            Exchange::Answered { reply, reusable } => {
+                self.give_back(post, fresh, reusable);
+                Ok(reply)
+            }
+            Exchange::Closed(failure) | Exchange::Failed(failure) => Err(failure),
+        }
     }
 
-    /// Nothing when the connection was closed before the request was sent.
-    async fn exchange_on(
+    /// Nothing when the connection turned out to have been closed as idle.
+    async fn exchange_on_kept(
         &self,
-        mut connection: Connection,
+        mut kept: Connection,
         post: &Post,
         deadline: Instant,
     ) -> Option<Result<Reply, Failure>> {
-        match connection.exchange(post, deadline).await {
-            Exchange::Answered(reply) => {
-                self.pool.give(&post.target, connection);
+        match kept.exchange(post, deadline).await {
+            // That is how some servers say that a connection has been idle for too long; the request was not looked at
+            // (RFC 9110, 15.5.9).
+            Exchange::Answered { reply, reusable: false } if reply.status == 408 => None,
+            Exchange::Answered { reply, reusable } => {
+                self.give_back(post, kept, reusable);
                 Some(Ok(reply))
             }
-            Exchange::NotSent => None,
+            Exchange::Closed(_) => None,
             Exchange::Failed(failure) => Some(Err(failure)),
         }
     }
 
-    async fn connect(&self, target: &Target, deadline: Instant) -> Result<Connection, Failure> {
-        let addresses = before(deadline, self.addresses(target)).await?;
-        if self.on_dial.as_ref().is_some_and(|on_dial| !on_dial(&addresses)) {
-            return Err(Failure::Blocked);
+    fn give_back(&self, post: &Post, connection: Connection, reusable: bool) {
+        if reusable {
+            self.pool.give(post, connection);
         }
-        let patience = Instant::now() + self.connect_timeout;
-        let tcp = match dial::dial(&addresses, patience.min(deadline)).await {
-            Err(Failure::ConnectTimedOut) if deadline < patience => return Err(Failure::TimedOut),
-            result => result?,
-        };
+    }
+
+    async fn connect(&self, post: &Post, deadline: Instant) -> Result<Connection, Failure> {
+        let target = &*post.target;
+        let tcp = self.reach(target, post.purpose, deadline).await?;
         let stream: Box<dyn Stream> = if target.tls {
             Box::new(before(deadline, self.tls.connect(tcp, &target.host)).await?)
         } else {
-            Box::new(tcp)
+            tcp
         };
-        Connection::open(stream, target, self.spelling.clone()).await
+        Ok(Connection::new(stream))
+    }
+
+    /// A byte stream to the target: directly, or through the proxy.
+    async fn reach(
+        &self,
+        target: &Target,
+        purpose: Purpose,
+        deadline: Instant,
+    ) -> Result<Box<dyn Stream>, Failure> {
+        let proxy = self.proxy.as_ref().filter(|proxy| !proxy.is_bypassed_by(&target.host));
+        if let Some(proxy) = proxy.filter(|proxy| proxy.resolves_names)
+            && let Destination::Name(name) = uri::destination(target)
+        {
+            return self.tunnel(proxy, &[format!("{name}:{}", target.port)], deadline).await;
+        }
+        let addresses = before(deadline, self.addresses_for(target, purpose)).await?;
+        if self.on_dial.as_ref().is_some_and(|on_dial| !on_dial(&addresses)) {
+            return Err(Failure::Blocked);
+        }
+        let hosts: Vec<_> = addresses.iter().map(SocketAddr::ip).collect();
+        match proxy.filter(|proxy| !proxy.is_bypassed_to(&hosts)) {
+            Some(proxy) => {
+                let authorities: Vec<_> =
+                    addresses.iter().take(TUNNELLED).map(SocketAddr::to_string).collect();
+                self.tunnel(proxy, &authorities, deadline).await
+            }
+            None => Ok(Box::new(self.dial(&addresses, deadline).await?)),
+        }
+    }
+
+    async fn dial(&self, addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, Failure> {
+        let patience = Instant::now() + self.connect_timeout;
+        match dial::dial(addresses, patience.min(deadline)).await {
+            Err(Failure::ConnectTimedOut) if deadline < patience => Err(Failure::TimedOut),
+            result => result,
+        }
+    }
+
+    /// Has the proxy connect to the first of these that it can reach.
+    async fn tunnel(
+        &self,
+        proxy: &Proxy,
+        authorities: &[String],
+        deadline: Instant,
+    ) -> Result<Box<dyn Stream>, Failure> {
+        let addresses = before(deadline, self.addresses_of_proxy(proxy)).await?;
+        let mut last = Failure::ProxyFailed;
+        for authority in authorities {
+            let stream = match self.dial(&addresses, deadline).await {
+                Ok(stream) => Box::new(stream),
+                Err(Failure::TimedOut) => return Err(Failure::TimedOut),
+                Err(_) => return Err(Failure::ProxyUnreachable),
+            };
+            match before(deadline, proxy.tunnel(stream, authority)).await {
+                Err(Failure::ProxyFailed) => last = Failure::ProxyFailed,
+                result => return result,
+            }
+        }
+        Err(last)
+    }
+
+    /// Where the proxy is. The operator has named it, so nothing is judged.
+    async fn addresses_of_proxy(&self, proxy: &Proxy) -> Result<Vec<SocketAddr>, Failure> {
+        let bare = proxy.host.trim_start_matches('[').trim_end_matches(']');
+        let addresses = match bare.parse() {
+            Ok(address) => vec![address],
+            Err(_) if bare == "localhost" => vec![IpAddr::from([127, 0, 0, 1])],
+            Err(_) => self.names.addresses(bare, true).await.map_err(|_| Failure::ProxyUnreachable)?,
+        };
+        Ok(in_turn(&addresses).map(|address| SocketAddr::new(address, proxy.port)).take(DIALLED).collect())
+    }
+
+    /// As [`Egress::addresses`]. Where somebody waits for the answer, a name server that fails is asked once more.
+    #[expect(clippy::disallowed_methods, reason = "name servers live in real time")]
+    async fn addresses_for(&self, target: &Target, purpose: Purpose) -> Result<Vec<SocketAddr>, Failure> {
+        let began = Instant::now();
+        match self.addresses(target).await {
+            Err(Failure::DnsFailed | Failure::Local)
+                if purpose == Purpose::Probe && began.elapsed() < DNS_PATIENCE =>
+            {
+                tokio::time::sleep(DNS_PAUSE).await;
+                self.addresses(target).await
+            }
+            result => result,
+        }
     }
 
     /// All addresses of the target, every one of them judged.
@@ -228,7 +348,17 @@ impl Outbound for Egress {
     }
 
     async fn vet(&self, target: &Target) -> Result<(), UriRefused> {
-        self.addresses(target).await.map(|_| ()).map_err(|_| UriRefused::Address)
+        let proxy =
+            self.proxy.as_ref().filter(|proxy| proxy.resolves_names && !proxy.is_bypassed_by(&target.host));
+        if proxy.is_some() && matches!(uri::destination(target), Destination::Name(_)) {
+            return Ok(());
+        }
+        // Whatever is wrong with an address has one text; only what DNS says about the name has its own.
+        self.addresses_for(target, Purpose::Probe).await.map(|_| ()).map_err(|failure| match failure {
+            Failure::DnsNotFound => UriRefused::NameNotFound,
+            Failure::DnsFailed | Failure::Local => UriRefused::NameNotResolved,
+            _ => UriRefused::Address,
+        })
     }
 
     async fn post(&self, post: Post) -> Result<Reply, Failure> {

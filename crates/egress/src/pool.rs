@@ -1,7 +1,8 @@
 //! Connections that wait for the next request to the same origin.
 //!
 //! A connection is pinned to the address that was vetted when it was dialled, and it is used again only for the same
-//! scheme, host and port. It lives for a minute at most, as long as an answer of DNS is believed, so receivers that move
+//! webhook at the same scheme, host and port: two webhooks may have one host and two owners, and a byte too many in the answer to
+//! one must never be taken for an answer to the other. A connection lives for a minute at most, as long as an answer of DNS is believed, so receivers that move
 //! are followed and what has been denied since is forgotten. Everything is bounded: what is idle per origin, in total, and for how long.
 
 use std::{
@@ -10,7 +11,8 @@ use std::{
     time::Duration,
 };
 
-use app::ports::Target;
+use app::ports::{Post, Target};
+use domain::ids::WebhookNo;
 use hashbrown::{Equivalent, HashMap};
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -20,7 +22,7 @@ use crate::connection::Connection;
 /// How many connections wait, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct IdleLimits {
-    /// For one scheme, host and port.
+    /// For one webhook's scheme, host and port.
     pub per_origin: usize,
     /// For all together.
     pub total: usize,
@@ -60,9 +62,9 @@ impl Pool {
     }
 
     /// Takes the freshest connection to the target's origin that still works.
-    pub(crate) fn take(&self, target: &Target) -> Option<Connection> {
+    pub(crate) fn take(&self, post: &Post) -> Option<Connection> {
         loop {
-            let mut waiting = self.pop(target)?;
+            let mut waiting = self.pop(OriginRef::of(post))?;
             if self.is_fresh(&waiting, Instant::now()) && waiting.connection.is_usable() {
                 return Some(waiting.connection);
             }
@@ -70,19 +72,19 @@ impl Pool {
     }
 
     /// Keeps a connection for later, if it can be used again and there is room.
-    pub(crate) fn give(self: &Arc<Self>, target: &Target, mut connection: Connection) {
+    pub(crate) fn give(self: &Arc<Self>, post: &Post, mut connection: Connection) {
         let now = Instant::now();
         if now.duration_since(connection.born) >= self.limits.age || !connection.is_usable() {
             return;
         }
-        if self.idle.lock().push(target, Waiting { connection, since: now }, &self.limits) {
+        if self.idle.lock().push(OriginRef::of(post), Waiting { connection, since: now }, &self.limits) {
             tokio::spawn(sweep(Arc::downgrade(self), self.limits.idle));
         }
     }
 
-    fn pop(&self, target: &Target) -> Option<Waiting> {
+    fn pop(&self, origin: OriginRef<'_>) -> Option<Waiting> {
         let mut idle = self.idle.lock();
-        let waiting = idle.origins.get_mut(&OriginRef::of(target))?.pop()?;
+        let waiting = idle.origins.get_mut(&origin)?.pop()?;
         idle.total -= 1;
         Some(waiting)
     }
@@ -113,8 +115,7 @@ impl Pool {
 
 impl Idle {
     /// Adds a connection if there is room. Returns whether somebody must begin to sweep.
-    fn push(&mut self, target: &Target, waiting: Waiting, limits: &IdleLimits) -> bool {
-        let origin = OriginRef::of(target);
+    fn push(&mut self, origin: OriginRef<'_>, waiting: Waiting, limits: &IdleLimits) -> bool {
         if !self.origins.contains_key(&origin) {
             self.origins.insert(origin.to_owned(), Vec::new());
         }
@@ -142,6 +143,7 @@ async fn sweep(pool: Weak<Pool>, pause: Duration) {
 
 #[derive(PartialEq, Eq, Hash)]
 struct Origin {
+    webhook: WebhookNo,
     tls: bool,
     host: String,
     port: u16,
@@ -149,23 +151,26 @@ struct Origin {
 
 /// An [`Origin`] to look up without copying the host.
 struct OriginRef<'a> {
+    webhook: WebhookNo,
     tls: bool,
     host: &'a str,
     port: u16,
 }
 
 impl<'a> OriginRef<'a> {
-    fn of(target: &'a Target) -> Self {
-        Self { tls: target.tls, host: &target.host, port: target.port }
+    fn of(post: &'a Post) -> Self {
+        let Target { tls, host, port, .. } = &*post.target;
+        Self { webhook: post.webhook, tls: *tls, host, port: *port }
     }
 
     fn to_owned(&self) -> Origin {
-        Origin { tls: self.tls, host: self.host.to_owned(), port: self.port }
+        Origin { webhook: self.webhook, tls: self.tls, host: self.host.to_owned(), port: self.port }
     }
 }
 
 impl Hash for OriginRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
+        self.webhook.hash(state);
         self.tls.hash(state);
         self.host.hash(state);
         self.port.hash(state);
@@ -174,6 +179,9 @@ impl Hash for OriginRef<'_> {
 
 impl Equivalent<Origin> for OriginRef<'_> {
     fn equivalent(&self, origin: &Origin) -> bool {
-        self.tls == origin.tls && self.port == origin.port && self.host == origin.host
+        self.webhook == origin.webhook
+            && self.tls == origin.tls
+            && self.port == origin.port
+            && self.host == origin.host
     }
 }

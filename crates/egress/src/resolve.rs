@@ -25,7 +25,8 @@ const KEPT_AT_LEAST: Duration = Duration::from_secs(1);
 const KEPT_AT_MOST: Duration = Duration::from_secs(60);
 const ABSENCE_KEPT_AT_MOST: Duration = Duration::from_secs(10);
 const NAMES_KEPT: u64 = 8_192;
-const QUERIES_IN_FLIGHT: usize = 1_024;
+/// Two for each request that can be in flight: look-ups that nobody answers take no room from those of other names.
+const QUERIES_IN_FLIGHT: usize = 8_192;
 
 pub(crate) struct Names {
     dns: TokioResolver,

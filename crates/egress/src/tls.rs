@@ -4,50 +4,43 @@ use std::{io, sync::Arc};
 
 use domain::delivery::Failure;
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, Error, RootCertStore,
+    AlertDescription, CertificateError, ClientConfig, Error, InvalidMessage,
     pki_types::{CertificateDer, ServerName},
 };
-use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::EgressError;
+use crate::{
+    EgressError,
+    connection::Stream,
+    trust::{Refusal, Trust},
+};
 
 pub(crate) struct Tls(TlsConnector);
 
 impl Tls {
-    /// Trusts the authorities of the system and these.
-    pub(crate) fn new(extra_roots: Vec<CertificateDer<'static>>) -> Result<Self, EgressError> {
+    /// Trusts the authorities of the system, and these certificates: as authorities, and each for itself.
+    pub(crate) fn new(extra: Vec<CertificateDer<'static>>) -> Result<Self, EgressError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let trust = Trust::new(extra, &provider)?;
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots(extra_roots)?)
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(trust))
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
 
     /// Shakes hands under the host's own name, whatever address was dialled.
-    pub(crate) async fn connect(&self, tcp: TcpStream, host: &str) -> Result<TlsStream<TcpStream>, Failure> {
+    pub(crate) async fn connect(
+        &self,
+        stream: Box<dyn Stream>,
+        host: &str,
+    ) -> Result<TlsStream<Box<dyn Stream>>, Failure> {
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(bare).map_err(|_| Failure::TlsWrongName)?;
-        self.0.connect(name, tcp).await.map_err(|error| failure(&error))
+        self.0.connect(name, stream).await.map_err(|error| failure(&error))
     }
-}
-
-fn roots(extra: Vec<CertificateDer<'static>>) -> Result<RootCertStore, EgressError> {
-    let mut roots = RootCertStore::empty();
-    let native = rustls_native_certs::load_native_certs();
-    for error in native.errors {
-        tracing::warn!(%error, "some of the system's root certificates cannot be read");
-    }
-    roots.add_parsable_certificates(native.certs);
-    for root in extra {
-        roots.add(root).map_err(EgressError::Root)?;
-    }
-    if roots.is_empty() {
-        tracing::warn!("no root certificates were found: no receiver will be trusted");
-    }
-    Ok(roots)
 }
 
 /// What an error of the handshake, or of the encrypted stream, says about the receiver.
@@ -62,6 +55,7 @@ fn tls_failure(error: &Error) -> Failure {
     match error {
         Error::InvalidCertificate(reason) => certificate_failure(reason),
         Error::NoCertificatesPresented => Failure::TlsCertificate,
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => Failure::TlsNotSpoken,
         Error::PeerIncompatible(_)
         | Error::AlertReceived(
             AlertDescription::ProtocolVersion
@@ -72,7 +66,7 @@ fn tls_failure(error: &Error) -> Failure {
     }
 }
 
-fn certificate_failure(reason: &CertificateError) -> Failure {
+pub(crate) fn certificate_failure(reason: &CertificateError) -> Failure {
     match reason {
         CertificateError::Expired
         | CertificateError::ExpiredContext { .. }
@@ -83,6 +77,13 @@ fn certificate_failure(reason: &CertificateError) -> Failure {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             Failure::TlsWrongName
         }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            Failure::TlsCertificatePurpose
+        }
+        CertificateError::Other(other) => match other.0.downcast_ref::<Refusal>() {
+            Some(&Refusal(failure)) => failure,
+            None => Failure::TlsCertificate,
+        },
         _ => Failure::TlsCertificate,
     }
 }

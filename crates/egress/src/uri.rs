@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use app::ports::{Target, UriRefused};
-use hyper::http::uri::PathAndQuery;
+use http::uri::PathAndQuery;
 use url::{Host, Url};
 
 use crate::address::{AddressPolicy, Standing};

@@ -75,6 +75,24 @@ pub enum Behaviour {
     Http09,
     /// Answers 200 with chunks that are none.
     BadChunks,
+    /// Answers 200 with header lines that are folded, nameless, repeated, or not ASCII.
+    OddHeaders,
+    /// Answers 200 with lines that end with LF alone, and no words after the status.
+    BareLines,
+    /// Answers 200 as HTTP/1.0, without a length, and closes.
+    Http10,
+    /// Answers 200 without saying how long the body is, and keeps the connection.
+    NoLength,
+    /// Answers 200, and then sends an answer to a request that nobody has made.
+    StrayAnswer,
+    /// Answers 200 as if the connection would stay, and closes it.
+    KeepAliveLie,
+    /// Answers 200, and resets the connection.
+    ResetAfterAnswer,
+    /// Answers 200 with its body compressed, whatever the request asks for.
+    Gzipped,
+    /// Answers 200 with a byte order mark and white space around the body.
+    ByteOrderMark,
     /// Answers 200 with a small compressed body that unpacks to 166 megabytes.
     GzipBomb,
     /// Answers verifications with a digest made with another token; events with 200.
@@ -103,7 +121,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Every text form with what it means, in the order in which help shows them.
 pub const CHOICES: &[(&str, &str)] = &[
     ("ok", "answer 200"),
-    ("500", "answer with this status (200 to 599)"),
+    ("500", "answer with this status (200 to 999)"),
     ("sequence:500,500,200", "answer with these statuses in turn, then always with the last"),
     ("fail:30%", "fail this share with 503; fail:30%:500 chooses the status"),
     ("slow:5s", "answer 200 after a pause (slow alone: 20s)"),
@@ -123,6 +141,15 @@ pub const CHOICES: &[(&str, &str)] = &[
     ("garbage", "an answer that is not HTTP"),
     ("http09", "a body without status line and headers"),
     ("bad-chunks", "chunked encoding with broken chunks"),
+    ("odd-headers", "200 with header lines that are folded, nameless, repeated or not ASCII"),
+    ("bare-lines", "200 with lines that end with LF alone"),
+    ("http10", "200 as HTTP/1.0, ended by a close"),
+    ("no-length", "200 with a body that has no end"),
+    ("stray", "200, and an answer that nobody asked for"),
+    ("keep-alive-lie", "200 with keep-alive, and a close"),
+    ("reset-after-answer", "200, and a reset"),
+    ("gzip", "200 with a compressed body"),
+    ("bom", "200 with a byte order mark before the body"),
     ("gzip-bomb", "a compressed body that unpacks to 166 MB"),
     ("wrong-digest", "fail verification: digest of another token"),
     ("uppercase-digest", "fail verification: digest in upper case"),
@@ -184,6 +211,15 @@ fn parse(text: &str) -> Result<Behaviour, &'static str> {
         "garbage" => Behaviour::GarbageAnswer,
         "http09" => Behaviour::Http09,
         "bad-chunks" => Behaviour::BadChunks,
+        "odd-headers" => Behaviour::OddHeaders,
+        "bare-lines" => Behaviour::BareLines,
+        "http10" => Behaviour::Http10,
+        "no-length" => Behaviour::NoLength,
+        "stray" => Behaviour::StrayAnswer,
+        "keep-alive-lie" => Behaviour::KeepAliveLie,
+        "reset-after-answer" => Behaviour::ResetAfterAnswer,
+        "gzip" => Behaviour::Gzipped,
+        "bom" => Behaviour::ByteOrderMark,
         "gzip-bomb" => Behaviour::GzipBomb,
         "wrong-digest" => Behaviour::WrongDigest,
         "uppercase-digest" => Behaviour::UppercaseDigest,
@@ -212,8 +248,8 @@ fn parse_with(name: &str, argument: &str) -> Result<Behaviour, &'static str> {
 fn status(text: &str) -> Result<u16, &'static str> {
     text.parse()
         .ok()
-        .filter(|status| (200..600).contains(status))
-        .ok_or("a status is a number from 200 to 599")
+        .filter(|status| (200..=999).contains(status))
+        .ok_or("a status is a number from 200 to 999")
 }
 
 fn sequence(text: &str) -> Result<Behaviour, &'static str> {
@@ -300,6 +336,15 @@ impl fmt::Display for Behaviour {
             Self::GarbageAnswer => "garbage",
             Self::Http09 => "http09",
             Self::BadChunks => "bad-chunks",
+            Self::OddHeaders => "odd-headers",
+            Self::BareLines => "bare-lines",
+            Self::Http10 => "http10",
+            Self::NoLength => "no-length",
+            Self::StrayAnswer => "stray",
+            Self::KeepAliveLie => "keep-alive-lie",
+            Self::ResetAfterAnswer => "reset-after-answer",
+            Self::Gzipped => "gzip",
+            Self::ByteOrderMark => "bom",
             Self::GzipBomb => "gzip-bomb",
             Self::WrongDigest => "wrong-digest",
             Self::UppercaseDigest => "uppercase-digest",
@@ -347,7 +392,7 @@ mod tests {
         for (text, problem) in [
             ("teapot", "there is no such name"),
             ("hang:5s", "there is no such name that takes a value"),
-            ("99", "a status is a number from 200 to 599"),
+            ("99", "a status is a number from 200 to 999"),
             ("slow:5", "a duration is written as 250ms, 5s or 2m"),
             ("huge:5TB", "a size is written as 500, 64KB, 10MB or 1GB"),
             ("fail:120%", "a share is written as 30%"),

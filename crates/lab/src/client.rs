@@ -12,7 +12,10 @@ use serde_json::Value;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
 
 /// Connections that are kept for the next request.
 const MOST_IDLE: usize = 16;
@@ -25,6 +28,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct HttpClient {
     origin: Origin,
+    tls: Option<TlsConnector>,
     headers: HeaderMap,
     deadline: Duration,
     idle: Arc<Mutex<Vec<Connection>>>,
@@ -65,8 +69,20 @@ impl HttpClient {
     ///
     /// When the address is not that of a plain HTTP server.
     pub fn new(address: &str) -> io::Result<Self> {
-        let origin = Origin::parse(address)?;
-        Ok(Self { origin, headers: HeaderMap::new(), deadline: DEADLINE, idle: Arc::default() })
+        Ok(Self::at(Origin::parse(address)?, None))
+    }
+
+    /// A client of the server at this address, `https://host:port`.
+    ///
+    /// # Errors
+    ///
+    /// When the address is not that of a server that speaks TLS.
+    pub fn over_tls(address: &str, config: Arc<ClientConfig>) -> io::Result<Self> {
+        Ok(Self::at(Origin::parse_as("https", 443, address)?, Some(TlsConnector::from(config))))
+    }
+
+    fn at(origin: Origin, tls: Option<TlsConnector>) -> Self {
+        Self { origin, tls, headers: HeaderMap::new(), deadline: DEADLINE, idle: Arc::default() }
     }
 
     /// The same client with a bearer token.
@@ -175,7 +191,7 @@ impl HttpClient {
                 return Ok(connection);
             }
         }
-        Connection::open(&self.origin).await
+        Connection::open(&self.origin, self.tls.as_ref()).await
     }
 
     fn give_back(&self, connection: Connection) {
@@ -197,14 +213,22 @@ pub(crate) struct Origin {
 
 impl Origin {
     pub(crate) fn parse(address: &str) -> io::Result<Self> {
+        Self::parse_as("http", 80, address)
+    }
+
+    fn parse_as(scheme: &str, port: u16, address: &str) -> io::Result<Self> {
         let uri: Uri = address.parse().map_err(invalid)?;
         let authority = match (uri.scheme_str(), uri.authority()) {
-            (Some("http"), Some(authority)) => authority,
-            _ => return Err(invalid(format!("`{address}` is not an address such as http://127.0.0.1:8080"))),
+            (Some(given), Some(authority)) if given == scheme => authority,
+            _ => {
+                return Err(invalid(format!(
+                    "`{address}` is not an address such as {scheme}://127.0.0.1:8080"
+                )));
+            }
         };
         Ok(Self {
             authority: authority.to_string(),
-            port: authority.port_u16().unwrap_or(80),
+            port: authority.port_u16().unwrap_or(port),
             // Brackets belong to the URI, not to the IPv6 address.
             host: authority.host().trim_matches(['[', ']']).to_owned(),
             prefix: uri.path().trim_end_matches('/').to_owned(),
@@ -233,11 +257,21 @@ impl Origin {
 pub(crate) struct Connection(SendRequest<Full<Bytes>>);
 
 impl Connection {
-    pub(crate) async fn open(origin: &Origin) -> io::Result<Self> {
+    pub(crate) async fn open(origin: &Origin, tls: Option<&TlsConnector>) -> io::Result<Self> {
         let socket = TcpStream::connect((origin.host.as_str(), origin.port)).await?;
         socket.set_nodelay(true)?;
+        match tls {
+            None => Self::over(socket).await,
+            Some(tls) => {
+                let name = ServerName::try_from(origin.host.clone()).map_err(invalid)?;
+                Self::over(tls.connect(name, socket).await?).await
+            }
+        }
+    }
+
+    async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> io::Result<Self> {
         let (sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.map_err(other)?;
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(other)?;
         // Ends when the sender is dropped or the connection breaks; the request that it breaks is told.
         tokio::spawn(connection);
         Ok(Self(sender))

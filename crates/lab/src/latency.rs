@@ -95,6 +95,11 @@ impl Stopwatch {
         self.taken.lock().clone()
     }
 
+    /// What was measured since this was last asked.
+    pub fn taken(&self) -> Latencies {
+        std::mem::take(&mut self.taken.lock())
+    }
+
     /// How many were started and have not arrived.
     pub fn under_way(&self) -> usize {
         self.running.lock().len()

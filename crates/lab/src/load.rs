@@ -231,7 +231,7 @@ async fn attempt(
 }
 
 async fn dial(origin: &Origin) -> io::Result<Connection> {
-    let opened = Connection::open(origin).await;
+    let opened = Connection::open(origin, None).await;
     if opened.is_err() {
         clock::pause(REDIAL).await;
     }

@@ -1,15 +1,17 @@
 //! Configuration: one documented file that is also the defaults, the environment over it, flags over both. It is checked
 //! whole before anything is opened.
 
-use std::{collections::BTreeMap, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use app::{
     ConnectSettings, DeliverySettings, Plan, Plans, ReadSettings, RetentionSettings, Settings, VehicleRates,
 };
 use domain::{limits::Limit, webhook::Kind};
+use egress::Proxy;
 use serde::Deserialize;
 use toml::{Table, Value};
+use url::Url;
 use web::{Limits, TrustedProxies};
 
 /// The file with every setting and its default.
@@ -128,6 +130,35 @@ pub(crate) struct EgressSection {
     pub deny: Vec<String>,
     pub ca_file: String,
     pub nameservers: Vec<SocketAddr>,
+    pub proxy: ProxyAddress,
+    pub no_proxy: Vec<String>,
+    pub proxy_resolves_names: bool,
+}
+
+impl EgressSection {
+    /// The outgoing proxy, if there is one.
+    pub(crate) fn proxy(&self) -> Result<Option<Proxy>> {
+        let ProxyAddress(address) = &self.proxy;
+        if address.is_empty() {
+            ensure!(
+                self.no_proxy.is_empty() && !self.proxy_resolves_names,
+                "egress.no_proxy and egress.proxy_resolves_names say nothing without egress.proxy"
+            );
+            return Ok(None);
+        }
+        Ok(Some(Proxy::parse(address, &self.no_proxy, self.proxy_resolves_names)?))
+    }
+}
+
+/// The address of a proxy, which may hold a password: it is shown nowhere.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct ProxyAddress(String);
+
+impl fmt::Debug for ProxyAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "none" } else { "ProxyAddress(..)" })
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -171,6 +202,18 @@ impl Config {
         Ok(config)
     }
 
+    /// The same, with the variables of this process.
+    pub(crate) fn of_process(file: Option<&PathBuf>) -> Result<Self> {
+        let mut settings = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            // Only our own variables have to be readable.
+            let Some(name) = name.to_str().filter(|name| name.starts_with("MILEPOST_")) else { continue };
+            let value = value.into_string().ok().with_context(|| format!("{name} is not valid UTF-8"))?;
+            settings.push((name.to_owned(), value));
+        }
+        Self::load(file, settings.into_iter())
+    }
+
     /// What no single value shows to be wrong.
     pub(crate) fn check(&self) -> Result<()> {
         ensure!(self.delivery.deadline_s >= 1, "delivery.deadline_s must be at least 1");
@@ -193,6 +236,7 @@ impl Config {
             "reads.per_second must not be negative; 0 leaves the rate open"
         );
         self.server.trusted_proxies()?;
+        self.egress.proxy()?;
         let Server { body_kib, bodies_mib, header_kib, header_s, request_s, .. } = self.server;
         ensure!(
             header_kib >= 8 && body_kib >= 1 && header_s >= 1 && request_s >= 1,
@@ -209,13 +253,7 @@ impl Config {
                 .all(|&most| most >= 1),
             "server.requests, requests_per_client, connections and connections_per_client must be at least 1"
         );
-        let origin = &self.server.origin;
-        ensure!(
-            origin.is_empty()
-                || ((origin.starts_with("https://") || origin.starts_with("http://"))
-                    && !origin.ends_with('/')),
-            "server.origin must look like https://milepost.example.com, without a slash at the end"
-        );
+        check_origin(&self.server.origin)?;
         for (make, &number) in &self.reads.vehicle_per_minute {
             ensure!(
                 make == VehicleRates::OTHERS || is_brand(make),
@@ -312,6 +350,35 @@ impl Config {
     }
 }
 
+/// Where the server is reached: scheme and host, perhaps with a path under which a proxy has it.
+fn check_origin(origin: &str) -> Result<()> {
+    if origin.is_empty() {
+        return Ok(());
+    }
+    let help = "server.origin must look like https://milepost.example.com or https://example.com/milepost, \
+                without a slash at the end";
+    let url = Url::parse(origin).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url = url.with_context(|| format!("{help}, not {origin:?}"))?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let segments: Vec<&str> = url.path().split('/').skip(1).collect();
+    let is_path =
+        segments == [""] || segments.iter().all(|segment| !segment.is_empty() && segment.bytes().all(plain));
+    let is_bare = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    // What the parser has changed would be compared and linked in another spelling than browsers use.
+    let as_written = url.as_str().trim_end_matches('/') == origin;
+    ensure!(is_path && is_bare && as_written, "{help}, not {origin:?}");
+    let first = segments[0];
+    ensure!(
+        !web::is_reserved(first),
+        "server.origin: the server has paths of its own below /{first}, so its path cannot begin so; \
+         take another one, such as /milepost"
+    );
+    Ok(())
+}
+
 /// Whether a word is written as brands are: `LAND ROVER`.
 fn is_brand(word: &str) -> bool {
     !word.is_empty()
@@ -348,7 +415,8 @@ fn override_one(table: &mut Table, name: &str, value: &str) -> Result<()> {
     let toml =
         || format!("value = {value}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
     let parsed = match known.get(&setting) {
-        Some(Value::String(_)) => Value::String(value.to_owned()),
+        // A file that was read into a variable ends with a line end.
+        Some(Value::String(_)) => Value::String(value.trim().to_owned()),
         _ if section == PLANS => toml().with_context(|| {
             format!(r#"{name} must be written like {{ webhooks = ["unified"], vehicles = 100 }}"#)
         })?,
@@ -380,6 +448,14 @@ mod tests {
         assert_eq!(config.server.listen.port(), 9000);
         assert_eq!(config.delivery.window, 100);
         assert_eq!(load(&[("MILEPOST_ADMIN_TOKEN", "x"), ("HOME", "/")]).unwrap().delivery.window, 4096);
+    }
+
+    #[test]
+    fn an_origin_may_have_a_path_and_a_variable_may_end_with_a_line_end() {
+        for origin in ["", "http://127.0.0.1:8080", "http://[::1]:81/a", "https://a.example/milepost/eu"] {
+            let config = load(&[("MILEPOST_SERVER_ORIGIN", &format!("{origin}\r\n"))]);
+            assert_eq!(config.unwrap().server.origin, origin);
+        }
     }
 
     #[test]
@@ -417,6 +493,20 @@ mod tests {
     }
 
     #[test]
+    fn an_outgoing_proxy_is_checked_and_its_password_is_shown_nowhere() {
+        assert!(load(&[]).unwrap().egress.proxy().unwrap().is_none());
+        let set =
+            |value| [("MILEPOST_EGRESS_PROXY", value), ("MILEPOST_EGRESS_NO_PROXY", r#"["10.0.0.0/8"]"#)];
+        let config = load(&set("http://user:s3cret@proxy.example:3128")).unwrap();
+        assert!(config.egress.proxy().unwrap().is_some());
+        assert!(!format!("{config:?}").contains("s3cret"));
+        let error = format!("{:#}", load(&set("socks5://user:s3cret@proxy.example")).unwrap_err());
+        assert!(error.contains("egress.proxy must look like") && !error.contains("s3cret"), "{error}");
+        let error = format!("{:#}", load(&set("")).unwrap_err());
+        assert!(error.contains("say nothing without egress.proxy"), "{error}");
+    }
+
+    #[test]
     fn simulated_cars_are_switched_off_for_strangers() {
         let simulated = |env| load(env).map(|config: Config| config.settings().connect.simulated);
         assert!(simulated(&[]).unwrap());
@@ -445,6 +535,28 @@ mod tests {
         );
         assert!(error(&[("MILEPOST_DELIVERY_WINDOW", "x")]).contains("must be written like 4096"));
         assert!(error(&[("MILEPOST_RETENTION_OBSERVATIONS_H", "1")]).contains("retention.observations_h"));
-        assert!(error(&[("MILEPOST_SERVER_ORIGIN", "example.com/")]).contains("server.origin"));
+        for origin in [
+            "example.com/",
+            "https://example.com/",
+            "ftp://example.com",
+            "https://",
+            "https://a.example/x/",
+            "https://a.example/x//y",
+            "https://a.example?x",
+            "https://a.example/#x",
+            "https://u@a.example",
+            "https://A.example",
+            "https://a.example/ä",
+            "https://a.example:443",
+        ] {
+            let env = [("MILEPOST_SERVER_ORIGIN", origin)];
+            let said = format!("{:#}", load(&env).unwrap_err());
+            assert!(said.contains("server.origin must look like"), "{origin}: {said}");
+        }
+        for origin in ["https://a.example/api", "https://a.example/v2.0", "https://a.example/oauth/x"] {
+            let env = [("MILEPOST_SERVER_ORIGIN", origin)];
+            let said = format!("{:#}", load(&env).unwrap_err());
+            assert!(said.contains("take another one"), "{origin}: {said}");
+        }
     }
 }

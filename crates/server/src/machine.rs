@@ -59,6 +59,10 @@ impl Clock for MachineClock {
         self.elapsed()
     }
 
+    fn rate_time(&self) -> Duration {
+        self.elapsed().mul_f64(self.pace.map_or(1.0, |pace| pace.speed))
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is what sleeping on the clock means")]
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
         let clock = *self;
@@ -102,5 +106,9 @@ impl Spawn for MachineSpawn {
     fn spawn(&self, name: &'static str, task: BoxFuture<'static, ()>) {
         tracing::trace!(task = name, "started");
         tokio::spawn(task);
+    }
+
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        tokio::task::spawn_blocking(work);
     }
 }

@@ -15,7 +15,7 @@ mod wiring;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 /// What one thread allocates another one frees all day long: between sockets, steps and the writer.
 #[global_allocator]
@@ -25,7 +25,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const WRONG_USE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let command = cli::Cli::command();
+    let matches = command.clone().get_matches();
+    let cli = match cli::Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -36,8 +41,12 @@ fn main() -> ExitCode {
     match runtime.block_on(commands::run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("milepost: {error:#}");
-            if error.is::<commands::WrongUse>() { ExitCode::from(WRONG_USE) } else { ExitCode::FAILURE }
+            match error.downcast_ref::<commands::Refused>() {
+                Some(refused) => eprintln!("milepost: {}", refused.in_words_of(&command, &matches)),
+                None => eprintln!("milepost: {error:#}"),
+            }
+            let wrong = error.is::<commands::WrongUse>() || error.is::<commands::BadOption>();
+            if wrong { ExitCode::from(WRONG_USE) } else { ExitCode::FAILURE }
         }
     }
 }

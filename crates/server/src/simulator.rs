@@ -1,9 +1,21 @@
 //! The simulator's controls, over the simulated fleet and the recorded trips.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
-use anyhow::{Context, Result};
-use app::ports::{CarCommand, CarRefused, CarRequest, CarStage, MadeCar, NewRecording, Simulator};
+use anyhow::{Context, Result, bail};
+use app::{
+    App,
+    ports::{
+        CarCommand, CarRefused, CarRequest, CarStage, MadeCar, NewRecording, ReadRecording, RecordingRefused,
+        Simulator,
+    },
+};
 use domain::{
     compatibility::Model as CatalogueModel,
     errors::ErrorCode,
@@ -12,69 +24,119 @@ use domain::{
 };
 use sources::{
     RECORDED, SIMULATED,
-    recorded::{ColumnMap, Quirks, RecordedTrips, Recording, Skipped, TripSpec},
+    recorded::{ColumnMap, Parts, Recording, RecordingError, TripSpec},
     simulated::{
         Account, CarSpec, Latency, NoSuchCar, Profile, Region, Run, SpecRefused, Trouble, find, find_newest,
         model_of_vin, models,
     },
 };
+use uuid::Uuid;
 
-/// The controls of cars that are not there.
-pub(crate) struct Controls {
-    trips: Arc<RecordedTrips>,
-    /// Where recordings are kept over restarts.
-    folder: PathBuf,
+/// The controls of simulated cars and of cars that drive recordings.
+pub(crate) struct Controls;
+
+/// Reads a recorded trip: a track, or rows whose columns are known by their header, or told by a map.
+pub(crate) fn read(file: impl Read, columns: Option<&str>) -> Result<Recording, RecordingError> {
+    let map = columns.map(ColumnMap::from_toml).transpose()?;
+    Recording::read(file, map.as_ref())
 }
 
-impl Controls {
-    /// Takes up the recordings that are kept in a folder.
-    pub(crate) fn open(trips: Arc<RecordedTrips>, folder: PathBuf) -> Result<Self> {
-        if folder.exists() {
-            for entry in
-                std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?
-            {
-                let path = entry?.path();
-                if path.extension().is_some_and(|extension| extension == "csv") {
-                    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                    let csv = std::fs::read_to_string(&path)?;
-                    let columns = std::fs::read_to_string(path.with_extension("toml")).ok();
-                    let recording = read(&csv, columns.as_deref())
-                        .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-                    trips.register(name, recording);
-                }
+/// Takes over the recordings that an earlier version kept as files in a folder, with the cars that drive them, and
+/// deletes the files. A recording that cannot be read is named and stays; only its own cars fail.
+pub(crate) async fn take_over(app: &Arc<App>, folder: &Path) -> Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    let mut left = BTreeSet::new();
+    for (name, cars) in cars_of_files(app).await? {
+        if let Err(error) = take_over_one(app, folder, &name, &cars).await {
+            tracing::error!(recording.name = name, error = format!("{error:#}"), "A recording could not be taken over.");
+            app.health().recording_failed(&name, &format!("{error:#}"));
+            left.insert(name);
+        }
+    }
+    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        let is_ours = path.extension().is_some_and(|extension| extension == "csv" || extension == "toml");
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if is_ours && !left.contains(&name) {
+            std::fs::remove_file(&path).with_context(|| format!("cannot delete {}", path.display()))?;
+        }
+    }
+    // Only when nothing is left in it.
+    let _ = std::fs::remove_dir(folder);
+    Ok(())
+}
+
+/// The cars whose recordings are files, by the name of the file.
+async fn cars_of_files(app: &Arc<App>) -> Result<BTreeMap<String, Vec<(Uuid, TripSpec)>>> {
+    /// Cars that are looked up at once.
+    const PAGE: usize = 100;
+    let (mut cars, mut after) = (BTreeMap::<_, Vec<_>>::new(), None);
+    loop {
+        let page = app.cars(after, PAGE).await?;
+        for state in &page {
+            let is_recorded = state.car.source.kind == RECORDED;
+            let spec = TripSpec::decode(&state.car.source.spec).ok().filter(|_| is_recorded);
+            if let Some(spec) = spec.filter(|spec| spec.recording.is_none()) {
+                cars.entry(spec.name.clone()).or_default().push((state.car.id, spec));
             }
         }
-        Ok(Self { trips, folder })
-    }
-
-    fn keep(&self, recording: &NewRecording) -> std::io::Result<()> {
-        std::fs::create_dir_all(&self.folder)?;
-        let path = self.folder.join(format!("{}.csv", recording.name));
-        if let Some(columns) = &recording.columns {
-            std::fs::write(path.with_extension("toml"), columns)?;
+        match page.last() {
+            Some(last) if page.len() == PAGE => after = Some(last.car.id),
+            _ => return Ok(cars),
         }
-        std::fs::write(path, &recording.csv)
     }
 }
 
-/// Reads a recorded trip: CSV whose columns are known by their header, or told by a map.
-pub(crate) fn read(csv: &str, columns: Option<&str>) -> Result<Recording, String> {
-    let map = match columns {
-        Some(columns) => ColumnMap::from_toml(columns).map_err(|error| error.to_string())?,
-        None => {
-            let header = csv.lines().next().unwrap_or_default();
-            ColumnMap::for_header(header.split(',').map(str::trim)).ok_or_else(|| {
-                format!("the columns {header:?} are not known; give a column map (--columns FILE.toml)")
-            })?
+async fn take_over_one(app: &Arc<App>, folder: &Path, name: &str, cars: &[(Uuid, TripSpec)]) -> Result<()> {
+    if !is_plain(name) {
+        bail!("{name:?} is not the name of a file");
+    }
+    let path = folder.join(format!("{name}.csv"));
+    let file = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let columns = std::fs::read_to_string(path.with_extension("toml")).ok();
+    // A map may be left over from another recording of the same name.
+    let columns = columns.filter(|columns| read(&*file, Some(columns)).is_ok());
+    for (car, spec) in cars {
+        let recording = NewRecording {
+            name: name.to_owned(),
+            columns: columns.clone(),
+            speed: spec.speed,
+            longest_pause: None,
+            started_at: Some(spec.started_at),
+        };
+        app.record_trip_for(*car, recording, file.clone()).await?;
+    }
+    Ok(())
+}
+
+fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    (1..=64).contains(&name.len()) && name.chars().all(plain)
+}
+
+/// The models of the simulated fleet, with what each can tell.
+pub(crate) fn models_of_fleet() -> Vec<CatalogueModel> {
+    let known = |no: sources::simulated::ModelNo| {
+        let model = no.model();
+        CatalogueModel {
+            make: model.make.into(),
+            model: model.name.into(),
+            years: model.years,
+            powertrain: model.powertrain,
+            regions: model.regions.into(),
+            signals: SignalId::all().filter(|&signal| model.has(signal)).collect(),
         }
     };
-    Recording::read(csv.as_bytes(), &map, &Quirks::default()).map_err(|error| error.to_string())
+    models().map(known).collect()
 }
 
 impl Simulator for Controls {
     fn make(&self, request: &CarRequest, seed: u64, now: Timestamp) -> Result<MadeCar, CarRefused> {
         let region = region(&request.region)?;
-        let profile = profile(&request.profile)?;
+        let at_home = request.profile.eq_ignore_ascii_case(AT_HOME);
+        let profile = if at_home { Profile::Day } else { profile(&request.profile)? };
         let (make, model) = (&request.make, &request.model);
         let found = match request.year {
             Some(year) => find(make, model, year, region).map(|model| (model, year)),
@@ -83,6 +145,7 @@ impl Simulator for Controls {
         let (model, year) = found.map_err(|error| no_such_car(&error))?;
         let spec = CarSpec::new(request.seed.unwrap_or(seed as u32), model, year, region, profile)
             .map_err(|refused| spec_refused("profile", &refused))?;
+        let spec = if at_home { spec.at_home() } else { spec };
         let model = model.model();
         Ok(MadeCar {
             make: model.make.to_owned(),
@@ -176,36 +239,38 @@ impl Simulator for Controls {
             return words;
         }
         let Ok(trip) = TripSpec::decode(spec) else { return Vec::new() };
-        let length = self.trips.recording(&trip.name).map(|recording| trip.length(&recording));
         vec![
             ("recording", trip.name.clone()),
             ("elapsed", format!("{} s", now.since(trip.started_at).as_secs())),
-            ("length", format!("{} s", length.unwrap_or_default().as_secs())),
+            ("length", format!("{} s", trip.duration().as_secs())),
         ]
     }
 
-    fn record(&self, recording: &NewRecording, now: Timestamp) -> Result<(MadeCar, String), String> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        if recording.name.is_empty() || recording.name.len() > 64 || !recording.name.chars().all(plain) {
-            return Err("the name of a recording has 1 to 64 letters, digits, - and _".into());
+    fn record(
+        &self,
+        recording: &NewRecording,
+        id: Uuid,
+        file: &mut dyn Read,
+        now: Timestamp,
+    ) -> Result<ReadRecording, RecordingRefused> {
+        if !is_plain(&recording.name) {
+            let message = "the name of a recording has 1 to 64 letters, digits, - and _".into();
+            return Err(RecordingRefused { field: "name", message, report: None });
         }
-        let read = read(&recording.csv, recording.columns.as_deref())?;
-        let signals: Vec<_> = read.signals().map(|signal| signal.entry().code.as_str()).collect();
-        let report = format!(
-            "{} s long, with {}; {}",
-            read.length().as_secs(),
-            signals.join(", "),
-            skipped(&read.skipped())
-        );
-        self.keep(recording).map_err(|error| format!("the recording cannot be kept: {error}"))?;
-        self.trips.register(recording.name.clone(), read);
+        let mut read = read(file, recording.columns.as_deref()).map_err(recording_refused)?;
+        if let Some(longest) = recording.longest_pause {
+            read = read.with_pauses_of_at_most(longest);
+        }
+        let report = read.report().clone();
         let spec = TripSpec {
             name: recording.name.clone(),
-            started_at: now,
+            started_at: recording.started_at.unwrap_or(now),
             speed: recording.speed.max(1),
             vin: None,
+            recording: Some(id),
+            length: read.length(),
         };
-        let made = MadeCar {
+        let car = MadeCar {
             make: "RECORDED".into(),
             model: recording.name.clone(),
             year: u16::try_from(jiff::tz::Offset::UTC.to_datetime(now.to_jiff()).year()).unwrap_or(2000),
@@ -214,7 +279,7 @@ impl Simulator for Controls {
             kind: RECORDED,
             spec: spec.encode(),
         };
-        Ok((made, report))
+        Ok(ReadRecording { car, trip: Arc::new(Parts::new(read)), report })
     }
 
     fn models(&self) -> Vec<(String, String, u16, u16, Powertrain, String)> {
@@ -229,19 +294,7 @@ impl Simulator for Controls {
     }
 
     fn catalogue(&self) -> Vec<CatalogueModel> {
-        models()
-            .map(|no| {
-                let model = no.model();
-                CatalogueModel {
-                    make: model.make.into(),
-                    model: model.name.into(),
-                    years: model.years,
-                    powertrain: model.powertrain,
-                    regions: model.regions.into(),
-                    signals: SignalId::all().filter(|&signal| model.has(signal)).collect(),
-                }
-            })
-            .collect()
+        models_of_fleet()
     }
 
     fn model_of_vin(&self, vin: &str) -> Option<(usize, u16)> {
@@ -250,24 +303,19 @@ impl Simulator for Controls {
     }
 }
 
-/// The rows of a recording that were not usable, by reason.
-fn skipped(rows: &Skipped) -> String {
-    let reasons = [
-        ("malformed", rows.malformed),
-        ("without a readable time", rows.unreadable_time),
-        ("not later than the row before", rows.not_rising),
-        ("after a leap in time", rows.leap),
-        ("with an unreadable value", rows.unreadable_value),
-        ("out of range", rows.out_of_range),
-        ("without a place", rows.no_place),
-    ];
-    let told: Vec<_> = reasons
-        .iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(reason, count)| format!("{count} {reason}"))
-        .collect();
-    if told.is_empty() { "every row is usable".into() } else { format!("rows skipped: {}", told.join(", ")) }
+fn recording_refused(error: RecordingError) -> RecordingRefused {
+    let message = error.to_string();
+    match error {
+        RecordingError::Empty(report) => RecordingRefused { field: "csv", message, report: Some(report) },
+        RecordingError::Map(_) | RecordingError::NoSuchColumn { .. } | RecordingError::UnknownHeader { .. } => {
+            RecordingRefused { field: "columns", message, report: None }
+        }
+        _ => RecordingRefused { field: "csv", message, report: None },
+    }
 }
+
+/// What a new car does where nobody says: its first day begins at home, plugged in.
+const AT_HOME: &str = "home";
 
 /// The member that is wrong where the command itself is.
 const COMMAND: &str = "command";
@@ -296,7 +344,10 @@ fn region(word: &str) -> Result<Region, CarRefused> {
 
 fn profile(word: &str) -> Result<Profile, CarRefused> {
     Profile::from_word(word).ok_or_else(|| {
-        CarRefused::new("profile", format!("profile is driving, charging, parked or day, not {word:?}"))
+        CarRefused::new(
+            "profile",
+            format!("profile is driving, charging, parked or day, and home for a new vehicle, not {word:?}"),
+        )
     })
 }
 
@@ -322,14 +373,20 @@ fn trouble(code: ErrorCode) -> Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::MachineClock;
+    use crate::{commands::bench::config, machine::MachineClock, wiring};
+    use domain::{
+        connect::{PermissionSet, defaults::Defaults},
+        ids::{ApplicationId, VehicleId},
+        signal::{Endpoint, STATE_OF_CHARGE, Value},
+        vehicle::{Mode, VehicleInfo},
+    };
+    use domain::payload::v2::rest::Read;
+    use store::{Car, SourceRef, Vehicles};
 
     const NOW: Timestamp = Timestamp::from_secs(1_780_000_000);
 
-    /// The controls, with a folder that is not there.
     fn controls() -> Controls {
-        let trips = RecordedTrips::new(Arc::new(MachineClock::wall()));
-        Controls::open(Arc::new(trips), PathBuf::from("not-there")).unwrap()
+        Controls
     }
 
     fn request(make: &str, model: &str) -> CarRequest {
@@ -410,7 +467,151 @@ mod tests {
                 assert!(now[place] && now.iter().filter(|&&now| now).count() == 1, "{profile} {place}");
             }
         }
-        let trip = TripSpec { name: "x".into(), started_at: NOW, speed: 1, vin: None }.encode();
+        let length = Duration::from_secs(60);
+        let trip = TripSpec { name: "x".into(), started_at: NOW, speed: 1, vin: None, recording: None, length };
+        let trip = trip.encode();
         assert_eq!(controls.stages(&trip, NOW), Err("a recorded trip has no stages".into()));
+    }
+
+    const MAP: &str = "[time]\ncolumn = \"time\"\n[signals]\ntractionbattery-stateofcharge = \"soc\"\n";
+
+    fn trip(soc: u8) -> Vec<u8> {
+        format!("time,soc\n2026-05-01T10:00:00Z,{soc}\n2026-05-01T11:00:00Z,{soc}\n").into_bytes()
+    }
+
+    fn new_recording() -> NewRecording {
+        let columns = Some(MAP.to_owned());
+        NewRecording { name: "trip".into(), columns, speed: 1, longest_pause: None, started_at: None }
+    }
+
+    async fn started(data: &Path) -> wiring::Running {
+        wiring::start(&config(data).unwrap(), Arc::new(MachineClock::wall()), None).await.unwrap()
+    }
+
+    async fn application(app: &Arc<App>) -> ApplicationId {
+        let made = app.create_application("Fleet", vec![], "open", Defaults::default()).await.unwrap();
+        made.entry.application.id
+    }
+
+    /// The state of charge that a vehicle answers now, or the error.
+    async fn charge(app: &Arc<App>, vehicle: VehicleId) -> Result<Option<Value>, String> {
+        let row = app.vehicle(vehicle, None).await.unwrap();
+        let battery = Read::Core(Endpoint::from_path("/battery").unwrap());
+        app.look(&row, &[battery]).await.map_err(|error| error.to_string())?;
+        Ok(app.document(vehicle).await.unwrap().value(STATE_OF_CHARGE).cloned())
+    }
+
+    /// A data folder from copies of a database, a keyring and a master key.
+    fn restored(backup: &Path, from: &Path, to: &Path) {
+        std::fs::create_dir_all(to).unwrap();
+        std::fs::copy(backup, to.join("milepost.db")).unwrap();
+        for file in std::fs::read_dir(from).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if name.starts_with("keyring") || name == "master.key" {
+                std::fs::copy(&path, to.join(name)).unwrap();
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn recordings_of_one_name_are_two_are_in_backups_and_are_erased_from_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let [data, back, later, backup] = ["data", "back", "later", "backup.db"].map(|name| folder.path().join(name));
+        let server = started(&data).await;
+        let mut vehicles = Vec::new();
+        for soc in [80, 30] {
+            let application = application(&server.app).await;
+            let (car, _) = server.app.record_trip(new_recording(), trip(soc)).await.unwrap();
+            let linked = server.app.connect_car(car.car.id, application, None, PermissionSet::ALL).await.unwrap();
+            vehicles.push(linked.vehicle);
+            assert_eq!(charge(&server.app, linked.vehicle).await, Ok(Some(Value::Number(soc.into()))));
+        }
+        server.app.back_up(backup.clone()).await.unwrap();
+        server.stop().await.unwrap();
+
+        restored(&backup, &data, &back);
+        let server = started(&back).await;
+        assert_eq!(charge(&server.app, vehicles[0]).await, Ok(Some(Value::Number(80.0))));
+        assert_eq!(charge(&server.app, vehicles[1]).await, Ok(Some(Value::Number(30.0))));
+        server.app.erase_vehicle(vehicles[0]).await.unwrap();
+        assert_eq!(server.app.cars(None, 9).await.unwrap().len(), 1, "the other recording stays");
+        assert_eq!(charge(&server.app, vehicles[1]).await, Ok(Some(Value::Number(30.0))));
+        server.stop().await.unwrap();
+
+        // The backup from before, with the keys of after: what was erased cannot be read, and nothing else is wrong.
+        restored(&backup, &back, &later);
+        let server = started(&later).await;
+        let refused = charge(&server.app, vehicles[0]).await.unwrap_err();
+        assert!(refused.contains("UPSTREAM:INVALID_DATA"), "{refused}");
+        assert_eq!(charge(&server.app, vehicles[1]).await, Ok(Some(Value::Number(30.0))));
+        let findings = server.app.diagnose().await.unwrap();
+        let finding = findings.iter().find(|finding| finding.subject == "recordings").unwrap();
+        assert!(!finding.good && finding.detail.contains("trip"), "{finding:?}");
+        server.stop().await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn files_of_an_earlier_version_are_taken_over_and_a_bad_one_fails_only_its_car() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let recordings = data.join("recordings");
+        std::fs::create_dir_all(&recordings).unwrap();
+        let stores = wiring::Stores::open(&data).unwrap();
+        let pool = stores.store.pool("simulated:RECORDED".into()).await.unwrap();
+        let mut cars = Vec::new();
+        for name in ["good", "stale", "empty", "gone"] {
+            let mut spec = TripSpec {
+                name: name.into(),
+                started_at: NOW,
+                speed: 1,
+                vin: None,
+                recording: None,
+                length: Duration::ZERO,
+            };
+            spec.started_at = Timestamp::from_secs(1_777_629_600);
+            let id = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | cars.len() as u128);
+            let info = VehicleInfo {
+                id: VehicleId(id),
+                make: "RECORDED".into(),
+                model: name.into(),
+                year: 2026,
+                mode: Mode::Simulated,
+                powertrain: Powertrain::Bev,
+                region: Region::Europe,
+            };
+            let source = SourceRef { kind: RECORDED, pool, spec: spec.encode() };
+            stores.store.add_car(Car { id, info, source, created_at: NOW }).await.unwrap();
+            cars.push(id);
+        }
+        stores.close().await.unwrap();
+        std::fs::write(recordings.join("good.csv"), trip(80)).unwrap();
+        std::fs::write(recordings.join("good.toml"), MAP).unwrap();
+        // The file was replaced by one in the built-in form, and the map of the one before was left.
+        let built_in = "Date,Time,Soc,Speed,Mode,LAT,LON\n7/1/2021,10:00:00,70,0,N,34.0,-6.7\n";
+        std::fs::write(recordings.join("stale.csv"), built_in).unwrap();
+        std::fs::write(recordings.join("stale.toml"), MAP).unwrap();
+        std::fs::write(recordings.join("empty.csv"), "").unwrap();
+        std::fs::write(recordings.join("nobodys.csv"), trip(1)).unwrap();
+
+        for _restart in 0..2 {
+            let server = started(&data).await;
+            let application = application(&server.app).await;
+            let mut answers = Vec::new();
+            for &car in &cars {
+                let linked = server.app.connect_car(car, application, None, PermissionSet::ALL).await.unwrap();
+                answers.push(charge(&server.app, linked.vehicle).await.map_err(drop));
+            }
+            let known = |soc| Ok(Some(Value::Number(soc)));
+            assert_eq!(answers, [known(80.0), known(70.0), Err(()), Err(())]);
+            let findings = server.app.diagnose().await.unwrap();
+            let finding = findings.iter().find(|finding| finding.subject == "recordings").unwrap();
+            assert!(finding.detail.contains("empty: ") && finding.detail.contains("gone: "), "{finding:?}");
+            assert!(!finding.detail.contains("good"), "{finding:?}");
+            assert!(server.app.health().problems().is_empty(), "everything else is ready");
+            server.stop().await.unwrap();
+            let left = std::fs::read_dir(&recordings).unwrap().map(|file| file.unwrap().file_name()).collect::<Vec<_>>();
+            assert_eq!(left, ["empty.csv"], "what was taken over is no file any more");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Logs and metrics of the process.
 
-use std::io::IsTerminal;
+use std::{io::IsTerminal, time::Duration};
 
 use anyhow::{Context, Result};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -12,6 +12,9 @@ const SECONDS: &[f64] =
     &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0];
 const LATENESS: &[f64] = &[0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3_600.0];
 const STEPS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+/// Histograms keep every sample until they are put into their buckets. Reading the metrics does that, but nobody may read them.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Renders the metrics of the process.
 #[derive(Clone)]
@@ -27,6 +30,16 @@ impl Metrics {
             .set_buckets_for_metric(suffix("commit_steps"), STEPS)?
             .install_recorder()
             .context("metrics cannot be collected")?;
+        let upkeep = handle.clone();
+        std::thread::Builder::new()
+            .name("metrics-upkeep".into())
+            .spawn(move || {
+                loop {
+                    std::thread::sleep(UPKEEP);
+                    upkeep.run_upkeep();
+                }
+            })
+            .context("metrics cannot be looked after")?;
         Ok(Self(handle))
     }
 

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use app::{
     App, Parts,
     ports::{Clock, Outbound},
@@ -19,7 +19,7 @@ use crate::{
     config::{Config, EgressSection},
     folder::{self, AdminToken},
     machine::{MachineDice, MachineSpawn},
-    simulator::Controls,
+    simulator::{self, Controls},
     telemetry::Metrics,
     tls::TlsFiles,
 };
@@ -52,7 +52,6 @@ pub(crate) async fn start(
     let admin_token = folder::admin_token(data, &MachineDice)?;
     let fleet = Arc::new(SimulatedFleet::new(clock.clone(), FLEET_SEED));
     let trips = Arc::new(RecordedTrips::new(clock.clone()));
-    let simulator = Controls::open(trips.clone(), data.join("recordings"))?;
     let source = Sources::new().with(SIMULATED, fleet.clone()).with(RECORDED, trips);
     let listener = TcpListener::bind(config.server.listen)
         .await
@@ -73,11 +72,15 @@ pub(crate) async fn start(
         dice: Arc::new(MachineDice),
         outbound: outbound(&config.egress)?,
         source: Arc::new(source),
-        simulator: Arc::new(simulator),
+        simulator: Arc::new(Controls),
         accounts: fleet,
         spawn: Arc::new(MachineSpawn),
     };
     let app = App::start(parts, settings).await?;
+    if let Err(error) = simulator::take_over(&app, &data.join("recordings")).await {
+        // The cars of recordings that are still files fail, and everything else works.
+        tracing::error!(error = format!("{error:#}"), "Recordings of an earlier version could not be taken over.");
+    }
     let (stop, stopped) = watch::channel(false);
     let web = WebConfig {
         admin_token_hashes: vec![app::token_hash(&admin_token.text)],
@@ -157,6 +160,7 @@ async fn serve(
 pub(crate) fn outbound(section: &EgressSection) -> Result<Arc<dyn Outbound>> {
     let mut config = EgressConfig {
         allow: section.allow.iter().map(|text| allowance(text)).collect::<Result<_>>()?,
+        proxy: section.proxy()?,
         ..EgressConfig::default()
     };
     for text in &section.deny {
@@ -174,6 +178,11 @@ pub(crate) fn outbound(section: &EgressSection) -> Result<Arc<dyn Outbound>> {
         config.extra_roots = rustls_pemfile::certs(&mut &*pem)
             .collect::<Result<_, _>>()
             .with_context(|| format!("{} is not a PEM file of certificates", section.ca_file))?;
+        ensure!(
+            !config.extra_roots.is_empty(),
+            "{} has no certificate; it must have lines like -----BEGIN CERTIFICATE-----",
+            section.ca_file
+        );
     }
     Ok(Arc::new(Egress::new(config)?))
 }

@@ -518,7 +518,7 @@ async fn errors_of_the_shell_say_what_to_do_in_one_line() {
     assert!(server.webhooks().await.is_empty(), "nothing came of it");
     let nowhere = ["app", "list", "--url", "http://127.0.0.1:1", "--token", "anything-will-do"];
     let nobody = run(&nowhere).await;
-    assert!(nobody.code == 1 && nobody.errors.contains("is `milepost serve` running"), "{nobody:?}");
+    assert!(nobody.code == 1 && nobody.errors.contains("start `milepost serve`"), "{nobody:?}");
     let stranger = run(&["app", "list", "--url", &server.url, "--token", "not-the-admin-token"]).await;
     assert!(stranger.code == 1 && stranger.errors.contains("admin token"), "{stranger:?}");
     server.stop().await;
@@ -1063,4 +1063,71 @@ async fn probes_and_metrics_are_there_under_their_promised_names() {
         assert!(!shown.contains(id.as_str()), "labels are bounded");
     }
     server.stop().await;
+}
+
+/// A webhook for charging events at a path of the receiver, verified at once.
+async fn verified_at(server: &Server, application: &str, uri: String, more: Value) -> Value {
+    let mut body = json!({
+        "kind": "eventBased", "name": "Charging", "callbackUri": uri, "events": ["CHARGING_STARTED"], "verify": true,
+    });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    server.post(&format!("/applications/{application}/webhooks"), body).await
+}
+
+#[tokio::test]
+async fn receivers_of_the_field_verify_and_take_events_however_odd_their_answers_are() {
+    let folder = folder();
+    let server = Server::serve(folder.path(), &[("MILEPOST_EGRESS_ALLOW", r#"["127.0.0.0/8"]"#)]).await;
+    let receiver = Receiver::start(ReceiverOptions::default()).await.unwrap();
+    let application = application(&server, &receiver).await;
+    for behaviour in [
+        "odd-headers",
+        "bare-lines",
+        "http10",
+        "stray",
+        "keep-alive-lie",
+        "reset-after-answer",
+        "gzip",
+        "bom",
+        "201",
+    ] {
+        let path = format!("/{behaviour}");
+        receiver.behave(&path, behaviour.parse().unwrap());
+        let made = verified_at(&server, &application, receiver.url(&path), json!({})).await;
+        assert_eq!(made["verified"], true, "{behaviour}: {}", made["lastVerification"]);
+        let tested = server.post(&format!("/webhooks/{}/test", text(&made, "id")), json!({})).await;
+        assert_eq!(tested["lastTest"]["passed"], true, "{behaviour}: {}", tested["lastTest"]);
+    }
+    let refused = verified_at(&server, &application, receiver.url("/304"), json!({})).await;
+    assert_eq!(refused["verified"], true, "a path with no behaviour of its own is a good one");
+    receiver.behave("/304", "304".parse().unwrap());
+    let tested = server.post(&format!("/webhooks/{}/test", text(&refused, "id")), json!({})).await;
+    let problem = text(&tested["lastTest"], "problem").to_owned();
+    assert!(
+        problem.contains("304") && problem.contains("cached") && !problem.contains("Redirects"),
+        "{problem}"
+    );
+}
+
+#[tokio::test]
+async fn a_header_from_a_file_reaches_the_receiver_and_is_shown_by_its_name_only() {
+    let folder = folder();
+    let server = Server::serve(folder.path(), &[("MILEPOST_EGRESS_ALLOW", r#"["127.0.0.0/8"]"#)]).await;
+    let receiver = receiver().await;
+    let application = application(&server, &receiver).await;
+    let secret = folder.path().join("api-key");
+    std::fs::write(&secret, "s3cret-value\n").unwrap();
+    let made = verified_at(&server, &application, receiver.url("/hook"), json!({})).await;
+    let id = text(&made, "id");
+    let header = format!("X-Api-Key:file:{}", secret.display());
+    let data = server.data.display().to_string();
+    let with_server = ["--url", server.url.as_str(), "--data", data.as_str()];
+    let edit = [&["webhook", "edit", id, "--header", header.as_str(), "--json"][..], &with_server].concat();
+    let edited = run(&edit).await.json();
+    assert_eq!(edited["headers"], json!(["X-Api-Key"]));
+    server.post(&format!("/webhooks/{id}/test"), json!({})).await;
+    let received = receiver.log().received();
+    assert_eq!(received.last().unwrap().header("x-api-key"), Some("s3cret-value"));
+    let shown = run(&[&["webhook", "show", id][..], &with_server].concat()).await.output;
+    assert!(shown.contains("X-Api-Key") && !shown.contains("s3cret-value"), "{shown}");
 }

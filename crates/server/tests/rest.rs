@@ -73,9 +73,20 @@ impl Car {
     }
 
     async fn order(&self, path: &str, body: Value) -> HttpAnswer {
+        self.send(Method::POST, path, body).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Value) -> HttpAnswer {
         let path = format!("{}{path}", self.path);
-        let body = body.to_string().into_bytes();
-        self.client.send(Method::POST, &path, Some("application/json"), body.into()).await.unwrap()
+        let body = if body.is_null() { vec![] } else { body.to_string().into_bytes() };
+        self.client.send(method, &path, Some("application/json"), body.into()).await.unwrap()
+    }
+
+    /// The body of an answer with 200.
+    async fn done(&self, method: Method, path: &str, body: Value) -> Value {
+        let answer = self.send(method, path, body).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.json()
     }
 
     /// A member of a read's body.
@@ -149,7 +160,8 @@ async fn commands_change_what_is_read_next_and_the_simulation_decides_what_can_b
     assert_eq!(car.told("/charge", stop.clone()).await, "success");
     assert_eq!(car.value("/charge", "state").await, "NOT_CHARGING");
     assert_eq!(car.value("/charge", "isPluggedIn").await, true);
-    assert_eq!(car.told("/charge", stop).await, "NOT_CHARGING");
+    assert_eq!(car.told("/charge", stop).await, "success", "it does not charge already");
+    assert_eq!(car.value("/charge", "state").await, "NOT_CHARGING");
     assert_eq!(car.told("/charge", start.clone()).await, "success");
     car.control(&server, "jump", json!({"seconds": 86_400 * 3})).await;
     assert_eq!(car.told("/charge", start).await, "UNREACHABLE", "the simulation is over");
@@ -395,5 +407,220 @@ async fn the_command_line_sets_what_counts_in_connect() {
     assert_eq!(run(&["edit", id, "--country", ""]).await["connect"]["country"], Value::Null);
     let refused = server.cli(&["app", "edit", id, "--country", "XX"]).await;
     assert!(refused.code != 0 && refused.errors.contains("there are US, CA, AT"), "{}", refused.errors);
+    server.stop().await;
+}
+
+/// What a command answers whose effect is read elsewhere.
+fn sent() -> Value {
+    json!({"status": "success", "message": "Successfully sent request to vehicle"})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_car_obeys_every_core_command_and_says_so_in_the_words_that_clients_compare() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::serve(folder.path(), &[]).await;
+    let car = Car::connect(&server, json!({"make": "Ford", "model": "Mustang Mach-E"})).await;
+    assert_eq!(car.value("/charge", "isPluggedIn").await, true);
+    assert!(car.value("/battery", "percentRemaining").await.as_f64().unwrap() < 0.5);
+    let (start, stop) = (json!({"action": "START"}), json!({"action": "STOP"}));
+    for (path, body, read, member, value) in [
+        ("/charge", start.clone(), "/charge", "state", json!("CHARGING")),
+        ("/charge", start, "/charge", "state", json!("CHARGING")),
+        ("/charge", stop.clone(), "/charge", "state", json!("NOT_CHARGING")),
+        ("/charge", stop, "/charge", "isPluggedIn", json!(true)),
+        ("/charge/limit", json!({"limit": 0.7}), "/charge/limit", "limit", json!(0.7)),
+        ("/charge/limit", json!({"limit": "0.9"}), "/charge/limit", "limit", json!(0.9)),
+        ("/security", json!({"action": "UNLOCK"}), "/security", "isLocked", json!(false)),
+        ("/security", json!({"action": "UNLOCK"}), "/security", "isLocked", json!(false)),
+        ("/security", json!({"action": "LOCK"}), "/security", "isLocked", json!(true)),
+        (
+            "/navigation/destination",
+            json!({"latitude": 40.7, "longitude": -74}),
+            "/security",
+            "isLocked",
+            json!(true),
+        ),
+    ] {
+        assert_eq!(car.done(Method::POST, path, body.clone()).await, sent(), "{path} {body}");
+        assert_eq!(car.value(read, member).await, value, "{path} {body}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_of_brands_are_done_and_read_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::serve(folder.path(), &[]).await;
+    let tesla = Car::connect(&server, json!({"make": "Tesla", "model": "Model 3"})).await;
+    let post = async |path: &str, body: Value| tesla.done(Method::POST, path, body).await;
+
+    let cabin = "/tesla/climate/cabin";
+    let warm = json!({"status": "ON", "temperature": 24});
+    assert_eq!(post(cabin, json!({"action": "START", "temperature": 24})).await, warm);
+    assert_eq!(tesla.read(cabin).await.json(), warm);
+    assert_eq!(post(cabin, json!({"action": "SET", "temperature": "20"})).await["temperature"], 20);
+    assert_eq!(post(cabin, json!({"action": "STOP"})).await, json!({"status": "OFF", "temperature": 20}));
+    let imperial = tesla.client.with_header("sc-unit-system", "imperial").unwrap();
+    let body = json!({"action": "SET", "temperature": 68}).to_string().into_bytes();
+    let path = format!("{}{cabin}", tesla.path);
+    let answer = imperial.send(Method::POST, &path, Some("application/json"), body.into()).await.unwrap();
+    assert_eq!((answer.status.as_u16(), answer.header("sc-unit-system")), (200, Some("imperial")));
+    assert_eq!(tesla.value(cabin, "temperature").await, 20);
+
+    for (path, member) in
+        [("/tesla/climate/defroster", "frontStatus"), ("/tesla/climate/steering_wheel", "status")]
+    {
+        assert_eq!(post(path, json!({"action": "START"})).await, json!({"status": "START"}));
+        assert_eq!(tesla.value(path, member).await, "ON", "{path}");
+        assert_eq!(post(path, json!({"action": "STOP"})).await, json!({"status": "STOP"}));
+        assert_eq!(tesla.value(path, member).await, "OFF", "{path}");
+    }
+
+    let message = "Successfully sent the following amperage: 16";
+    let ammeter = "/tesla/charge/ammeter";
+    assert_eq!(
+        post(ammeter, json!({"amperage": 16})).await,
+        json!({"status": "success", "message": message})
+    );
+    assert_eq!(tesla.value(ammeter, "amperage").await, 16);
+    assert_eq!(tesla.value("/tesla/charge", "amperageRequested").await, 16);
+    let most = post(ammeter, json!({"amperage": 999})).await;
+    assert!(!text(&most, "message").contains("999"), "{most}");
+
+    let schedule = json!({"departureTime": {"enabled": false, "time": null}, "startTime": {"enabled": true, "time": "23:30"}});
+    let set = json!({"type": "START_TIME", "enable": true, "time": "23:30"});
+    assert_eq!(post("/tesla/charge/schedule", set).await, schedule);
+    assert_eq!(tesla.read("/tesla/charge/schedule").await.json(), schedule);
+
+    for (action, open) in [("CLOSE", false), ("OPEN", true)] {
+        assert_eq!(post("/tesla/charge/charge_port_door", json!({"action": action})).await, sent());
+        assert_eq!(tesla.value("/tesla/charge", "chargePortOpen").await, open);
+        assert_eq!(post("/tesla/security/trunk", json!({"action": action})).await, sent());
+        let storage = tesla.value("/security", "storage").await;
+        let rear = storage.as_array().unwrap().iter().find(|one| one["type"] == "rear").unwrap();
+        assert_eq!(rear["status"], if open { "OPEN" } else { "CLOSED" });
+    }
+    assert_eq!(post("/tesla/security/frunk", json!({"action": "OPEN"})).await, sent());
+    assert_eq!(post("/tesla/pin", json!({"pin": "1234"})).await, sent());
+    assert_eq!(tesla.done(Method::DELETE, "/tesla/pin", Value::Null).await, sent());
+    assert_eq!(tesla.done(Method::DELETE, "/tesla/pin", json!({})).await, sent());
+
+    let nissan = Car::connect(&server, json!({"make": "Nissan", "model": "Leaf"})).await;
+    let schedules =
+        json!({"chargeSchedules": [{"start": "08:00", "end": "12:00", "days": ["MONDAY", "FRIDAY"]}]});
+    assert_eq!(nissan.done(Method::PUT, "/nissan/charge/schedule", schedules.clone()).await, sent());
+    assert_eq!(nissan.read("/nissan/charge/schedule").await.json(), schedules);
+
+    let ford = Car::connect(&server, json!({"make": "Ford", "model": "Mustang Mach-E"})).await;
+    let by_location = "/ford/charge/schedule_by_location";
+    let places = ford.value(by_location, "chargingLocations").await;
+    let place = &places[0]["location"];
+    let at = format!("{by_location}?latitude={}&longitude={}", place["latitude"], place["longitude"]);
+    let hours = json!({"weekday": [{"start": "09:00", "end": "17:00"}], "weekend": []});
+    let body = json!({"chargingLocation": {"chargeLimit": 0.9, "chargingWindows": hours}});
+    assert_eq!(ford.done(Method::PUT, &at, body.clone()).await, sent());
+    let set = ford.value(by_location, "chargingLocations").await;
+    assert_eq!((&set[0]["chargeLimit"], &set[0]["chargingSchedules"]), (&json!(0.9), &hours));
+
+    // What is wrong is said as for every request.
+    let error = async |car: &Car, method: Method, path: &str, body: Value| {
+        let answer = car.send(method, path, body).await;
+        let error = answer.json();
+        (answer.status.as_u16(), text(&error, "type").to_owned(), error["code"].clone())
+    };
+    let is = |status: u16, kind: &str, code: Value| (status, kind.to_owned(), code);
+    let path = Value::from("PATH");
+    assert_eq!(
+        error(&tesla, Method::POST, "/tesla/teapot", json!({})).await,
+        is(404, "RESOURCE_NOT_FOUND", path.clone())
+    );
+    assert_eq!(
+        error(&tesla, Method::PUT, ammeter, json!({"amperage": 16})).await,
+        is(404, "RESOURCE_NOT_FOUND", path.clone())
+    );
+    assert_eq!(
+        error(&tesla, Method::DELETE, "/odometer", Value::Null).await,
+        is(404, "RESOURCE_NOT_FOUND", path)
+    );
+    let shouted = "/TESLA/charge/ammeter";
+    assert_eq!(
+        error(&tesla, Method::POST, shouted, json!({"amperage": 16})).await,
+        is(403, "PERMISSION", Value::Null)
+    );
+    assert_eq!(
+        error(&tesla, Method::POST, ammeter, json!({"amps": 16})).await,
+        is(400, "VALIDATION", Value::Null)
+    );
+    let other = is(501, "COMPATIBILITY", "VEHICLE_NOT_CAPABLE".into());
+    assert_eq!(error(&ford, Method::POST, ammeter, json!({"amperage": 16})).await, other);
+    let elsewhere = format!("{by_location}?latitude=1&longitude=1");
+    assert_eq!(error(&ford, Method::PUT, &elsewhere, body).await, is(400, "VALIDATION", "PARAMETER".into()));
+    tesla.control(&server, "unplug", Value::Null).await;
+    let unplugged = is(409, "VEHICLE_STATE", "CHARGING_PLUG_NOT_CONNECTED".into());
+    assert_eq!(error(&tesla, Method::POST, ammeter, json!({"amperage": 16})).await, unplugged);
+    let vehicle = tesla.path.rsplit('/').next().unwrap();
+    let few = json!({"permissions": ["read_charge"]});
+    server.admin(Method::PUT, &format!("/vehicles/{vehicle}/permissions"), &few).await;
+    assert_eq!(
+        error(&tesla, Method::POST, ammeter, json!({"amperage": 16})).await,
+        is(403, "PERMISSION", Value::Null)
+    );
+    server.stop().await;
+}
+
+/// Every path below a vehicle that is read, with those of the car's brand.
+fn reads(brand: &str) -> Vec<String> {
+    let core =
+        domain::signal::Endpoint::ALL.iter().map(|endpoint| endpoint.path().trim_end_matches('/').to_owned());
+    let of_brand = domain::signal::BrandRead::all().filter(|read| read.brand() == brand);
+    core.chain(of_brand.map(|read| read.path().to_owned())).chain(["/permissions".to_owned()]).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_read_answers_whatever_way_a_client_writes_its_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::serve(folder.path(), &[]).await;
+    let car = Car::connect(&server, json!({"make": "Tesla", "model": "Model 3"})).await;
+    let vehicle = car.path.rsplit('/').next().unwrap().to_owned();
+    let token = server.post(&format!("/vehicles/{vehicle}/access-token"), Value::Null).await;
+    let bearer = format!("Bearer {}", text(&token, "accessToken"));
+    let plain = [("Authorization", bearer.as_str())];
+    let typed = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json; charset=utf-8"),
+        ("accept", "*/*"),
+        ("sc-unit-system", "imperial"),
+        ("sc-user-id", "0190a8c8-0000-7000-8000-000000000000"),
+    ];
+    for path in reads("tesla") {
+        let path = format!("{}{path}", car.path);
+        let answer = raw(&server, &format!("GET {path}"), &plain, "").await;
+        let status = answer.status;
+        // A car without a tank, or one that does not tell something, says that it is not capable; nothing else fails.
+        assert!([200, 501].contains(&status), "{path}: {status} {}", answer.body);
+        if status == 501 {
+            answer.error(&path);
+        } else if answer.header("sc-fetched-at") != "" {
+            for name in ["sc-data-age", "sc-fetched-at"] {
+                let moment = answer.header(name);
+                assert!(
+                    moment.is_empty() || moment.len() == 24 && moment.ends_with('Z'),
+                    "{path} {name}: {moment}"
+                );
+            }
+        }
+        for request in [
+            format!("GET {path}/"),
+            format!("GET {path}?flags=x&unknown=1&limit=undefined"),
+            format!("HEAD {path}"),
+        ] {
+            assert_eq!(raw(&server, &request, &typed, "").await.status, status, "{request}");
+        }
+        for method in ["PUT", "PATCH", "OPTIONS"] {
+            let answer = raw(&server, &format!("{method} {path}"), &plain, "").await.error(&path);
+            assert_eq!((answer.status, &answer.body["code"]), (404, &json!("PATH")), "{method} {path}");
+        }
+        assert_eq!(raw(&server, &format!("GET {path}"), &[], "").await.error(&path).status, 401, "{path}");
+    }
     server.stop().await;
 }

@@ -46,6 +46,7 @@ impl Scene {
             ("SMARTCAR_MANAGEMENT_API_ORIGIN", server.url.clone()),
             ("SMARTCAR_VEHICLE_API_V3_ORIGIN", server.url.clone()),
             ("SMARTCAR_API_V3_ORIGIN", server.url.clone()),
+            ("SMARTCAR_VEHICLE_API_ORIGIN", server.url.clone()),
             ("MILEPOST_AMT", text(&made, "managementToken").to_owned()),
             ("MILEPOST_WEBHOOK", text(&webhook, "id").to_owned()),
         ];
@@ -54,8 +55,14 @@ impl Scene {
 
     /// Runs a script to its end; what it said.
     async fn run(&self, command: &mut Command, arguments: &[&str]) -> String {
+        self.run_without("", command, arguments).await
+    }
+
+    /// The same with one variable left out.
+    async fn run_without(&self, variable: &str, command: &mut Command, arguments: &[&str]) -> String {
         command.args(arguments).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.envs(self.variables.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
+        let variables = self.variables.iter().filter(|(name, _)| *name != variable);
+        command.envs(variables.map(|(name, value)| (name, value))).stdin(Stdio::null());
         let done = tokio::time::timeout(4 * PATIENCE, command.kill_on_drop(true).output());
         let Output { status, stdout, stderr } = done.await.expect("it ends").unwrap();
         let said = String::from_utf8(stdout).unwrap();
@@ -74,6 +81,20 @@ impl Scene {
         browser.shows(".page-content").await;
         browser.click("button#approval-button").await;
         browser.led_to("https://example.com/auth?").await
+    }
+
+    /// With every variable set, an SDK calls this machine only. With one of them left out it calls a host of the vendor, which
+    /// its guard notes and refuses.
+    async fn stays_here(&self, sdk: impl Fn() -> Command, variables: &[(&str, &[&str])]) {
+        const DOCUMENTED: &str = include_str!("../../../docs/sdks.md");
+        assert_eq!(self.run(&mut sdk(), &["origins"]).await, "[]");
+        for (variable, hosts) in variables {
+            assert!(DOCUMENTED.contains(&format!("`{variable}`")), "docs/sdks.md does not name {variable}");
+            let called = self.run_without(variable, &mut sdk(), &["origins"]).await;
+            let called: Vec<String> = serde_json::from_str(&called).unwrap();
+            let expected: Vec<_> = hosts.iter().map(|host| format!("{host}smartcar.com")).collect();
+            assert_eq!(called, expected, "without {variable}");
+        }
     }
 
     /// The whole way with an SDK: its URL, the owner's browser, its use of the code.
@@ -112,6 +133,14 @@ async fn the_python_sdk_works_unchanged() {
         command.args(["-W", "ignore"]).arg(script("owner.py"));
         command
     };
+    let variables: [(&str, &[&str]); 5] = [
+        ("SMARTCAR_API_ORIGIN", &["api."]),
+        ("SMARTCAR_AUTH_ORIGIN", &["auth."]),
+        ("SMARTCAR_CONNECT_ORIGIN", &["connect."]),
+        ("SMARTCAR_MANAGEMENT_API_ORIGIN", &["management."]),
+        ("SMARTCAR_VEHICLE_API_V3_ORIGIN", &["vehicle.api."]),
+    ];
+    scene.stays_here(sdk, &variables).await;
     scene.through(sdk).await;
     scene.server.stop().await;
 }
@@ -126,6 +155,14 @@ async fn the_node_sdk_works_unchanged() {
         command.arg(script("owner.js"));
         command
     };
+    let variables: [(&str, &[&str]); 4] = [
+        // It is the base of Connect's address, too.
+        ("SMARTCAR_API_ORIGIN", &["api.", "connect."]),
+        ("SMARTCAR_AUTH_ORIGIN", &["auth."]),
+        ("SMARTCAR_MANAGEMENT_API_ORIGIN", &["management."]),
+        ("SMARTCAR_API_V3_ORIGIN", &["vehicle.api."]),
+    ];
+    scene.stays_here(sdk, &variables).await;
     scene.through(sdk).await;
     scene.server.stop().await;
 }

@@ -101,6 +101,25 @@ async fn a_renewed_certificate_is_taken_without_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_speaks_tls_and_trusts_a_certificate_that_it_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
+    certify(&chain, &key);
+    let data = folder.path().join("data");
+    let files = ["--tls-cert", chain.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+    let server = Server::serve_with(&data, &[], &files).await;
+    let url = server.url.replace("127.0.0.1", "localhost");
+    let list = ["app", "list", "--json", "--url", &url, "--data", data.to_str().unwrap()];
+    let listed = run(&[&list[..], &["--ca-file", chain.to_str().unwrap()]].concat()).await;
+    assert_eq!(listed.json()["items"], serde_json::json!([]));
+    let stranger = run(&list).await;
+    assert!(stranger.code == 1 && stranger.errors.contains("certificate"), "{stranger:?}");
+    let plain = server.url.replace("https://", "http://");
+    let plain = run(&["app", "list", "--url", &plain, "--data", data.to_str().unwrap()]).await;
+    assert!(plain.code == 1 && plain.errors.contains("http or https"), "{plain:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_that_cannot_be_used_is_refused_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let (chain, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));

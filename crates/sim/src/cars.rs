@@ -3,13 +3,14 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     future::pending,
+    io,
     sync::Arc,
     time::Duration,
 };
 
 use app::ports::{
-    Answers, CarCommand, CarRefused, CarRequest, CarStage, Clock, MadeCar, NewRecording, Simulator,
-    VehicleSource,
+    Answers, CarCommand, CarRefused, CarRequest, CarStage, Clock, MadeCar, NewRecording, ReadRecording,
+    RecordingRefused, Simulator, VehicleSource,
 };
 use async_trait::async_trait;
 use domain::{
@@ -22,6 +23,7 @@ use domain::{
 use parking_lot::Mutex;
 use sources::simulated::{CarSpec, SimulatedFleet};
 use store::SourceRef;
+use uuid::Uuid;
 
 use crate::{
     clock::VirtualClock,
@@ -194,8 +196,15 @@ impl Simulator for NoControls {
         Vec::new()
     }
 
-    fn record(&self, _: &NewRecording, _: Timestamp) -> Result<(MadeCar, String), String> {
-        Err("this world records nothing".into())
+    fn record(
+        &self,
+        _: &NewRecording,
+        _: Uuid,
+        _: &mut dyn io::Read,
+        _: Timestamp,
+    ) -> Result<ReadRecording, RecordingRefused> {
+        let message = "this world records nothing".into();
+        Err(RecordingRefused { field: "csv", message, report: None })
     }
 
     fn models(&self) -> Vec<(String, String, u16, u16, Powertrain, String)> {

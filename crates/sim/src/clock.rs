@@ -26,6 +26,8 @@ struct Inner {
     /// What the wall clock showed at a monotonic moment, and how it has run since.
     anchor: (Duration, Timestamp),
     rate: Rate,
+    /// So much later than asked for the application wakes from a pause, as it does on a machine with too much to do.
+    late: Duration,
     /// Grows with each jump: whoever sleeps then is woken early, as the port allows.
     jumps: u64,
     next: u64,
@@ -107,6 +109,7 @@ impl VirtualClock {
             monotonic: Duration::from_secs(1_000),
             anchor: (Duration::from_secs(1_000), wall),
             rate: Rate::Drift(0),
+            late: Duration::ZERO,
             jumps: 0,
             next: 0,
             by_wall: BTreeMap::new(),
@@ -158,6 +161,11 @@ impl VirtualClock {
         inner.rate = rate;
     }
 
+    /// Lets the application wake so much later than it asked for, from now on.
+    pub(crate) fn set_late(&self, by: Duration) {
+        self.0.lock().late = by;
+    }
+
     /// Forgets all sleepers: their process is gone.
     pub(crate) fn forget_sleepers(&self) {
         let mut inner = self.0.lock();
@@ -179,6 +187,13 @@ impl Clock for VirtualClock {
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
         let jumps = self.0.lock().jumps;
         Box::pin(Sleep { clock: self.clone(), until: Until::Wall(at, jumps), timer: None })
+    }
+
+    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
+        let inner = self.0.lock();
+        let until = Until::Monotonic(inner.monotonic + time + inner.late);
+        drop(inner);
+        Box::pin(Sleep { clock: self.clone(), until, timer: None })
     }
 }
 

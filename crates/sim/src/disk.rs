@@ -6,20 +6,24 @@ use std::{path::PathBuf, pin::Pin, sync::Arc, task::Context, task::Poll};
 use async_trait::async_trait;
 use domain::{
     connect::{
+        PermissionSet,
         defaults::Defaults,
         lives::{Grace, Lives},
     },
-    ids::{ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo, WebhookNo},
+    ids::{
+        ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo, WebhookId,
+        WebhookNo,
+    },
     time::Timestamp,
     webhook::Revision,
 };
 use store::{
-    Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, Due, Feed, Grants, Kept,
-    KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewPair,
-    NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded, Redeemed, Refreshed, Registry,
-    Retention, Retired, RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, Store, StoreError,
-    StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow,
-    Vehicles, WebhookChange,
+    Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, DisconnectedVehicle, Due,
+    Edited, Feed, Grants, Kept, KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery,
+    NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded,
+    RecordedCar, RecordingPart, Recordings, Redeemed, Redelivered, Refreshed, Registry, Retention, Retired, RetiringToken, Secret, SecretHash, Size,
+    StepCommit, StepResult, Store, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone,
+    Upkeep, VehicleFilter, VehicleRow, Vehicles, WaitingEvent, WaitingFilter, WaitingPage, WebhookChange,
 };
 use uuid::Uuid;
 
@@ -62,19 +66,22 @@ passes_on! {
         reads fn applications() -> Vec<Application>;
         reads fn secrets(no: ApplicationNo) -> Vec<Secret>;
         reads fn webhooks() -> Vec<StoredWebhook>;
+        reads fn deleted_webhooks() -> Vec<(WebhookNo, WebhookId)>;
         reads fn revision(webhook: WebhookNo, number: u32) -> Option<Revision>;
         reads fn sweeps() -> Vec<Sweep>;
         reads fn feeds() -> Vec<Feed>;
         reads fn kept(key: String) -> Option<Kept>;
         writes fn create_application(new: NewApplication) -> Application;
-        writes fn update_application(no: ApplicationNo, name: String, uris: Vec<String>, plan: String, connect: Defaults)
-            -> Option<Application>;
+        writes fn update_application(
+            no: ApplicationNo, version: u64, name: String, uris: Vec<String>, plan: String, connect: Defaults
+        ) -> Edited<Application>;
         writes fn delete_application(no: ApplicationNo) -> bool;
-        writes fn set_management_token(no: ApplicationNo, sealed: Vec<u8>, retiring: Option<RetiringToken>) -> ();
+        writes fn set_management_token(no: ApplicationNo, version: u64, sealed: Vec<u8>, retiring: Option<RetiringToken>)
+            -> Edited<Application>;
         writes fn add_secret(no: ApplicationNo, secret: Secret, most: usize) -> bool;
         writes fn remove_secret(no: ApplicationNo, hint: String) -> bool;
         writes fn create_webhook(new: NewWebhook) -> StoredWebhook;
-        writes fn change_webhook(no: WebhookNo, change: WebhookChange) -> Option<(StoredWebhook, Option<Tombstone>)>;
+        writes fn change_webhook(no: WebhookNo, change: WebhookChange) -> Edited<(StoredWebhook, Option<Tombstone>)>;
         writes fn advance_auto(webhook: WebhookNo, after: VehicleNo) -> ();
         writes fn create_feed(feed: Feed, most: usize) -> bool;
         writes fn delete_feed(id: FeedId) -> bool;
@@ -97,9 +104,12 @@ passes_on! {
         writes fn forget_grants(user: UserId) -> ();
     }
     Vehicles {
+        reads fn vehicle_of_car(id: Uuid, application: ApplicationNo, user: Option<UserId>)
+            -> Option<(KnownVehicle, UserId)>;
         reads fn pools() -> Vec<(PoolNo, String)>;
         reads fn load(vehicles: Vec<VehicleNo>) -> Vec<Option<LoadedVehicle>>;
         reads fn find_vehicle(id: VehicleId) -> Option<VehicleRow>;
+        reads fn find_disconnected(id: VehicleId) -> Option<DisconnectedVehicle>;
         reads fn vehicle_numbers(ids: Vec<VehicleId>) -> Vec<Option<(VehicleNo, ApplicationNo)>>;
         reads fn list_vehicles(filter: VehicleFilter, limit: usize) -> Vec<VehicleRow>;
         reads fn vehicles_of_user(user: UserId, limit: usize) -> Vec<VehicleNo>;
@@ -131,16 +141,32 @@ passes_on! {
         writes fn update_car(id: Uuid, spec: Vec<u8>) -> bool;
         writes fn commit_steps(commits: Vec<StepCommit>) -> Vec<StepResult>;
     }
+    Recordings {
+        reads fn recording_part(id: Uuid, kind: RecordingPart, no: u32) -> Option<Vec<u8>>;
+        reads fn count_recording_parts(id: Uuid, kind: RecordingPart) -> (u32, bool);
+        reads fn recording(id: Uuid) -> Option<Vec<u8>>;
+        reads fn is_being_uploaded(id: Uuid) -> bool;
+        reads fn unused_recordings(begun_before: Timestamp) -> Vec<Uuid>;
+        reads fn recordings_of_car(car: Uuid) -> Vec<Uuid>;
+        writes fn begin_recording(id: Uuid, now: Timestamp) -> ();
+        writes fn put_recording_part(id: Uuid, kind: RecordingPart, no: u32, body: Vec<u8>) -> bool;
+        writes fn complete_recording(id: Uuid, manifest: Vec<u8>, car: RecordedCar) -> bool;
+        writes fn delete_recording_parts(id: Uuid, kind: RecordingPart) -> bool;
+        writes fn forget_recording(id: Uuid) -> ();
+        writes fn delete_car(id: Uuid) -> bool;
+    }
     Queue {
         reads fn lanes_with_work() -> Vec<LaneKey>;
         reads fn fill(lane: LaneKey, until: Timestamp, limit: usize) -> Vec<QueuedEvent>;
         reads fn next_attempt(lane: LaneKey, after: Timestamp) -> Option<Timestamp>;
         reads fn depth(lane: LaneKey, most: u64) -> (u64, Option<Timestamp>);
+        reads fn waiting(filter: WaitingFilter, limit: usize) -> WaitingPage;
+        reads fn retrying(event: EventNo) -> Option<WaitingEvent>;
         reads fn tombstones() -> Vec<Tombstone>;
         writes fn lease_lane(node: NodeId, lane: LaneKey, now: Timestamp, until: Timestamp) -> Option<LaneLease>;
         writes fn release_lane(node: NodeId, lease: LaneLease) -> ();
         writes fn record(lease: LaneLease, records: Vec<Record>) -> Recorded;
-        writes fn redeliver(event: EventNo, now: Timestamp) -> Option<(LaneKey, QueuedEvent)>;
+        writes fn redeliver(event: EventNo, carries: PermissionSet, now: Timestamp) -> Redelivered;
         writes fn bury(tombstone: i64, now: Timestamp, limit: usize) -> bool;
     }
     Deliveries {

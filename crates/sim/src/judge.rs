@@ -212,6 +212,8 @@ fn logged_end(row: &DeliverySummary, world: &World) -> Option<LoggedEnd> {
             LogStatus::Cancelled => End::Cancelled,
             LogStatus::Expired => End::Expired,
             LogStatus::Missed => End::Missed,
+            // As with one that is switched off, it came while the webhook did not deliver.
+            LogStatus::Skipped => End::Dropped,
         },
     })
 }

@@ -515,14 +515,8 @@ impl Soak {
             _ if self.pushed.contains(&car) => self.push_some(car),
             _ => {
                 let charge = self.chance.from_to(20, 90) as f64;
-                let reading = PushedReading {
-                    vehicle: car.id(),
-                    signal: signal::STATE_OF_CHARGE,
-                    value: Value::Number(charge),
-                    observed_at: None,
-                    id: None,
-                    sequence: None,
-                };
+                let value = Value::Number(charge);
+                let reading = PushedReading::of(car.id(), signal::STATE_OF_CHARGE, value);
                 let feed = self.feed.clone().expect("a feed where cars are watched");
                 // A car that is gone is refused, and a process that ends does not answer.
                 self.world.push(&feed, vec![reading]);

@@ -212,6 +212,11 @@ impl World {
         self.settle();
     }
 
+    /// Lets the application wake so much later than it asked for: the machine has more to do than it can.
+    pub fn is_busy(&mut self, late: Duration) {
+        self.clock.set_late(late);
+    }
+
     /// Lets the wall clock run otherwise from now on.
     pub fn set_rate(&mut self, rate: Rate) {
         self.clock.set_rate(rate);
@@ -393,6 +398,17 @@ impl World {
         }
     }
 
+    /// Begins a use-case and waits for nothing: it goes on as time passes.
+    pub fn begin<F>(&mut self, use_case: impl FnOnce(Arc<App>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.start();
+        let task = use_case(self.app()).boxed();
+        let life = self.life.as_mut().expect("the process is down");
+        life.executor.spawner().spawn("use-case", task);
+    }
+
     fn wait_for<T: Send + 'static>(&mut self, task: impl Future<Output = T> + Send + 'static) -> Option<T> {
         let slot: Arc<Mutex<Option<T>>> = Arc::default();
         let task: BoxFuture<'static, ()> = {
@@ -426,9 +442,15 @@ impl World {
             return known;
         }
         let made = self.must(|app| async move {
-            app.create_application("Acme", vec![], "free", Defaults::default()).await
+            app.create_application("Acme", vec![], app::UNLIMITED, Defaults::default()).await
         });
         *self.application.insert(made.entry.application.id)
+    }
+
+    /// Another application: from now on the one that webhooks and cars are made for.
+    pub fn another_application(&mut self) -> ApplicationId {
+        self.application = None;
+        self.application()
     }
 
     /// The management token that is in force.
@@ -500,6 +522,21 @@ impl World {
         (hook, errors)
     }
 
+    /// A unified webhook that is not verified, whose errors go to this URI.
+    pub fn unverified_webhook_with_error_uri(
+        &mut self,
+        triggers: &[SignalId],
+        errors: &str,
+        unchecked: bool,
+    ) -> Hook {
+        let plan = Plan::Unified(Self::unified(triggers, triggers));
+        let error_uri = errors.to_owned();
+        self.unverified_webhook_with(plan, |request| {
+            request.error_uri = Some(error_uri);
+            request.error_uri_unchecked = unchecked;
+        })
+    }
+
     /// A verified webhook that is told about every vehicle of its application, present and coming ones.
     pub fn automatic_webhook(&mut self, plan: Plan) -> Hook {
         let hook = self.unverified_webhook_with(plan, |request| request.auto_subscribe = true);
@@ -558,9 +595,12 @@ impl World {
             name: format!("Hook {}", self.made_receivers),
             callback_uri: uri,
             error_uri: None,
+            error_uri_unchecked: false,
+            verify: false,
             plan,
             auto_subscribe: false,
             agent: Agent::Milepost,
+            headers: Default::default(),
         };
         change(&mut request);
         let view = self.must(|app| async move { app.create_webhook(request).await });
@@ -611,7 +651,7 @@ impl World {
 
     /// Deletes a webhook.
     pub fn delete(&mut self, hook: Hook) {
-        self.must(|app| async move { app.delete_webhook(hook.id).await });
+        self.must(|app| async move { app.delete_webhook(hook.id, &app::Precondition::None).await });
     }
 
     // ---- cars ----
@@ -728,7 +768,23 @@ impl World {
         let feed = feed.clone();
         let readings = readings.into_iter().enumerate().collect();
         let answered = self.ask(|app| async move { app.ingest(&feed, readings).await })?;
-        Some(answered.expect("readings are taken in"))
+        Some(answered.expect("readings are taken in").rejected)
+    }
+
+    /// Pushes readings as a request over HTTP does: it waits while events of the application lag, and may be sent away.
+    pub fn push_or_wait(
+        &mut self,
+        feed: &Arc<Feed>,
+        readings: Vec<PushedReading>,
+    ) -> Result<Vec<Rejected>, AppError> {
+        let feed = feed.clone();
+        let readings: Vec<_> = readings.into_iter().enumerate().collect();
+        let pushed = self.ask(|app| async move {
+            let mut admitted = app.admit_readings(feed.application).await?;
+            admitted.expect(readings.len())?;
+            app.ingest(&feed, readings).await
+        });
+        pushed.expect("the process does not end meanwhile").map(|ingested| ingested.rejected)
     }
 
     // ---- receivers ----

@@ -13,7 +13,7 @@ mod testing;
 
 use std::sync::Arc;
 
-use app::ports::{Answers, VehicleSource, no_such_source};
+use app::ports::{Answers, RecordingReads, VehicleSource, no_such_source};
 use async_trait::async_trait;
 use domain::{
     errors::ErrorCode,
@@ -57,6 +57,12 @@ impl Sources {
 impl VehicleSource for Sources {
     async fn read(&self, car: &SourceRef, wanted: &[SignalId]) -> Result<Answers, Fault> {
         self.of(car.kind)?.read(car, wanted).await
+    }
+
+    fn attach(&self, recordings: Arc<dyn RecordingReads>) {
+        for (_, source) in &self.by_kind {
+            source.attach(recordings.clone());
+        }
     }
 
     fn offers(&self, car: &SourceRef, signal: SignalId) -> bool {

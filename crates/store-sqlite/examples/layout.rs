@@ -251,6 +251,7 @@ impl<'a> Scene<'a> {
                 due: Some(at(1_000_000 + version.cast_signed())),
                 observations: vec![NewObservation { taken_at: now, body: vec![2; OBSERVATION] }],
                 events: vec![NewEvent {
+                    epoch: 1,
                     lane: lane(self.webhook),
                     revision: 1,
                     id: EventId(Uuid::new_v5(&Uuid::NAMESPACE_OID, &self.made.to_be_bytes())),
@@ -274,7 +275,7 @@ impl<'a> Scene<'a> {
         let mut queued = Vec::with_capacity(BATCH);
         for (result, now) in self.store.commit_steps(commits).await?.into_iter().zip(moments) {
             let StepResult::Committed { events, .. } = result else { bail!("a step was not committed") };
-            queued.extend(events.into_iter().map(|event| (event, now)));
+            queued.extend(events.into_iter().flatten().map(|event| (event, now)));
         }
         Ok(queued)
     }

@@ -67,6 +67,7 @@ fn full_step(vehicle: VehicleNo, webhook: WebhookNo, version: u64) -> StepCommit
         due: Some(now),
         observations: vec![NewObservation { taken_at: now, body: vec![7; 600] }],
         events: vec![store::NewEvent {
+            epoch: 1,
             lane: lane(webhook),
             revision: 1,
             id: domain::ids::EventId(Uuid::from_u128(version.into())),

@@ -101,6 +101,7 @@ pub(crate) fn disabled(row: &Row<'_>, column: usize) -> Result<Option<Disabled>>
         None => None,
         Some(0) => Some(Disabled::Operator),
         Some(1) => Some(Disabled::RetriesUsedUp),
+        Some(2) => Some(Disabled::PlanChanged),
         Some(_) => return Err(damaged(column, "no such reason")),
     })
 }
@@ -110,6 +111,7 @@ pub(crate) const fn disabled_number(why: Disabled) -> u8 {
     match why {
         Disabled::Operator => 0,
         Disabled::RetriesUsedUp => 1,
+        Disabled::PlanChanged => 2,
     }
 }
 

@@ -5,27 +5,32 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use domain::{
     connect::{
+        PermissionSet,
         defaults::Defaults,
         lives::{Grace, Lives},
     },
-    ids::{ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo, WebhookNo},
+    ids::{
+        ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo, WebhookId,
+        WebhookNo,
+    },
     time::Timestamp,
     webhook::Revision,
 };
 use store::{
-    Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, Due, Feed, Grants, Kept,
-    KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewPair,
-    NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded, Redeemed, Refreshed, Registry,
-    Retention, Retired, RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, StoreError,
-    StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow,
-    Vehicles, WebhookChange,
+    Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, DisconnectedVehicle, Due,
+    Edited, Feed, Grants, Kept, KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery,
+    NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded,
+    RecordedCar, RecordingPart, Recordings, Redeemed, Redelivered, Refreshed, Registry, Retention, Retired,
+    RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, StoreError, StoredWebhook,
+    SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow, Vehicles, WaitingEvent,
+    WaitingFilter, WaitingPage, WebhookChange,
 };
 use uuid::Uuid;
 
 use crate::{
     engine::{Engine, InMemory, Threaded},
     open::{DATA, OpenError, Options},
-    ops::{deliveries, grants, queue, registry, steps, tombstones, upkeep, vehicles},
+    ops::{deliveries, grants, queue, recordings, registry, steps, tombstones, upkeep, vehicles, waiting},
 };
 
 /// The data store in SQLite.
@@ -81,14 +86,15 @@ impl Registry for SqliteStore {
     async fn update_application(
         &self,
         no: ApplicationNo,
+        version: u64,
         name: String,
         redirect_uris: Vec<String>,
         plan: String,
         connect: Defaults,
-    ) -> Result<Option<Application>, StoreError> {
+    ) -> Result<Edited<Application>, StoreError> {
         self.engine
             .write(move |tx| {
-                Ok(registry::update_application(tx, no, &name, &redirect_uris, &plan, &connect)?)
+                Ok(registry::update_application(tx, no, version, &name, &redirect_uris, &plan, &connect)?)
             })
             .await
     }
@@ -100,11 +106,12 @@ impl Registry for SqliteStore {
     async fn set_management_token(
         &self,
         no: ApplicationNo,
+        version: u64,
         sealed: Vec<u8>,
         retiring: Option<RetiringToken>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Edited<Application>, StoreError> {
         self.engine
-            .write(move |tx| Ok(registry::set_management_token(tx, no, &sealed, retiring.as_ref())?))
+            .write(move |tx| Ok(registry::set_management_token(tx, no, version, &sealed, retiring.as_ref())?))
             .await
     }
 
@@ -128,6 +135,10 @@ impl Registry for SqliteStore {
         self.engine.read(|conn| Ok(registry::webhooks(conn)?)).await
     }
 
+    async fn deleted_webhooks(&self) -> Result<Vec<(WebhookNo, WebhookId)>, StoreError> {
+        self.engine.read(|conn| Ok(registry::deleted_webhooks(conn)?)).await
+    }
+
     async fn revision(&self, webhook: WebhookNo, number: u32) -> Result<Option<Revision>, StoreError> {
         self.engine.read(move |conn| Ok(registry::revision(conn, webhook, number)?)).await
     }
@@ -136,7 +147,7 @@ impl Registry for SqliteStore {
         &self,
         no: WebhookNo,
         change: WebhookChange,
-    ) -> Result<Option<(StoredWebhook, Option<Tombstone>)>, StoreError> {
+    ) -> Result<Edited<(StoredWebhook, Option<Tombstone>)>, StoreError> {
         self.engine.write(move |tx| Ok(registry::change_webhook(tx, no, &change)?)).await
     }
 
@@ -309,6 +320,10 @@ impl Vehicles for SqliteStore {
         self.engine.read(move |conn| Ok(vehicles::find_vehicle(conn, id)?)).await
     }
 
+    async fn find_disconnected(&self, id: VehicleId) -> Result<Option<DisconnectedVehicle>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::find_disconnected(conn, id)?)).await
+    }
+
     async fn list_vehicles(
         &self,
         filter: VehicleFilter,
@@ -345,6 +360,15 @@ impl Vehicles for SqliteStore {
         self.engine.write(move |tx| Ok(vehicles::attach_car(tx, id, vehicle)?)).await
     }
 
+    async fn vehicle_of_car(
+        &self,
+        id: Uuid,
+        application: ApplicationNo,
+        user: Option<UserId>,
+    ) -> Result<Option<(KnownVehicle, UserId)>, StoreError> {
+        self.engine.read(move |conn| Ok(vehicles::vehicle_of_car(conn, id, application, user)?)).await
+    }
+
     async fn update_car(&self, id: Uuid, spec: Vec<u8>) -> Result<bool, StoreError> {
         self.engine.write(move |tx| Ok(vehicles::update_car(tx, id, &spec)?)).await
     }
@@ -371,7 +395,8 @@ impl Vehicles for SqliteStore {
     }
 
     async fn commit_steps(&self, commits: Vec<StepCommit>) -> Result<Vec<StepResult>, StoreError> {
-        self.engine.write(move |tx| Ok(steps::commit_steps(tx, &commits)?)).await
+        let items = commits.len();
+        self.engine.write_bulk(items, move |tx| Ok(steps::commit_steps(tx, &commits)?)).await
     }
 
     async fn subscriptions_of_webhook(
@@ -400,6 +425,73 @@ impl Vehicles for SqliteStore {
         limit: usize,
     ) -> Result<Vec<(ObservationNo, Timestamp, Vec<u8>)>, StoreError> {
         self.engine.read(move |conn| Ok(vehicles::observations(conn, vehicle, before, limit)?)).await
+    }
+}
+
+#[async_trait]
+impl Recordings for SqliteStore {
+    async fn begin_recording(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(recordings::begin(tx, id, now)?)).await
+    }
+
+    async fn put_recording_part(
+        &self,
+        id: Uuid,
+        kind: RecordingPart,
+        no: u32,
+        body: Vec<u8>,
+    ) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(recordings::put_part(tx, id, kind, no, &body)?)).await
+    }
+
+    async fn recording_part(
+        &self,
+        id: Uuid,
+        kind: RecordingPart,
+        no: u32,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.engine.read(move |conn| Ok(recordings::part(conn, id, kind, no)?)).await
+    }
+
+    async fn count_recording_parts(&self, id: Uuid, kind: RecordingPart) -> Result<(u32, bool), StoreError> {
+        self.engine.read(move |conn| Ok(recordings::count_parts(conn, id, kind)?)).await
+    }
+
+    async fn complete_recording(
+        &self,
+        id: Uuid,
+        manifest: Vec<u8>,
+        car: RecordedCar,
+    ) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(recordings::complete(tx, id, &manifest, &car)?)).await
+    }
+
+    async fn recording(&self, id: Uuid) -> Result<Option<Vec<u8>>, StoreError> {
+        self.engine.read(move |conn| Ok(recordings::manifest(conn, id)?)).await
+    }
+
+    async fn is_being_uploaded(&self, id: Uuid) -> Result<bool, StoreError> {
+        self.engine.read(move |conn| Ok(recordings::is_being_uploaded(conn, id)?)).await
+    }
+
+    async fn unused_recordings(&self, begun_before: Timestamp) -> Result<Vec<Uuid>, StoreError> {
+        self.engine.read(move |conn| Ok(recordings::unused(conn, begun_before)?)).await
+    }
+
+    async fn recordings_of_car(&self, car: Uuid) -> Result<Vec<Uuid>, StoreError> {
+        self.engine.read(move |conn| Ok(recordings::of_car(conn, car)?)).await
+    }
+
+    async fn delete_recording_parts(&self, id: Uuid, kind: RecordingPart) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(recordings::delete_parts(tx, id, kind)?)).await
+    }
+
+    async fn forget_recording(&self, id: Uuid) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(recordings::forget(tx, id)?)).await
+    }
+
+    async fn delete_car(&self, id: Uuid) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(recordings::delete_car(tx, id)?)).await
     }
 }
 
@@ -440,6 +532,14 @@ impl Queue for SqliteStore {
         self.engine.read(move |conn| Ok(queue::depth(conn, lane, most)?)).await
     }
 
+    async fn waiting(&self, filter: WaitingFilter, limit: usize) -> Result<WaitingPage, StoreError> {
+        self.engine.read(move |conn| Ok(waiting::waiting(conn, &filter, limit)?)).await
+    }
+
+    async fn retrying(&self, event: EventNo) -> Result<Option<WaitingEvent>, StoreError> {
+        self.engine.read(move |conn| Ok(waiting::retrying(conn, event)?)).await
+    }
+
     async fn record(&self, lease: LaneLease, records: Vec<Record>) -> Result<Recorded, StoreError> {
         self.engine.write(move |tx| queue::record(tx, lease, &records)).await
     }
@@ -447,9 +547,10 @@ impl Queue for SqliteStore {
     async fn redeliver(
         &self,
         event: EventNo,
+        carries: PermissionSet,
         now: Timestamp,
-    ) -> Result<Option<(LaneKey, QueuedEvent)>, StoreError> {
-        self.engine.write(move |tx| Ok(queue::redeliver(tx, event, now)?)).await
+    ) -> Result<Redelivered, StoreError> {
+        self.engine.write(move |tx| Ok(queue::redeliver(tx, event, carries, now)?)).await
     }
 
     async fn tombstones(&self) -> Result<Vec<Tombstone>, StoreError> {

@@ -142,6 +142,7 @@ async fn step(store: &SqliteStore, vehicle: VehicleNo, webhook: WebhookNo, versi
         due: Some(at(version.cast_signed())),
         observations: vec![NewObservation { taken_at: at(10), body: vec![7; 600] }],
         events: vec![NewEvent {
+            epoch: 1,
             lane: lane(webhook),
             revision: 1,
             id: event_id(version + 1),
@@ -155,7 +156,7 @@ async fn step(store: &SqliteStore, vehicle: VehicleNo, webhook: WebhookNo, versi
         now: at(10),
     };
     match store.commit_steps(vec![commit]).await.expect("commits").remove(0) {
-        StepResult::Committed { events, .. } => events[0],
+        StepResult::Committed { events, .. } => events[0].expect("the webhook delivers"),
         other => panic!("nobody else steps this vehicle: {other:?}"),
     }
 }

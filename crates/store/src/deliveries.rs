@@ -24,6 +24,8 @@ pub enum LogStatus {
     Expired = 5,
     /// A slot passed while we were down; nothing was read for it.
     Missed = 6,
+    /// It happened while the webhook was not verified.
+    Skipped = 7,
 }
 
 impl LogStatus {
@@ -36,6 +38,7 @@ impl LogStatus {
             4 => Self::Cancelled,
             5 => Self::Expired,
             6 => Self::Missed,
+            7 => Self::Skipped,
             _ => return None,
         })
     }
@@ -49,12 +52,20 @@ impl LogStatus {
             Self::Cancelled => "cancelled",
             Self::Expired => "expired",
             Self::Missed => "missed",
+            Self::Skipped => "skipped",
         }
     }
 
     /// All of them.
-    pub const ALL: &[Self] =
-        &[Self::Delivered, Self::Failed, Self::Dropped, Self::Cancelled, Self::Expired, Self::Missed];
+    pub const ALL: &[Self] = &[
+        Self::Delivered,
+        Self::Failed,
+        Self::Dropped,
+        Self::Cancelled,
+        Self::Expired,
+        Self::Missed,
+        Self::Skipped,
+    ];
 }
 
 /// Which deliveries to list; all conditions hold.

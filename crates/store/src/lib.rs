@@ -10,6 +10,7 @@ mod error;
 mod grants;
 mod keyring;
 mod queue;
+mod recordings;
 mod registry;
 mod upkeep;
 mod vehicles;
@@ -19,20 +20,22 @@ pub use error::StoreError;
 pub use grants::{Code, Grants, NewPair, Redeemed, Refreshed, TokenGrant};
 pub use keyring::{Keyring, Subject, WrappedKey};
 pub use queue::{
-    LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuedEvent, Record, Recorded, Scope, Tombstone,
+    LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuePlace, QueuedEvent, Record, Recorded, Redelivered,
+    Scope, Tombstone, Unsendable, WaitingEvent, WaitingFilter, WaitingPage,
 };
+pub use recordings::{RecordedCar, RecordingPart, Recordings};
 pub use registry::{
-    Application, Feed, Kept, NewApplication, NewWebhook, Newer, Registry, RetiringToken, Secret, SecretHash,
-    StoredWebhook, Sweep, WebhookChange,
+    Application, Edited, Feed, Kept, NewApplication, NewWebhook, Newer, Registry, RetiringToken, Secret,
+    SecretHash, StoredWebhook, Sweep, SwitchedOff, WebhookChange,
 };
 pub use upkeep::{Backup, Retention, Retired, Size, Upkeep};
 pub use vehicles::{
-    Car, ClaimDue, Connection, ConnectionFilter, Due, KnownVehicle, LoadedVehicle, NewEvent, NewLapse,
-    NewLink, NewObservation, Owner, SourceRef, StepCommit, StepResult, SubscriptionRow, VehicleFilter,
-    VehicleRow, Vehicles, Version,
+    Car, ClaimDue, Connection, ConnectionFilter, DisconnectedVehicle, Due, KnownVehicle, LoadedVehicle,
+    NewEvent, NewLapse, NewLink, NewObservation, Owner, SourceRef, StepCommit, StepResult, SubscriptionRow,
+    VehicleFilter, VehicleRow, Vehicles, Version,
 };
 
 /// Everything that a data store does. Loops take only the part they need.
-pub trait Store: Registry + Grants + Vehicles + Queue + Deliveries + Upkeep {}
+pub trait Store: Registry + Grants + Vehicles + Recordings + Queue + Deliveries + Upkeep {}
 
-impl<T: Registry + Grants + Vehicles + Queue + Deliveries + Upkeep> Store for T {}
+impl<T: Registry + Grants + Vehicles + Recordings + Queue + Deliveries + Upkeep> Store for T {}

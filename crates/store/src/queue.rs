@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use domain::{
-    ids::{ApplicationNo, EventId, EventNo, ObservationNo, UserId, VehicleNo, WebhookNo},
+    connect::PermissionSet,
+    ids::{ApplicationNo, EventId, EventNo, ObservationNo, UserId, VehicleId, VehicleNo, WebhookNo},
     time::Timestamp,
     vehicle::VehicleInfo,
 };
@@ -105,6 +106,30 @@ pub struct Recorded {
     pub absent: usize,
 }
 
+/// What became of queueing an ended event once more.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Redelivered {
+    /// It is queued.
+    Queued(LaneKey, QueuedEvent),
+    /// It may not be sent, and nothing is written.
+    Refused(Unsendable),
+}
+
+/// Why an ended event may not be sent once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsendable {
+    /// The log does not have it, or what it carried is gone.
+    NotKept,
+    /// Its webhook is deleted, switched off or not verified.
+    NotDelivering,
+    /// The vehicle's connection has ended.
+    NotConnected,
+    /// The vehicle is not on the webhook.
+    NotSubscribed,
+    /// The owner does not grant all that it carries.
+    NotGranted,
+}
+
 /// What a tombstone covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -127,6 +152,70 @@ pub struct Tombstone {
     pub up_to: EventNo,
     /// How the covered events end: dropped with a webhook, cancelled with a vehicle.
     pub ends_as: LogStatus,
+}
+
+/// A place in the queues: they are in the order of lane, due time and number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QueuePlace {
+    /// The lane.
+    pub lane: LaneKey,
+    /// When the next attempt is due.
+    pub attempt_at: Timestamp,
+    /// The event's number.
+    pub event: EventNo,
+}
+
+/// Which waiting events to list; all conditions hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WaitingFilter {
+    /// Only of this webhook.
+    pub webhook: Option<WebhookNo>,
+    /// Only of this vehicle.
+    pub vehicle: Option<VehicleNo>,
+    /// Only those that were attempted.
+    pub retrying: bool,
+    /// Only after this place.
+    pub after: Option<QueuePlace>,
+}
+
+/// A waiting event as operators see it: without what it carries.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WaitingEvent {
+    /// Where it waits.
+    pub place: QueuePlace,
+    /// Its id on the wire.
+    pub id: EventId,
+    /// The vehicle.
+    pub vehicle: VehicleNo,
+    /// The vehicle's id on the wire, while the vehicle is there.
+    pub vehicle_id: Option<VehicleId>,
+    /// The slot it is for, or when it happened.
+    pub slot: Timestamp,
+    /// Why it is owed, encoded; empty for a slot.
+    pub occasion: Vec<u8>,
+    /// Rises with the events of its subscription.
+    pub sequence: u64,
+    /// When it was queued.
+    pub created_at: Timestamp,
+    /// The status of the last answer; 0 when there was none.
+    pub http_status: u16,
+    /// How long the last attempt took, in milliseconds.
+    pub took_ms: u32,
+    /// How many attempts there were.
+    pub attempt_count: u16,
+    /// The attempts, encoded; empty before the first.
+    pub attempts: Vec<u8>,
+    /// It ended before and an operator sends it again.
+    pub redelivery: bool,
+}
+
+/// A page of waiting events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WaitingPage {
+    /// The events, in the order of their places.
+    pub items: Vec<WaitingEvent>,
+    /// Where to go on; there may be nothing after it.
+    pub next: Option<QueuePlace>,
 }
 
 /// Queues of events, their leases and their tombstones.
@@ -157,6 +246,12 @@ pub trait Queue: Send + Sync + 'static {
     /// How many events wait in a lane, counted up to `most`, and when the oldest of those was queued.
     async fn depth(&self, lane: LaneKey, most: u64) -> Result<(u64, Option<Timestamp>), StoreError>;
 
+    /// Waiting events, from one place on. However many wait, this looks at few more than it answers with: with a vehicle at
+    /// 10,000 at most, so a page may have fewer events than `limit` and still not be the last.
+    async fn waiting(&self, filter: WaitingFilter, limit: usize) -> Result<WaitingPage, StoreError>;
+    /// One waiting event, if it was attempted.
+    async fn retrying(&self, event: EventNo) -> Result<Option<WaitingEvent>, StoreError>;
+
     /// Writes the ends of attempts and moves their events on.
     ///
     /// # Errors
@@ -164,13 +259,15 @@ pub trait Queue: Send + Sync + 'static {
     /// [`StoreError::LeaseLost`] when the lane's epoch has passed to another node since.
     async fn record(&self, lease: LaneLease, records: Vec<Record>) -> Result<Recorded, StoreError>;
 
-    /// Queues an ended event once more, under its id and a new number, due at `now`. `None` when the log does not have
-    /// it, or what it carried, its webhook or its vehicle's connection is gone.
+    /// Queues an ended event once more, under its id and a new number, due at `now`, if it may be sent at this moment: its
+    /// webhook delivers, its vehicle is connected and on the webhook, and the owner grants all of `carries`. The transaction
+    /// decides, so that an end of any of these that is committed before leaves nothing queued behind it.
     async fn redeliver(
         &self,
         event: EventNo,
+        carries: PermissionSet,
         now: Timestamp,
-    ) -> Result<Option<(LaneKey, QueuedEvent)>, StoreError>;
+    ) -> Result<Redelivered, StoreError>;
 
     /// Tombstones whose events have not all ended.
     async fn tombstones(&self) -> Result<Vec<Tombstone>, StoreError>;

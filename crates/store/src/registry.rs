@@ -34,6 +34,29 @@ pub struct Application {
     pub retiring: Option<RetiringToken>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Rises with each edit: an edit names the version that it was made on.
+    pub version: u64,
+}
+
+/// What became of an edit that names the version that it was made on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Edited<T> {
+    /// It is written, and this is so now.
+    Done(T),
+    /// Somebody else was faster: nothing is written, and this is so now.
+    Stale(T),
+    /// There is no such thing.
+    Gone,
+}
+
+impl<T> Edited<T> {
+    /// What is so now, if the edit is written.
+    pub fn done(self) -> Option<T> {
+        match self {
+            Self::Done(now) => Some(now),
+            Self::Stale(_) | Self::Gone => None,
+        }
+    }
 }
 
 /// A management token that was replaced and still counts beside its successor.
@@ -90,6 +113,8 @@ pub struct NewWebhook {
     pub revision: Revision,
     /// Whether all vehicles of the application are put on it, present and coming ones.
     pub auto_subscribe: bool,
+    /// A challenge is to follow.
+    pub verify: bool,
     /// Now.
     pub created_at: Timestamp,
 }
@@ -109,6 +134,27 @@ pub struct StoredWebhook {
     pub last_verification: Vec<u8>,
     /// See `last_verification`.
     pub last_test: Vec<u8>,
+    /// The result of the last challenge of the URI for errors, encoded by the application; empty before the first.
+    pub last_error_verification: Vec<u8>,
+    /// The URI for errors that has answered a challenge since it was last changed.
+    pub verified_error_uri: Option<String>,
+    /// A challenge was asked for and has not been answered, nor failed.
+    pub verifying: bool,
+    /// Since when it is switched off, and after what.
+    pub switched_off: Option<SwitchedOff>,
+    /// Rises with each change of any kind, by which the newer of two states is known.
+    pub changes: u64,
+}
+
+/// When a webhook was switched off, and how its last attempt had ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SwitchedOff {
+    /// When.
+    pub at: Timestamp,
+    /// The status of the last answer; `None` when there was none, or when no attempt is the cause.
+    pub status: Option<u16>,
+    /// Why there was no answer, in the word of the log.
+    pub failure: Option<String>,
 }
 
 /// A change of one webhook; each is one transaction. One by which a webhook begins to deliver raises its epoch, and
@@ -117,6 +163,8 @@ pub struct StoredWebhook {
 pub enum WebhookChange {
     /// A new revision, current from now on. `verified: false` when the callback URI has changed; `sweep: true` when the
     /// cadence has, which begins a [`Sweep`].
+    ///
+    /// Its number is one above the revision that it was made on; when that is not the current one, nothing is written.
     Revise {
         /// The name from now on.
         name: String,
@@ -128,12 +176,28 @@ pub enum WebhookChange {
         sweep: bool,
         /// Whether all vehicles of the application are put on it from now on.
         auto_subscribe: bool,
+        /// The URI for errors has changed: what another one has answered counts no more.
+        errors_moved: bool,
+        /// A challenge is to follow.
+        verify: bool,
     },
-    /// The result of a verification: kept, and the webhook verified if it passed.
+    /// The result of a verification: kept, and the webhook verified if it passed and the URI is still the webhook's.
     Verification {
+        /// The URI that was challenged.
+        uri: String,
         /// What came of it, encoded by the application.
         result: Vec<u8>,
         /// The callback URI has proved that it holds the management token.
+        passed: bool,
+    },
+    /// The result of a challenge of the URI for errors: kept, and the URI verified if it passed and is still the webhook's.
+    /// Vehicles are told by a [`Sweep`] then: errors that have waited are reported.
+    ErrorVerification {
+        /// The URI that was challenged.
+        uri: String,
+        /// What came of it, encoded by the application.
+        result: Vec<u8>,
+        /// The URI has proved that it holds the management token.
         passed: bool,
     },
     /// The result of a test.
@@ -147,8 +211,8 @@ pub enum WebhookChange {
     Disable {
         /// Who or what did it.
         why: Disabled,
-        /// Now.
-        now: Timestamp,
+        /// When, and after what.
+        since: SwitchedOff,
     },
     /// Deleted: subscriptions vanish, a tombstone covers everything that is queued; its log stays until it expires.
     Delete {
@@ -241,24 +305,26 @@ pub trait Registry: Send + Sync + 'static {
     async fn create_application(&self, new: NewApplication) -> Result<Application, StoreError>;
     /// Every application, oldest first.
     async fn applications(&self) -> Result<Vec<Application>, StoreError>;
-    /// Changes name, redirect URIs, plan and what counts in Connect. `None` when there is no such application.
+    /// Changes name, redirect URIs, plan and what counts in Connect of an application that has this version still.
     async fn update_application(
         &self,
         no: ApplicationNo,
+        version: u64,
         name: String,
         redirect_uris: Vec<String>,
         plan: String,
         connect: Defaults,
-    ) -> Result<Option<Application>, StoreError>;
+    ) -> Result<Edited<Application>, StoreError>;
     /// Deletes an application that has no connections and no webhooks left; false when it has.
     async fn delete_application(&self, no: ApplicationNo) -> Result<bool, StoreError>;
-    /// Replaces the sealed management token, and the one before it.
+    /// Replaces the sealed management token, and the one before it, of an application that has this version still.
     async fn set_management_token(
         &self,
         no: ApplicationNo,
+        version: u64,
         sealed: Vec<u8>,
         retiring: Option<RetiringToken>,
-    ) -> Result<(), StoreError>;
+    ) -> Result<Edited<Application>, StoreError>;
     /// The client secrets of an application, oldest first.
     async fn secrets(&self, no: ApplicationNo) -> Result<Vec<Secret>, StoreError>;
     /// Adds a secret unless there are `most` already; false then.
@@ -270,15 +336,17 @@ pub trait Registry: Send + Sync + 'static {
     async fn create_webhook(&self, new: NewWebhook) -> Result<StoredWebhook, StoreError>;
     /// Every webhook that is not deleted, oldest first.
     async fn webhooks(&self) -> Result<Vec<StoredWebhook>, StoreError>;
+    /// The ids of webhooks that are deleted: the log still names them.
+    async fn deleted_webhooks(&self) -> Result<Vec<(WebhookNo, WebhookId)>, StoreError>;
     /// An earlier or the current revision.
     async fn revision(&self, webhook: WebhookNo, number: u32) -> Result<Option<Revision>, StoreError>;
-    /// Changes a webhook and answers with its new state and the tombstone that the change wrote, if any.
-    /// `None` when there is no such webhook; after `Delete`, the state is the last one.
+    /// Changes a webhook and answers with its new state and the tombstone that the change wrote, if any; after `Delete`, the
+    /// state is the last one. Only [`WebhookChange::Revise`] can be stale.
     async fn change_webhook(
         &self,
         no: WebhookNo,
         change: WebhookChange,
-    ) -> Result<Option<(StoredWebhook, Option<crate::Tombstone>)>, StoreError>;
+    ) -> Result<Edited<(StoredWebhook, Option<crate::Tombstone>)>, StoreError>;
 
     /// Notes up to which vehicle an automatic webhook has them all.
     async fn advance_auto(&self, webhook: WebhookNo, after: VehicleNo) -> Result<(), StoreError>;

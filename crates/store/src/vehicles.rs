@@ -166,6 +166,8 @@ pub struct NewEvent {
     pub lane: LaneKey,
     /// The revision that it was made under.
     pub revision: u32,
+    /// The epoch of the webhook that it was made under: it is queued only if the webhook delivers in that epoch still.
+    pub epoch: u32,
     /// Its id on the wire.
     pub id: EventId,
     /// The slot it is for, or when it happened.
@@ -204,8 +206,9 @@ pub enum StepResult {
         version: Version,
         /// The numbers of the observations, in their order.
         observations: Vec<ObservationNo>,
-        /// The numbers of the events, in their order.
-        events: Vec<EventNo>,
+        /// The numbers of the events, in their order; `None` for one whose webhook does not deliver any more, or has begun
+        /// anew since: the log says that it was not sent.
+        events: Vec<Option<EventNo>>,
         /// Tombstones that row changes wrote.
         tombstones: Vec<Tombstone>,
     },
@@ -236,6 +239,19 @@ pub struct VehicleRow {
     pub connected_at: Timestamp,
     /// When something happens next.
     pub due: Option<Timestamp>,
+}
+
+/// A vehicle whose connection has ended: what is kept of it until it is erased.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DisconnectedVehicle {
+    /// Row number.
+    pub no: VehicleNo,
+    /// What payloads showed of it.
+    pub info: VehicleInfo,
+    /// The application that had access.
+    pub application: ApplicationNo,
+    /// Its owner.
+    pub user: UserId,
 }
 
 /// Which vehicles to list. All conditions hold.
@@ -342,6 +358,8 @@ pub trait Vehicles: Send + Sync + 'static {
     async fn load(&self, vehicles: Vec<VehicleNo>) -> Result<Vec<Option<LoadedVehicle>>, StoreError>;
     /// The number of a vehicle with an id, with its application.
     async fn find_vehicle(&self, id: VehicleId) -> Result<Option<VehicleRow>, StoreError>;
+    /// The vehicle with an id whose connection has ended, until it is erased.
+    async fn find_disconnected(&self, id: VehicleId) -> Result<Option<DisconnectedVehicle>, StoreError>;
     /// The row numbers of connected vehicles and their applications, in the order of the ids.
     async fn vehicle_numbers(
         &self,
@@ -366,6 +384,14 @@ pub trait Vehicles: Send + Sync + 'static {
     ) -> Result<Vec<(Car, Vec<VehicleId>)>, StoreError>;
     /// Notes that a vehicle is this car.
     async fn attach_car(&self, id: Uuid, vehicle: VehicleNo) -> Result<(), StoreError>;
+    /// The newest vehicle of an application that is this car and not erased, with its owner; of one owner only, when one is
+    /// named.
+    async fn vehicle_of_car(
+        &self,
+        id: Uuid,
+        application: ApplicationNo,
+        user: Option<UserId>,
+    ) -> Result<Option<(KnownVehicle, UserId)>, StoreError>;
     /// Replaces the source's data of a car and of every vehicle that is this car; false when there is no such car.
     async fn update_car(&self, id: Uuid, spec: Vec<u8>) -> Result<bool, StoreError>;
 

@@ -2,15 +2,20 @@
 
 use std::str::FromStr;
 
+use app::Precondition;
 use axum::{
-    extract::{FromRequest, FromRequestParts, Path, Query as AxumQuery, Request},
+    extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, header, request::Parts},
 };
 use bytes::Bytes;
 use domain::ids::{ApplicationId, FeedId, UserId, VehicleId, WebhookId};
 use serde::de::DeserializeOwned;
 
-use crate::{problem::ApiError, wire::DeliveryId};
+use crate::{
+    decode::{self, Refusal, Source},
+    problem::ApiError,
+    wire::DeliveryId,
+};
 
 /// The ids of a path, in their order. One that is malformed is answered like one that is unknown.
 pub(crate) struct Ids<T>(pub(crate) T);
@@ -37,6 +42,30 @@ in_path! {
     DeliveryId => "delivery",
     FeedId => "feed",
     Car => "simulated vehicle",
+    Uploaded => "upload",
+    Part => "part",
+}
+
+/// The id of an upload.
+pub(crate) struct Uploaded(pub(crate) uuid::Uuid);
+
+impl FromStr for Uploaded {
+    type Err = domain::ids::MalformedId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(|Car(id)| Self(id))
+    }
+}
+
+/// The number of a part of an upload.
+pub(crate) struct Part(pub(crate) u32);
+
+impl FromStr for Part {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
 }
 
 /// The id of a car of the simulator.
@@ -88,11 +117,42 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        match AxumQuery::try_from_uri(&parts.uri) {
-            Ok(AxumQuery(query)) => Ok(Self(query)),
-            Err(rejection) => Err(ApiError::malformed(rejection.body_text())),
+        decode::query(parts.uri.query()).map(Self).map_err(|refusal| malformed(&refusal, Source::Query))
+    }
+}
+
+/// Which versions `If-Match` asks for; any without it, and with `*`.
+pub(crate) struct IfMatch(pub(crate) Precondition);
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        precondition(&parts.headers).map(Self)
+    }
+}
+
+fn precondition(headers: &HeaderMap) -> Result<Precondition, ApiError> {
+    let mut versions = None::<Vec<u64>>;
+    for value in headers.get_all(header::IF_MATCH) {
+        let text = value.to_str().map_err(|_| no_etags())?;
+        for tag in text.split(',').map(str::trim) {
+            if tag == "*" {
+                return Ok(Precondition::None);
+            }
+            let quoted = tag.strip_prefix("W/").unwrap_or(tag);
+            let opaque =
+                quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(no_etags)?;
+            let known = versions.get_or_insert_default();
+            // A weak tag, or one that is not ours, matches nothing.
+            known.extend(opaque.parse::<u64>().ok().filter(|_| quoted.len() == tag.len()));
         }
     }
+    Ok(versions.map_or(Precondition::None, Precondition::OneOf))
+}
+
+fn no_etags() -> ApiError {
+    ApiError::malformed("If-Match is * or the ETag of an answer with its quotes, such as \"3\"")
 }
 
 /// A JSON body, without members that nobody knows and without repeated ones: request types deny them.
@@ -134,14 +194,15 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let at = error.path().to_string();
-        let refused = ApiError::malformed(error.into_inner().to_string());
-        if at == "." { refused } else { refused.about(at) }
-    })?;
-    deserializer.end().map_err(|error| ApiError::malformed(error.to_string()))?;
-    Ok(value)
+    decode::json(body).map_err(|refusal| malformed(&refusal, Source::Body))
+}
+
+fn malformed(refusal: &Refusal, source: Source) -> ApiError {
+    let refused = ApiError::malformed(refusal.sentence(source));
+    match refusal.field() {
+        Some(field) => refused.about(field),
+        None => refused,
+    }
 }
 
 /// A parameter of a query as text, parsed as an id of the domain.
@@ -167,63 +228,24 @@ mod tests {
     use super::*;
     use crate::testing::told;
     use axum::{http::HeaderValue, response::IntoResponse};
-    use expect_test::{Expect, expect};
-    use serde::Deserialize;
-
-    #[derive(Debug, Deserialize)]
-    #[serde(rename_all = "camelCase", deny_unknown_fields)]
-    struct Sample {
-        #[serde(rename = "name")]
-        _name: String,
-        #[serde(rename = "inner")]
-        _inner: Option<Inner>,
-    }
-
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Inner {
-        #[serde(rename = "hours")]
-        _hours: u8,
-    }
-
-    fn check(body: &str, expected: Expect) {
-        let error = from_json::<Sample>(body.as_bytes()).unwrap_err();
-        expected.assert_eq(&told(&error));
-    }
 
     #[test]
-    fn a_misspelt_member_is_refused_by_its_name() {
-        check(
-            r#"{"name":"a","nmae":"b"}"#,
-            expect!["malformed [nmae]: unknown field `nmae`, expected `name` or `inner` at line 1 column 18"],
-        );
-    }
-
-    #[test]
-    fn a_wrong_value_is_refused_with_its_place() {
-        check(
-            r#"{"name":"a","inner":{"hours":300}}"#,
-            expect!["malformed [inner.hours]: invalid value: integer `300`, expected u8 at line 1 column 32"],
-        );
-    }
-
-    #[test]
-    fn a_member_given_twice_is_refused() {
-        check(r#"{"name":"a","name":"b"}"#, expect!["malformed: duplicate field `name` at line 1 column 18"]);
-    }
-
-    #[test]
-    fn what_follows_the_value_is_refused() {
-        check(r#"{"name":"a"} {"name":"b"}"#, expect!["malformed: trailing characters at line 1 column 14"]);
-    }
-
-    #[test]
-    fn a_deep_body_is_refused_at_its_first_level_that_nobody_knows() {
-        let deep =
-            format!(r#"{{"name":"a","inner":{}1{}}}"#, r#"{"hours":"#.repeat(50_000), "}".repeat(50_000));
-        assert!(from_json::<Sample>(deep.as_bytes()).is_err());
-        let deep = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
-        assert!(from_json::<Sample>(deep.as_bytes()).is_err());
+    fn if_match_names_versions_or_any() {
+        let read = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::IF_MATCH, HeaderValue::from_static(value));
+            }
+            precondition(&headers)
+        };
+        let versions = |versions: &[u64]| Precondition::OneOf(versions.to_vec());
+        assert_eq!(read(&[]).unwrap(), Precondition::None);
+        assert_eq!(read(&["*"]).unwrap(), Precondition::None);
+        assert_eq!(read(&["\"3\""]).unwrap(), versions(&[3]));
+        assert_eq!(read(&["\"3\", \"4\"", "\"9\""]).unwrap(), versions(&[3, 4, 9]));
+        assert_eq!(read(&["W/\"3\""]).unwrap(), versions(&[]), "a weak tag matches nothing");
+        assert_eq!(read(&["\"x\""]).unwrap(), versions(&[]), "nor does a foreign one");
+        assert!(read(&["3"]).is_err() && read(&[""]).is_err());
     }
 
     #[test]

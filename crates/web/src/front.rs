@@ -26,7 +26,7 @@ use crate::{
     Limits, TrustedProxies,
     api_v2::error::V2Error,
     client::{Peer, Share, Shares, client_of},
-    head,
+    head, mount,
     oauth::{self, error::OAuthError},
     path::{self, FirstVersion},
     probes,
@@ -134,6 +134,16 @@ fn known(method: &Method) -> bool {
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(method)
 }
 
+/// Bytes of a body, but for those that carry data: what people and programs ask for is small, and is parsed where it is
+/// served.
+const MOST_ASKED: usize = 256 * 1_024;
+
+/// Bytes of a body behind a door.
+fn most_body(path: &str) -> usize {
+    let carries_data = ["/ingest/", "/api/v1/simulator/recordings"].iter().any(|door| path.starts_with(door));
+    if carries_data { usize::MAX } else { MOST_ASKED }
+}
+
 async fn within_bounds(
     front: &Front,
     client: Option<IpAddr>,
@@ -141,9 +151,11 @@ async fn within_bounds(
     next: Next,
 ) -> Result<Response, ApiError> {
     let deadline = Instant::now() + front.time;
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     head::check(&head, front.header_bytes)?;
-    let read = timeout_at(deadline, front.bodies.read(client, &head.headers, body)).await;
+    head.extensions.insert(front.bodies.budget(client));
+    let most = most_body(head.uri.path());
+    let read = timeout_at(deadline, front.bodies.read(client, &head.headers, body, most)).await;
     let Held { bytes, room } = read.map_err(|_| ApiError::too_slow())??;
     let place = if probes::is_here(head.uri.path()) { None } else { Some(front.place(client)?) };
     let work = tokio::spawn(async move {
@@ -180,7 +192,7 @@ fn written_out(mut response: Response, origin: &str, id: &str, form: Form, path:
         (None, Some(error)) if oauth::is_here(path) => {
             (error.cause.clone(), OAuthError::from(error).into_response())
         }
-        (None, Some(error)) => (error.cause.clone(), error.render(id)),
+        (None, Some(error)) => (error.cause.clone(), error.render(mount::path_of(origin), id)),
         (None, None) => return response,
     };
     if let Some(cause) = cause {
@@ -225,6 +237,17 @@ mod tests {
         assert_eq!(answered.json()["type"], "VALIDATION");
         let said = &answered.json()["detail"][0]["message"];
         assert_eq!(said, "the body is larger than the 20 bytes that are allowed");
+    }
+
+    #[tokio::test]
+    async fn only_doors_for_data_take_large_bodies() {
+        let server = Server::new().await;
+        let sent = |path: &str| {
+            let body = Body::from(vec![b' '; MOST_ASKED + 1]);
+            Request::post(path).header(header::CONTENT_TYPE, "application/json").body(body).unwrap()
+        };
+        server.send(sent("/api/v1/applications")).await.expect(413);
+        server.send(sent("/ingest/v1/readings")).await.expect(401);
     }
 
     #[tokio::test]

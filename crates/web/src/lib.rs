@@ -22,12 +22,16 @@
 mod admin;
 mod api_v2;
 mod api_v3;
+pub mod catalogue;
 mod client;
 mod connect;
+mod decode;
 mod extract;
 mod front;
 mod head;
+mod heavy;
 mod ingest;
+mod mount;
 mod oauth;
 mod pages;
 mod paging;
@@ -38,6 +42,7 @@ mod route;
 mod serve;
 mod taken;
 mod tls;
+mod warnings;
 mod whole;
 mod wire;
 
@@ -61,6 +66,7 @@ use crate::{api_v2::error::V2Error, front::Front, problem::ApiError};
 
 pub use admin::openapi;
 pub use client::TrustedProxies;
+pub use mount::is_reserved;
 pub use probes::metrics;
 pub use serve::{Serving, serve};
 pub use tls::{Tls, TlsError};
@@ -123,9 +129,10 @@ impl Default for Limits {
 /// Everything that the main listener serves.
 pub fn router(app: Arc<App>, config: WebConfig) -> Router {
     let front = Front::new(app.clone(), config.limits, config.trusted.clone());
+    let below: Arc<str> = mount::path_of(&app.settings().origin).into();
     let doors = Router::new()
         .merge(connect::router(app.clone()))
-        .merge(pages::router(&config.version, &app.settings().origin))
+        .merge(pages::router(&config.version, &app.settings().origin, app.compatible_models()))
         .merge(probes::router(app.clone(), &config.version))
         .merge(api_v2::router(app.clone()))
         .merge(api_v3::router(app.clone()))
@@ -136,7 +143,12 @@ pub fn router(app: Arc<App>, config: WebConfig) -> Router {
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(middleware::from_fn_with_state(front, front::answer));
     // Paths are normalised before anything is matched against them.
-    Router::new().fallback_service(ServiceBuilder::new().map_request(path::normalise).service(doors))
+    let router =
+        Router::new().fallback_service(ServiceBuilder::new().map_request(path::normalise).service(doors));
+    match &*below {
+        "" => router,
+        _ => router.layer(middleware::from_fn_with_state(below, mount::below)),
+    }
 }
 
 async fn nothing_at(app: Arc<App>, uri: Uri, headers: HeaderMap) -> Response {

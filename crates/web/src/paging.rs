@@ -134,6 +134,11 @@ impl<T> Page<T> {
         Self { items, next_cursor: next.map(|cursor| cursor.to_string()) }
     }
 
+    /// A page of a list that has cursors of its own.
+    pub(crate) fn at(items: Vec<T>, next_cursor: Option<String>) -> Self {
+        Self { items, next_cursor }
+    }
+
     /// A list that is never long.
     pub(crate) fn whole(items: Vec<T>) -> Self {
         Self::new(items, None)

@@ -65,7 +65,7 @@ fn leads_to_newest(segment: &str) -> bool {
     number(major) && number(minor) && !matches!(major.trim_start_matches('0'), "" | "1" | "3")
 }
 
-fn with_path(uri: &Uri, path: &str) -> Uri {
+pub(crate) fn with_path(uri: &Uri, path: &str) -> Uri {
     let path_and_query = match uri.query() {
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),

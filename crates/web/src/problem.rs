@@ -13,6 +13,8 @@ use serde::Serialize;
 use store::StoreError;
 use utoipa::ToSchema;
 
+use crate::{admin::ImportReportView, warnings::etag};
+
 /// How long a client should wait when we do not know how long it takes.
 const COME_BACK_SECONDS: u64 = 5;
 
@@ -52,6 +54,8 @@ kinds! {
         "Send the whole request within a minute.";
     CONFLICT "conflict" CONFLICT "The present state does not allow this"
         "The detail says what to do first.";
+    STALE "precondition_failed" PRECONDITION_FAILED "It has changed since the version that the request names"
+        "Read it again and repeat the change on that; the header ETag has its version.";
     INCOMPATIBLE "incompatible" CONFLICT "The vehicle does not offer this"
         "Asking again does not help; the detail says what cannot be had of it.";
     TOO_LARGE "too_large" PAYLOAD_TOO_LARGE "The request is too large"
@@ -60,6 +64,8 @@ kinds! {
         "Send fewer headers, or shorter ones; the detail says how much is allowed.";
     MEDIA_TYPE "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body is not declared as JSON"
         "Send the header Content-Type: application/json.";
+    NOTHING_TAKEN "nothing_taken" UNPROCESSABLE_ENTITY "Nothing of the file can be taken"
+        "The member report says what was left out and why.";
     TOO_OFTEN "too_often" TOO_MANY_REQUESTS "Too many requests"
         "Wait as many seconds as the header Retry-After says.";
     INTERNAL "internal" INTERNAL_SERVER_ERROR "The server has failed"
@@ -79,6 +85,10 @@ pub(crate) struct ApiError {
     pub(crate) detail: String,
     pub(crate) field: Option<String>,
     pub(crate) retry_after_seconds: Option<u64>,
+    /// What an import left out, and why.
+    pub(crate) report: Option<Box<ImportReportView>>,
+    /// The version of the object now, for `ETag`.
+    pub(crate) version: Option<u64>,
     /// For the log only.
     pub(crate) cause: Option<String>,
 }
@@ -101,13 +111,24 @@ pub(crate) struct Problem {
     /// The value that is not acceptable.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
+    /// What was left out of a file, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<Box<ImportReportView>>,
     /// Under which the server's log knows this request.
     request_id: String,
 }
 
 impl ApiError {
     fn new(kind: &'static Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), field: None, retry_after_seconds: None, cause: None }
+        Self {
+            kind,
+            detail: detail.into(),
+            field: None,
+            retry_after_seconds: None,
+            version: None,
+            report: None,
+            cause: None,
+        }
     }
 
     /// The request cannot be understood.
@@ -166,8 +187,8 @@ impl ApiError {
         )
     }
 
-    pub(crate) fn too_many_readings(count: usize, most: usize) -> Self {
-        let detail = format!("{count} readings are more than the {most} that one request may have");
+    pub(crate) fn too_many_readings(most: usize) -> Self {
+        let detail = format!("there are more than the {most} readings that one request may have");
         Self::new(&TOO_LARGE, detail)
     }
 
@@ -190,6 +211,13 @@ impl ApiError {
         Self { retry_after_seconds: Some(COME_BACK_SECONDS), ..Self::new(&BUSY, detail) }
     }
 
+    /// So much of the application is in work already that this has to come later.
+    pub(crate) fn come_back(after: std::time::Duration) -> Self {
+        let seconds = after.as_secs().max(1);
+        let detail = format!("the application has too much in work; try again in {seconds} s");
+        Self { retry_after_seconds: Some(seconds), ..Self::new(&TOO_OFTEN, detail) }
+    }
+
     /// Still at it when the time was over.
     pub(crate) fn takes_too_long() -> Self {
         Self::unavailable(
@@ -207,15 +235,18 @@ impl ApiError {
         Self { retry_after_seconds: Some(COME_BACK_SECONDS), ..Self::new(&UNAVAILABLE, detail) }
     }
 
-    /// The answer in full.
-    pub(crate) fn render(self, request_id: &str) -> Response {
+    /// The answer in full, of a server that is reached below a path.
+    pub(crate) fn render(self, below: &str, request_id: &str) -> Response {
         let status = self.kind.status;
-        let mut response = problem(self.kind, self.detail, self.field, request_id).into_response();
+        let mut response = problem(self.kind, self.detail, self.field, self.report, below, request_id).into_response();
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(version) = self.version {
+            headers.insert(header::ETAG, etag(version));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -224,14 +255,22 @@ impl ApiError {
     }
 }
 
-fn problem(kind: &Kind, detail: String, field: Option<String>, request_id: &str) -> axum::Json<Problem> {
+fn problem(
+    kind: &Kind,
+    detail: String,
+    field: Option<String>,
+    report: Option<Box<ImportReportView>>,
+    below: &str,
+    request_id: &str,
+) -> axum::Json<Problem> {
     axum::Json(Problem {
-        kind: format!("/docs/problems#{}", kind.code),
+        kind: format!("{below}/docs/problems#{}", kind.code),
         title: kind.title,
         status: kind.status.as_u16(),
         detail,
         code: kind.code,
         field,
+        report,
         request_id: request_id.to_owned(),
     })
 }
@@ -252,6 +291,7 @@ impl From<AppError> for ApiError {
             AppError::NotFound(what) => Self::not_found(what),
             AppError::Invalid { field, message } => Self::invalid(field, message),
             AppError::Conflict(message) => Self::conflict(message),
+            AppError::Stale { current, .. } => Self { version: Some(current), ..Self::new(&STALE, text) },
             AppError::TooOften(wait_ms) => {
                 Self { retry_after_seconds: Some(wait_ms.div_ceil(1_000)), ..Self::new(&TOO_OFTEN, text) }
             }
@@ -261,6 +301,9 @@ impl From<AppError> for ApiError {
             }
             AppError::Vehicle(_) => Self::new(&CONFLICT, text),
             AppError::Incompatible { message, .. } => Self::new(&INCOMPATIBLE, message),
+            AppError::NothingTaken { message, report } => {
+                Self { report: Some(Box::new((*report).into())), ..Self::new(&NOTHING_TAKEN, message) }
+            }
             AppError::Unavailable(StoreError::Full) => {
                 Self { retry_after_seconds: Some(COME_BACK_SECONDS), ..Self::new(&DISK_FULL, text) }
             }
@@ -276,7 +319,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     async fn check(error: impl Into<ApiError>, expected: Expect) {
-        let response = error.into().render("0190a8c8-0000-7000-8000-000000000000");
+        let response = error.into().render("", "0190a8c8-0000-7000-8000-000000000000");
         let mut text = format!("{}\n", response.status());
         for (name, value) in response.headers() {
             text += &format!("{name}: {}\n", value.to_str().unwrap());

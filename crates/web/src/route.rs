@@ -14,15 +14,15 @@ use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{
         Components, Content, HttpMethod, Info, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required,
-        Response, Schema,
+        Response, Schema, Server,
         path::{Operation as Described, Parameter, ParameterBuilder, ParameterIn},
         request_body::RequestBodyBuilder,
-        schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type},
+        schema::{AllOfBuilder, ArrayBuilder, ObjectBuilder, SchemaType, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
-use crate::problem::Problem;
+use crate::{problem::Problem, warnings::Warning};
 
 const JSON: &str = "application/json";
 const PROBLEM_JSON: &str = "application/problem+json";
@@ -130,6 +130,12 @@ impl Operation {
         in_path.chain(self.query.iter().cloned())
     }
 
+    /// Its schemas by name.
+    #[cfg(test)]
+    pub(crate) fn schemas(&self) -> &[NamedSchema] {
+        &self.schemas
+    }
+
     pub(crate) fn id(&self) -> String {
         let words = self.path.split('/').map(|segment| segment.trim_matches(['{', '}']).replace('-', "_"));
         std::iter::once(self.method.as_str().to_ascii_lowercase())
@@ -138,10 +144,21 @@ impl Operation {
             .join("_")
     }
 
+    /// What it answers with: after a change, there are warnings beside the members of the object.
+    fn answer(&self) -> Option<RefOr<Schema>> {
+        let object = self.answer.clone()?;
+        if self.method == Method::GET {
+            return Some(object);
+        }
+        let warnings = ArrayBuilder::new().items(Ref::from_schema_name(Warning::name()));
+        let beside = ObjectBuilder::new().property("warnings", warnings).required("warnings");
+        Some(Schema::from(AllOfBuilder::new().item(object).item(beside).build()).into())
+    }
+
     fn described(&self) -> Described {
         let mut answer = Response::new(self.status.canonical_reason().unwrap_or_default());
-        if let Some(schema) = &self.answer {
-            answer.content.insert(JSON.into(), Content::new(Some(schema.clone())).into());
+        if let Some(schema) = self.answer() {
+            answer.content.insert(JSON.into(), Content::new(Some(schema)).into());
         }
         let mut problem = Response::new("A problem (RFC 9457)");
         let schema = Ref::from_schema_name(Problem::name());
@@ -172,10 +189,11 @@ pub(crate) fn router(operations: Vec<Operation>, prefix: &str) -> Router<AppStat
 }
 
 /// The description of the operations.
-pub(crate) fn describe(operations: &[Operation], prefix: &str, version: &str) -> OpenApi {
+pub(crate) fn describe(operations: &[Operation], prefix: &str, version: &str, origin: &str) -> OpenApi {
     let mut paths = Paths::new();
     let mut components = Components::new();
     components.schemas.insert(Problem::name().into(), Problem::schema());
+    components.schemas.insert(Warning::name().into(), Warning::schema());
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     components.add_security_scheme(SECURITY, SecurityScheme::Http(bearer));
     for operation in operations {
@@ -189,7 +207,8 @@ pub(crate) fn describe(operations: &[Operation], prefix: &str, version: &str) ->
          `Idempotency-Key` is done once: sent again, it gets the first answer."
             .into(),
     );
-    OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()
+    let servers = Some(vec![Server::new(origin)]);
+    OpenApiBuilder::new().info(info).servers(servers).paths(paths).components(Some(components)).build()
 }
 
 fn method(method: &Method) -> HttpMethod {

@@ -2,6 +2,7 @@
 //! it is told.
 
 use std::{
+    io::Read,
     path::Path,
     sync::{
         Arc, Mutex,
@@ -14,8 +15,9 @@ use app::{
     App, ConnectSettings, Parts, Plan, Plans, PushedReading, Settings, VehicleRates,
     ports::{
         AccountCar, AccountRefused, Answers, BrandAccount, BrandAccounts, CarCommand, CarRefused, CarRequest,
-        CarStage, Clock, Dice, Factor, MadeCar, NewRecording, Outbound, Post, Reply, SignIn, SignedIn,
-        Simulator, Spawn, Target, UriRefused, VehicleSource,
+        CarStage, Clock, Dice, Factor, ImportReport, MadeCar, NewRecording, Outbound, Post, ReadRecording,
+        RecordingRefused, Reply, SignIn, SignedIn, Simulator, SkipReason, Spawn, Target, TripParts, UriRefused,
+        VehicleSource,
     },
 };
 use async_trait::async_trait;
@@ -43,6 +45,7 @@ use store::{Newer, SourceRef};
 use store_sqlite::{Options, SqliteKeyring, SqliteStore};
 use tokio::sync::watch;
 use tower::ServiceExt;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{Limits, TrustedProxies, WebConfig, problem::ApiError, router};
@@ -223,6 +226,23 @@ impl VehicleSource for Cars {
     }
 }
 
+/// A recording in one part.
+struct Whole(String);
+
+impl TripParts for Whole {
+    fn manifest(&self) -> Vec<u8> {
+        b"manifest".to_vec()
+    }
+
+    fn parts(&self) -> u32 {
+        1
+    }
+
+    fn part(&self, _: u32) -> Vec<u8> {
+        self.0.clone().into_bytes()
+    }
+}
+
 impl Simulator for Cars {
     fn make(&self, request: &CarRequest, _: u64, _: Timestamp) -> Result<MadeCar, CarRefused> {
         match request.make.as_str() {
@@ -255,8 +275,35 @@ impl Simulator for Cars {
         vec![("spec", String::from_utf8_lossy(spec).into_owned())]
     }
 
-    fn record(&self, _: &NewRecording, _: Timestamp) -> Result<(MadeCar, String), String> {
-        Err("the header names no signal".into())
+    /// Every byte of the file is a reading; a file of blanks has none.
+    fn record(
+        &self,
+        recording: &NewRecording,
+        id: Uuid,
+        file: &mut dyn Read,
+        _: Timestamp,
+    ) -> Result<ReadRecording, RecordingRefused> {
+        let refused = |field, message: &str, report| RecordingRefused { field, message: message.into(), report };
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(|error| refused("csv", &error.to_string(), None))?;
+        let mut report = ImportReport { readings: text.len() as u64, ..ImportReport::default() };
+        if recording.columns.is_some() {
+            return Err(refused("columns", "there are no columns", None));
+        }
+        if text.trim().is_empty() {
+            report.skip(SkipReason::NoValue, 1, None);
+            return Err(refused("csv", "nothing can be taken", Some(Box::new(report))));
+        }
+        let car = MadeCar {
+            make: "RECORDED".into(),
+            model: recording.name.clone(),
+            year: 2026,
+            powertrain: Powertrain::Bev,
+            region: Region::Europe,
+            kind: 1,
+            spec: id.as_bytes().to_vec(),
+        };
+        Ok(ReadRecording { car, trip: Arc::new(Whole(text)), report })
     }
 
     fn models(&self) -> Vec<(String, String, u16, u16, Powertrain, String)> {
@@ -375,6 +422,10 @@ impl Spawn for Tasks {
     fn spawn(&self, _: &'static str, task: BoxFuture<'static, ()>) {
         tokio::spawn(task);
     }
+
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        tokio::task::spawn_blocking(work);
+    }
 }
 
 fn usual() -> Settings {
@@ -399,9 +450,28 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
+    /// The header `ETag`.
+    pub(crate) fn etag(&self) -> String {
+        self.headers["etag"].to_str().expect("a tag is text").to_owned()
+    }
+
+    /// The codes of the warnings beside an object.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let json = self.json();
+        let warnings = json["warnings"].as_array().expect("a change has warnings").iter();
+        warnings.map(|warning| warning["code"].as_str().expect("a code").to_owned()).collect()
+    }
+
     /// The body as JSON; null when there is none.
     pub(crate) fn json(&self) -> Value {
         if self.body.is_empty() { Value::Null } else { serde_json::from_str(&self.body).expect(&self.body) }
+    }
+
+    /// The object that a change has answered with, without warnings.
+    pub(crate) fn object(&self) -> Value {
+        let mut object = self.json();
+        object.as_object_mut().expect("an object").remove("warnings").expect("a change has warnings");
+        object
     }
 
     pub(crate) fn text(&self, member: &str) -> String {
@@ -422,6 +492,11 @@ impl Server {
 
     pub(crate) async fn with(limits: Limits) -> Self {
         Self::start(limits, usual()).await
+    }
+
+    /// One that is reached at this origin.
+    pub(crate) async fn at(origin: &str) -> Self {
+        Self::start(Limits::default(), Settings { origin: origin.into(), ..usual() }).await
     }
 
     /// One with these plans.
@@ -523,6 +598,17 @@ impl Server {
         self.send(request.body(body).unwrap()).await
     }
 
+    /// A request of the admin API on a version of its object.
+    pub(crate) async fn admin_if(&self, method: Method, path: &str, if_match: &str, body: Value) -> Answered {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/api/v1{path}"))
+            .header(header::AUTHORIZATION, format!("Bearer {ADMIN_TOKEN}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::IF_MATCH, if_match);
+        self.send(request.body(Body::from(body.to_string())).expect("a request")).await
+    }
+
     /// A request of the admin API.
     pub(crate) async fn admin(&self, method: Method, path: &str, body: Value) -> Answered {
         self.request(method, &format!("/api/v1{path}"), ADMIN_TOKEN, body).await
@@ -583,15 +669,9 @@ impl Server {
             Some(feed) => feed,
             None => self.app.create_feed(application, "Cars", Newer::Observed, 0).await.unwrap().feed,
         };
-        let reading = PushedReading {
-            vehicle: vehicle.parse().unwrap(),
-            signal,
-            value,
-            observed_at: Some(at),
-            id: None,
-            sequence: None,
-        };
-        assert_eq!(self.app.ingest(&feed, vec![(0, reading)]).await.unwrap(), []);
+        let of = PushedReading::of(vehicle.parse().unwrap(), signal, value);
+        let reading = PushedReading { observed_at: Some(at), ..of };
+        assert_eq!(self.app.ingest(&feed, vec![(0, reading)]).await.unwrap().rejected, []);
     }
 
     /// Lets the loops do all that they can do now: they share the test's thread.

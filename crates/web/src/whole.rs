@@ -1,5 +1,6 @@
 //! Bodies, read whole before anything is done with them. Each is bounded, and so are all of them together: what has
 //! arrived of requests that are not answered yet, in all and of one client. A body that is said to be too large is not kept.
+//! What a body unpacks to is taken from the same budget as it is unpacked.
 //!
 //! What arrives is copied together as it arrives. To keep the pieces would be cheaper, but a piece of one byte holds a whole
 //! buffer of the connection.
@@ -28,6 +29,13 @@ pub(crate) struct Whole {
     shares: Shares,
 }
 
+/// The room that one request of a client may take more of. Each request carries it.
+#[derive(Clone)]
+pub(crate) struct Budget {
+    whole: Whole,
+    client: Option<IpAddr>,
+}
+
 /// A body, with the room that it takes until it is dropped.
 pub(crate) struct Held {
     pub(crate) bytes: Bytes,
@@ -50,47 +58,58 @@ impl Whole {
         Self { most, room, per_client: (of_all / CLIENTS).max(most), shares: Shares::default() }
     }
 
-    /// Reads a body to its end.
+    /// Reads a body to its end. It has so many bytes at most, and never more than any may have.
     pub(crate) async fn read(
         &self,
         client: Option<IpAddr>,
         headers: &HeaderMap,
         mut body: Body,
+        most: usize,
     ) -> Result<Held, ApiError> {
-        let too_large = || ApiError::too_large(self.most);
+        let most = self.most.min(most);
+        let too_large = || ApiError::too_large(most);
         let said = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        let keeps = said.is_none_or(|said: u64| said <= self.most as u64);
+        let keeps = said.is_none_or(|said: u64| said <= most as u64);
         // Who waits to be asked for the body is refused at once. Others would take an end before they are read for a broken
         // connection.
         if !keeps && headers.contains_key(header::EXPECT) {
             return Err(too_large());
         }
         let (mut bytes, mut length, mut room) = (BytesMut::new(), 0, None);
+        let budget = self.budget(client);
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| ApiError::malformed("the body broke off"))?;
             let Ok(part) = frame.into_data() else { continue };
             length += part.len();
-            if length > self.most {
+            if length > most {
                 return Err(too_large());
             }
             if keeps && !part.is_empty() {
-                self.keep(&mut room, client, part.len())?;
+                budget.take(&mut room, part.len())?;
                 bytes.extend_from_slice(&part);
             }
         }
         if keeps { Ok(Held { bytes: bytes.freeze(), room }) } else { Err(too_large()) }
     }
 
-    /// Takes more room.
-    fn keep(&self, room: &mut Option<Room>, client: Option<IpAddr>, bytes: usize) -> Result<(), ApiError> {
-        let permits = u32::try_from(bytes).map_err(|_| ApiError::too_large(self.most))?;
-        let permit = self.room.clone().try_acquire_many_owned(permits).map_err(|_| ApiError::busy())?;
+    /// What one more request of a client may take.
+    pub(crate) fn budget(&self, client: Option<IpAddr>) -> Budget {
+        Budget { whole: self.clone(), client }
+    }
+}
+
+impl Budget {
+    /// Takes room for so many more bytes.
+    pub(crate) fn take(&self, room: &mut Option<Room>, bytes: usize) -> Result<(), ApiError> {
+        let Whole { room: all, shares, per_client, most } = &self.whole;
+        let permits = u32::try_from(bytes).map_err(|_| ApiError::too_large(*most))?;
+        let permit = all.clone().try_acquire_many_owned(permits).map_err(|_| ApiError::busy())?;
         match room {
             Some(room) => room.permit.merge(permit),
-            None => *room = Some(Room { permit, share: client.map(|client| self.shares.none(client)) }),
+            None => *room = Some(Room { permit, share: self.client.map(|client| shares.none(client)) }),
         }
         let share = room.as_mut().and_then(|room| room.share.as_mut());
-        match share.is_none_or(|share| share.grow(bytes, self.per_client)) {
+        match share.is_none_or(|share| share.grow(bytes, *per_client)) {
             true => Ok(()),
             false => Err(ApiError::busy()),
         }
@@ -113,7 +132,7 @@ mod tests {
     }
 
     async fn read(whole: &Whole, headers: HeaderMap, parts: &[&'static str]) -> Result<Held, u16> {
-        whole.read(None, &headers, sent(parts)).await.map_err(|error| error.kind.status.as_u16())
+        whole.read(None, &headers, sent(parts), usize::MAX).await.map_err(|error| error.kind.status.as_u16())
     }
 
     #[tokio::test]
@@ -135,7 +154,8 @@ mod tests {
         let whole = Whole::new(10, 80);
         let read = async |client: u8| {
             let client = Some(IpAddr::from([192, 0, 2, client]));
-            whole.read(client, &HeaderMap::new(), sent(&["abcde", "fghij"])).await.ok()
+            let body = sent(&["abcde", "fghij"]);
+            whole.read(client, &HeaderMap::new(), body, usize::MAX).await.ok()
         };
         let held = [read(1).await, read(1).await];
         assert!(held.iter().all(Option::is_some));
@@ -152,7 +172,7 @@ mod tests {
         let pieces: Vec<_> = (0..100).map(|_| Ok::<_, Infallible>(buffer.slice(..1))).collect();
         let whole = Whole::new(1_000, 1_000);
         let body = Body::from_stream(futures::stream::iter(pieces));
-        let held = whole.read(None, &HeaderMap::new(), body).await.ok().unwrap();
+        let held = whole.read(None, &HeaderMap::new(), body, usize::MAX).await.ok().unwrap();
         assert_eq!(held.bytes.len(), 100);
         assert!(buffer.is_unique(), "nothing of it is kept");
     }
@@ -166,7 +186,8 @@ mod tests {
         let untouched = Body::from_stream(futures::stream::poll_fn(
             |_| -> std::task::Poll<Option<Result<Bytes, Infallible>>> { panic!("it was asked for") },
         ));
-        let refused = whole.read(None, &headers, untouched).await.map_err(|error| error.kind.status.as_u16());
+        let refused = whole.read(None, &headers, untouched, usize::MAX).await;
+        let refused = refused.map_err(|error| error.kind.status.as_u16());
         assert_eq!(refused.err(), Some(413));
     }
 }

@@ -101,10 +101,16 @@ pub(crate) fn signal_value(value: &SignalValue) -> Value {
         SignalValue::Flag(flag) => json!(flag),
         SignalValue::Number(number) => json!(number),
         SignalValue::Text(text) => json!(text),
-        SignalValue::Position { latitude, longitude, heading } => {
+        SignalValue::Position { latitude, longitude, heading, direction, location_type } => {
             let mut position = json!({"latitude": latitude, "longitude": longitude});
             if let Some(heading) = heading {
                 position["heading"] = json!(heading);
+            }
+            if let Some(direction) = direction {
+                position["direction"] = json!(direction.as_str());
+            }
+            if let Some(kind) = location_type {
+                position["locationType"] = json!(kind.as_str());
             }
             position
         }
@@ -185,7 +191,7 @@ mod tests {
         let cell = domain::signal::GridCell { row: 1, pressure: Some(240.5), ..Default::default() };
         let shown = [
             signal_value(&SignalValue::Grid(vec![cell])),
-            signal_value(&SignalValue::Position { latitude: 1.5, longitude: -2.0, heading: None }),
+            signal_value(&SignalValue::position(1.5, -2.0, None)),
             signal_value(&SignalValue::Json(r#"{"values":[1]}"#.into())),
         ];
         assert_eq!(

@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lab", &[]),
     ("server", &["web", "sources", "egress", "lab", "store-sqlite"]),
     ("sim", &["sources", "lab", "store-sqlite"]),
+    ("fuzz", &["web", "sources", "egress"]),
 ];
 
 /// What tests may use beside: a store to work on and the laboratory.

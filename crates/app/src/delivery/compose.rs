@@ -10,7 +10,7 @@ use domain::{
     },
     time::Timestamp,
     vehicle::{Observation, Occasion, VehicleInfo},
-    webhook::{Plan, Profile, Revision, Unified},
+    webhook::{Plan, Revision},
 };
 
 use super::Entry;
@@ -62,10 +62,6 @@ fn body_of(webhook: &WebhookEntry, entries: &[Entry], at: Timestamp) -> String {
     one(webhook, &first.content(), at)
 }
 
-/// The union profile names each trigger twice. With more than so many at once a body could pass what may be sent, so it
-/// takes the terse profile.
-const MOST_FIRED: usize = 50;
-
 /// The body of one event.
 pub(crate) fn one(webhook: &WebhookEntry, content: &Content<'_>, delivered_at: Timestamp) -> String {
     let links = &webhook.application.links;
@@ -80,9 +76,6 @@ pub(crate) fn one(webhook: &WebhookEntry, content: &Content<'_>, delivered_at: T
                 webhook: id,
                 webhook_name: &webhook.webhook().name,
             };
-            let fits_never = matches!(occasion, Occasion::Changed(fired) if fired.len() > MOST_FIRED);
-            let terse = fits_never.then(|| Unified { profile: Profile::Captured, ..settings.clone() });
-            let settings = terse.as_ref().unwrap_or(settings);
             let subject = Subject { user: content.user, external_id: None, info, sequence: content.sequence };
             match occasion {
                 Occasion::Errors(changes) => unified::errors(&envelope, settings, &subject, links, changes),

@@ -8,9 +8,10 @@ use std::{
 
 use domain::{
     delivery::{
-        Allowance, AttemptResult, Breaker, BreakerSettings, Class, InFlight, InFlightLimit, may_start,
+        Allowance, AttemptResult, Breaker, BreakerSettings, Class, InFlight, InFlightLimit, Promptness,
+        Standing, may_start,
     },
-    ids::{EventNo, VehicleNo},
+    ids::{ApplicationNo, EventNo, VehicleNo},
     time::Timestamp,
 };
 use futures::future::{AbortHandle, AbortRegistration};
@@ -20,8 +21,8 @@ use store::{LaneLease, LogStatus, OutcomeOf, Record, Scope, Tombstone};
 use super::{Entry, Loaded};
 use crate::{WebhookEntry, planted::Planted};
 
-/// Requests in flight that a lane starts with.
-const START: u32 = 8;
+/// Requests in flight that a lane starts with. More come with the first answers.
+const START: u32 = 1;
 
 /// What came of one event: its record, and the event itself when it is to be tried again.
 pub(crate) struct Ending {
@@ -35,6 +36,16 @@ pub(crate) struct Job {
     pub entries: Vec<Entry>,
     pub class: Class,
     pub abort: AbortRegistration,
+    /// When it is out for longer than this, it is slow.
+    pub patience: Duration,
+}
+
+/// A request under way.
+struct UnderWay {
+    class: Class,
+    abort: AbortHandle,
+    events: Vec<(EventNo, VehicleNo)>,
+    is_slow: bool,
 }
 
 /// What a lane says when it is asked for work.
@@ -50,6 +61,8 @@ pub(crate) enum Next {
 /// A webhook's queue as far as it is in memory.
 pub(crate) struct Lane {
     webhook: Arc<WebhookEntry>,
+    /// It has errors of vehicles, which may have to wait until their URI is verified.
+    errors: bool,
     /// The webhook was deleted: a tombstone covers all that there is.
     closed: bool,
     lease: Option<LaneLease>,
@@ -59,10 +72,15 @@ pub(crate) struct Lane {
     retries: BTreeMap<(Timestamp, EventNo), Entry>,
     /// Every event in memory, also those in flight and those whose record is not written yet.
     held: HashSet<EventNo>,
-    /// Requests under way, by their first event; a request's events for breaking it off.
-    under_way: BTreeMap<EventNo, (AbortHandle, Vec<(EventNo, VehicleNo)>)>,
+    /// Requests under way, by their first event.
+    under_way: BTreeMap<EventNo, UnderWay>,
     in_flight: InFlight,
+    /// Those of them that are not slow: what the limit is about.
+    on_time: InFlight,
     limit: InFlightLimit,
+    promptness: Promptness,
+    /// It may send and waits for a place, in the queue of those that do.
+    pub(crate) waits_for_capacity: bool,
     breaker: Breaker,
     last_delivered: Option<Timestamp>,
     stored: Stored,
@@ -85,9 +103,10 @@ struct Stored {
 }
 
 impl Lane {
-    pub(crate) fn new(webhook: Arc<WebhookEntry>, most_in_flight: u32) -> Self {
+    pub(crate) fn new(webhook: Arc<WebhookEntry>, errors: bool, most_in_flight: u32) -> Self {
         Self {
             webhook,
+            errors,
             closed: false,
             lease: None,
             first: VecDeque::new(),
@@ -95,7 +114,10 @@ impl Lane {
             held: HashSet::new(),
             under_way: BTreeMap::new(),
             in_flight: InFlight::default(),
+            on_time: InFlight::default(),
             limit: InFlightLimit::new(START, most_in_flight),
+            promptness: Promptness::default(),
+            waits_for_capacity: false,
             breaker: Breaker::new(BreakerSettings::default()),
             last_delivered: None,
             // A lane that is new in memory has to lease its queue and look at it.
@@ -111,6 +133,31 @@ impl Lane {
         self.held.len()
     }
 
+    pub(crate) fn application(&self) -> ApplicationNo {
+        self.webhook.application.application.no
+    }
+
+    /// What its receiver has shown.
+    pub(crate) fn standing(&self) -> Standing {
+        self.promptness.standing()
+    }
+
+    /// Requests in flight that are not slow.
+    pub(crate) fn on_time(&self) -> u32 {
+        self.on_time.first + self.on_time.retries
+    }
+
+    /// First attempts that wait, or are under way, while the receiver answers promptly: what is to do is ours to do. More
+    /// than memory holds counts as one more window.
+    pub(crate) fn waits_for_us(&self, window: usize) -> usize {
+        let delivers = !self.closed && self.webhook.webhook().status.delivers();
+        if !delivers || self.breaker.is_open() || self.standing() != Standing::Prompt {
+            return 0;
+        }
+        let stored = if self.stored.due { window } else { 0 };
+        self.first.len() + self.in_flight.first as usize + stored
+    }
+
     pub(crate) fn has_stored(&self) -> bool {
         self.stored.due
     }
@@ -118,6 +165,11 @@ impl Lane {
     /// A fill has read the store and is not taken in yet.
     pub(crate) fn is_filling(&self) -> bool {
         self.stored.filling
+    }
+
+    /// The word for what its breaker does.
+    pub(crate) fn breaker(&self) -> &'static str {
+        self.breaker.as_str()
     }
 
     pub(crate) fn last_delivered(&self) -> Option<Timestamp> {
@@ -153,14 +205,22 @@ impl Lane {
         self.closed = true;
     }
 
+    /// Takes the newer of two states.
     pub(crate) fn refresh(&mut self, webhook: Arc<WebhookEntry>) {
-        self.webhook = webhook;
+        if webhook.order >= self.webhook.order {
+            self.webhook = webhook;
+        }
+    }
+
+    fn delivers(&self) -> bool {
+        let status = self.webhook.webhook().status;
+        if self.errors { status.delivers_errors() } else { status.delivers() }
     }
 
     /// Whether a fill should begin: not for a lane that may not send, and not again for what must not be sent.
     pub(crate) fn wants_fill(&self, window: usize, now: Timestamp) -> bool {
         let due = self.stored.due || self.stored.next.is_some_and(|at| at <= now);
-        let may_send = !self.closed && self.webhook.webhook().status.delivers();
+        let may_send = !self.closed && self.delivers();
         due && may_send && !self.stored.filling && !self.stored.blocked && self.held.len() <= window / 2
     }
 
@@ -253,12 +313,11 @@ impl Lane {
 
     /// The class whose turn it is: retries keep their times, so they come first.
     pub(crate) fn startable(&self, now: Timestamp) -> Option<Class> {
-        if self.closed || self.lease.is_none() || !self.webhook.webhook().status.delivers() {
+        if self.closed || self.lease.is_none() || !self.delivers() {
             return None;
         }
-        let limit = self.limit.get();
         let retry_is_due = self.retries.keys().next().is_some_and(|key| key.0 <= now);
-        if retry_is_due && may_start(Class::Retry, self.in_flight, limit) {
+        if retry_is_due && (self.may_start(Class::Retry) || self.has_room_for_one_retry()) {
             return Some(Class::Retry);
         }
         let oldest = self.first.front()?.created_at;
@@ -267,7 +326,23 @@ impl Lane {
             Allowance::UpTo(most) => self.in_flight.first < most,
             Allowance::HeldUntil(_) => false,
         };
-        (allowed && may_start(Class::First, self.in_flight, limit)).then_some(Class::First)
+        (allowed && self.may_start(Class::First)).then_some(Class::First)
+    }
+
+    /// Whether one more request may start: under the limit as far as those on time are concerned, and under what a lane may
+    /// ever have with those that are slow. Once a probe is slow as well, nothing starts before one of them ends.
+    fn may_start(&self, class: Class) -> bool {
+        let hangs = self.promptness.strikes() > 1 && self.in_flight != self.on_time;
+        // All requests of a receiver that takes its time are slow, so all of them count.
+        let counted = if self.standing() == Standing::Slow { self.in_flight } else { self.on_time };
+        !hangs
+            && may_start(class, counted, self.limit.get())
+            && may_start(class, self.in_flight, self.limit.most())
+    }
+
+    /// Retries keep their times, so one may be in flight beside first attempts that hang.
+    fn has_room_for_one_retry(&self) -> bool {
+        self.in_flight.retries == 0 && self.in_flight.first < self.limit.most()
     }
 
     /// Other first attempts that go in the same request, where the operator asked for batches.
@@ -284,14 +359,27 @@ impl Lane {
     }
 
     fn start(&mut self, entries: Vec<Entry>, class: Class) -> Job {
-        match class {
-            Class::First => self.in_flight.first += 1,
-            Class::Retry => self.in_flight.retries += 1,
-        }
+        *count_of(&mut self.in_flight, class) += 1;
+        *count_of(&mut self.on_time, class) += 1;
         let (handle, abort) = AbortHandle::new_pair();
         let events = entries.iter().map(|entry| (entry.no, entry.vehicle)).collect();
-        self.under_way.insert(entries[0].no, (handle, events));
-        Job { webhook: self.webhook.clone(), entries, class, abort }
+        let under_way = UnderWay { class, abort: handle, events, is_slow: false };
+        self.under_way.insert(entries[0].no, under_way);
+        let patience = self.promptness.patience();
+        Job { webhook: self.webhook.clone(), entries, class, abort, patience }
+    }
+
+    /// A request is out for longer than its patience. False when it has ended meanwhile.
+    pub(crate) fn became_slow(&mut self, first: EventNo) -> bool {
+        let Some(request) = self.under_way.get_mut(&first).filter(|request| !request.is_slow) else {
+            return false;
+        };
+        request.is_slow = true;
+        *count_of(&mut self.on_time, request.class) -= 1;
+        if self.promptness.became_slow() {
+            self.limit.stall();
+        }
+        true
     }
 
     /// Puts back what did not fit into a request.
@@ -301,33 +389,43 @@ impl Lane {
         }
     }
 
-    /// A request has ended; its records are still to be written.
-    pub(crate) fn ended(&mut self, first: EventNo, class: Class, result: AttemptResult, now: Timestamp) {
-        self.under_way.remove(&first);
-        self.leave(class);
+    /// A request has ended; its records are still to be written. True when it was slow.
+    pub(crate) fn ended(
+        &mut self,
+        first: EventNo,
+        class: Class,
+        result: AttemptResult,
+        took: Duration,
+        now: Timestamp,
+    ) -> bool {
+        let was_slow = self.leave(first, class);
         self.limit.observe(result, self.in_flight.first + self.in_flight.retries);
+        self.promptness.ended(result, took, was_slow);
         self.breaker.observe(first, class, result, now);
         if matches!(result, AttemptResult::Answered { status: 200..=299 }) {
             self.last_delivered = self.last_delivered.max(Some(now));
         }
+        was_slow
     }
 
     /// A request was broken off: it proves nothing about the receiver. Those of its events that no tombstone covers are
-    /// still in the store.
-    pub(crate) fn broken_off(&mut self, first: EventNo, class: Class, entries: &[Entry]) {
-        self.under_way.remove(&first);
-        self.leave(class);
+    /// still in the store. True when it was slow.
+    pub(crate) fn broken_off(&mut self, first: EventNo, class: Class, entries: &[Entry]) -> bool {
+        let was_slow = self.leave(first, class);
         for entry in entries {
             self.let_go(entry.no);
         }
         self.stored.due = true;
+        was_slow
     }
 
-    fn leave(&mut self, class: Class) {
-        match class {
-            Class::First => self.in_flight.first -= 1,
-            Class::Retry => self.in_flight.retries -= 1,
+    fn leave(&mut self, first: EventNo, class: Class) -> bool {
+        let was_slow = self.under_way.remove(&first).is_some_and(|request| request.is_slow);
+        *count_of(&mut self.in_flight, class) -= 1;
+        if !was_slow {
+            *count_of(&mut self.on_time, class) -= 1;
         }
+        was_slow
     }
 
     /// A record is written: the event is let go of, or waits for its next attempt.
@@ -355,7 +453,7 @@ impl Lane {
             return;
         }
         let no_webhook = self.webhook.webhook().no;
-        for (handle, events) in self.under_way.values() {
+        for UnderWay { abort, events, .. } in self.under_way.values() {
             let covers = |&(no, vehicle): &(EventNo, VehicleNo)| {
                 no <= tombstone.up_to
                     && match tombstone.scope {
@@ -365,7 +463,7 @@ impl Lane {
                     }
             };
             if events.iter().any(covers) {
-                handle.abort();
+                abort.abort();
             }
         }
     }
@@ -385,6 +483,13 @@ impl Lane {
         if self.stored.filling {
             self.stored.let_go.insert(event);
         }
+    }
+}
+
+const fn count_of(counts: &mut InFlight, class: Class) -> &mut u32 {
+    match class {
+        Class::First => &mut counts.first,
+        Class::Retry => &mut counts.retries,
     }
 }
 

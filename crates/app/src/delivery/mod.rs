@@ -8,15 +8,21 @@
 //! Nothing that a tombstone covers is handed to a worker, and a request that is under way for it is broken off.
 
 pub(crate) mod compose;
+mod health;
 mod lane;
 pub(crate) mod recorder;
+mod turns;
 mod worker;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use domain::{
-    delivery::{History, RoundRobin},
-    ids::{EventNo, WebhookNo},
+    delivery::{Capacity, History, ReceiverHealth},
+    ids::{ApplicationNo, EventNo, WebhookNo},
     time::Timestamp,
     vehicle::{Observation, Occasion, VehicleInfo},
     webhook::Revision,
@@ -27,8 +33,11 @@ use parking_lot::Mutex;
 use store::{LaneKey, LaneLease, NodeId, QueuedEvent, Scope, StoreError, Tombstone};
 use tokio::sync::{Notify, mpsc};
 
-use self::{lane::Lane, recorder::Ended};
-use crate::{App, AppError, WebhookEntry, What, planted::Planted, settings::DeliverySettings};
+use self::{lane::Lane, recorder::Ended, turns::Turns};
+use crate::{
+    App, AppError, WebhookEntry, What, planted::Planted, settings::DeliverySettings,
+    usecases::pressure::LaneTotals,
+};
 
 /// The one node of a store that one process owns.
 const NODE: NodeId = NodeId(1);
@@ -36,8 +45,6 @@ const NODE: NodeId = NodeId(1);
 const DATA: u8 = 0;
 /// The stripe of errors of vehicles.
 const ERRORS: u8 = 1;
-/// Requests that a lane sends in its turn before the next lane has one.
-const QUANTUM: u32 = 16;
 /// Ends of attempts that wait to be recorded; workers wait beyond it.
 const RECORDS: usize = 1_024;
 /// After a failure of the store.
@@ -85,10 +92,16 @@ pub(crate) struct Lanes {
 struct Inner {
     /// In order, so that whatever is done to all of them is done in the same order each time.
     lanes: BTreeMap<LaneKey, Lane>,
-    turns: RoundRobin<LaneKey>,
-    /// Tombstones of vehicles and subscriptions; those of webhooks are a number in their lane.
+    turns: Turns,
+    /// Of webhooks that had an attempt.
+    health: HashMap<WebhookNo, ReceiverHealth>,
+    /// Tombstones that are not worked off, or that an event may still come behind.
     tombstones: Vec<Tombstone>,
-    in_flight: usize,
+    /// By tombstone, the first hand-over that begins after it.
+    buried_at: HashMap<i64, u64>,
+    /// Hand-overs that have begun and not ended: they may bring events that were committed before a tombstone.
+    hand_overs: BTreeSet<u64>,
+    next_hand_over: u64,
     workers: usize,
     idle: usize,
     unrecorded: usize,
@@ -97,11 +110,15 @@ struct Inner {
 impl Lanes {
     pub(crate) fn new(settings: DeliverySettings) -> (Self, mpsc::Receiver<Ended>) {
         let (records, receiver) = mpsc::channel(RECORDS);
+        let most = u32::try_from(settings.in_flight).unwrap_or(u32::MAX);
         let inner = Inner {
             lanes: BTreeMap::new(),
-            turns: RoundRobin::new(QUANTUM),
+            turns: Turns::new(Capacity::new(most, settings.lane_in_flight)),
+            health: HashMap::new(),
             tombstones: Vec::new(),
-            in_flight: 0,
+            buried_at: HashMap::new(),
+            hand_overs: BTreeSet::new(),
+            next_hand_over: 0,
             workers: 0,
             idle: 0,
             unrecorded: 0,
@@ -127,14 +144,29 @@ impl Lanes {
         Ok(())
     }
 
-    /// Takes events that were just committed, in the order of their numbers.
+    /// From before events are committed until they are handed over: meanwhile no tombstone is forgotten, so that none of them
+    /// slips in behind one that covers it.
+    pub(crate) fn begin_hand_over(&self) -> HandOver<'_> {
+        let inner = &mut *self.inner.lock();
+        let id = inner.next_hand_over;
+        inner.next_hand_over += 1;
+        inner.hand_overs.insert(id);
+        HandOver { lanes: self, id }
+    }
+
+    /// Takes events that were just committed, in the order of their numbers, except those that a tombstone covers already.
     pub(crate) fn hand_over(&self, app: &Arc<App>, events: Vec<(LaneKey, Entry)>) {
         let inner = &mut *self.inner.lock();
         let mut needs_attention = false;
         for (key, entry) in events {
+            if covers(&inner.tombstones, key, entry.no, entry.vehicle) {
+                continue;
+            }
             let Some(lane) = inner.lane(app, key, &self.settings) else { continue };
             needs_attention |= !lane.take(entry, self.settings.window);
-            inner.turns.add(key);
+            let application = lane.application();
+            inner.turns.add(application, key);
+            inner.turns.handed_over(application);
         }
         self.wake_a_worker(app, inner);
         if needs_attention {
@@ -160,17 +192,21 @@ impl Lanes {
             lane.bury(&tombstone);
         }
         if !inner.tombstones.iter().any(|known| known.no == tombstone.no) {
+            inner.buried_at.insert(tombstone.no, inner.next_hand_over);
             inner.tombstones.push(tombstone);
         }
         drop_covered(inner);
     }
 
-    /// A tombstone's events have all ended in the store. It is kept while a lane takes in what it has read before; then
-    /// the caller comes again.
+    /// A tombstone's events have all ended in the store. It is kept while a lane takes in what it has read before, and while
+    /// events are handed over that may be older; then the caller comes again.
     pub(crate) fn buried(&self, tombstone: i64) {
         let inner = &mut *self.inner.lock();
-        if !inner.lanes.values().any(Lane::is_filling) {
+        let buried_at = inner.buried_at.get(&tombstone).copied().unwrap_or(0);
+        let is_awaited = inner.hand_overs.first().is_some_and(|&oldest| oldest < buried_at);
+        if !is_awaited && !inner.lanes.values().any(Lane::is_filling) {
             inner.tombstones.retain(|known| known.no != tombstone);
+            inner.buried_at.remove(&tombstone);
         }
         inner.lanes.values_mut().for_each(Lane::unblock);
         self.attention.notify_one();
@@ -187,7 +223,7 @@ impl Lanes {
         for key in lanes_of(entry.webhook().no) {
             if let Some(lane) = inner.lanes.get_mut(&key) {
                 lane.refresh(entry.clone());
-                inner.turns.add(key);
+                inner.turns.add(lane.application(), key);
                 self.attention.notify_one();
             }
         }
@@ -196,6 +232,7 @@ impl Lanes {
     /// A webhook was deleted.
     pub(crate) fn close(&self, webhook: WebhookNo) {
         let inner = &mut *self.inner.lock();
+        inner.health.remove(&webhook);
         for key in lanes_of(webhook) {
             if let Some(lane) = inner.lanes.get_mut(&key) {
                 lane.close();
@@ -212,12 +249,25 @@ impl Lanes {
     /// Nothing is in flight and nothing waits to be recorded.
     pub(crate) fn is_quiet(&self) -> bool {
         let inner = self.inner.lock();
-        inner.in_flight == 0 && inner.unrecorded == 0
+        inner.turns.in_flight() == 0 && inner.unrecorded == 0
     }
 
     /// Every lane with the number of events in memory and whether the store may hold more.
     pub(crate) fn depths(&self) -> Vec<(LaneKey, usize, bool)> {
         self.inner.lock().lanes.iter().map(|(key, lane)| (*key, lane.held(), lane.has_stored())).collect()
+    }
+
+    /// What the lanes of each application have done, and have to do.
+    pub(crate) fn totals(&self) -> HashMap<ApplicationNo, LaneTotals> {
+        let inner = &*self.inner.lock();
+        let mut totals = inner.turns.totals().clone();
+        for lane in inner.lanes.values() {
+            let waiting = lane.waits_for_us(self.settings.window);
+            if waiting > 0 {
+                totals.entry(lane.application()).or_default().pending += waiting as u64;
+            }
+        }
+        totals
     }
 
     fn with_lane<T>(&self, app: &Arc<App>, key: LaneKey, act: impl FnOnce(&mut Lane) -> T) -> Option<T> {
@@ -230,10 +280,22 @@ impl Lanes {
     fn wake_a_worker(&self, app: &Arc<App>, inner: &mut Inner) {
         if inner.idle > 0 {
             self.work.notify_one();
-        } else if inner.workers < self.settings.in_flight && !app.stop.is_set() {
+        } else if inner.workers < inner.turns.most_requests() && !app.stop.is_set() {
             inner.workers += 1;
             app.spawn.spawn("delivery-worker", Box::pin(worker::run(app.clone())));
         }
+    }
+}
+
+/// Events are on their way from a commit to their lanes.
+pub(crate) struct HandOver<'a> {
+    lanes: &'a Lanes,
+    id: u64,
+}
+
+impl Drop for HandOver<'_> {
+    fn drop(&mut self) {
+        self.lanes.inner.lock().hand_overs.remove(&self.id);
     }
 }
 
@@ -242,7 +304,7 @@ impl Inner {
     fn lane(&mut self, app: &Arc<App>, key: LaneKey, settings: &DeliverySettings) -> Option<&mut Lane> {
         if !self.lanes.contains_key(&key) {
             let entry = app.registry.webhook(key.webhook)?;
-            let mut lane = Lane::new(entry, settings.lane_in_flight);
+            let mut lane = Lane::new(entry, key.stripe == ERRORS, settings.lane_in_flight);
             for tombstone in &self.tombstones {
                 lane.bury(tombstone);
             }
@@ -301,7 +363,7 @@ fn look(app: &Arc<App>, now: Timestamp) -> (Vec<LaneKey>, Timestamp) {
             wanting.push(key);
         }
         if lane.startable(now).is_some() {
-            inner.turns.add(key);
+            inner.turns.add(lane.application(), key);
             ready = true;
         }
         wake_at = lane.next_time(now).map_or(wake_at, |at| wake_at.min(at));
@@ -327,7 +389,7 @@ async fn fill(app: &Arc<App>, key: LaneKey, now: Timestamp) -> Result<(), AppErr
                 return Err(error);
             }
         };
-        turns.add(key);
+        turns.add(lane.application(), key);
         *unrecorded += lost.len();
         app.lanes.wake_a_worker(app, inner);
         lost

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use domain::delivery::History;
 use futures::future::join_all;
 use store::{LaneKey, StoreError};
 use tokio::sync::mpsc;
@@ -70,12 +71,13 @@ async fn record(app: &Arc<App>, key: LaneKey, ended: Vec<Ended>) {
             }
         }
     }
-    let switch_off = ended.iter().any(|one| one.switch_off);
+    let exhausted = ended.iter().find(|one| one.switch_off).map(|one| one.ending.record.clone());
     if settle(app, key, ended, overtaken) {
         app.lanes.attention.notify_one();
     }
-    if switch_off {
-        match app.switch_off(key.webhook).await {
+    if let Some(record) = exhausted {
+        let last = History::from_bytes(&record.attempts).ok().and_then(|history| history.last().copied());
+        match app.switch_off(key.webhook, last.map(|attempt| attempt.result)).await {
             // It was deleted meanwhile.
             Ok(()) | Err(AppError::NotFound(_)) => {}
             Err(error) => {

@@ -1,22 +1,26 @@
 //! A worker: takes the next request, sends it, and says what came of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{
     delivery::{Attempt, AttemptResult, Failure, History, Verdict, switches_off},
-    ids::EventId,
+    ids::{EventId, EventNo},
     time::Timestamp,
 };
-use futures::future::Abortable;
+use futures::future::{Abortable, Either, select};
 use store::{LogStatus, OutcomeOf, Record};
 
 use super::{
-    Entry, Inner, compose,
+    Entry, Inner, compose, health,
     lane::{Ending, Job, Next},
     recorder::Ended,
 };
-use crate::{App, WebhookEntry, planted::Planted, ports::Post};
+use crate::{
+    App, WebhookEntry,
+    planted::Planted,
+    ports::{Post, Purpose},
+};
 
 /// Works until there has been nothing to do for a while; the lanes start another when there is.
 pub(crate) async fn run(app: Arc<App>) {
@@ -43,7 +47,8 @@ enum Taken {
     Nothing,
 }
 
-/// Takes the next request of the lane whose turn it is; a lane that has nothing to send loses its turn.
+/// Takes the next request of the lane whose turn it is; a lane that has nothing to send loses its turn, and so does one that
+/// there is no place for.
 fn take(app: &Arc<App>) -> Taken {
     let lanes = &app.lanes;
     let inner = &mut *lanes.inner.lock();
@@ -51,20 +56,25 @@ fn take(app: &Arc<App>) -> Taken {
         return Taken::Nothing;
     }
     let now = app.now();
-    while let Some(key) = inner.turns.next_lane() {
+    while let Some((application, key)) = inner.turns.next() {
         let Some(lane) = inner.lanes.get_mut(&key) else {
-            inner.turns.remove(key);
+            inner.turns.remove(application, key);
             continue;
         };
+        if lane.startable(now).is_some() && !inner.turns.admits(lane) {
+            inner.turns.wait(key, lane);
+            continue;
+        }
         let next = lane.next(now, lanes.settings.max_age);
         if lane.wants_fill(lanes.settings.window, now) {
             lanes.attention.notify_one();
         }
         match next {
             Next::Job(job) => {
-                inner.in_flight += 1;
+                let has_more = lane.startable(now).is_some();
+                inner.turns.begin(application);
                 inner.unrecorded += job.entries.len();
-                if lane.startable(now).is_some() || inner.lanes.len() > 1 {
+                if has_more || inner.lanes.len() > 1 {
                     lanes.wake_a_worker(app, inner);
                 }
                 return Taken::Job(key, job);
@@ -74,7 +84,7 @@ fn take(app: &Arc<App>) -> Taken {
                 return Taken::Ended(key, endings);
             }
             Next::Nothing => {
-                inner.turns.remove(key);
+                inner.turns.remove(application, key);
                 if lane.next_time(now).is_some() {
                     lanes.attention.notify_one();
                 }
@@ -116,42 +126,89 @@ async fn send(app: &Arc<App>, key: store::LaneKey, mut job: Job) {
     let first = job.entries[0].no;
     let result = match composed.body {
         None => Ok(AttemptResult::Failed(Failure::BodyTooLarge)),
-        Some(body) => Abortable::new(post(app, &job.webhook, &job.entries[0], body), job.abort).await,
-    };
-    let now = app.now();
-    let took_ms = u32::try_from(app.clock.monotonic().saturating_sub(begun).as_millis()).unwrap_or(u32::MAX);
-    let last_delivered = {
-        let Inner { lanes, turns, in_flight, unrecorded, .. } = &mut *app.lanes.inner.lock();
-        *in_flight -= 1;
-        turns.add(key);
-        match (&result, lanes.get_mut(&key)) {
-            (Ok(result), Some(lane)) => {
-                lane.ended(first, job.class, *result, now);
-                lane.last_delivered()
-            }
-            // The tombstone that broke it off ends the rows, as dropped or as cancelled.
-            (Err(_), Some(lane)) => {
-                *unrecorded -= job.entries.len();
-                lane.broken_off(first, job.class, &job.entries);
-                None
-            }
-            (_, None) => None,
+        Some(body) => {
+            let request = Abortable::new(post(app, &job.webhook, &job.entries[0], body), job.abort);
+            watched(app, key, first, job.patience, request).await
         }
     };
+    let now = app.now();
+    let took = app.clock.monotonic().saturating_sub(begun);
+    let took_ms = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+    let news;
+    let last_delivered = {
+        let inner = &mut *app.lanes.inner.lock();
+        news = result.as_ref().ok().and_then(|result| inner.observe(key.webhook, *result, started_at, now));
+        let Inner { lanes, turns, unrecorded, .. } = inner;
+        // Lanes are never taken out of memory.
+        let lane = lanes.get_mut(&key).expect("a lane with a request in flight");
+        let application = lane.application();
+        let (was_slow, last_delivered) = match &result {
+            Ok(result) => (lane.ended(first, job.class, *result, took, now), lane.last_delivered()),
+            // The tombstone that broke it off ends the rows, as dropped or as cancelled.
+            Err(_) => {
+                *unrecorded -= job.entries.len();
+                (lane.broken_off(first, job.class, &job.entries), None)
+            }
+        };
+        turns.end(application, was_slow);
+        turns.add(application, key);
+        if turns.look_again(lanes) {
+            app.lanes.wake_a_worker(app, inner);
+        }
+        last_delivered
+    };
     let Ok(result) = result else { return };
+    if let Some(report) = news {
+        health::log(&job.webhook, report, result);
+    }
     crate::metrics::attempt(result, took_ms);
     for entry in job.entries {
         pass_on(app, end(key, entry, Attempt { started_at, took_ms, result }, last_delivered, now)).await;
     }
 }
 
+/// Waits for the end of a request. One that is out for longer than the patience gives its place to others meanwhile.
+async fn watched<T>(
+    app: &Arc<App>,
+    key: store::LaneKey,
+    first: EventNo,
+    patience: Duration,
+    request: impl Future<Output = T>,
+) -> T {
+    // Receivers live in real time, whatever the product's clock does.
+    let patience = app.clock.sleep(patience * app.settings.pace);
+    let request = pin!(request);
+    let request = match select(request, patience).await {
+        Either::Left((ended, _)) => return ended,
+        Either::Right(((), request)) => request,
+    };
+    {
+        let inner = &mut *app.lanes.inner.lock();
+        let Inner { lanes, turns, .. } = inner;
+        if let Some(lane) = lanes.get_mut(&key)
+            && lane.became_slow(first)
+        {
+            let application = lane.application();
+            turns.turn_slow(application);
+            turns.add(application, key);
+            turns.look_again(lanes);
+            app.lanes.wake_a_worker(app, inner);
+        }
+    }
+    request.await
+}
+
 /// One POST, with no transaction open: a slow receiver must not hold a row.
 async fn post(app: &App, webhook: &WebhookEntry, entry: &Entry, body: String) -> AttemptResult {
     let is_error = entry.occasion.is_error() && !Planted::ErrorsSentAsData.is_here();
-    let target = if is_error { &webhook.error_target } else { &webhook.target };
-    let Some(target) = target.clone() else { return AttemptResult::Failed(Failure::Blocked) };
+    let Some((target, headers)) = webhook.destination(is_error) else {
+        return AttemptResult::Failed(Failure::Blocked);
+    };
     let post = Post {
         target,
+        headers,
+        purpose: Purpose::Delivery,
+        webhook: webhook.webhook().no,
         signature: Some(webhook.application.signer(app.now()).sign(body.as_bytes())),
         agent: entry.revision.agent.header(),
         body: Bytes::from(body),

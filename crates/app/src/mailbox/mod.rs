@@ -20,7 +20,7 @@ use domain::{
     delivery::History,
     ids::{UserId, VehicleNo},
     time::Timestamp,
-    vehicle::{self, Document, Input, Lapse, Occasion, Outcome, RowChange, VehicleInfo},
+    vehicle::{self, Document, Input, Judgement, Lapse, Occasion, Outcome, Reading, RowChange, VehicleInfo},
     webhook::{Revision, Webhook},
 };
 use hashbrown::HashMap;
@@ -68,12 +68,19 @@ pub(crate) struct Letter {
     /// The vehicle, if the sender has just loaded it.
     pub opened: Option<Box<Opened>>,
     /// Whom to tell when it is committed; several, where readings were put together.
-    pub replies: Vec<oneshot::Sender<Result<(), AppError>>>,
+    pub replies: Vec<Reply>,
     /// Dropped when the letter is done with, whatever came of it.
     pub ticket: Option<crate::scheduler::Ticket>,
     pub tries: u8,
     /// How many letters it stands for: itself, and those that have joined it.
     pub joined: usize,
+}
+
+/// Whom to tell what became of a letter.
+pub(crate) struct Reply {
+    pub to: oneshot::Sender<Result<Vec<Judgement>, AppError>>,
+    /// How many of the letter's readings are this sender's; those of several follow each other.
+    pub readings: u32,
 }
 
 /// Where letters are put.
@@ -108,9 +115,29 @@ impl Mailbox {
 impl App {
     /// Steps a vehicle with an input of a use-case and waits until it is committed.
     pub(crate) async fn deliver_letter(&self, vehicle: VehicleNo, input: Input) -> Result<(), AppError> {
-        let (reply, answer) = oneshot::channel();
-        let letter =
-            Letter { vehicle, input, opened: None, replies: vec![reply], ticket: None, tries: 0, joined: 1 };
+        self.deliver(vehicle, input, 0).await.map(drop)
+    }
+
+    /// Steps a vehicle with readings and waits until they are committed. Answers with what became of those that were not
+    /// simply applied, by their places.
+    pub(crate) async fn deliver_readings(
+        &self,
+        vehicle: VehicleNo,
+        readings: Vec<Reading>,
+    ) -> Result<Vec<Judgement>, AppError> {
+        let count = u32::try_from(readings.len()).unwrap_or(u32::MAX);
+        self.deliver(vehicle, Input::Readings(readings), count).await
+    }
+
+    async fn deliver(
+        &self,
+        vehicle: VehicleNo,
+        input: Input,
+        readings: u32,
+    ) -> Result<Vec<Judgement>, AppError> {
+        let (to, answer) = oneshot::channel();
+        let replies = vec![Reply { to, readings }];
+        let letter = Letter { vehicle, input, opened: None, replies, ticket: None, tries: 0, joined: 1 };
         self.mailbox.put(letter).await?;
         answer.await.unwrap_or(Err(AppError::Unavailable(StoreError::Closed)))
     }
@@ -157,10 +184,10 @@ struct Made {
 
 /// Steps letters of distinct vehicles. Answers with those that have to be stepped again.
 ///
-/// Webhooks do not change from here until the events are committed and handed over: so none is made for a webhook that
-/// has just been switched off or deleted, behind the tombstone that covers what is queued for it.
+/// A webhook may change while its vehicles are stepped. The commit decides: it queues no event of a webhook that does not
+/// deliver any more, and an event that is handed over behind a tombstone that covers it is left out.
 async fn step_batch(app: &Arc<App>, letters: Vec<Letter>, kept: &mut Kept) -> Vec<Letter> {
-    let _unchanged = app.webhooks_change.read().await;
+    let _hand_over = app.lanes.begin_hand_over();
     let now = app.now() + EARLY * u32::from(Planted::EarlyByAMinute.is_here());
     let opened = match open_all(app, letters, kept).await {
         Ok(opened) => opened,
@@ -179,14 +206,14 @@ async fn step_batch(app: &Arc<App>, letters: Vec<Letter>, kept: &mut Kept) -> Ve
         if outcome.unchanged {
             // A clock that went back has made the vehicle due again later.
             app.notice_due(opened.source.pool, outcome.next_due.filter(|&due| due > now));
-            answer(&mut letter, Ok(()));
+            answer(&mut letter, Ok(outcome.judgements));
             continue;
         }
-        commits.push(commit_of(app, &opened, &outcome, now));
+        commits.push(commit_of(app, &opened, &outcome, &refs, now));
         made.push(Made { letter, opened, outcome, webhooks });
     }
     if Planted::AnswerBeforeCommit.is_here() {
-        made.iter_mut().for_each(|made: &mut Made| answer(&mut made.letter, Ok(())));
+        made.iter_mut().for_each(|made: &mut Made| answer(&mut made.letter, Ok(Vec::new())));
     }
     commit(app, made, commits, kept, now).await
 }
@@ -293,7 +320,15 @@ pub(crate) fn webhooks_of(app: &App, document: &Document, input: &Input) -> Vec<
     app.registry.webhooks_of(document.subscriptions.iter().map(|on| on.webhook).chain(new))
 }
 
-fn commit_of(app: &App, opened: &Opened, outcome: &Outcome, now: Timestamp) -> StepCommit {
+fn commit_of(
+    app: &App,
+    opened: &Opened,
+    outcome: &Outcome,
+    webhooks: &[&Webhook],
+    now: Timestamp,
+) -> StepCommit {
+    let epoch =
+        |no| webhooks.iter().find(|webhook| webhook.no == no).map_or(0, |webhook| webhook.status.epoch);
     let Opened { document, key, .. } = opened;
     let id = opened.info.id.0;
     StepCommit {
@@ -315,6 +350,7 @@ fn commit_of(app: &App, opened: &Opened, outcome: &Outcome, now: Timestamp) -> S
             .map(|event| NewEvent {
                 lane: lane_of(event.webhook, &event.occasion),
                 revision: event.revision,
+                epoch: epoch(event.webhook),
                 id: event.id,
                 slot: event.at,
                 sequence: event.sequence,
@@ -335,6 +371,7 @@ fn commit_of(app: &App, opened: &Opened, outcome: &Outcome, now: Timestamp) -> S
                     Lapse::Missed => LogStatus::Missed,
                     Lapse::SwitchedOff => LogStatus::Dropped,
                     Lapse::Left => LogStatus::Cancelled,
+                    Lapse::Unverified => LogStatus::Skipped,
                 },
             })
             .collect(),
@@ -375,7 +412,7 @@ async fn commit(
                 report(&made.outcome, now);
                 pushed.append(&mut made.outcome.pushed);
                 app.notice_due(made.opened.source.pool, made.outcome.next_due);
-                answer(&mut made.letter, Ok(()));
+                answer(&mut made.letter, Ok(std::mem::take(&mut made.outcome.judgements)));
                 let stays = is_pushed(&made);
                 let (opened, entries) = entries_of(made, numbers, &mut revisions, now);
                 events.extend(entries);
@@ -411,13 +448,14 @@ fn is_pushed(made: &Made) -> bool {
 /// The events of a committed step as entries of their lanes, and the vehicle as it is now.
 fn entries_of(
     made: Made,
-    numbers: Vec<domain::ids::EventNo>,
+    numbers: Vec<Option<domain::ids::EventNo>>,
     revisions: &mut HashMap<(domain::ids::WebhookNo, u32), Arc<Revision>>,
     now: Timestamp,
 ) -> (Opened, Vec<(store::LaneKey, Entry)>) {
     let observations: Vec<_> = made.outcome.observations.into_iter().map(Arc::new).collect();
     let opened = made.opened;
-    let entry = |(event, no): (vehicle::Event, _)| {
+    let entry = |(event, no): (vehicle::Event, Option<_>)| {
+        let no = no?;
         let webhook = made.webhooks.iter().find(|entry| entry.webhook().no == event.webhook)?.webhook();
         let revision = revisions
             .entry((event.webhook, event.revision))
@@ -454,10 +492,26 @@ fn report(outcome: &Outcome, now: Timestamp) {
     }
 }
 
-fn answer(letter: &mut Letter, result: Result<(), AppError>) {
+fn answer(letter: &mut Letter, result: Result<Vec<Judgement>, AppError>) {
+    let result = match result {
+        Ok(judgements) if letter.replies.len() > 1 => return share(letter, judgements),
+        other => other,
+    };
     for reply in letter.replies.drain(..) {
         // A caller that has gone away does not want to know.
-        let _ = reply.send(result.clone());
+        let _ = reply.to.send(result.clone());
+    }
+}
+
+/// Gives each of several senders the judgements of its own readings, by their places among these.
+fn share(letter: &mut Letter, judgements: Vec<Judgement>) {
+    let mut begin = 0;
+    for reply in letter.replies.drain(..) {
+        let end = begin + reply.readings;
+        let own = judgements.iter().filter(|judgement| (begin..end).contains(&judgement.place));
+        let own = own.map(|judgement| Judgement { place: judgement.place - begin, ..*judgement });
+        let _ = reply.to.send(Ok(own.collect()));
+        begin = end;
     }
 }
 

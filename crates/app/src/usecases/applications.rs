@@ -10,12 +10,14 @@ use domain::{
     },
     ids::{ApplicationId, ApplicationNo, WebhookId},
     time::Timestamp,
+    warning::Warning,
+    webhook::Disabled,
 };
-use store::{Application, NewApplication, RetiringToken, Secret};
+use store::{Application, Edited, NewApplication, RetiringToken, Secret, StoreError};
 use zeroize::Zeroizing;
 
 use super::{chance, token, token_hash};
-use crate::{App, AppError, ApplicationEntry, What};
+use crate::{App, AppError, ApplicationEntry, Precondition, WebhookEntry, What};
 
 /// Client secrets of one application.
 const MOST_SECRETS: usize = 3;
@@ -46,6 +48,12 @@ pub struct EditApplication {
     pub country: Option<Option<Country>>,
 }
 
+/// What an edit makes of an application.
+enum ApplicationChange {
+    Settings { name: String, redirect_uris: Vec<String>, plan: String, connect: Defaults },
+    Token { sealed: Vec<u8>, retiring: Option<RetiringToken> },
+}
+
 impl App {
     /// Makes an application with a client secret and a management token.
     pub async fn create_application(
@@ -57,6 +65,7 @@ impl App {
     ) -> Result<CreatedApplication, AppError> {
         let name = checked_name(name)?;
         check_redirect_uris(&redirect_uris)?;
+        self.settings.plans.check(plan)?;
         let now = self.now();
         let id = ApplicationId::new(now, chance(&*self.dice));
         let key = self.sealer.make_keys(&[id.0]).await?.remove(0);
@@ -107,30 +116,106 @@ impl App {
         })
     }
 
-    /// Changes an application.
+    /// Changes an application. Another plan counts at once, also for its webhooks.
     pub async fn edit_application(
         &self,
         id: ApplicationId,
+        precondition: &Precondition,
         edit: EditApplication,
     ) -> Result<Arc<ApplicationEntry>, AppError> {
-        let _one_at_a_time = self.application_edit.lock().await;
-        let current = self.application(id)?.application.clone();
+        let decide = |entry: &ApplicationEntry| self.decide_edit(&entry.application, &edit);
+        let edited = self.edit_stored(id, precondition, decide).await?;
+        self.apply_plan(edited.application.no).await?;
+        Ok(edited)
+    }
+
+    /// What an edit makes of an application as it is; nothing when it changes nothing.
+    fn decide_edit(
+        &self,
+        current: &Application,
+        edit: &EditApplication,
+    ) -> Result<Option<ApplicationChange>, AppError> {
+        let edit = edit.clone();
         let name = checked_name(edit.name.as_deref().unwrap_or(&current.name))?;
-        let redirect_uris = edit.redirect_uris.unwrap_or(current.redirect_uris);
+        let redirect_uris = edit.redirect_uris.unwrap_or_else(|| current.redirect_uris.clone());
         check_redirect_uris(&redirect_uris)?;
-        let plan = edit.plan.unwrap_or(current.plan);
+        let plan = edit.plan.unwrap_or_else(|| current.plan.clone());
+        if plan != current.plan {
+            self.settings.plans.check(&plan)?;
+        }
         let connect = Defaults {
             permissions: edit.permissions.unwrap_or(current.connect.permissions),
             country: edit.country.unwrap_or(current.connect.country),
         };
-        let changed = self.store.update_application(current.no, name, redirect_uris, plan, connect).await?;
-        Ok(self.registry.put_application(changed.ok_or(AppError::NotFound("application"))?).await?)
+        let unchanged = (&name, &redirect_uris, &plan, &connect)
+            == (&current.name, &current.redirect_uris, &current.plan, &current.connect);
+        Ok((!unchanged).then_some(ApplicationChange::Settings { name, redirect_uris, plan, connect }))
+    }
+
+    /// Changes an application as it is decided on what it is now, again if somebody else was faster.
+    async fn edit_stored(
+        &self,
+        id: ApplicationId,
+        precondition: &Precondition,
+        decide: impl Fn(&ApplicationEntry) -> Result<Option<ApplicationChange>, AppError> + Send + Sync,
+    ) -> Result<Arc<ApplicationEntry>, AppError> {
+        for _ in 0..Precondition::TRIES {
+            let current = self.application(id)?;
+            let (no, version) = (current.application.no, current.application.version);
+            precondition.check("application", version)?;
+            let edited = match decide(&current)? {
+                None => return Ok(current),
+                Some(ApplicationChange::Settings { name, redirect_uris, plan, connect }) => {
+                    self.store.update_application(no, version, name, redirect_uris, plan, connect).await?
+                }
+                Some(ApplicationChange::Token { sealed, retiring }) => {
+                    self.store.set_management_token(no, version, sealed, retiring).await?
+                }
+            };
+            match edited {
+                Edited::Done(now) => {
+                    let entry = self.registry.put_application(now).await?;
+                    // Lanes sign with what they know of their webhook.
+                    for webhook in self.registry.webhooks(Some(no)) {
+                        self.lanes.refresh(webhook);
+                    }
+                    return Ok(entry);
+                }
+                Edited::Stale(now) => drop(self.registry.put_application(now).await?),
+                Edited::Gone => return Err(AppError::NotFound("application")),
+            }
+        }
+        Err(AppError::Unavailable(StoreError::Busy))
+    }
+
+    /// What to know about an application under its plan.
+    pub async fn plan_warnings(&self, entry: &ApplicationEntry) -> Result<Vec<Warning>, AppError> {
+        let (no, plan) = (entry.application.no, &entry.application.plan);
+        let mut warnings = Vec::new();
+        let off =
+            |webhook: &&Arc<WebhookEntry>| webhook.webhook().status.disabled == Some(Disabled::PlanChanged);
+        let webhooks = self.registry.webhooks(Some(no)).iter().filter(off).count();
+        if webhooks > 0 {
+            warnings.push(Warning::WebhooksSwitchedOff { webhooks });
+        }
+        if let Some(most) = self.settings.plans.vehicles(plan) {
+            let connected = self.store.count_vehicles(Some(no)).await?;
+            if connected > most {
+                warnings.push(Warning::TooManyVehicles { connected, most });
+            }
+        }
+        Ok(warnings)
     }
 
     /// Deletes an application without connections and webhooks.
-    pub async fn delete_application(&self, id: ApplicationId) -> Result<(), AppError> {
-        let _one_at_a_time = self.application_edit.lock().await;
-        let no = self.application(id)?.application.no;
+    pub async fn delete_application(
+        &self,
+        id: ApplicationId,
+        precondition: &Precondition,
+    ) -> Result<(), AppError> {
+        let entry = self.application(id)?;
+        precondition.check("application", entry.application.version)?;
+        let no = entry.application.no;
         if !self.store.delete_application(no).await? {
             let message =
                 "the application still has connections or webhooks; disconnect and delete them first";
@@ -153,24 +238,25 @@ impl App {
             let seconds = LONGEST_OVERLAP.as_secs();
             return Err(AppError::invalid("overlapSeconds", format!("at most {seconds} seconds (30 days)")));
         }
-        let _one_at_a_time = self.application_edit.lock().await;
-        let (entry, now) = (self.application(id)?, self.now());
-        let mut application = entry.application.clone();
-        if !overlap.is_zero()
-            && let Some(until) = entry.overlap_until(now)
-        {
-            return Err(AppError::Conflict(format!(
-                "the management token before still counts until {until}; end that overlap first, \
-                 or replace the token without one"
-            )));
-        }
         let token = self.new_management_token();
         let key = self.sealer.key(id.0).await?;
-        let sealed = key.seal(&*self.dice, What::ManagementToken, id.0, token.as_bytes());
-        let old = std::mem::replace(&mut application.management_token, sealed);
-        application.retiring =
-            (!overlap.is_zero()).then(|| RetiringToken { sealed: old, until: now + overlap });
-        self.put_management_token(application).await
+        let decide = |entry: &ApplicationEntry| {
+            let now = self.now();
+            if !overlap.is_zero()
+                && let Some(until) = entry.overlap_until(now)
+            {
+                return Err(AppError::Conflict(format!(
+                    "the management token before still counts until {until}; end that overlap first, \
+                     or replace the token without one"
+                )));
+            }
+            let old = entry.application.management_token.clone();
+            Ok(Some(ApplicationChange::Token {
+                sealed: key.seal(&*self.dice, What::ManagementToken, id.0, token.as_bytes()),
+                retiring: (!overlap.is_zero()).then(|| RetiringToken { sealed: old, until: now + overlap }),
+            }))
+        };
+        self.edit_stored(id, &Precondition::None, decide).await
     }
 
     /// Ends the overlap after a rotation: only the new management token counts. Without one, nothing happens.
@@ -199,27 +285,13 @@ impl App {
         id: ApplicationId,
         last: Timestamp,
     ) -> Result<Arc<ApplicationEntry>, AppError> {
-        let _one_at_a_time = self.application_edit.lock().await;
-        let entry = self.application(id)?;
-        if entry.application.retiring.as_ref().is_none_or(|retiring| retiring.until > last) {
-            return Ok(entry);
-        }
-        self.put_management_token(Application { retiring: None, ..entry.application.clone() }).await
-    }
-
-    /// Writes the management tokens of an application and tells memory.
-    async fn put_management_token(
-        &self,
-        application: Application,
-    ) -> Result<Arc<ApplicationEntry>, AppError> {
-        let (sealed, retiring) = (application.management_token.clone(), application.retiring.clone());
-        self.store.set_management_token(application.no, sealed, retiring).await?;
-        let entry = self.registry.put_application(application).await?;
-        // Lanes sign with what they know of their webhook.
-        for webhook in self.registry.webhooks(Some(entry.application.no)) {
-            self.lanes.refresh(webhook);
-        }
-        Ok(entry)
+        let decide = |entry: &ApplicationEntry| {
+            let application = &entry.application;
+            let over = application.retiring.as_ref().is_some_and(|retiring| retiring.until <= last);
+            let sealed = application.management_token.clone();
+            Ok(over.then_some(ApplicationChange::Token { sealed, retiring: None }))
+        };
+        self.edit_stored(id, &Precondition::None, decide).await
     }
 
     /// The client secrets of an application, by their last characters.

@@ -1,12 +1,13 @@
 //! The delivery log: what was sent, when, how often, with what result; and sending it again.
 
 use domain::{
+    connect::PermissionSet,
     delivery::{Attempt, History},
     ids::{EventNo, VehicleId, WebhookNo},
     time::Timestamp,
     vehicle::{Observation, Occasion},
 };
-use store::{Bucket, DeliveryFilter, LogStatus, LoggedDelivery, Page};
+use store::{Bucket, DeliveryFilter, LogStatus, LoggedDelivery, Page, Redelivered, Unsendable};
 
 use std::sync::Arc;
 
@@ -60,7 +61,7 @@ impl App {
         limit: usize,
     ) -> Result<Page<DeliverySummary>, AppError> {
         let vehicle = match query.vehicle {
-            Some(id) => Some(self.vehicle(id, None).await?.no),
+            Some(id) => Some(self.vehicle_number(id).await?),
             None => None,
         };
         let DeliveryQuery { webhooks, status, from, to, before, .. } = query;
@@ -85,43 +86,49 @@ impl App {
         let logged = self.store.delivery(event).await?.ok_or(AppError::NotFound("delivery"))?;
         let entry = self.registry.webhook(logged.webhook).ok_or(AppError::NotFound("delivery"))?;
         if !entry.webhook().status.delivers() {
-            let message = "the webhook is not verified or is switched off; verify and enable it first";
+            return Err(AppError::Conflict(unsendable(Unsendable::NotDelivering).into()));
+        }
+        let is_error = Occasion::decode(&logged.occasion).is_ok_and(|occasion| occasion.is_error());
+        if is_error && entry.webhook().status.errors_withheld {
+            let message = "the URI for errors of the webhook is not verified; verify the webhook first";
             return Err(AppError::Conflict(message.into()));
         }
         let subscribed = self.store.subscriptions_of_vehicle(logged.vehicle).await?;
         if !subscribed.iter().any(|subscription| subscription.webhook == logged.webhook) {
-            return Err(AppError::Conflict("the vehicle is not on this webhook any more".into()));
+            return Err(AppError::Conflict(unsendable(Unsendable::NotSubscribed).into()));
         }
         if logged.status == LogStatus::Cancelled {
             let message =
                 "it was cancelled when the vehicle left the webhook or its owner took permissions away";
             return Err(AppError::Conflict(message.into()));
         }
-        if self.carries_what_is_not_granted(&logged, &entry).await? {
-            let message = "the owner of the vehicle does not grant all that this delivery carries any more";
-            return Err(AppError::Conflict(message.into()));
-        }
-        let Some((lane, queued)) = self.store.redeliver(event, self.now()).await? else {
-            return Err(AppError::Conflict("what this delivery carried is not kept any more".into()));
+        let carries = self.carried(&logged, &entry).await?;
+        // What has been looked at so far may end at any moment: the store decides.
+        let _hand_over = self.lanes.begin_hand_over();
+        let (lane, queued) = match self.store.redeliver(event, carries, self.now()).await? {
+            Redelivered::Queued(lane, queued) => (lane, queued),
+            Redelivered::Refused(why) => return Err(AppError::Conflict(unsendable(why).into())),
         };
         let no = queued.no;
         self.lanes.hand_over_queued(self, lane, queued).await;
         Ok(no)
     }
 
-    /// Whether an event carries values that the owner grants no more.
-    async fn carries_what_is_not_granted(
+    /// What an owner has to grant for the values that an event carries.
+    async fn carried(
         &self,
         logged: &LoggedDelivery,
         entry: &Arc<WebhookEntry>,
-    ) -> Result<bool, AppError> {
-        let Some(observation) = self.open_observation(logged).await else { return Ok(false) };
-        let Some(revision) = self.registry.revision(entry, logged.revision).await? else { return Ok(false) };
-        let vehicle = logged.vehicle_id.ok_or(AppError::NotFound("vehicle"))?;
-        let granted = self.vehicle(vehicle, None).await?.permissions;
+    ) -> Result<PermissionSet, AppError> {
+        let Some(observation) = self.open_observation(logged).await else {
+            return Ok(PermissionSet::default());
+        };
+        let Some(revision) = self.registry.revision(entry, logged.revision).await? else {
+            return Ok(PermissionSet::default());
+        };
         let carried = revision.plan.signals().into_iter();
-        let mut shown = carried.filter(|&signal| matches!(observation.newest(signal), Some(Ok(_))));
-        Ok(shown.any(|signal| !granted.contains(signal.entry().permission)))
+        let shown = carried.filter(|&signal| matches!(observation.newest(signal), Some(Ok(_))));
+        Ok(shown.map(|signal| signal.entry().permission).collect())
     }
 
     /// Roll-ups for charts, one per webhook, minute and end.
@@ -167,6 +174,20 @@ impl App {
         let history = History::from_bytes(&logged.attempts).unwrap_or_default();
         let delivered_at = history.last().map_or(logged.ended_at, |attempt| attempt.started_at);
         Ok(Some(compose::one(&entry, &content, delivered_at)))
+    }
+}
+
+const fn unsendable(why: Unsendable) -> &'static str {
+    match why {
+        Unsendable::NotKept => "what this delivery carried is not kept any more",
+        Unsendable::NotDelivering => {
+            "the webhook is not verified or is switched off; verify and enable it first"
+        }
+        Unsendable::NotConnected => "the connection of the vehicle has ended",
+        Unsendable::NotSubscribed => "the vehicle is not on this webhook any more",
+        Unsendable::NotGranted => {
+            "the owner of the vehicle does not grant all that this delivery carries any more"
+        }
     }
 }
 

@@ -101,7 +101,8 @@ findings! {
     NoTransition "noTransition" "Charging has neither begun nor ended in this way since the webhook was last told.";
     Duplicate "duplicate" "The last reading was known already.";
     Late "late" "The last reading was older than what was known.";
-    Implausible "implausible" "The last reading was not a value that the signal can have, so it counts as unknown.";
+    Implausible "implausible" "The last reading was not a value that the signal can have now, so it does not count.";
+    Unknown "unknown" "The last reading said that the value is not known.";
 }
 
 impl App {
@@ -268,10 +269,12 @@ fn of_reading(
     }
     let Some(judged) = &state.judged else { return Finding::NothingYet };
     match judged.verdict {
-        Verdict::Changed | Verdict::Returned if judged.received_at < subscription.since => {
+        Verdict::Changed | Verdict::Returned | Verdict::Conflicting
+            if judged.received_at < subscription.since =>
+        {
             Finding::BeforeSubscription
         }
-        Verdict::Changed | Verdict::Returned => {
+        Verdict::Changed | Verdict::Returned | Verdict::Conflicting => {
             let now = value_now(document, trigger.signal);
             match last {
                 Some(last) if last.seen.first() == now.as_ref() => Finding::Fired,
@@ -279,11 +282,18 @@ fn of_reading(
                 _ => Finding::ChangedBack,
             }
         }
+        // What a webhook was told that it cannot be read is news when it can.
+        Verdict::First
+            if last.is_some_and(|last| last.seen.first() == value_now(document, trigger.signal).as_ref()) =>
+        {
+            Finding::Fired
+        }
         Verdict::First => Finding::FirstValue,
         Verdict::Same => Finding::SameValue,
         Verdict::Duplicate => Finding::Duplicate,
         Verdict::Late => Finding::Late,
         Verdict::Implausible => Finding::Implausible,
+        Verdict::Unknown | Verdict::Forgotten => Finding::Unknown,
     }
 }
 

@@ -75,6 +75,12 @@ impl Feeds {
         let mut watches = self.watches.lock();
         for (feed, tally) in tallies {
             metrics::judged(*tally);
+            if tally.restarts > 0 {
+                tracing::info!(
+                    feed = format!("…{:08x}", feed.0),
+                    "The numbers of a feed have begun anew; its readings are followed from there"
+                );
+            }
             if watches.entry(*feed).or_default().note(*tally) {
                 tracing::warn!(
                     feed = format!("…{:08x}", feed.0),
@@ -166,8 +172,8 @@ mod tests {
     #[test]
     fn a_feed_whose_readings_mostly_come_late_is_reported_once_until_it_recovers() {
         let mut watch = FeedWatch::default();
-        let late = Tally { taken: 40, late: 60, conflicts: 0 };
-        let good = Tally { taken: 90, late: 10, conflicts: 1 };
+        let late = Tally { taken: 40, late: 60, ..Tally::default() };
+        let good = Tally { taken: 90, late: 10, conflicts: 1, ..Tally::default() };
         let reported: Vec<bool> =
             [good, late, late, good, late].into_iter().map(|tally| watch.note(tally)).collect();
         assert_eq!(reported, [false, true, false, false, true]);

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use domain::{
     ids::{FeedId, VehicleId, VehicleNo},
-    payload::unified::has_body,
     signal::{SignalId, Value},
     time::Timestamp,
-    vehicle::{Input, Order, Reading},
+    vehicle::{Judgement, Order, Reading, ReadingOutcome},
 };
 use futures::future;
 use hashbrown::HashMap;
@@ -35,14 +34,27 @@ pub struct PushedReading {
     pub vehicle: VehicleId,
     /// Which signal.
     pub signal: SignalId,
-    /// Its value, in its canonical unit.
-    pub value: Value,
+    /// Its value, in its canonical unit; none says that it is no longer known.
+    pub value: Option<Value>,
+    /// It counts whatever was known before.
+    pub reset: bool,
+    /// Parts of the value that were left out, by their paths.
+    pub ignored: Vec<String>,
     /// When the car measured it, if the feed says.
     pub observed_at: Option<Timestamp>,
     /// Its id at the feed.
     pub id: Option<String>,
     /// Its number among the readings of the feed, where that counts them.
     pub sequence: Option<u64>,
+}
+
+impl PushedReading {
+    /// A reading of which no more is said.
+    pub fn of(vehicle: VehicleId, signal: SignalId, value: Value) -> Self {
+        let (observed_at, id, sequence) = (None, None, None);
+        let (value, ignored) = (Some(value), Vec::new());
+        Self { vehicle, signal, value, reset: false, ignored, observed_at, id, sequence }
+    }
 }
 
 /// Why one reading of a request was not taken in; the others were.
@@ -52,6 +64,17 @@ pub struct Rejected {
     pub index: usize,
     /// Why, and what to do.
     pub reason: String,
+}
+
+/// What became of the readings of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ingested {
+    /// Those that were not taken, by their places.
+    pub rejected: Vec<Rejected>,
+    /// What became of the others that were not simply applied, by their places.
+    pub outcomes: Vec<(usize, SignalId, ReadingOutcome)>,
+    /// Parts that were left out of values, by the places of their readings.
+    pub ignored: Vec<(usize, Vec<String>)>,
 }
 
 /// What taking readings in needs in memory.
@@ -66,6 +89,22 @@ struct Known {
     application: domain::ids::ApplicationNo,
 }
 
+impl Ingested {
+    /// Notes what became of readings with these places in the request.
+    fn note(&mut self, places: &[usize], judgements: Vec<Judgement>) {
+        for Judgement { place, signal, outcome } in judgements {
+            let Some(&index) = places.get(place as usize) else { continue };
+            match outcome {
+                ReadingOutcome::Rejected(_) => {
+                    let reason = outcome.reason(signal).unwrap_or_default();
+                    self.rejected.push(Rejected { index, reason });
+                }
+                outcome => self.outcomes.push((index, signal, outcome)),
+            }
+        }
+    }
+}
+
 impl Default for Intake {
     fn default() -> Self {
         Self { room: Semaphore::new(MOST_IN_FLIGHT), known: Mutex::default() }
@@ -73,38 +112,39 @@ impl Default for Intake {
 }
 
 impl App {
-    /// Takes readings in, each with its place in the request. Returns when what was accepted is committed, with those
-    /// that were not.
+    /// Takes readings in, each with its place in the request. Returns when what was accepted is committed, with what
+    /// became of each.
     pub async fn ingest(
         &self,
         feed: &Feed,
         readings: Vec<(usize, PushedReading)>,
-    ) -> Result<Vec<Rejected>, AppError> {
+    ) -> Result<Ingested, AppError> {
         let count = u32::try_from(readings.len()).unwrap_or(u32::MAX);
         let wait = u64::try_from(BACK_OFF.as_millis()).unwrap_or(u64::MAX);
         let Ok(_room) = self.intake.room.try_acquire_many(count) else {
             return Err(AppError::TooOften(wait));
         };
-        let mut rejected = Vec::new();
-        let letters = self.letters_of(feed, readings, &mut rejected).await?;
+        let mut ingested = Ingested::default();
+        let letters = self.letters_of(feed, readings, &mut ingested).await?;
         let mut deliveries = Vec::with_capacity(letters.len());
         for (vehicle, (places, readings)) in letters {
-            deliveries
-                .push(async move { (places, self.deliver_letter(vehicle, Input::Readings(readings)).await) });
+            deliveries.push(async move { (places, self.deliver_readings(vehicle, readings).await) });
         }
         for (places, delivered) in future::join_all(deliveries).await {
             match delivered {
-                Ok(()) => {}
+                Ok(judgements) => ingested.note(&places, judgements),
                 Err(AppError::NotFound(_)) => {
-                    rejected
-                        .extend(places.into_iter().map(|index| Rejected { index, reason: UNKNOWN.into() }));
+                    let unknown = |index| Rejected { index, reason: UNKNOWN.into() };
+                    ingested.rejected.extend(places.into_iter().map(unknown));
                 }
                 Err(error) => return Err(error),
             }
         }
-        rejected.sort_unstable_by_key(|rejected| rejected.index);
-        crate::metrics::ingested(count as usize - rejected.len(), rejected.len());
-        Ok(rejected)
+        ingested.rejected.sort_unstable_by_key(|rejected| rejected.index);
+        ingested.outcomes.sort_unstable_by_key(|(index, ..)| *index);
+        let rejected = ingested.rejected.len();
+        crate::metrics::ingested(count as usize - rejected, rejected);
+        Ok(ingested)
     }
 
     /// Sorts readings by vehicle, in the order in which each vehicle is first spoken of.
@@ -112,13 +152,14 @@ impl App {
         &self,
         feed: &Feed,
         readings: Vec<(usize, PushedReading)>,
-        rejected: &mut Vec<Rejected>,
+        ingested: &mut Ingested,
     ) -> Result<Letters, AppError> {
         let now = self.now();
         let vehicles = self.known_vehicles(readings.iter().map(|(_, pushed)| pushed.vehicle)).await?;
         let mut places: HashMap<VehicleId, Option<usize>> = HashMap::with_capacity(vehicles.len());
         let mut letters = Letters::new();
-        for (index, pushed) in readings {
+        for (index, mut pushed) in readings {
+            let ignored = std::mem::take(&mut pushed.ignored);
             let place = *places.entry(pushed.vehicle).or_insert_with(|| {
                 let known = vehicles.get(&pushed.vehicle);
                 known.filter(|known| known.application == feed.application).map(|known| {
@@ -131,11 +172,14 @@ impl App {
                 .and_then(|place| checked(feed, pushed, now).map(|reading| (place, reading)))
             {
                 Ok((place, reading)) => {
+                    if !ignored.is_empty() {
+                        ingested.ignored.push((index, ignored));
+                    }
                     let (of, readings) = &mut letters[place].1;
                     of.push(index);
                     readings.push(reading);
                 }
-                Err(reason) => rejected.push(Rejected { index, reason }),
+                Err(reason) => ingested.rejected.push(Rejected { index, reason }),
             }
         }
         letters.retain(|(_, (of, _))| !of.is_empty());
@@ -184,12 +228,8 @@ const UNKNOWN: &str = "no vehicle of this application has this id; connect it fi
 
 /// A reading as the step takes it, or why it cannot be one.
 fn checked(feed: &Feed, pushed: PushedReading, now: Timestamp) -> Result<Reading, String> {
-    let PushedReading { signal, value, observed_at, id, sequence, .. } = pushed;
-    // What cannot be believed is taken in and judged, so that it can be explained; what cannot be written is not.
-    if !has_body(signal, &value) {
-        let code = &signal.entry().code;
-        return Err(format!("{code} does not have values of this form; see the catalogue of signals"));
-    }
+    // What cannot be believed is taken in and judged, so that it can be explained.
+    let PushedReading { signal, value, observed_at, id, sequence, reset, .. } = pushed;
     let order = match (feed.newer, sequence) {
         (Newer::Observed, _) => Order::Observed,
         (Newer::Delivery, _) => Order::Delivery,
@@ -201,8 +241,8 @@ fn checked(feed: &Feed, pushed: PushedReading, now: Timestamp) -> Result<Reading
     let hold = Duration::from_millis(feed.hold_ms.into());
     let id = id.map(|id| hash_of(feed.id, &id));
     let observed_at = observed_at.filter(|_| !Planted::MeasuredTimeIgnored.is_here());
-    let value = value.canonical();
-    Ok(Reading { feed: key_of(feed.id), signal, value, observed_at, received_at: now, order, id, hold })
+    let (feed, received_at) = (key_of(feed.id), now);
+    Ok(Reading { feed, signal, value, observed_at, received_at, order, id, hold, reset, place: 0 })
 }
 
 /// The hash under which an id of a feed is remembered.

@@ -47,7 +47,7 @@ impl App {
         let Some(entry) = self.registry.application(application) else { return Ok(()) };
         let Some(limit) = self.settings.plans.rate(&entry.application.plan) else { return Ok(()) };
         fits(requests, limit)?;
-        let now = self.clock.monotonic();
+        let now = self.clock.rate_time();
         let taken = self.limits.applications.lock().take(application, requests, limit, now);
         taken.map_err(AppError::TooManyRequests)
     }
@@ -60,13 +60,7 @@ impl App {
     pub async fn spend_requests(&self, row: &VehicleRow, requests: u32) -> Result<(), AppError> {
         let Some(entry) = self.registry.application(row.application) else { return Ok(()) };
         let plan = &entry.application.plan;
-        if let Some(limit) = self.settings.reads.vehicle_rates.of(&row.info.make) {
-            // A batch is one look at the vehicle: one that is larger than the bucket takes all of it.
-            let taking = requests.min(limit.burst as u32);
-            let now = self.clock.monotonic();
-            let taken = self.limits.vehicles.lock().take(row.no, taking, limit, now);
-            taken.map_err(throttled)?;
-        }
+        self.take_of_vehicle(row, requests)?;
         let Some(most) = self.settings.plans.requests(plan) else { return Ok(()) };
         let by = i32::try_from(requests).unwrap_or(i32::MAX);
         let month = self.now().month();
@@ -77,6 +71,23 @@ impl App {
         Err(AppError::PlanRequests(format!(
             "the plan {plan:?} has {most} requests about a vehicle in a month, and they are spent"
         )))
+    }
+
+    /// Counts one read of a vehicle against how often its brand lets it be asked.
+    ///
+    /// # Errors
+    ///
+    /// `RATE_LIMIT:VEHICLE`.
+    pub(crate) fn may_be_asked(&self, row: &VehicleRow) -> Result<(), AppError> {
+        self.take_of_vehicle(row, 1)
+    }
+
+    fn take_of_vehicle(&self, row: &VehicleRow, requests: u32) -> Result<(), AppError> {
+        let Some(limit) = self.settings.reads.vehicle_rates.of(&row.info.make) else { return Ok(()) };
+        // A batch is one look at the vehicle: one that is larger than the bucket takes all of it.
+        let taking = requests.min(limit.burst as u32);
+        let now = self.clock.rate_time();
+        self.limits.vehicles.lock().take(row.no, taking, limit, now).map_err(throttled)
     }
 
     /// Takes back requests about a vehicle that were counted and not done.

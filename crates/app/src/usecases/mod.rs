@@ -1,6 +1,7 @@
 //! What can be asked of the application, one file per noun. Each use-case checks, writes, and only then tells memory.
 
 pub(crate) mod applications;
+pub(crate) mod challenge;
 pub(crate) mod commands;
 pub(crate) mod compatibility;
 pub(crate) mod connect;
@@ -11,12 +12,18 @@ pub(crate) mod idempotency;
 pub(crate) mod ingest;
 pub(crate) mod limits;
 pub(crate) mod operations;
+pub(crate) mod pressure;
 pub(crate) mod reads;
+pub(crate) mod receivers;
+pub(crate) mod refresh;
 pub(crate) mod simulator;
 pub(crate) mod subscriptions;
 pub(crate) mod tokens;
 pub(crate) mod vehicles;
+pub(crate) mod webhook_headers;
 pub(crate) mod webhooks;
+
+pub(crate) use webhook_headers::open_headers;
 
 use crate::ports::Dice;
 

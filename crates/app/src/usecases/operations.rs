@@ -2,9 +2,14 @@
 
 use std::path::PathBuf;
 
+use domain::ids::WebhookNo;
 use store::{Backup, Size};
 
-use crate::{App, AppError};
+use super::receivers::{ReceiverState, reason};
+use crate::{App, AppError, WebhookEntry};
+
+/// Webhooks that a finding names one by one.
+const NAMED: usize = 20;
 
 /// A finding of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,17 +59,94 @@ impl App {
         let size = self.store.size().await?;
         add("space", size.free_on_disk >= self.settings.retention.min_free_bytes, describe(&size));
         let webhooks = self.registry.webhooks(None);
-        let off = webhooks.iter().filter(|entry| !entry.webhook().status.delivers()).count();
-        add("webhooks", off == 0, format!("{} in all, {off} unverified or switched off", webhooks.len()));
+        let off: Vec<_> = webhooks.iter().filter(|entry| is_kept_from_data(entry)).collect();
+        let mut detail = format!("{} in all, {} unverified or switched off", webhooks.len(), off.len());
+        for entry in off.iter().take(NAMED) {
+            detail += &format!("; {}", kept_from_data(entry));
+        }
+        if off.len() > NAMED {
+            detail += &format!("; and {} more", off.len() - NAMED);
+        }
+        add("webhooks", off.is_empty(), detail);
+        let applications = self.registry.applications();
+        let unknown =
+            applications.iter().filter(|entry| !self.settings.plans.is_known(&entry.application.plan));
+        let unknown: Vec<_> = unknown
+            .map(|entry| format!("{} has the plan {:?}", entry.application.id, entry.application.plan))
+            .collect();
+        let detail = match unknown.is_empty() {
+            true => "all are configured".into(),
+            false => format!(
+                "{}, which is not configured: its webhooks are off until it is, or until another plan is chosen",
+                unknown.join("; ")
+            ),
+        };
+        add("plans", unknown.is_empty(), detail);
+        let failing = self.failing_receivers().await?;
+        add("receivers", failing.is_empty(), self.describe_failing(&failing));
+        let recordings = self.health.recordings();
+        let described = recordings.iter().map(|(name, problem)| format!("{name}: {problem}"));
+        add(
+            "recordings",
+            recordings.is_empty(),
+            if recordings.is_empty() {
+                "none has failed since the start".into()
+            } else {
+                described.collect::<Vec<_>>().join("; ")
+            },
+        );
         let tombstones = self.lanes.tombstones().len();
         add("tombstones", true, format!("{tombstones} being worked off"));
         Ok(findings)
+    }
+
+    /// Each webhook whose receiver fails, with the reason and since when; the first few by name.
+    fn describe_failing(&self, failing: &[(WebhookNo, ReceiverState)]) -> String {
+        if failing.is_empty() {
+            return "none fails".into();
+        }
+        let named = failing.iter().take(NAMED).filter_map(|(no, state)| {
+            let entry = self.registry.webhook(*no)?;
+            let since = state.failing_since?;
+            let why = state.last_failure.map(|last| reason(last.result)).unwrap_or_default();
+            let webhook = entry.webhook();
+            Some(format!("{} ({}) fails since {since}: {why}", webhook.id, webhook.name))
+        });
+        let named: Vec<_> = named.collect();
+        let more = failing.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        named.join("; ") + &more
     }
 
     /// How much space is used.
     pub async fn size(&self) -> Result<Size, AppError> {
         Ok(self.store.size().await?)
     }
+}
+
+/// Whether a webhook does not get all that it is due.
+fn is_kept_from_data(entry: &WebhookEntry) -> bool {
+    !entry.webhook().status.delivers() || entry.webhook().status.errors_withheld
+}
+
+/// Which webhook it is, since when it gets nothing, and why.
+fn kept_from_data(entry: &WebhookEntry) -> String {
+    let webhook = entry.webhook();
+    let why = match (webhook.status.disabled, webhook.status.verified) {
+        (Some(why), _) => {
+            let since = entry.stored.switched_off.as_ref();
+            let at = since.map(|since| format!(" since {}", since.at)).unwrap_or_default();
+            let last = match since.map(|since| (since.status, since.failure.as_deref())) {
+                Some((Some(status), _)) => format!(", last status {status}"),
+                Some((None, Some(failure))) => format!(", last failure {failure}"),
+                _ => String::new(),
+            };
+            format!("is switched off{at} ({}{last})", why.phrase())
+        }
+        (None, false) => "is not verified".into(),
+        (None, true) => "has an unverified URI for errors".into(),
+    };
+    format!("{:?} ({}) {why}", webhook.name, webhook.id)
 }
 
 fn describe(size: &Size) -> String {

@@ -4,19 +4,18 @@ use domain::{
     connect::PermissionSet,
     ids::{ApplicationId, UserId, VehicleId},
     signal::Powertrain,
-    vehicle::{Mode, VehicleInfo},
+    vehicle::Input,
 };
-use store::{Car, SourceRef};
+use store::{Car, KnownVehicle};
 use uuid::Uuid;
 
 use super::{
-    chance,
     connect::SimulatedLogin,
     vehicles::{LinkRequest, Linked},
 };
 use crate::{
     App, AppError,
-    ports::{CarCommand, CarRefused, CarRequest, CarStage, MadeCar, NewRecording},
+    ports::{CarCommand, CarRefused, CarRequest, CarStage, MadeCar},
     scheduler,
 };
 use std::sync::Arc;
@@ -46,33 +45,8 @@ impl App {
         self.add_car(made).await
     }
 
-    /// Takes in a recorded trip and makes a car that drives it from now on.
-    pub async fn record_trip(
-        self: &Arc<Self>,
-        recording: &NewRecording,
-    ) -> Result<(CarState, String), AppError> {
-        let (made, report) = self
-            .simulator
-            .record(recording, self.now())
-            .map_err(|message| AppError::invalid("csv", message))?;
-        Ok((self.add_car(made).await?, report))
-    }
-
     async fn add_car(self: &Arc<Self>, made: MadeCar) -> Result<CarState, AppError> {
-        let now = self.now();
-        let id = VehicleId::new(now, chance(&*self.dice));
-        let pool = self.pool(&format!("simulated:{}", made.make)).await?;
-        let info = VehicleInfo {
-            id,
-            make: made.make,
-            model: made.model,
-            year: made.year,
-            mode: Mode::Simulated,
-            powertrain: made.powertrain,
-            region: made.region,
-        };
-        let source = SourceRef { kind: made.kind, pool, spec: made.spec };
-        let car = Car { id: id.0, info, source, created_at: now };
+        let car = self.new_car(made).await?;
         self.store.add_car(car.clone()).await?;
         Ok(self.car_state(car, vec![]))
     }
@@ -106,7 +80,8 @@ impl App {
         self.simulator.stages(&spec, self.now()).map_err(AppError::Conflict)
     }
 
-    /// Connects a car to an application, as its owner would in the consent flow.
+    /// Connects a car to an application, as its owner would in the consent flow. A car that was connected before is the same
+    /// vehicle again, of the same owner unless another one is named; one that is connected gets these permissions.
     pub async fn connect_car(
         &self,
         id: Uuid,
@@ -116,9 +91,21 @@ impl App {
     ) -> Result<Linked, AppError> {
         let application = self.application(application)?.application.no;
         let car = self.car(id).await?.car;
+        let _one_at_a_time = self.linking.lock().await;
+        let known = self.store.vehicle_of_car(id, application, user).await?;
+        if let Some((KnownVehicle { no, id: vehicle, granted: Some(_) }, user)) = known {
+            self.deliver_letter(no, Input::Permissions(permissions)).await?;
+            let connection = self.vehicle(vehicle, Some(application)).await?.connection;
+            return Ok(Linked { no, vehicle, user, connection });
+        }
+        let user = known.map(|(_, owner)| owner).or(user);
+        let again = known.map(|(known, _)| known);
         let request = LinkRequest { application, user, info: car.info, permissions, source: car.source };
-        let linked = self.link(vec![request]).await?.remove(0);
+        let linked = self.link_all(vec![request], again).await?.remove(0);
         self.store.attach_car(id, linked.no).await?;
+        if again.is_some() {
+            self.put_on_automatic_webhooks(linked.no, application).await?;
+        }
         Ok(linked)
     }
 

@@ -15,9 +15,51 @@ use crate::{App, AppError, WebhookEntry};
 /// Vehicles stepped at once while many are subscribed.
 const AT_ONCE: usize = 512;
 
+/// Uncovered vehicles that an answer names one by one.
+const NAMED: usize = 100;
+
+/// What became of putting all vehicles of an application on a webhook.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubscribedAll {
+    /// How many are on it now.
+    pub subscribed: usize,
+    /// Which cannot be on it.
+    pub not_covered: NotCovered,
+}
+
+/// Vehicles that cannot be on a webhook.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotCovered {
+    /// How many.
+    pub count: usize,
+    /// The first 100 of them.
+    pub first: Vec<Uncovered>,
+}
+
+/// A vehicle that cannot be on a webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uncovered {
+    /// Which.
+    pub vehicle: VehicleId,
+    /// The error of the catalogue.
+    pub code: ErrorCode,
+    /// Why, as a sentence.
+    pub reason: String,
+}
+
+impl NotCovered {
+    fn add(&mut self, info: &VehicleInfo) {
+        self.count += 1;
+        if self.first.len() < NAMED {
+            let (code, reason) = why_uncovered(info);
+            self.first.push(Uncovered { vehicle: info.id, code, reason });
+        }
+    }
+}
+
 impl App {
     /// Puts vehicles of the webhook's application on it, all of those named or none; a vehicle that is on it stays.
-    /// Answers with how many are on it now of those named.
+    /// Answers with how many are on it now of those named, each counted once.
     pub async fn subscribe(&self, webhook: WebhookId, vehicles: &[VehicleId]) -> Result<usize, AppError> {
         let entry = self.webhook_entry(webhook)?;
         self.settings
@@ -31,24 +73,31 @@ impl App {
             }
             numbers.push(row.no);
         }
+        numbers.sort_unstable();
+        numbers.dedup();
         self.subscribe_numbers(&entry, &numbers).await?;
         Ok(numbers.len())
     }
 
-    /// Puts every vehicle that the webhook's application has now on it. Answers with how many that is.
-    pub async fn subscribe_all(&self, webhook: WebhookId) -> Result<usize, AppError> {
+    /// Puts every vehicle that the webhook's application has now on it, except those that cannot be on it.
+    pub async fn subscribe_all(&self, webhook: WebhookId) -> Result<SubscribedAll, AppError> {
         let entry = self.webhook_entry(webhook)?;
+        self.settings
+            .plans
+            .allow_webhook(&entry.application.application.plan, entry.webhook().revision.plan.kind())?;
         let mut filter =
             VehicleFilter { application: Some(entry.webhook().application), ..VehicleFilter::default() };
-        let mut subscribed = 0;
+        let mut all = SubscribedAll::default();
         loop {
             let rows = self.store.list_vehicles(filter.clone(), AT_ONCE).await?;
-            let Some(last) = rows.last() else { return Ok(subscribed) };
+            let Some(last) = rows.last() else { return Ok(all) };
             filter.after = Some(last.no);
-            let may = rows.iter().filter(|row| self.may_watch(&entry, &row.info));
-            let numbers: Vec<VehicleNo> = may.map(|row| row.no).collect();
+            let (may, may_not): (Vec<_>, Vec<_>) =
+                rows.iter().partition(|row| self.may_watch(&entry, &row.info));
+            may_not.into_iter().for_each(|row| all.not_covered.add(&row.info));
+            let numbers: Vec<VehicleNo> = may.into_iter().map(|row| row.no).collect();
             self.subscribe_numbers(&entry, &numbers).await?;
-            subscribed += numbers.len();
+            all.subscribed += numbers.len();
         }
     }
 
@@ -130,14 +179,16 @@ impl App {
 
 /// Why a vehicle cannot be on an eventBased webhook.
 fn no_charging_events(info: &VehicleInfo) -> AppError {
+    let (code, message) = why_uncovered(info);
+    AppError::Incompatible { code, message }
+}
+
+fn why_uncovered(info: &VehicleInfo) -> (ErrorCode, String) {
     let code = match charging_coverage(info) {
         Coverage::NotThisMake => ErrorCode::COMPATIBILITY_MAKE_NOT_COMPATIBLE,
         _ => ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE,
     };
     let VehicleInfo { make, model, region, .. } = info;
     let region = region.as_str();
-    AppError::Incompatible {
-        code,
-        message: format!("charging events cannot be had of a {make} {model} in the region {region}"),
-    }
+    (code, format!("charging events cannot be had of a {make} {model} in the region {region}"))
 }

@@ -7,10 +7,12 @@ use domain::{
     ids::{ApplicationId, ApplicationNo, ConnectionId, UserId, VehicleId, VehicleNo},
     vehicle::{Document, Input, Pushes, VehicleInfo},
 };
-use store::{NewLink, SourceRef, SubscriptionRow, VehicleFilter, VehicleRow};
+use store::{
+    DisconnectedVehicle, KnownVehicle, NewLink, SourceRef, SubscriptionRow, VehicleFilter, VehicleRow,
+};
 
 use super::chance;
-use crate::{App, AppError, What};
+use crate::{App, AppError, Precondition, What};
 
 /// The source of vehicles that nobody can be asked about: all that is known of them is pushed.
 pub const PUSHED: u8 = 3;
@@ -54,6 +56,15 @@ impl App {
     /// Links vehicles, all or none. Data keys are durable before anything is sealed under them.
     pub async fn link(&self, requests: Vec<LinkRequest>) -> Result<Vec<Linked>, AppError> {
         let _one_at_a_time = self.linking.lock().await;
+        self.link_all(requests, None).await
+    }
+
+    /// Links vehicles while `linking` is held; one that was linked before keeps its number and its id.
+    pub(super) async fn link_all(
+        &self,
+        requests: Vec<LinkRequest>,
+        again: Option<KnownVehicle>,
+    ) -> Result<Vec<Linked>, AppError> {
         self.check_room(&requests).await?;
         let now = self.now();
         let mut links = Vec::with_capacity(requests.len());
@@ -64,7 +75,7 @@ impl App {
             .collect();
         let keys = self.sealer.make_keys(&users.iter().map(|user| user.0).collect::<Vec<_>>()).await?;
         for ((request, user), key) in requests.into_iter().zip(users).zip(keys) {
-            let vehicle = VehicleId::new(now, chance(&*self.dice));
+            let vehicle = again.map_or_else(|| VehicleId::new(now, chance(&*self.dice)), |known| known.id);
             let connection = ConnectionId::new(now, chance(&*self.dice));
             let pushes = Pushes { only: request.source.kind == PUSHED, ..Pushes::default() };
             let document = Document { permissions: request.permissions, pushes, ..Document::default() };
@@ -75,7 +86,7 @@ impl App {
                 connection,
                 info: VehicleInfo { id: vehicle, ..request.info },
                 vin: vec![],
-                again: None,
+                again: again.map(|known| known.no),
                 permissions: request.permissions,
                 source: request.source,
                 document: key.seal(&*self.dice, What::Document, vehicle.0, &document.encode()),
@@ -155,6 +166,27 @@ impl App {
         self.deliver_letter(no, Input::Permissions(granted)).await
     }
 
+    /// Changes what an owner grants if it is still what the request was made on: the set itself is its version.
+    pub async fn set_permissions_if(
+        &self,
+        id: VehicleId,
+        precondition: &Precondition,
+        granted: PermissionSet,
+    ) -> Result<(), AppError> {
+        let row = self.vehicle(id, None).await?;
+        precondition.check("vehicle", row.permissions.bits().into())?;
+        let input = match precondition {
+            Precondition::None => Input::Permissions(granted),
+            Precondition::OneOf(_) => Input::PermissionsIf { was: row.permissions, granted },
+        };
+        self.deliver_letter(row.no, input).await?;
+        let now = self.vehicle(id, None).await?.permissions;
+        match now == granted || *precondition == Precondition::None {
+            true => Ok(()),
+            false => Err(AppError::Stale { noun: "vehicle", current: now.bits().into() }),
+        }
+    }
+
     /// A page of connections, with where the next one begins; of one vehicle only, when one is named.
     pub async fn connections(
         &self,
@@ -205,17 +237,43 @@ impl App {
         }
     }
 
-    /// Ends a connection: subscriptions are gone, and nothing of the vehicle leaves later than a second from now.
-    pub async fn disconnect(&self, id: VehicleId) -> Result<(), AppError> {
-        let no = self.vehicle(id, None).await?.no;
-        self.deliver_letter(no, Input::Disconnect).await
+    /// A vehicle whose connection has ended and that has not been erased.
+    pub async fn disconnected_vehicle(&self, id: VehicleId) -> Result<DisconnectedVehicle, AppError> {
+        self.store.find_disconnected(id).await?.ok_or(AppError::NotFound("vehicle"))
     }
 
-    /// Disconnects a vehicle and deletes what is kept of it.
+    /// The row number of a vehicle that is or was connected.
+    pub(crate) async fn vehicle_number(&self, id: VehicleId) -> Result<VehicleNo, AppError> {
+        match self.store.find_vehicle(id).await? {
+            Some(row) => Ok(row.no),
+            None => Ok(self.disconnected_vehicle(id).await?.no),
+        }
+    }
+
+    /// Ends a connection: subscriptions are gone, and no delivery of the vehicle starts more than a second from now. A
+    /// connection that has ended before stays ended.
+    pub async fn disconnect(&self, id: VehicleId) -> Result<(), AppError> {
+        self.end_connection(id).await.map(drop)
+    }
+
+    /// Disconnects a vehicle, unless that has happened before, and deletes what is kept of it.
     pub async fn erase_vehicle(&self, id: VehicleId) -> Result<(), AppError> {
-        let no = self.vehicle(id, None).await?.no;
-        self.deliver_letter(no, Input::Disconnect).await?;
-        Ok(self.store.erase_vehicle(no).await?)
+        let no = self.end_connection(id).await?;
+        self.store.erase_vehicle(no).await?;
+        self.forget_erased_recordings().await
+    }
+
+    /// Sees to it that a vehicle is disconnected, and answers with its row number.
+    async fn end_connection(&self, id: VehicleId) -> Result<VehicleNo, AppError> {
+        if let Some(row) = self.store.find_vehicle(id).await? {
+            match self.deliver_letter(row.no, Input::Disconnect).await {
+                Ok(()) => return Ok(row.no),
+                // Another request has ended the connection in the meantime.
+                Err(AppError::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.disconnected_vehicle(id).await?.no)
     }
 
     /// Disconnects and erases every vehicle of a user, also those that were disconnected before, forgets codes and tokens,
@@ -245,6 +303,7 @@ impl App {
             return Err(AppError::NotFound("user"));
         }
         self.sealer.erase(user.0, self.now()).await?;
+        self.forget_erased_recordings().await?;
         Ok(erased)
     }
 }

@@ -1,8 +1,13 @@
 //! Webhooks: making, editing, verifying, testing, switching off and on, deleting.
 //!
 //! A webhook delivers vehicle data only after its callback URI has answered a challenge with the digest that only the
-//! holder of the management token can compute. A new URI has to answer anew. Verifications and tests are synchronous
-//! requests beside the lanes; their results are kept for the operator.
+//! holder of the management token can compute. A new URI has to answer anew. So does a URI for errors of vehicles on another
+//! origin (scheme, host and port): until it has, errors are not sent, and those that still stand are reported then.
+//! Verifications and tests are synchronous requests beside the lanes; their results are kept for the operator. That a
+//! challenge is to follow is stored with the edit: if it did not come to it, housekeeping completes it.
+//!
+//! An edit is a decision on the revision that it was made on, and the store takes it only while that is the current one;
+//! the loser decides again on what is so now. Names are looked up in DNS before that, while nothing is held.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,24 +16,34 @@ use domain::{
     delivery::{AttemptResult, Failure},
     ids::{ApplicationId, ApplicationNo, EventId, WebhookId, WebhookNo},
     payload::{
+        self,
         unified::{self, Envelope},
         v2,
     },
     signal, signature,
     time::Timestamp,
-    webhook::{Agent, Disabled, Plan, Revision, Scheduled, Unified},
+    warning::Warning,
+    webhook::{Agent, Disabled, Kind, Plan, Revision, Scheduled, Unified},
 };
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
-use store::{NewWebhook, StoredWebhook, WebhookChange};
+use store::{Edited, NewWebhook, StoreError, StoredWebhook, SwitchedOff, WebhookChange};
 
-use super::{applications::checked_name, chance};
+use super::{
+    applications::checked_name,
+    challenge::{challenge_problem, shown, test_problem},
+    chance,
+    receivers::ReceiverState,
+    webhook_headers::{HeaderChange, revised_headers},
+};
 use crate::{
-    App, AppError, WebhookEntry,
-    ports::{Post, Reply, Target},
+    App, AppError, Precondition, WebhookEntry, metrics,
+    ports::{Post, Purpose, Reply, Target},
 };
 
 const CHALLENGE_LENGTH: usize = 16;
+/// Verifications that housekeeping begins in one pass.
+const MOST_VERIFIED_AT_ONCE: usize = 16;
 const MOST_ENDPOINTS: usize = 16;
 const MOST_VEHICLES_PER_REQUEST: u16 = 100;
 
@@ -49,6 +64,12 @@ pub struct NewWebhookRequest {
     pub auto_subscribe: bool,
     /// Under which name.
     pub agent: Agent,
+    /// Headers of the operator's own.
+    pub headers: HeaderChange,
+    /// Errors are sent to a URI of another origin though it is not challenged.
+    pub error_uri_unchecked: bool,
+    /// Send a challenge at once.
+    pub verify: bool,
 }
 
 /// What may be changed about a webhook; `None` leaves a value as it is.
@@ -66,6 +87,10 @@ pub struct EditWebhook {
     pub auto_subscribe: Option<bool>,
     /// Another name in `User-Agent`.
     pub agent: Option<Agent>,
+    /// Other headers of the operator's own.
+    pub headers: HeaderChange,
+    /// Whether errors are sent to a URI of another origin though it is not challenged.
+    pub error_uri_unchecked: Option<bool>,
 }
 
 /// What a verification or a test brought.
@@ -95,6 +120,9 @@ pub struct ProbeResult {
     /// How long it took.
     #[n(7)]
     pub took_ms: u32,
+    /// The URI that it was sent to.
+    #[n(8)]
+    pub uri: Option<String>,
 }
 
 /// A webhook as its operator sees it.
@@ -104,12 +132,76 @@ pub struct WebhookView {
     pub entry: Arc<WebhookEntry>,
     /// The last verification.
     pub last_verification: Option<ProbeResult>,
+    /// The last challenge of the URI for errors.
+    pub last_error_verification: Option<ProbeResult>,
     /// The last test.
     pub last_test: Option<ProbeResult>,
     /// Vehicles on it.
     pub subscriptions: u64,
     /// Events waiting, counted up to 100,000.
     pub queued: u64,
+    /// How its receiver does.
+    pub receiver: ReceiverState,
+}
+
+/// How an address of a webhook stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AddressState {
+    /// The URI.
+    pub uri: String,
+    /// Whether data may go there.
+    pub status: AddressStatus,
+    /// What its last challenge brought.
+    pub last: Option<ProbeResult>,
+}
+
+/// Whether an address of a webhook has answered a challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressStatus {
+    /// It has not been challenged, or the challenge is still to come.
+    Pending,
+    /// It has.
+    Passed,
+    /// It was challenged and did not answer as it has to.
+    Failed,
+    /// It is not challenged, as the webhook is set.
+    NotAsked,
+}
+
+impl WebhookView {
+    /// The callback URI.
+    pub fn callback(&self) -> AddressState {
+        let (webhook, stored) = (self.entry.webhook(), &self.entry.stored);
+        let uri = webhook.revision.callback_uri.clone();
+        let last =
+            self.last_verification.clone().filter(|last| last.uri.as_ref().is_none_or(|of| *of == uri));
+        let status = address_status(webhook.status.verified, stored.verifying, last.as_ref());
+        AddressState { uri, status, last }
+    }
+
+    /// The URI for errors, where there is one. On the origin of the callback URI it stands as that does.
+    pub fn errors(&self) -> Option<AddressState> {
+        let (webhook, stored) = (self.entry.webhook(), &self.entry.stored);
+        let uri = webhook.revision.error_uri.clone()?;
+        if self.entry.challenged_error_uri().is_none() {
+            return Some(match webhook.revision.error_uri_unchecked {
+                true => AddressState { uri, status: AddressStatus::NotAsked, last: None },
+                false => AddressState { uri, ..self.callback() },
+            });
+        }
+        let last = self.last_error_verification.clone().filter(|last| last.uri.as_ref() == Some(&uri));
+        let passed = stored.verified_error_uri.as_ref() == Some(&uri);
+        let status = address_status(passed, stored.verifying, last.as_ref());
+        Some(AddressState { uri, status, last })
+    }
+}
+
+fn address_status(passed: bool, verifying: bool, last: Option<&ProbeResult>) -> AddressStatus {
+    match (passed, verifying, last) {
+        (true, ..) => AddressStatus::Passed,
+        (false, false, Some(last)) if !last.passed => AddressStatus::Failed,
+        _ => AddressStatus::Pending,
+    }
 }
 
 /// What a synchronous request to a callback URI is for.
@@ -119,11 +211,28 @@ enum Probe {
     Test,
 }
 
-/// When each webhook was last probed.
+/// When each webhook was last probed, and which are being verified.
 #[derive(Default)]
-pub(crate) struct ProbeLimits(Mutex<HashMap<(WebhookNo, Probe), Duration>>);
+pub(crate) struct ProbeLimits {
+    last: Mutex<HashMap<(WebhookNo, Probe), Duration>>,
+    verifying: Mutex<HashSet<WebhookNo>>,
+}
+
+/// Somebody verifies a webhook: housekeeping leaves it alone.
+struct Verifying<'p>(&'p ProbeLimits, WebhookNo);
+
+impl Drop for Verifying<'_> {
+    fn drop(&mut self) {
+        self.0.verifying.lock().remove(&self.1);
+    }
+}
 
 impl ProbeLimits {
+    /// Notes that somebody verifies a webhook; `None` when somebody does already.
+    fn begin(&self, no: WebhookNo) -> Option<Verifying<'_>> {
+        self.verifying.lock().insert(no).then_some(Verifying(self, no))
+    }
+
     /// Takes the turn of a webhook, or says how long to wait.
     fn take(
         &self,
@@ -131,7 +240,7 @@ impl ProbeLimits {
         monotonic: Duration,
         interval: Duration,
     ) -> Result<(), AppError> {
-        let mut last = self.0.lock();
+        let mut last = self.last.lock();
         last.retain(|_, at| monotonic.saturating_sub(*at) < interval);
         match last.get(&probe) {
             Some(&at) => {
@@ -147,17 +256,22 @@ impl ProbeLimits {
 }
 
 impl App {
-    /// Makes a webhook, unverified.
+    /// Makes a webhook, unverified or verified at once.
     pub async fn create_webhook(&self, request: NewWebhookRequest) -> Result<WebhookView, AppError> {
         let application = self.application(request.application)?;
         let name = checked_name(&request.name)?;
         check_plan(&request.plan)?;
         self.settings.plans.allow_webhook(&application.application.plan, request.plan.kind())?;
         self.check_uri(&request.callback_uri).await?;
-        self.check_error_uri(&request.plan, request.error_uri.as_deref()).await?;
+        check_error_uri(&request.plan, request.error_uri.as_deref())?;
+        if let Some(uri) = &request.error_uri {
+            self.check_uri(uri).await.map(drop).map_err(of_error_uri)?;
+        }
         let now = self.now();
+        let id = WebhookId::new(now, chance(&*self.dice));
+        let headers = revised_headers(&application.key, &*self.dice, id, None, request.headers)?;
         let new = NewWebhook {
-            id: WebhookId::new(now, chance(&*self.dice)),
+            id,
             application: application.application.no,
             name,
             revision: Revision {
@@ -167,14 +281,30 @@ impl App {
                 plan: request.plan,
                 agent: request.agent,
                 cadence_epoch: 1,
+                headers,
+                error_uri_unchecked: request.error_uri_unchecked,
             },
             auto_subscribe: request.auto_subscribe,
+            verify: request.verify,
             created_at: now,
         };
         let stored = self.store.create_webhook(new).await?;
+        let no = stored.webhook.no;
+        let _verifying = self.probes.begin(no);
         let entry = self.take_in(stored)?;
+        // The plan may have changed since it was looked at.
+        self.apply_plan(application.application.no).await?;
         self.health.wake_sweeper();
-        self.view(entry).await
+        if request.verify { self.verify_if_not_too_often(no).await } else { self.view(entry).await }
+    }
+
+    /// What to know about what a webhook is about, whoever its receiver is.
+    pub async fn settings_warnings(&self, entry: &WebhookEntry) -> Result<Vec<Warning>, AppError> {
+        let mut warnings = Vec::new();
+        if entry.webhook().revision.plan.kind() == Kind::Dynamic {
+            warnings.push(Warning::Superseded);
+        }
+        Ok(warnings)
     }
 
     /// The webhooks of an application (of all for `None`), oldest first.
@@ -197,17 +327,64 @@ impl App {
         self.registry.webhook(no)
     }
 
-    /// Changes a webhook. A new callback URI is verified at once; until it has answered, no data is sent.
-    pub async fn edit_webhook(
-        self: &Arc<Self>,
+    /// Changes a webhook, whatever it is now.
+    pub async fn edit_webhook(&self, id: WebhookId, edit: EditWebhook) -> Result<WebhookView, AppError> {
+        self.edit_webhook_if(id, &Precondition::None, |_| Ok::<_, AppError>(edit.clone())).await
+    }
+
+    /// Changes a webhook by what `edit` makes of its settings. A new URI is challenged at once; until it has answered, nothing
+    /// is sent there. One that is given again and has not answered yet is challenged again.
+    pub async fn edit_webhook_if<E: From<AppError>>(
+        &self,
         id: WebhookId,
-        edit: EditWebhook,
-    ) -> Result<WebhookView, AppError> {
-        if let Some(uri) = &edit.callback_uri {
+        precondition: &Precondition,
+        edit: impl Fn(&Plan) -> Result<EditWebhook, E> + Send + Sync,
+    ) -> Result<WebhookView, E> {
+        let mut vetted = HashSet::new();
+        for _ in 0..Precondition::TRIES {
+            let current = self.webhook_entry(id)?;
+            let webhook = current.webhook();
+            precondition.check("webhook", webhook.revision.number.into())?;
+            let edit = edit(&webhook.revision.plan)?;
+            self.vet(&edit, &mut vetted).await?;
+            let Some(change) = self.revise(&current, edit)? else { return Ok(self.view(current).await?) };
+            let verifies = matches!(change, WebhookChange::Revise { verify: true, .. });
+            let _verifying = verifies.then(|| self.probes.begin(webhook.no));
+            match self.store.change_webhook(webhook.no, change).await.map_err(AppError::from)? {
+                Edited::Done((stored, _)) => {
+                    let entry = self.take_in(stored)?;
+                    self.health.wake_sweeper();
+                    return match verifies {
+                        true => Ok(self.verify_if_not_too_often(webhook.no).await?),
+                        false => Ok(self.view(entry).await?),
+                    };
+                }
+                Edited::Stale((now, _)) => {
+                    self.take_in(now)?;
+                }
+                Edited::Gone => return Err(AppError::NotFound("webhook").into()),
+            }
+        }
+        Err(AppError::Unavailable(StoreError::Busy).into())
+    }
+
+    /// Looks at the addresses of an edit, each once.
+    async fn vet(&self, edit: &EditWebhook, vetted: &mut HashSet<String>) -> Result<(), AppError> {
+        if let Some(uri) = &edit.callback_uri
+            && vetted.insert(uri.clone())
+        {
             self.check_uri(uri).await?;
         }
-        let one_at_a_time = self.webhook_edit.lock().await;
-        let current = self.webhook_entry(id)?;
+        if let Some(Some(uri)) = &edit.error_uri
+            && vetted.insert(uri.clone())
+        {
+            self.check_uri(uri).await.map(drop).map_err(of_error_uri)?;
+        }
+        Ok(())
+    }
+
+    /// What an edit makes of a webhook as it is; nothing when it changes nothing.
+    fn revise(&self, current: &WebhookEntry, edit: EditWebhook) -> Result<Option<WebhookChange>, AppError> {
         let webhook = current.webhook();
         let name = checked_name(edit.name.as_deref().unwrap_or(&webhook.name))?;
         let mut revision = webhook.revision.clone();
@@ -217,61 +394,126 @@ impl App {
             sweep = replans(&revision.plan, &plan)?;
             revision.plan = plan;
         }
+        let (names_callback, names_errors) = (edit.callback_uri.is_some(), edit.error_uri.is_some());
         if let Some(error_uri) = edit.error_uri {
-            self.check_error_uri(&revision.plan, error_uri.as_deref()).await?;
+            check_error_uri(&revision.plan, error_uri.as_deref())?;
             revision.error_uri = error_uri;
         }
-        let moved = edit.callback_uri.is_some_and(|uri| {
-            let moved = uri != revision.callback_uri;
-            revision.callback_uri = uri;
-            moved
-        });
+        revision.error_uri_unchecked = edit.error_uri_unchecked.unwrap_or(revision.error_uri_unchecked);
+        revision.callback_uri = edit.callback_uri.unwrap_or(revision.callback_uri);
         revision.agent = edit.agent.unwrap_or(revision.agent);
+        let (key, current_headers) = (&current.application.key, revision.headers.as_ref());
+        revision.headers = revised_headers(key, &*self.dice, webhook.id, current_headers, edit.headers)?;
+        let moved = revision.callback_uri != webhook.revision.callback_uri;
+        let errors_moved = revision.error_uri != webhook.revision.error_uri
+            || revision.error_uri_unchecked != webhook.revision.error_uri_unchecked;
+        let open_callback = names_callback && !webhook.status.verified;
+        let open_errors = (names_errors || names_callback) && webhook.status.errors_withheld;
+        let verify = moved || (errors_moved && revision.error_uri.is_some()) || open_callback || open_errors;
+        let auto_subscribe = edit.auto_subscribe.unwrap_or(current.stored.auto_subscribe);
+        let unchanged = revision == webhook.revision
+            && name == webhook.name
+            && auto_subscribe == current.stored.auto_subscribe;
+        if unchanged && !verify {
+            return Ok(None);
+        }
         revision.number += 1;
         revision.cadence_epoch += u32::from(sweep);
         let verified = webhook.status.verified && !moved;
-        let auto_subscribe = edit.auto_subscribe.unwrap_or(current.stored.auto_subscribe);
-        let change = WebhookChange::Revise { name, revision, verified, sweep, auto_subscribe };
-        let view = self.change(webhook.no, change).await?;
-        drop(one_at_a_time);
-        self.health.wake_sweeper();
-        if moved { self.verify_webhook(id).await } else { Ok(view) }
+        Ok(Some(WebhookChange::Revise {
+            name,
+            revision,
+            verified,
+            sweep,
+            auto_subscribe,
+            errors_moved: errors_moved || moved,
+            verify,
+        }))
     }
 
-    /// Sends a challenge to the callback URI and keeps what came of it. A webhook that was verified stays so when this
-    /// fails: its URI has not changed.
-    pub async fn verify_webhook(self: &Arc<Self>, id: WebhookId) -> Result<WebhookView, AppError> {
-        let entry = self.webhook_entry(id)?;
-        let no = entry.webhook().no;
+    /// Sends a challenge to the callback URI, and to the URI for errors where it has an origin of its own, and keeps what came
+    /// of it. What was verified stays so when this fails: its URI has not changed.
+    pub async fn verify_webhook(&self, id: WebhookId) -> Result<WebhookView, AppError> {
+        let no = self.webhook_entry(id)?.webhook().no;
         let interval = self.settings.delivery.probe_interval;
         self.probes.take((no, Probe::Verification), self.clock.monotonic(), interval)?;
-        let challenge = self.challenge();
+        let _verifying = self.probes.begin(no);
+        self.challenge_all(no).await
+    }
+
+    /// Verifies a webhook that has just changed. Where it was verified a moment ago, housekeeping does it later.
+    async fn verify_if_not_too_often(&self, no: WebhookNo) -> Result<WebhookView, AppError> {
+        let interval = self.settings.delivery.probe_interval;
+        match self.probes.take((no, Probe::Verification), self.clock.monotonic(), interval) {
+            Ok(()) => self.challenge_all(no).await,
+            Err(_) => self.view(self.registry.webhook(no).ok_or(AppError::NotFound("webhook"))?).await,
+        }
+    }
+
+    /// Sends the challenges that were asked for and that no answer came of, as a crash leaves them behind.
+    pub(crate) fn complete_verifications(self: &Arc<Self>) {
+        let open = self.registry.webhooks(None).into_iter().filter(|entry| entry.stored.verifying);
+        for entry in open.take(MOST_VERIFIED_AT_ONCE) {
+            let (app, no) = (self.clone(), entry.webhook().no);
+            self.spawn.spawn(
+                "verification",
+                Box::pin(async move {
+                    let Some(_verifying) = app.probes.begin(no) else { return };
+                    match app.verify_if_not_too_often(no).await {
+                        Ok(_) | Err(AppError::NotFound(_)) => {}
+                        Err(error) => {
+                            tracing::warn!(webhook.no = no.0, %error, "A verification could not be completed");
+                        }
+                    }
+                }),
+            );
+        }
+    }
+
+    async fn challenge_all(&self, no: WebhookNo) -> Result<WebhookView, AppError> {
+        let entry = self.registry.webhook(no).ok_or(AppError::NotFound("webhook"))?;
+        let callback_uri = entry.webhook().revision.callback_uri.clone();
+        let error_uri = entry.challenged_error_uri().map(str::to_owned);
+        let of_errors = async {
+            match &error_uri {
+                None => None,
+                Some(uri) => Some(self.challenge(&entry, uri, true).await),
+            }
+        };
+        let of_callback = self.challenge(&entry, &callback_uri, false);
+        let (of_callback, of_errors) = futures::future::join(of_callback, of_errors).await;
+        if let Some((uri, result)) = error_uri.zip(of_errors) {
+            let passed = result.passed;
+            self.change(no, WebhookChange::ErrorVerification { uri, result: encode(&result), passed })
+                .await?;
+        }
+        // The store knows whether the URI that answered is still the webhook's: an edit in the meantime asks for a verification
+        // of its own.
+        let (result, passed) = (encode(&of_callback), of_callback.passed);
+        let view = self.change(no, WebhookChange::Verification { uri: callback_uri, result, passed }).await?;
+        self.health.wake_sweeper();
+        Ok(view)
+    }
+
+    /// Sends a challenge to one address of a webhook.
+    async fn challenge(&self, entry: &WebhookEntry, uri: &str, is_error: bool) -> ProbeResult {
+        let challenge = self.new_challenge();
         let lenient = match &entry.webhook().revision.plan {
             Plan::Unified(unified) => unified.lenient_verification,
             _ => true,
         };
         let body = match entry.webhook().unified() {
-            Some(_) => unified::verify(&self.envelope(&entry), &challenge),
-            None => v2::verify(id, &challenge),
+            Some(_) => unified::verify(&self.envelope(entry), &challenge),
+            None => v2::verify(entry.webhook().id, &challenge),
         };
         let expected = signature::expected_challenge(entry.application.signing_token(self.now()), &challenge);
-        let (at, took_ms, answer) = self.probe(&entry, entry.target.clone(), body).await;
+        let (at, took_ms, answer) = self.probe(entry, is_error, body).await;
         let mut result = probe_result(at, took_ms, &answer);
-        result.problem = match &answer {
-            Ok(reply) => challenge_problem(reply, &expected, lenient),
-            Err(failure) => Some(failure.sentence().to_owned()),
-        };
+        result.problem = challenge_problem(&answer, &expected, lenient);
         result.passed = result.problem.is_none();
+        result.uri = Some(uri.to_owned());
         (result.challenge, result.expected) = (challenge, expected);
-        // The URI that answered must still be the webhook's: an edit in the meantime asks for a verification of its own.
-        let _one_at_a_time = self.webhook_edit.lock().await;
-        let now_current = self.webhook_entry(id)?;
-        let passed = result.passed
-            && now_current.webhook().revision.callback_uri == entry.webhook().revision.callback_uri;
-        let change = WebhookChange::Verification { result: encode(&result), passed };
-        let view = self.change(no, change).await?;
-        self.health.wake_sweeper();
-        Ok(view)
+        result
     }
 
     /// What a request beside the lanes calls itself.
@@ -289,7 +531,7 @@ impl App {
 
     /// Sends a payload with an invented vehicle, in the form of the webhook, and keeps what came of it. A unified webhook
     /// has two: of a vehicle's state, and of its errors, which goes where such errors go.
-    pub async fn test_webhook(self: &Arc<Self>, id: WebhookId, error: bool) -> Result<WebhookView, AppError> {
+    pub async fn test_webhook(&self, id: WebhookId, error: bool) -> Result<WebhookView, AppError> {
         let entry = self.webhook_entry(id)?;
         let no = entry.webhook().no;
         if error && entry.webhook().unified().is_none() {
@@ -307,66 +549,152 @@ impl App {
             Plan::Unified(settings) if error => unified::test_error(&self.envelope(&entry), settings, links),
             Plan::Unified(settings) => unified::test_state(&self.envelope(&entry), settings),
         };
-        let target = if error { &entry.error_target } else { &entry.target };
-        let (at, took_ms, answer) = self.probe(&entry, target.clone(), body).await;
+        let (at, took_ms, answer) = self.probe(&entry, error, body).await;
         let mut result = probe_result(at, took_ms, &answer);
-        result.problem = match &answer {
-            Ok(reply) if (200..300).contains(&reply.status) => None,
-            Ok(reply) => Some(status_problem(reply.status)),
-            Err(failure) => Some(failure.sentence().to_owned()),
-        };
+        result.problem = test_problem(&answer);
         result.passed = result.problem.is_none();
         self.change(no, WebhookChange::Test { result: encode(&result) }).await
     }
 
     /// Switches a webhook on again. What was dropped while it was off is not sent by itself.
-    pub async fn enable_webhook(self: &Arc<Self>, id: WebhookId) -> Result<WebhookView, AppError> {
-        let no = self.webhook_entry(id)?.webhook().no;
-        let view = self.change(no, WebhookChange::Enable).await?;
+    pub async fn enable_webhook(&self, id: WebhookId) -> Result<WebhookView, AppError> {
+        let entry = self.webhook_entry(id)?;
+        let plan = &entry.application.application.plan;
+        self.settings.plans.allow_webhook(plan, entry.webhook().revision.plan.kind())?;
+        self.change(entry.webhook().no, WebhookChange::Enable).await?;
+        // The plan may have changed since it was looked at.
+        self.apply_plan(entry.webhook().application).await?;
         self.health.wake_sweeper();
-        Ok(view)
+        self.webhook(id).await
     }
 
     /// Switches a webhook off: nothing leaves later than a second from now, what is queued ends as dropped.
-    pub async fn disable_webhook(self: &Arc<Self>, id: WebhookId) -> Result<WebhookView, AppError> {
+    pub async fn disable_webhook(&self, id: WebhookId) -> Result<WebhookView, AppError> {
         let no = self.webhook_entry(id)?.webhook().no;
-        self.change(no, WebhookChange::Disable { why: Disabled::Operator, now: self.now() }).await
+        let since = SwitchedOff { at: self.now(), status: None, failure: None };
+        let view = self.change(no, WebhookChange::Disable { why: Disabled::Operator, since }).await?;
+        metrics::switched_off(Disabled::Operator);
+        Ok(view)
     }
 
-    /// Switches a webhook off because the retries of an event are used up.
-    pub(crate) async fn switch_off(&self, no: WebhookNo) -> Result<(), AppError> {
-        self.change(no, WebhookChange::Disable { why: Disabled::RetriesUsedUp, now: self.now() }).await?;
+    /// Switches a webhook off because the retries of an event are used up, the last of which ended so.
+    pub(crate) async fn switch_off(
+        &self,
+        no: WebhookNo,
+        last: Option<AttemptResult>,
+    ) -> Result<(), AppError> {
+        let entry = self.registry.webhook(no).ok_or(AppError::NotFound("webhook"))?;
+        if entry.webhook().status.disabled.is_some() {
+            return Ok(());
+        }
+        let failure = match last {
+            Some(AttemptResult::Failed(failure)) => Some(failure.as_str().to_owned()),
+            _ => None,
+        };
+        let since = SwitchedOff { at: self.now(), status: last.and_then(AttemptResult::status), failure };
+        tracing::warn!(
+            webhook.id = %entry.webhook().id,
+            http.status = since.status,
+            failure = since.failure,
+            "A webhook was switched off: the retries of an event are used up, and nothing was delivered since its first \
+             attempt. Enable the webhook when its receiver is ready"
+        );
+        self.change(no, WebhookChange::Disable { why: Disabled::RetriesUsedUp, since }).await?;
+        metrics::switched_off(Disabled::RetriesUsedUp);
+        Ok(())
+    }
+
+    /// Switches off the webhooks of an application whose generation its plan does not have, and on those that were off for
+    /// that reason alone. Answers with how many are off for it.
+    pub(crate) async fn apply_plan(&self, application: ApplicationNo) -> Result<usize, AppError> {
+        let Some(of) = self.registry.application(application) else { return Ok(0) };
+        let mut off = 0;
+        for entry in self.registry.webhooks(Some(application)) {
+            let webhook = entry.webhook();
+            let plans = &self.settings.plans;
+            let has_it = plans.allow_webhook(&of.application.plan, webhook.revision.plan.kind()).is_ok();
+            let change = match (has_it, webhook.status.disabled) {
+                (false, None) => {
+                    let since = SwitchedOff { at: self.now(), status: None, failure: None };
+                    WebhookChange::Disable { why: Disabled::PlanChanged, since }
+                }
+                (true, Some(Disabled::PlanChanged)) => WebhookChange::Enable,
+                (_, disabled) => {
+                    off += usize::from(disabled == Some(Disabled::PlanChanged));
+                    continue;
+                }
+            };
+            match self.change(webhook.no, change).await {
+                Ok(_) | Err(AppError::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+            let plan = &of.application.plan;
+            if has_it {
+                tracing::info!(webhook.id = %webhook.id, plan, "A webhook goes on: the plan of its application has it again");
+            } else {
+                off += 1;
+                metrics::switched_off(Disabled::PlanChanged);
+                tracing::warn!(webhook.id = %webhook.id, plan, "A webhook was switched off: the plan of its application does not have it");
+            }
+        }
+        self.health.wake_sweeper();
+        Ok(off)
+    }
+
+    /// Applies the plans as they are configured now to all applications.
+    pub(crate) async fn apply_plans(&self) -> Result<(), AppError> {
+        for entry in self.registry.applications() {
+            let application = &entry.application;
+            if !self.settings.plans.is_known(&application.plan) {
+                tracing::warn!(
+                    application.id = %application.id, plan = application.plan,
+                    "The plan of an application is not configured; until it is, or the application has another, its webhooks are off"
+                );
+            }
+            self.apply_plan(application.no).await?;
+        }
         Ok(())
     }
 
     /// Deletes a webhook with its subscriptions; its log stays until it expires.
-    pub async fn delete_webhook(self: &Arc<Self>, id: WebhookId) -> Result<(), AppError> {
-        let no = self.webhook_entry(id)?.webhook().no;
-        let _changing = self.webhooks_change.write().await;
+    pub async fn delete_webhook(&self, id: WebhookId, precondition: &Precondition) -> Result<(), AppError> {
+        let entry = self.webhook_entry(id)?;
+        precondition.check("webhook", entry.webhook().revision.number.into())?;
+        let no = entry.webhook().no;
         let changed = self.store.change_webhook(no, WebhookChange::Delete { now: self.now() }).await?;
         self.registry.remove_webhook(no);
         self.lanes.close(no);
-        if let Some((_, Some(tombstone))) = changed {
+        if let Edited::Done((_, Some(tombstone))) = changed {
             self.lanes.bury(tombstone);
         }
         Ok(())
     }
 
+    /// The number of a webhook by id, also of one that is deleted: the log still has it.
+    pub fn webhook_number(&self, id: WebhookId) -> Result<WebhookNo, AppError> {
+        self.registry.webhook_number(id).ok_or(AppError::NotFound("webhook"))
+    }
+
+    /// The id of a webhook by number, also of one that is deleted.
+    pub fn webhook_id(&self, no: WebhookNo) -> Option<WebhookId> {
+        self.registry.webhook_id(no)
+    }
+
     /// Writes a change, then tells memory: first what must not leave any more, then the rest.
     async fn change(&self, no: WebhookNo, change: WebhookChange) -> Result<WebhookView, AppError> {
-        let changing = self.webhooks_change.write().await;
-        let changed = self.store.change_webhook(no, change).await?;
-        let (stored, tombstone) = changed.ok_or(AppError::NotFound("webhook"))?;
+        let (stored, tombstone) = match self.store.change_webhook(no, change).await? {
+            Edited::Done(changed) | Edited::Stale(changed) => changed,
+            Edited::Gone => return Err(AppError::NotFound("webhook")),
+        };
         if let Some(tombstone) = tombstone {
             self.lanes.bury(tombstone);
         }
         let entry = self.take_in(stored)?;
-        drop(changing);
         self.view(entry).await
     }
 
     fn take_in(&self, stored: StoredWebhook) -> Result<Arc<WebhookEntry>, AppError> {
-        let entry = self.registry.put_webhook(stored).ok_or(AppError::NotFound("application"))?;
+        let entry = self.registry.put_webhook(stored).ok_or(AppError::NotFound("webhook"))?;
         self.lanes.refresh(entry.clone());
         Ok(entry)
     }
@@ -379,9 +707,11 @@ impl App {
         }
         Ok(WebhookView {
             last_verification: decode(&entry.stored.last_verification),
+            last_error_verification: decode(&entry.stored.last_error_verification),
             last_test: decode(&entry.stored.last_test),
             subscriptions: self.store.count_subscriptions(no).await?,
             queued,
+            receiver: self.receiver(no).await?,
             entry,
         })
     }
@@ -392,32 +722,25 @@ impl App {
         Ok(target)
     }
 
-    /// A URI of its own for errors has to be one that data could go to.
-    async fn check_error_uri(&self, plan: &Plan, uri: Option<&str>) -> Result<(), AppError> {
-        let Some(uri) = uri else { return Ok(()) };
-        if !matches!(plan, Plan::Unified(_)) {
-            return Err(AppError::invalid(
-                "errorCallbackUri",
-                "only unified webhooks report errors of vehicles",
-            ));
-        }
-        let refused = |error| match error {
-            AppError::Invalid { message, .. } => AppError::Invalid { field: "errorCallbackUri", message },
-            other => other,
-        };
-        self.check_uri(uri).await.map(drop).map_err(refused)
-    }
-
     async fn probe(
         &self,
         entry: &WebhookEntry,
-        target: Option<Arc<Target>>,
+        is_error: bool,
         body: String,
     ) -> (Timestamp, u32, Result<Reply, Failure>) {
         let (at, begun) = (self.now(), self.clock.monotonic());
-        let Some(target) = target else { return (at, 0, Err(Failure::Blocked)) };
+        let Some((target, headers)) = entry.destination(is_error) else {
+            return (at, 0, Err(Failure::Blocked));
+        };
+        // What no event may be, a test and a challenge may not be either.
+        if !payload::fits(&body) {
+            return (at, 0, Err(Failure::BodyTooLarge));
+        }
         let post = Post {
             target,
+            headers,
+            purpose: Purpose::Probe,
+            webhook: entry.webhook().no,
             signature: Some(entry.application.signer(at).sign(body.as_bytes())),
             agent: entry.webhook().revision.agent.header(),
             body: Bytes::from(body),
@@ -429,11 +752,29 @@ impl App {
         (at, u32::try_from(took).unwrap_or(u32::MAX), answer)
     }
 
-    fn challenge(&self) -> String {
+    fn new_challenge(&self) -> String {
         const ALPHABET: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789xy";
         let mut bytes = [0; CHALLENGE_LENGTH];
         self.dice.fill(&mut bytes);
         bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 64)])).collect()
+    }
+}
+
+/// Only unified webhooks have a URI of its own for errors.
+fn check_error_uri(plan: &Plan, uri: Option<&str>) -> Result<(), AppError> {
+    match (uri, plan) {
+        (None, _) | (Some(_), Plan::Unified(_)) => Ok(()),
+        (Some(_), _) => {
+            Err(AppError::invalid("errorCallbackUri", "only unified webhooks report errors of vehicles"))
+        }
+    }
+}
+
+/// A refusal of a URI for errors names that.
+fn of_error_uri(error: AppError) -> AppError {
+    match error {
+        AppError::Invalid { message, .. } => AppError::Invalid { field: "errorCallbackUri", message },
+        other => other,
     }
 }
 
@@ -474,6 +815,13 @@ fn check_unified(settings: &Unified) -> Result<(), AppError> {
         }
         if trigger.dead_band.is_some_and(|band| !(band.is_finite() && band > 0.0)) {
             return Err(AppError::invalid("triggers", "a deadBand is a number above 0"));
+        }
+        if trigger.dead_band.is_some() && !trigger.signal.form().takes_dead_band() {
+            let code = &entry.code;
+            let form = trigger.signal.form().describe();
+            let message =
+                format!("{code} takes no deadBand: it is {form}; leave it out, and every change fires");
+            return Err(AppError::invalid("triggers", message));
         }
     }
     Ok(())
@@ -520,43 +868,11 @@ fn probe_result(at: Timestamp, took_ms: u32, answer: &Result<Reply, Failure>) ->
         challenge: String::new(),
         expected: String::new(),
         status: reply.map(|reply| reply.status),
-        received: reply.map(|reply| String::from_utf8_lossy(&reply.body).into_owned()).unwrap_or_default(),
+        received: reply.map(|reply| shown(&reply.body)).unwrap_or_default(),
         problem: None,
         took_ms,
+        uri: None,
     }
-}
-
-/// Why an answer to a challenge does not verify a webhook: it takes the right digest in the body of a 200, or of any 2xx
-/// where the webhook is lenient, as those of v2 are.
-fn challenge_problem(reply: &Reply, expected: &str, lenient: bool) -> Option<String> {
-    if !(200..300).contains(&reply.status) {
-        return Some(status_problem(reply.status));
-    }
-    if reply.status != 200 && !lenient {
-        let status = reply.status;
-        return Some(format!(
-            "the callback URI answered with status {status}; a challenge is answered with 200"
-        ));
-    }
-    match challenge_in(&reply.body) {
-        Some(given) if signature::matches(expected, &given) => None,
-        Some(_) => Some(
-            "the digest in the answer is not the expected one: answer with HMAC-SHA256 of the challenge under the \
-             application's management token, in lower-case hexadecimal"
-                .into(),
-        ),
-        None => Some(r#"the answer must be JSON like {"challenge":"<hex digest>"}"#.into()),
-    }
-}
-
-fn challenge_in(body: &[u8]) -> Option<String> {
-    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
-    answer.get("challenge")?.as_str().map(str::to_owned)
-}
-
-fn status_problem(status: u16) -> String {
-    let hint = AttemptResult::Answered { status }.hint().map(|hint| format!(". {hint}")).unwrap_or_default();
-    format!("the callback URI answered with status {status}{hint}")
 }
 
 fn encode(result: &ProbeResult) -> Vec<u8> {

@@ -65,7 +65,9 @@ impl AttemptResult {
     pub const fn outcome(self) -> Outcome {
         match self {
             Self::Answered { status: 200..=299 } => Outcome::Accepted,
-            Self::Failed(Failure::Local) => Outcome::OwnFault,
+            Self::Failed(Failure::Local | Failure::ProxyUnreachable | Failure::ProxyAuthentication) => {
+                Outcome::OwnFault
+            }
             Self::Failed(Failure::BodyTooLarge) => Outcome::Unsendable,
             Self::Answered { .. } | Self::Failed(_) => Outcome::Failed,
         }
@@ -91,20 +93,43 @@ impl AttemptResult {
             Self::Answered { status } => status,
         };
         Some(match status {
+            0..=199 | 600.. => {
+                "This is not a final status of HTTP: answer with a 2xx once the event is taken."
+            }
+            304 => {
+                "304 answers a request for what is cached, and an event is none: the receiver, or a cache before it, must \
+                 answer with a 2xx."
+            }
             300..=399 => "Redirects are not followed: enter the final address as the callback URI.",
+            400 | 422 => {
+                "The receiver could not use the request: check that it reads the body as JSON, as it came."
+            }
             401 | 403 => {
                 "The receiver turned the request away: check that it verifies the signature with the current \
-                 management token, and that no login or firewall stands before it."
+                 management token. A receiver that wants a login or a key of its own gets it by the webhook's `headers` \
+                 or `basicAuth`."
             }
             404 => "Check the path of the callback URI.",
-            405 => "The receiver must accept POST at the callback URI.",
+            405 | 501 => "The receiver must accept POST at the callback URI.",
+            406 => "The receiver must not demand an Accept header.",
+            407 | 511 => "A proxy between here and the receiver asks for a login; see egress.proxy.",
+            408 => "The receiver did not get the whole request in the time that it allows.",
             410 => "The receiver says that it is gone: if that is meant, delete the webhook.",
+            411 => "The receiver, or a proxy before it, overlooks Content-Length.",
             413 => "The receiver's limit on the size of requests is the usual cause: allow at least 50 KB.",
+            414 => "The receiver takes the callback URI for too long.",
             415 => "The receiver must accept application/json.",
+            421 => "The receiver does not serve the host of the callback URI at this address.",
             429 => {
                 "The receiver limits its rate: let it take bursts, since a slot sends all its vehicles at once."
             }
+            431 => "The receiver's limit on headers is too low: they are far below 16 KB.",
+            500 => "The receiver failed: its own log says why.",
             502..=504 => "A proxy answered: the receiver behind it is down or slow.",
+            505 => "The receiver must accept HTTP/1.1.",
+            520..=530 => {
+                "A content delivery network answered: the receiver behind it is down, slow or misconfigured."
+            }
             _ => return None,
         })
     }
@@ -247,7 +272,8 @@ mod tests {
     #[test]
     fn a_failure_of_a_newer_program_is_read_as_some_other() {
         let mut bytes = history([attempt(0, AttemptResult::Failed(Failure::Local))]).to_bytes();
-        *bytes.last_mut().unwrap() = 0x20 + 23;
+        bytes.pop();
+        bytes.extend([0x38, 200]);
         let read = History::from_bytes(&bytes).unwrap();
         assert_eq!(read.last().unwrap().result, AttemptResult::Failed(Failure::Other));
     }
@@ -276,7 +302,20 @@ mod tests {
         assert!(hint(413).unwrap().contains("limit on the size"));
         assert!(hint(401).unwrap().contains("signature"));
         assert!(hint(302).unwrap().contains("not followed"));
-        assert_eq!((hint(200), hint(500)), (None, None));
+        assert!(hint(200).is_none() && hint(418).is_none());
+    }
+
+    #[test]
+    fn a_hint_fits_its_status() {
+        let hint = |status| AttemptResult::Answered { status }.hint().unwrap();
+        assert!(hint(304).contains("cached") && !hint(304).contains("Redirects"));
+        assert!(hint(300).contains("Redirects") && hint(308).contains("Redirects"));
+        assert!(hint(401).contains("basicAuth") && hint(403).contains("headers"));
+        assert!(hint(405).contains("POST") && hint(415).contains("application/json"));
+        assert!(hint(410).contains("gone") && hint(429).contains("rate") && hint(500).contains("log"));
+        for no_status in [0, 99, 199, 600, 999] {
+            assert!(hint(no_status).contains("not a final status"), "{no_status}");
+        }
     }
 
     proptest! {

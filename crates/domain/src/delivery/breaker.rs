@@ -89,6 +89,15 @@ impl Breaker {
         matches!(self.gate, Gate::Open { .. })
     }
 
+    /// The word of the API: `closed`, `open` (first attempts are held back) or `recovering` (they go out at a ramp).
+    pub const fn as_str(&self) -> &'static str {
+        match self.gate {
+            Gate::Closed => "closed",
+            Gate::Open { .. } => "open",
+            Gate::Ramp { .. } => "recovering",
+        }
+    }
+
     /// How many first attempts may be in flight, when the oldest that waits was queued at `oldest`.
     ///
     /// `retries_wait` says whether the lane has a retry in flight or waiting for its time, which then is the probe.

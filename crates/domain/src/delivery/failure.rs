@@ -44,6 +44,22 @@ pub enum Failure {
     BodyTooLarge = 17,
     /// Our own fault, such as no free sockets; nothing was sent.
     Local = 18,
+    /// What listens at the port does not speak TLS.
+    TlsNotSpoken = 19,
+    /// The receiver's own certificate is one of an authority.
+    TlsAuthorityCertificate = 20,
+    /// The certificate is of version 1.
+    TlsCertificateVersion = 21,
+    /// The certificate is for other purposes than those of a server.
+    TlsCertificatePurpose = 22,
+    /// The operator's outgoing proxy could not be reached.
+    ProxyUnreachable = 23,
+    /// The outgoing proxy wants other credentials.
+    ProxyAuthentication = 24,
+    /// The outgoing proxy does not allow the connection.
+    ProxyRefused = 25,
+    /// The outgoing proxy could not connect to the receiver.
+    ProxyFailed = 26,
 }
 
 impl Failure {
@@ -68,6 +84,14 @@ impl Failure {
         Self::Protocol,
         Self::BodyTooLarge,
         Self::Local,
+        Self::TlsNotSpoken,
+        Self::TlsAuthorityCertificate,
+        Self::TlsCertificateVersion,
+        Self::TlsCertificatePurpose,
+        Self::ProxyUnreachable,
+        Self::ProxyAuthentication,
+        Self::ProxyRefused,
+        Self::ProxyFailed,
     ];
 
     /// The stored number.
@@ -117,7 +141,7 @@ impl Failure {
             }
             Self::TlsUnknownIssuer => (
                 "tls_unknown_issuer",
-                "The receiver's TLS certificate is self-signed or comes from an authority that is not publicly trusted.",
+                "The receiver's TLS certificate is self-signed or comes from an authority that is not trusted.",
             ),
             Self::TlsWrongName => {
                 ("tls_wrong_name", "The receiver's TLS certificate is for another host name.")
@@ -138,6 +162,36 @@ impl Failure {
                 "local",
                 "This server could not open a connection through a fault of its own; nothing was sent.",
             ),
+            Self::TlsNotSpoken => {
+                ("tls_not_spoken", "What listens at the port of the callback URI does not speak TLS.")
+            }
+            Self::TlsAuthorityCertificate => (
+                "tls_authority_certificate",
+                "The receiver's TLS certificate is marked as one of a certificate authority (CA:TRUE).",
+            ),
+            Self::TlsCertificateVersion => (
+                "tls_certificate_version",
+                "The receiver's TLS certificate is of version 1, which cannot name its host.",
+            ),
+            Self::TlsCertificatePurpose => {
+                ("tls_certificate_purpose", "The receiver's TLS certificate was not issued for servers.")
+            }
+            Self::ProxyUnreachable => (
+                "proxy_unreachable",
+                "The outgoing proxy of this server could not be reached; nothing was sent.",
+            ),
+            Self::ProxyAuthentication => (
+                "proxy_authentication",
+                "The outgoing proxy of this server does not accept its user and password (407); nothing was sent.",
+            ),
+            Self::ProxyRefused => (
+                "proxy_refused",
+                "The outgoing proxy of this server does not allow connections to the receiver; nothing was sent.",
+            ),
+            Self::ProxyFailed => (
+                "proxy_failed",
+                "The outgoing proxy of this server could not connect to the receiver; nothing was sent.",
+            ),
         }
     }
 
@@ -156,20 +210,46 @@ impl Failure {
                 "A firewall in front of the receiver is the usual cause; every address of its name must accept connections."
             }
             Self::TlsCertificateExpired => "Renew the certificate.",
-            Self::TlsUnknownIssuer => {
-                "A missing intermediate certificate is the usual cause: serve the whole chain."
+            Self::DnsFailed => {
+                "The name servers of the domain, or those that this server asks, did not answer; that often passes."
             }
-            Self::TlsWrongName => "Use the host name that the certificate was issued for.",
+            Self::TlsUnknownIssuer => {
+                "A missing intermediate certificate is the usual cause: serve the whole chain. A certificate of your \
+                 own, or its authority, has to be in the operator's egress.ca_file."
+            }
+            Self::TlsWrongName => {
+                "Use the host name that the certificate was issued for; it has to be in subjectAltName."
+            }
+            Self::TlsNotSpoken => {
+                "Check the port of the callback URI; a receiver that serves plain HTTP needs a TLS proxy before it."
+            }
+            Self::TlsAuthorityCertificate => {
+                "`openssl req -x509` makes such certificates. Issue one with CA:FALSE, or have the operator add exactly \
+                 this certificate to egress.ca_file."
+            }
+            Self::TlsCertificateVersion => {
+                "Issue a certificate of version 3 with its host in subjectAltName. One of version 1 is only taken over \
+                 TLS 1.3, if the operator adds exactly this certificate to egress.ca_file."
+            }
+            Self::TlsCertificatePurpose => "Issue it with extendedKeyUsage serverAuth.",
+            Self::ProxyUnreachable | Self::ProxyAuthentication => {
+                "Check egress.proxy in the server's configuration."
+            }
+            Self::ProxyRefused => {
+                "Have the proxy allow CONNECT to this host and port, or name the host in egress.no_proxy."
+            }
+            Self::ProxyFailed => "Check whether the receiver can be reached from where the proxy is.",
             Self::TlsProtocol => "Enable TLS 1.2 or 1.3 at the receiver.",
-            Self::Protocol => "Check that the port of the callback URI speaks HTTP/1.1.",
-            Self::BodyTooLarge => "Choose fewer endpoints, or fewer vehicles per request.",
+            Self::Protocol => {
+                "Check that the port of the callback URI speaks HTTP/1.1; one that speaks TLS needs https://."
+            }
+            Self::BodyTooLarge => {
+                "Choose fewer endpoints or fewer vehicles per request; of a unified webhook, fewer signals and triggers."
+            }
             Self::Local => "Look at this server's limits on open files and ports, and at its log.",
-            Self::Other
-            | Self::DnsFailed
-            | Self::Reset
-            | Self::ClosedEarly
-            | Self::TlsCertificate
-            | Self::TlsHandshake => return None,
+            Self::Other | Self::Reset | Self::ClosedEarly | Self::TlsCertificate | Self::TlsHandshake => {
+                return None;
+            }
         })
     }
 }
@@ -210,7 +290,15 @@ mod tests {
             15 tls_handshake
             16 protocol
             17 body_too_large
-            18 local"#]]
+            18 local
+            19 tls_not_spoken
+            20 tls_authority_certificate
+            21 tls_certificate_version
+            22 tls_certificate_purpose
+            23 proxy_unreachable
+            24 proxy_authentication
+            25 proxy_refused
+            26 proxy_failed"#]]
         .assert_eq(&all.join("\n"));
     }
 

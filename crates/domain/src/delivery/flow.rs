@@ -7,11 +7,16 @@ use std::{
 
 use super::{AttemptResult, Outcome};
 
-/// How many requests of a lane may be in flight: one more after each full window of successes, half after time-outs.
+/// How many requests of a lane may be in flight. It begins at one and grows with each success, as fast as TCP's slow start:
+/// a receiver that never answers has one request, and one that does has many after a few round trips. From the first
+/// trouble on it grows by one after each full window of successes. Time-outs halve it, and a request that is out for longer
+/// than usual cuts it to one at once.
 #[derive(Clone, Debug)]
 pub struct InFlightLimit {
     limit: u32,
     most: u32,
+    /// Below this, each success allows one more.
+    threshold: u32,
     /// Successes at the limit since it last changed.
     successes: u32,
     /// How many of the requests that were in flight at the last cut are still to end. They say nothing new.
@@ -57,10 +62,25 @@ struct Turn {
 }
 
 impl InFlightLimit {
+    /// After a stall, so much at least is regained quickly.
+    const REGAINED: u32 = 8;
+
     /// Starts at `start` and rises to `most`; both are 1 at least.
     pub fn new(start: u32, most: u32) -> Self {
         let most = most.max(1);
-        Self { limit: start.clamp(1, most), most, successes: 0, settling: 0 }
+        Self { limit: start.clamp(1, most), most, threshold: most, successes: 0, settling: 0 }
+    }
+
+    /// The highest that it can be.
+    pub const fn most(&self) -> u32 {
+        self.most
+    }
+
+    /// A request is out for longer than this receiver's usually are: until an answer comes, one more is the probe.
+    pub fn stall(&mut self) {
+        self.threshold = (self.limit / 2).max(Self::REGAINED.min(self.most));
+        self.limit = 1;
+        self.successes = 0;
     }
 
     /// The limit now, 1 at least.
@@ -83,13 +103,14 @@ impl InFlightLimit {
 
     fn cut(&mut self, still_in_flight: u32) {
         self.limit = (self.limit / 2).max(1);
+        self.threshold = self.threshold.min(self.limit);
         self.successes = 0;
         self.settling = still_in_flight;
     }
 
     fn grow(&mut self) {
         self.successes += 1;
-        if self.successes >= self.limit {
+        if self.limit < self.threshold || self.successes >= self.limit {
             self.limit = (self.limit + 1).min(self.most);
             self.successes = 0;
         }
@@ -163,10 +184,12 @@ mod tests {
     const ERROR: AttemptResult = AttemptResult::Answered { status: 500 };
     const SLOW: AttemptResult = AttemptResult::Failed(Failure::TimedOut);
 
-    /// Feeds a limit that begins at 2 and ends at 4 with `o` successes, `e` errors, `t` time-outs of a busy lane and
+    /// Feeds a limit that is at 2 after a time-out, and 4 at most, with `o` successes, `e` errors, `t` time-outs of a busy lane and
     /// `i` successes of an idle one, and writes down the limit after each.
     fn check(script: &str, expected: Expect) {
-        let mut limit = InFlightLimit::new(2, 4);
+        let mut limit = InFlightLimit::new(4, 4);
+        // Its slow start is over.
+        limit.observe(SLOW, 0);
         let limits = script.chars().map(|result| {
             let others = limit.get() - 1;
             match result {
@@ -184,6 +207,37 @@ mod tests {
     #[test]
     fn a_full_window_of_successes_allows_one_more_in_flight() {
         check("oooooooooooo", expect!["233344444444"]);
+    }
+
+    #[test]
+    fn a_new_lane_reaches_its_limit_after_a_few_round_trips_and_one_that_never_answers_has_one_request() {
+        let mut limit = InFlightLimit::new(1, 64);
+        let mut round_trips = 0;
+        while limit.get() < 64 {
+            round_trips += 1;
+            for others in (0..limit.get()).rev() {
+                // Whatever ends is replaced at once: the limit is what holds the lane back.
+                let others = others.max(limit.get() - 1);
+                limit.observe(OK, others);
+            }
+        }
+        assert_eq!(round_trips, 6);
+        let mut silent = InFlightLimit::new(1, 64);
+        silent.observe(SLOW, 0);
+        assert_eq!(silent.get(), 1);
+    }
+
+    #[test]
+    fn a_lane_that_stalls_has_one_probe_and_regains_half_of_its_limit_quickly() {
+        let mut limit = InFlightLimit::new(64, 64);
+        limit.stall();
+        assert_eq!(limit.get(), 1);
+        (0..31).for_each(|_| limit.observe(OK, limit.get() - 1));
+        assert_eq!(limit.get(), 32);
+        (0..31).for_each(|_| limit.observe(OK, limit.get() - 1));
+        assert_eq!(limit.get(), 32);
+        limit.observe(OK, 31);
+        assert_eq!(limit.get(), 33);
     }
 
     #[test]
@@ -271,10 +325,14 @@ mod tests {
         fn the_limit_stays_within_its_bounds(
             start in any::<u32>(),
             most in 0..100_u32,
-            ends in prop::collection::vec((prop::sample::select(vec![OK, ERROR, SLOW]), 0..200_u32), 0..300),
+            ends in prop::collection::vec(
+                (prop::sample::select(vec![OK, ERROR, SLOW]), 0..200_u32, any::<bool>()), 0..300),
         ) {
             let mut limit = InFlightLimit::new(start, most);
-            for (result, still_in_flight) in ends {
+            for (result, still_in_flight, stalls) in ends {
+                if stalls {
+                    limit.stall();
+                }
                 limit.observe(result, still_in_flight);
                 prop_assert!((1..=most.max(1)).contains(&limit.get()));
             }

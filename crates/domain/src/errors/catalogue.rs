@@ -43,11 +43,11 @@ macro_rules! catalogue {
 catalogue! {
     "AUTHENTICATION" 401 {
         1 AUTHENTICATION None, Nothing,
-            "The Authorization header is missing or malformed, or its credentials are wrong or have expired.", None;
+            "The authorization header is missing or malformed, or it contains invalid or expired authentication credentials. Please check for missing parameters, spelling and casing mistakes, and other syntax issues.", None;
     }
     "PERMISSION" 403 {
         2 PERMISSION None, Reauthenticate,
-            "The owner has not granted the permission that this needs, or the vehicle is no longer connected.",
+            "Your application has insufficient permissions to access the requested resource. Please prompt the user to re-authenticate using Smartcar Connect.",
             Some("Please connect your car again and allow access to the data that this app asks for.");
     }
     "VALIDATION" 400 {

@@ -16,7 +16,7 @@ pub(super) fn any_outcome() -> impl Strategy<Value = Result<Value, ErrorCode>> {
     ]
 }
 
-fn any_value() -> impl Strategy<Value = Value> {
+pub(crate) fn any_value() -> impl Strategy<Value = Value> {
     let cell = (any::<u8>(), 0..3_u8, any::<Option<bool>>(), any::<Option<bool>>(), option::of(any_number()))
         .prop_map(|(row, column, is_open, is_locked, pressure)| GridCell {
             row,
@@ -30,7 +30,7 @@ fn any_value() -> impl Strategy<Value = Value> {
         any_number().prop_map(Value::Number),
         any_text().prop_map(Value::Text),
         (any_number(), any_number(), option::of(any_number()))
-            .prop_map(|(latitude, longitude, heading)| Value::Position { latitude, longitude, heading }),
+            .prop_map(|(latitude, longitude, heading)| Value::position(latitude, longitude, heading)),
         collection::vec(cell, 0..5).prop_map(Value::Grid),
         any_body().prop_map(Value::Json),
     ]

@@ -7,10 +7,13 @@
 
 mod canonical;
 
-pub(super) use canonical::has_index_key;
-pub use canonical::{Malformed, canonical, elements, member};
+pub use canonical::{Malformed, canonical, elements, member, members, text_of};
+pub(super) use canonical::{has_index_key, has_unsafe_number};
 
 use std::fmt::{Display, Write as _};
+
+/// From here on JavaScript does not tell a whole number from its neighbour.
+pub const UNSAFE: f64 = 9_007_199_254_740_992.0;
 
 /// Writes one JSON text from front to back. There is no tree in between.
 ///
@@ -174,7 +177,7 @@ fn write_string(out: &mut String, text: &str) {
 }
 
 /// A number as ECMAScript's `Number::toString` writes it.
-fn write_number(out: &mut String, number: f64) {
+pub(crate) fn write_number(out: &mut String, number: f64) {
     assert!(number.is_finite(), "{number} has no place in JSON");
     out.push_str(ryu_js::Buffer::new().format_finite(number));
 }

@@ -43,9 +43,10 @@ impl Links {
     }
 }
 
-/// The host of an origin, without its port. That of an address in brackets ends behind them.
+/// The host of an origin, without its port and path. That of an address in brackets ends behind them.
 fn host_of(origin: &str) -> &str {
     let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+    let host = host.split('/').next().unwrap_or_default();
     match host.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => host,
@@ -65,6 +66,8 @@ mod tests {
             ("http://127.0.0.1:8080", "127.0.0.1"),
             ("http://[::1]:8080", "[::1]"),
             ("http://[::1]", "[::1]"),
+            ("https://example.com/milepost", "example.com"),
+            ("https://example.com:8443/a/b", "example.com"),
         ] {
             let links = Links { origin: origin.into(), client_id: String::new() };
             let error = ErrorCode::CONNECTED_SERVICES_ACCOUNT_VIRTUAL_KEY_REQUIRED;

@@ -12,7 +12,7 @@ pub mod v3;
 mod value;
 
 #[cfg(test)]
-mod arbitrary;
+pub(crate) mod arbitrary;
 #[cfg(test)]
 mod javascript;
 

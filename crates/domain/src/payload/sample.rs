@@ -93,9 +93,7 @@ fn value(signal: SignalId) -> Value {
         "internalcombustionengine-fuellevel" => Value::Number(62.0),
         "internalcombustionengine-oillife" => Value::Number(84.0),
         "internalcombustionengine-range" => Value::Number(430.0),
-        "location-preciselocation" => {
-            Value::Position { latitude: 51.4778, longitude: -0.0015, heading: None }
-        }
+        "location-preciselocation" => Value::position(51.4778, -0.0015, None),
         "lowvoltagebattery-stateofcharge" => Value::Number(92.0),
         "lowvoltagebattery-status" => text("GOOD"),
         "motion-currentspeed" => Value::Number(0.0),

@@ -21,7 +21,7 @@ mod tests;
 use uuid::Uuid;
 
 use self::bodies::Body;
-use super::{Links, json::Writer, sample};
+use super::{Links, fits, json::Writer, sample};
 use crate::{
     errors::ErrorCode,
     ids::{EventId, UserId, WebhookId},
@@ -90,7 +90,8 @@ pub fn verify(envelope: &Envelope<'_>, challenge: &str) -> String {
     w.finish()
 }
 
-/// The state of a vehicle: all signals of the webhook, and why now.
+/// The state of a vehicle: all signals of the webhook, and why now. One that would be larger than what may be sent is written
+/// in the terse profile, see [`fitting`].
 ///
 /// # Panics
 ///
@@ -102,7 +103,26 @@ pub fn state(
     occasion: &Occasion,
     observation: &Observation,
 ) -> String {
-    Composer::new(envelope, settings, subject).state(occasion, observation)
+    fitting(&Composer::new(envelope, settings, subject), occasion, observation)
+}
+
+/// The union profile names each trigger twice. With more than so many at once an event of another moment could be too large, so
+/// it takes the terse profile.
+const MOST_FIRED: usize = 50;
+
+/// A state in the profile of the webhook where it fits into what may be sent, else in the terse profile. With that, the sample
+/// values of all signals and all triggers of the catalogue fit, so a test and a real event are reduced alike.
+fn fitting(composer: &Composer<'_>, occasion: &Occasion, observation: &Observation) -> String {
+    let many = composer.settings.profile == Profile::Union
+        && matches!(occasion, Occasion::Changed(fired) if fired.len() > MOST_FIRED);
+    let full = (!many).then(|| composer.state(occasion, observation));
+    match full.filter(|body| fits(body)) {
+        Some(body) => body,
+        None => {
+            let terse = Unified { profile: Profile::Captured, ..composer.settings.clone() };
+            Composer { settings: &terse, ..*composer }.state(occasion, observation)
+        }
+    }
 }
 
 /// Errors of a vehicle that have appeared or cleared.
@@ -125,7 +145,7 @@ pub fn test_state(envelope: &Envelope<'_>, settings: &Unified) -> String {
         triggers => Occasion::Changed(triggers.iter().map(|trigger| trigger.signal).collect()),
     };
     let info = sample::info();
-    Composer::test(envelope, settings, &sample_subject(&info)).state(&occasion, &observation)
+    fitting(&Composer::test(envelope, settings, &sample_subject(&info)), &occasion, &observation)
 }
 
 /// An error to try a callback URI with: the invented vehicle does not have the first signal of the webhook.

@@ -403,7 +403,7 @@ mod tests {
             expect![[r#"
             {"path":"/vin","code":200,"body":{"vin":"5YJ3E1EA7KF317000"},"headers":{}}
             {"path":"/odometer","code":409,"body":{"statusCode":409,"type":"VEHICLE_STATE","code":"ASLEEP","description":"The vehicle is asleep and cannot be asked.","docURL":"https://milepost.example/docs/errors/vehicle-state-errors#asleep","requestId":"33333333-3333-4333-8333-333333333333","resolution":{"type":null},"suggestedUserMessage":"Your car is asleep. Start it or open its app, then try again."},"headers":{}}
-            {"path":"/location","code":403,"body":{"statusCode":403,"type":"PERMISSION","code":null,"description":"The owner has not granted the permission that this needs, or the vehicle is no longer connected.","docURL":"https://milepost.example/docs/errors/permission-errors#null","requestId":"33333333-3333-4333-8333-333333333333","resolution":{"type":"REAUTHENTICATE"},"suggestedUserMessage":"Please connect your car again and allow access to the data that this app asks for."},"headers":{}}
+            {"path":"/location","code":403,"body":{"statusCode":403,"type":"PERMISSION","code":null,"description":"Your application has insufficient permissions to access the requested resource. Please prompt the user to re-authenticate using Smartcar Connect.","docURL":"https://milepost.example/docs/errors/permission-errors#null","requestId":"33333333-3333-4333-8333-333333333333","resolution":{"type":"REAUTHENTICATE"},"suggestedUserMessage":"Please connect your car again and allow access to the data that this app asks for."},"headers":{}}
             {"path":"/","code":200,"body":{"id":"22222222-2222-4222-8222-222222222222","make":"TESLA","model":"Model 3","year":2021},"headers":{}}
         "#]],
         );
@@ -411,7 +411,7 @@ mod tests {
 
     #[test]
     fn row_c07_location_vin_and_attributes_have_no_unit_header() {
-        let position = Value::Position { latitude: 52.0907, longitude: -5.1214, heading: Some(132.0) };
+        let position = Value::position(52.0907, -5.1214, Some(132.0));
         let signals =
             [(signal::LOCATION, Ok(position)), (signal::VIN, Ok(Value::Text("5YJ3E1EA7KF317000".into())))];
         let endpoints = [Endpoint::Location, Endpoint::Vin, Endpoint::Attributes];
@@ -680,7 +680,7 @@ mod tests {
     #[test]
     fn row_y03_a_dynamic_payload_has_location_charge_and_battery_in_metric_units() {
         let signals = [
-            (signal::LOCATION, Ok(Value::Position { latitude: 52.1, longitude: 5.1, heading: None })),
+            (signal::LOCATION, Ok(Value::position(52.1, 5.1, None))),
             (signal::CHARGING_STATUS, Ok(Value::Text("CHARGING".into()))),
             (signal::IS_CABLE_CONNECTED, Ok(Value::Flag(true))),
             (signal::BATTERY_RANGE, Ok(Value::Number(290.0))),

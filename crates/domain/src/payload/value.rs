@@ -10,12 +10,21 @@ pub(super) fn flag(value: &Value) -> Option<bool> {
     }
 }
 
-/// A number that JSON has a place for.
+/// A number that JSON has a place for and that JavaScript holds.
 pub(super) fn number(value: &Value) -> Option<f64> {
     match value {
-        Value::Number(number) => Some(*number).filter(|number| number.is_finite()),
+        Value::Number(number) => Some(*number).filter(|&number| is_safe(number)),
         _ => None,
     }
+}
+
+/// The number that a value is, or that its body has under a key.
+pub(super) fn number_of(value: &Value, key: &str) -> Option<f64> {
+    value.number(key).filter(|&number| is_safe(number))
+}
+
+fn is_safe(number: f64) -> bool {
+    number.abs() < json::UNSAFE
 }
 
 pub(super) fn text(value: &Value) -> Option<&str> {
@@ -28,9 +37,9 @@ pub(super) fn text(value: &Value) -> Option<&str> {
 /// Latitude, longitude, and heading where it is known.
 pub(super) fn position(value: &Value) -> Option<(f64, f64, Option<f64>)> {
     match *value {
-        Value::Position { latitude, longitude, heading } => {
-            let finite = [latitude, longitude, heading.unwrap_or_default()].iter().all(|n| n.is_finite());
-            finite.then_some((latitude, longitude, heading))
+        Value::Position { latitude, longitude, heading, .. } => {
+            let safe = [latitude, longitude, heading.unwrap_or_default()].into_iter().all(is_safe);
+            safe.then_some((latitude, longitude, heading))
         }
         _ => None,
     }
@@ -39,7 +48,7 @@ pub(super) fn position(value: &Value) -> Option<(f64, f64, Option<f64>)> {
 pub(super) fn grid(value: &Value) -> Option<&[GridCell]> {
     match value {
         Value::Grid(cells) => {
-            let finite = cells.iter().all(|cell| cell.pressure.is_none_or(f64::is_finite));
+            let finite = cells.iter().all(|cell| cell.pressure.is_none_or(is_safe));
             finite.then_some(cells)
         }
         _ => None,
@@ -49,12 +58,13 @@ pub(super) fn grid(value: &Value) -> Option<&[GridCell]> {
 /// The list of a body of the form `{"values":[…]}`.
 pub(super) fn list(value: &Value) -> Option<&str> {
     match value {
-        Value::Json(body) => json::member(body, "values").filter(|values| values.starts_with('[')),
+        Value::Json(body) => json::member(body, "values")
+            .filter(|values| values.starts_with('[') && !json::has_unsafe_number(values)),
         _ => None,
     }
 }
 
 /// A number that JSON has a place for, from its text.
 pub(super) fn json_number(json: &str) -> Option<f64> {
-    json.parse().ok().filter(|number: &f64| number.is_finite())
+    json.parse().ok().filter(|&number| is_safe(number))
 }

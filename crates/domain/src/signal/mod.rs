@@ -1,18 +1,26 @@
 //! What a car can tell: the catalogue of signals, their values, and the v2 endpoints that carry them.
 //!
 //! A signal is a code of the catalogue (`tractionbattery-stateofcharge`). Inside, its value has one canonical metric
-//! unit: percent 0 to 100, km, kWh, litres, kPa, °C, km/h, minutes; the v2 endpoints turn percent into fractions.
+//! unit: percent 0 to 100, km, kWh, litres, kPa, °C, km/h, minutes; the v2 endpoints turn percent into fractions. Which
+//! form a value has, and which values a signal can have, is one table ([`form`]).
 
 mod brand;
 mod catalogue;
 mod endpoint;
-mod plausible;
+pub mod form;
+mod read;
+mod succession;
+mod unit;
+mod validity;
 mod value;
 
 pub use brand::{BrandRead, Details, Field, Form, Origin};
 pub use endpoint::{Endpoint, EndpointRefused};
-pub use plausible::plausible;
-pub use value::{GridCell, Value};
+pub use read::{Read, read};
+pub use succession::can_follow;
+pub use unit::Dimension;
+pub use validity::{Invalid, means_nothing, valid};
+pub use value::{Direction, GridCell, LocationType, Value};
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -167,9 +175,11 @@ named! {
     OIL_LIFE = 66 "internalcombustionengine-oillife",
     FUEL_RANGE = 67 "internalcombustionengine-range",
     LOCATION = 69 "location-preciselocation",
+    LOW_VOLTAGE_CHARGE = 70 "lowvoltagebattery-stateofcharge",
     SPEED = 72 "motion-currentspeed",
     ODOMETER = 73 "odometer-traveleddistance",
     SERVICE_RECORDS = 75 "service-records",
+    MAX_RANGE_CHARGES = 79 "tractionbattery-maxrangechargecounter",
     NOMINAL_CAPACITY = 80 "tractionbattery-nominalcapacity",
     BATTERY_RANGE = 81 "tractionbattery-range",
     STATE_OF_CHARGE = 82 "tractionbattery-stateofcharge",

@@ -1,10 +1,7 @@
-//! Values of signals, in canonical units.
-//!
-//! Which form a signal takes: `Is…` signals are flags; quantities are numbers; words, VIN and names are texts; doors,
-//! windows and tyres are grids, and so are sunroof and trunks, as a grid of one cell (a plain flag says open or shut,
-//! too). A health of a system is its word, `OK` or `ALERT`. Whatever has more to it than its number or word (charge
-//! limits by place, a choice of capacities, a health with a remark) and every list is JSON, in the shape of the
-//! signal's body in the catalogue: `{"values":[…],"activeLimit":80}`.
+//! Values of signals, in canonical units. Which form a signal takes, and which values it can have, is in the table of
+//! [`form`](super::form).
+
+use super::form::{DIRECTIONS, LOCATION_TYPES};
 
 /// What a car said about one signal. Composite values are one value: they move together.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +20,10 @@ pub enum Value {
         longitude: f64,
         /// Degrees clockwise from north, where it is known.
         heading: Option<f64>,
+        /// The compass point, where the source says it.
+        direction: Option<Direction>,
+        /// Which kind of fix it is, where the source says it.
+        location_type: Option<LocationType>,
     },
     /// Doors, windows, tyres: cells by row and column from 0, row 0 in front, column 0 on the left.
     Grid(Vec<GridCell>),
@@ -30,7 +31,89 @@ pub enum Value {
     Json(String),
 }
 
+/// A compass point, by its place clockwise from north.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Direction(u8);
+
+/// Which kind of fix a position is, by its place in the catalogue's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocationType(u8);
+
+macro_rules! listed {
+    ($of:ident, $words:ident) => {
+        impl $of {
+            /// From its number.
+            pub fn from_number(number: u8) -> Option<Self> {
+                $words.get(usize::from(number)).map(|_| Self(number))
+            }
+
+            /// The number that is stored.
+            pub const fn number(self) -> u8 {
+                self.0
+            }
+
+            /// From the word of the wire, in any case.
+            pub fn from_word(word: &str) -> Option<Self> {
+                let place = $words.iter().position(|known| known.eq_ignore_ascii_case(word.trim()))?;
+                u8::try_from(place).ok().map(Self)
+            }
+
+            /// The word of the wire.
+            pub fn as_str(self) -> &'static str {
+                $words[usize::from(self.0)]
+            }
+        }
+    };
+}
+
+listed!(Direction, DIRECTIONS);
+listed!(LocationType, LOCATION_TYPES);
+
 impl Value {
+    /// A position of which no more is known.
+    pub const fn position(latitude: f64, longitude: f64, heading: Option<f64>) -> Self {
+        Self::Position { latitude, longitude, heading, direction: None, location_type: None }
+    }
+
+    /// The number that a value is, or that stands in its body under a key.
+    pub fn number(&self, key: &str) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Json(body) => crate::payload::json::member(body, key)?.parse().ok(),
+            _ => None,
+        }
+        .filter(|number: &f64| number.is_finite())
+    }
+
+    /// About how many bytes it takes where it is stored and sent.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Flag(_) => 1,
+            Self::Number(_) => 9,
+            Self::Position { .. } => 40,
+            Self::Text(text) | Self::Json(text) => text.len(),
+            Self::Grid(cells) => 14 * cells.len(),
+        }
+    }
+
+    /// A grid with what was known of the places of which it says nothing itself: a door that was not spoken of is as it was,
+    /// and so is a tyre whose sensor sleeps. Every other value stands for itself.
+    pub fn completed_by(self, known: &Self) -> Self {
+        let Self::Grid(before) = known else { return self };
+        let Self::Grid(mut cells) = self else { return self };
+        for known in before {
+            match cells.iter_mut().find(|cell| (cell.row, cell.column) == (known.row, known.column)) {
+                Some(cell) => {
+                    cell.is_open = cell.is_open.or(known.is_open);
+                    cell.is_locked = cell.is_locked.or(known.is_locked);
+                    cell.pressure = cell.pressure.or(known.pressure);
+                }
+                None => cells.push(*known),
+            }
+        }
+        Self::Grid(cells).canonical()
+    }
+
     /// The form in which equal values are equal: cells in the order of their places.
     pub fn canonical(mut self) -> Self {
         if let Self::Grid(cells) = &mut self {
@@ -53,4 +136,11 @@ pub struct GridCell {
     pub is_locked: Option<bool>,
     /// Tyres: kPa.
     pub pressure: Option<f64>,
+}
+
+impl GridCell {
+    /// Whether anything is known of its place.
+    pub const fn says_something(&self) -> bool {
+        self.is_open.is_some() || self.is_locked.is_some() || self.pressure.is_some()
+    }
 }

@@ -15,27 +15,92 @@ pub const SIGNALS: [SignalId; 5] =
 /// A battery this near to its target has reached it: some cars stop just below. Percent.
 const NEAR: f64 = 0.5;
 
-/// Whether the vehicle charges, as far as is known.
+/// Whether a signal says whether the vehicle charges.
+pub(super) const fn says(signal: SignalId) -> bool {
+    matches!(signal, IS_CHARGING | CHARGING_STATUS | IS_CABLE_CONNECTED)
+}
+
+/// Whether the vehicle charges, as far as is known: by what was said last.
 pub fn is_charging(document: &Document) -> Option<bool> {
-    match (document.value(IS_CHARGING), document.value(CHARGING_STATUS)) {
-        (Some(Value::Flag(charging)), _) => Some(*charging),
-        (_, Some(Value::Text(status))) => Some(status == "CHARGING"),
-        _ => None,
+    newest(document).map(|newest| newest.charging)
+}
+
+/// What was said last of charging.
+struct Newest {
+    charging: bool,
+    captured_at: Option<Timestamp>,
+    received_at: Timestamp,
+    pushed: bool,
+}
+
+impl Newest {
+    fn moment(&self) -> Timestamp {
+        self.captured_at.unwrap_or(self.received_at)
     }
+}
+
+/// The newest of the two signals that say it, and of a cable that was pulled out. Of two that are as old, the plain one counts.
+fn newest(document: &Document) -> Option<Newest> {
+    let said = |signal, charging: fn(&Value) -> Option<bool>| {
+        let state = document.signal(signal)?;
+        let (value, captured_at, received_at) = state.value.as_ref()?;
+        let pushed = state.judged.as_ref().is_some_and(|judged| judged.pushed);
+        Some(Newest {
+            charging: charging(value)?,
+            captured_at: *captured_at,
+            received_at: *received_at,
+            pushed,
+        })
+    };
+    let flag = said(IS_CHARGING, |value| match value {
+        Value::Flag(charging) => Some(*charging),
+        _ => None,
+    });
+    let status = said(CHARGING_STATUS, |value| match value {
+        Value::Text(status) => Some(status == CHARGING),
+        _ => None,
+    });
+    let unplugged = said(IS_CABLE_CONNECTED, |value| (*value == Value::Flag(false)).then_some(false));
+    let newer = |one: Option<Newest>, other: Option<Newest>| match (one, other) {
+        (Some(one), Some(other)) => Some(if other.moment() > one.moment() { other } else { one }),
+        (one, other) => one.or(other),
+    };
+    let said = newer(flag, status)?;
+    newer(Some(said), unplugged)
+}
+
+const CHARGING: &str = "CHARGING";
+const NOT_CHARGING: &str = "NOT_CHARGING";
+
+/// The values of the two signals that agree with what was said last, and its times.
+pub(super) struct Agreed {
+    pub values: [(SignalId, Value); 2],
+    pub captured_at: Option<Timestamp>,
+    pub received_at: Timestamp,
+    pub pushed: bool,
+}
+
+/// What the two signals have to say so that there is one truth about charging; a status that says more than that stands.
+pub(super) fn agreed(document: &Document) -> Option<Agreed> {
+    let Newest { charging, captured_at, received_at, pushed } = newest(document)?;
+    let status = match (charging, document.value(CHARGING_STATUS)) {
+        (true, _) => Value::Text(CHARGING.into()),
+        (false, Some(Value::Text(status))) if status != CHARGING => Value::Text(status.clone()),
+        (false, _) => Value::Text(NOT_CHARGING.into()),
+    };
+    let values = [(IS_CHARGING, Value::Flag(charging)), (CHARGING_STATUS, status)];
+    Some(Agreed { values, captured_at, received_at, pushed })
 }
 
 /// When it was last said whether the vehicle charges.
 pub(super) fn seen_at(document: &Document) -> Option<Timestamp> {
-    [IS_CHARGING, CHARGING_STATUS]
-        .into_iter()
-        .find_map(|signal| document.signal(signal))
-        .map(|state| state.answered_at)
+    let seen = [IS_CHARGING, CHARGING_STATUS].into_iter().filter_map(|signal| document.signal(signal));
+    seen.map(|state| state.answered_at).max()
 }
 
 /// When the car measured what is known of its charging, if its source says.
 pub(super) fn since(document: &Document) -> Option<Timestamp> {
-    let known = |signal| document.signal(signal)?.value.as_ref()?.1;
-    known(IS_CHARGING).or_else(|| known(CHARGING_STATUS))
+    newest(document)?.captured_at
 }
 
 /// Whether the vehicle charged when a webhook was last told, or first looked.

@@ -7,14 +7,14 @@
 use minicbor::{Decoder, Encoder, data::Type, decode::Error};
 
 use super::{
-    Cause, Document, FeedKey, Fired, Gathering, Judged, Observation, Observed, Order, Pushes, Reading,
-    Sample, SignalState, Subscription, Told, Verdict, Watching,
+    Cause, Document, Doubt, FeedKey, Fired, Gathering, Judged, Observation, Observed, Order, Pushes, Reading,
+    Renumbered, Sample, SignalState, Subscription, Told, Verdict, Watching, readings::HELD,
 };
 use crate::{
     connect::PermissionSet,
     errors::ErrorCode,
     ids::{SubscriptionId, WebhookNo},
-    signal::{GridCell, SignalId, Value},
+    signal::{Direction, GridCell, LocationType, SignalId, Value},
     time::Timestamp,
     webhook::ChargingEvent,
 };
@@ -233,8 +233,18 @@ impl Out {
             Value::Flag(flag) => self.flag(Some(*flag)),
             Value::Number(number) => self.number(*number),
             Value::Text(text) => self.text(text),
-            Value::Position { latitude, longitude, heading } => {
-                self.array(4).int(0).number(*latitude).number(*longitude).maybe(*heading)
+            Value::Position { latitude, longitude, heading, direction, location_type } => {
+                let more = direction.is_some() || location_type.is_some();
+                self.array(if more { 6 } else { 4 })
+                    .int(0)
+                    .number(*latitude)
+                    .number(*longitude)
+                    .maybe(*heading);
+                if more {
+                    self.optional(direction.map(|direction| i64::from(direction.number())));
+                    self.optional(location_type.map(|kind| i64::from(kind.number())));
+                }
+                self
             }
             Value::Grid(cells) => {
                 self.array(2).int(1).array(cells.len());
@@ -262,7 +272,13 @@ impl Out {
 
     fn signal_state(&mut self, state: &SignalState, base: Timestamp) {
         let judged = state.judged.is_some() || state.sequence.is_some();
+        let more = state.estimated
+            || state.forgotten.is_some()
+            || state.doubt.is_some()
+            || state.renumbered.is_some();
+        let judged = judged || more;
         self.array(match (state.value.is_some(), judged) {
+            (_, true) if more => 9,
             (_, true) => 7 + usize::from(state.sequence.is_some()),
             (true, false) => 5,
             (false, false) => 3,
@@ -281,10 +297,40 @@ impl Out {
         if judged {
             self.optional(state.sequence.and_then(|(_, number)| i64::try_from(number).ok()));
             self.judged(state.judged.as_ref(), base);
-            if let Some((feed, _)) = state.sequence {
-                self.int(i64::from(feed.0));
+            match state.sequence {
+                Some((feed, _)) => {
+                    self.int(i64::from(feed.0));
+                }
+                None if more => {
+                    self.int(0);
+                }
+                None => {}
             }
         }
+        if more {
+            self.doubts(state, base);
+        }
+    }
+
+    /// What makes a state doubtful: appended, and left out where there is none.
+    fn doubts(&mut self, state: &SignalState, base: Timestamp) {
+        self.array(4).flag(Some(state.estimated));
+        match &state.forgotten {
+            Some((value, at)) => self.array(2).value(value).delta(Some(*at), base),
+            None => self.null(),
+        };
+        match &state.doubt {
+            Some(Doubt { value, at, count }) => {
+                self.array(3).value(value).delta(Some(*at), base).int(i64::from(*count))
+            }
+            None => self.null(),
+        };
+        match state.renumbered {
+            Some(Renumbered { number, count }) => {
+                self.array(2).int(number.cast_signed()).int(i64::from(count))
+            }
+            None => self.null(),
+        };
     }
 
     fn judged(&mut self, judged: Option<&Judged>, base: Timestamp) {
@@ -318,7 +364,11 @@ impl Out {
         self.put(|e| e.bytes(&seen)?.ok());
         self.array(pushes.held.len());
         for reading in &pushes.held {
-            self.array(9).int(i64::from(reading.signal.number())).value(&reading.value);
+            self.array(9 + usize::from(reading.reset)).int(i64::from(reading.signal.number()));
+            match &reading.value {
+                Some(value) => self.value(value),
+                None => self.null(),
+            };
             self.optional(reading.observed_at.map(Timestamp::as_micros)).int(reading.received_at.as_micros());
             match reading.order {
                 Order::Observed => self.int(0).null(),
@@ -327,6 +377,9 @@ impl Out {
             };
             self.optional(reading.id.map(|id| id as i64)).int(reading.hold.as_millis() as i64);
             self.int(i64::from(reading.feed.0));
+            if reading.reset {
+                self.flag(Some(true));
+            }
         }
     }
 
@@ -413,8 +466,15 @@ fn composite(d: &mut Decoder<'_>) -> Result<Option<Value>, Error> {
         0 => {
             let (latitude, longitude) = (number(d)?, number(d)?);
             let heading = optional(d, number)?;
-            skip(d, len, 4)?;
-            Value::Position { latitude, longitude, heading }
+            let (direction, location_type) = match len {
+                ..6 => (None, None),
+                _ => (
+                    optional(d, |d| d.u8())?.and_then(Direction::from_number),
+                    optional(d, |d| d.u8())?.and_then(LocationType::from_number),
+                ),
+            };
+            skip(d, len, if len < 6 { 4.min(len) } else { 6 })?;
+            Value::Position { latitude, longitude, heading, direction, location_type }
         }
         1 => {
             let cells = (0..array(d)?).map(|_| grid_cell(d)).collect::<Result<_, _>>()?;
@@ -464,13 +524,44 @@ fn signal_state(d: &mut Decoder<'_>, base: i64) -> Result<Option<SignalState>, E
         judgement = optional(d, |d| judged(d, base))?.flatten();
         let feed = if len > 7 { d.u32()? } else { 0 };
         counted = sequence.map(|number| (FeedKey(feed), number));
-        skip(d, len, 8.min(len))?;
     }
+    if len > 8 {
+        doubts(d, base, state.as_mut())?;
+    }
+    skip(d, len, 9.min(len))?;
     if let Some(state) = &mut state {
         (state.answered_at, state.fault, state.value) = (answered_at, fault, known);
         (state.sequence, state.judged) = (counted, judgement);
     }
     Ok(state)
+}
+
+fn doubts(d: &mut Decoder<'_>, base: i64, state: Option<&mut SignalState>) -> Result<(), Error> {
+    let len = array(d)?;
+    let estimated = d.bool()?;
+    let forgotten = optional(d, |d| {
+        let len = array(d)?;
+        let forgotten = (value(d)?, delta(d, base)?.unwrap_or_default());
+        skip(d, len, 2).map(|()| forgotten)
+    })?;
+    let doubt = optional(d, |d| {
+        let len = array(d)?;
+        let doubt = (value(d)?, delta(d, base)?.unwrap_or_default(), d.u8()?);
+        skip(d, len, 3).map(|()| doubt)
+    })?;
+    let renumbered = optional(d, |d| {
+        let len = array(d)?;
+        let renumbered = Renumbered { number: d.i64()?.cast_unsigned(), count: d.u8()? };
+        skip(d, len, 2).map(|()| renumbered)
+    })?;
+    skip(d, len, 4)?;
+    if let Some(state) = state {
+        state.estimated = estimated;
+        state.forgotten = forgotten.and_then(|(value, at)| Some((value?, at)));
+        state.doubt = doubt.and_then(|(value, at, count)| Some(Doubt { value: value?, at, count }));
+        state.renumbered = renumbered;
+    }
+    Ok(())
 }
 
 fn times(d: &mut Decoder<'_>, base: i64) -> Result<(Option<Timestamp>, Option<Timestamp>), Error> {
@@ -530,23 +621,27 @@ fn pushes(d: &mut Decoder<'_>) -> Result<Pushes, Error> {
 fn reading(d: &mut Decoder<'_>) -> Result<Option<Reading>, Error> {
     let len = array(d)?;
     let signal = SignalId::from_number(d.u8()?);
-    let value = value(d)?;
+    let value = optional(d, value)?;
     let (observed_at, received_at) = (optional(d, micros)?, micros(d)?);
     let (order, number) = (d.u8()?, optional(d, |d| d.i64())?);
     let id = optional(d, |d| d.i64())?.map(|id| id as u64);
     let hold = std::time::Duration::from_millis(d.u64()?);
     let feed = FeedKey(if len > 8 { d.u32()? } else { 0 });
-    skip(d, len, 9.min(len))?;
+    let reset = len > 9 && d.bool()?;
+    skip(d, len, 10.min(len))?;
     let order = match (order, number) {
         (1, _) => Order::Delivery,
         (2, Some(number)) => Order::Sequence(number as u64),
         _ => Order::Observed,
     };
-    let known = signal.zip(value);
-    Ok(known.map(|(signal, value)| Reading {
+    // A value of a kind that only a newer program knows; none at all is one that is no longer known.
+    let known = signal.filter(|_| !matches!(value, Some(None)));
+    Ok(known.map(|signal| Reading {
         feed,
         signal,
-        value,
+        value: value.flatten(),
+        reset,
+        place: HELD,
         observed_at,
         received_at,
         order,
@@ -626,8 +721,15 @@ mod tests {
             any::<bool>().prop_map(Value::Flag),
             number.clone().prop_map(Value::Number),
             ".{0,12}".prop_map(Value::Text),
-            (number.clone(), number.clone(), proptest::option::of(number.clone()))
-                .prop_map(|(latitude, longitude, heading)| Value::Position { latitude, longitude, heading }),
+            (number.clone(), number.clone(), proptest::option::of(number.clone()), 0..9u8).prop_map(
+                |(latitude, longitude, heading, word)| Value::Position {
+                    latitude,
+                    longitude,
+                    heading,
+                    direction: Direction::from_number(word),
+                    location_type: LocationType::from_number(word),
+                }
+            ),
             proptest::collection::vec(
                 (any::<u8>(), any::<u8>(), any::<Option<bool>>(), any::<Option<bool>>()),
                 0..5
@@ -668,26 +770,42 @@ mod tests {
             any::<bool>(),
             proptest::option::of(judgements()),
             proptest::option::of((any::<u32>().prop_map(FeedKey), 0..i64::MAX as u64)),
+            doubtful(),
         );
         proptest::collection::vec(state, 0..30).prop_map(|states| {
             SignalId::all()
                 .zip(states)
-                .map(|(signal, (value, answered_at, failed, judged, sequence))| SignalState {
+                .map(|(signal, (value, answered_at, failed, judged, sequence, doubtful))| SignalState {
                     signal,
                     value,
                     answered_at,
                     fault: failed.then_some(ErrorCode::VEHICLE_STATE_ASLEEP),
                     judged,
                     sequence,
+                    estimated: doubtful.0,
+                    forgotten: doubtful.1,
+                    doubt: doubtful.2.map(|(value, at, count)| Doubt { value, at, count }),
+                    renumbered: doubtful.3.map(|(number, count)| Renumbered { number, count }),
                 })
                 .collect()
         })
     }
 
+    type Doubtful = (bool, Option<(Value, Timestamp)>, Option<(Value, Timestamp, u8)>, Option<(u64, u8)>);
+
+    fn doubtful() -> impl Strategy<Value = Doubtful> {
+        (
+            any::<bool>(),
+            proptest::option::of((values(), times())),
+            proptest::option::of((values(), times(), any::<u8>())),
+            proptest::option::of(any::<(u64, u8)>()),
+        )
+    }
+
     fn judgements() -> impl Strategy<Value = Judged> {
         let before = proptest::option::of((values(), times()));
         let (refused, pushed) = (proptest::option::of(values()), any::<bool>());
-        (0..7u8, times(), times(), pushed, refused, before).prop_map(
+        (0..10u8, times(), times(), pushed, refused, before).prop_map(
             |(verdict, observed_at, received_at, pushed, refused, before)| {
                 let verdict = Verdict::from_number(verdict).unwrap();
                 Judged { verdict, observed_at, received_at, pushed, refused, before }
@@ -709,8 +827,14 @@ mod tests {
             Just(Order::Delivery),
             (0..i64::MAX as u64).prop_map(Order::Sequence)
         ];
-        let held =
-            (values(), proptest::option::of(times()), times(), order, any::<Option<u64>>(), 0..9_999u64);
+        let held = (
+            proptest::option::of(values()),
+            proptest::option::of(times()),
+            times(),
+            order,
+            any::<Option<u64>>(),
+            0..9_999u64,
+        );
         let held = held.prop_map(|(value, observed_at, received_at, order, id, hold)| Reading {
             feed: FeedKey(hold as u32),
             signal: crate::signal::SPEED,
@@ -720,6 +844,8 @@ mod tests {
             order,
             id,
             hold: std::time::Duration::from_millis(hold),
+            reset: hold % 2 == 0,
+            place: HELD,
         });
         let (seen, held) =
             (proptest::collection::vec(any::<u64>(), 0..9), proptest::collection::vec(held, 0..4));

@@ -1,5 +1,7 @@
 //! The document: all that the step needs to know about one vehicle.
 
+use std::time::Duration;
+
 use super::{FeedKey, Reading, Verdict};
 use crate::{
     connect::PermissionSet,
@@ -8,6 +10,9 @@ use crate::{
     signal::{SignalId, Value},
     time::Timestamp,
 };
+
+/// Clocks of processes that share a machine, or are set by a second, are no reason to doubt what is known.
+const JITTER: Duration = Duration::from_secs(2);
 
 /// All that the step needs to know about one vehicle.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,6 +44,34 @@ pub struct SignalState {
     pub judged: Option<Judged>,
     /// The number of the newest reading, and whose numbers these are, where its feed counts.
     pub sequence: Option<(FeedKey, u64)>,
+    /// The moment of the value is ours: its source said none, or one that lay ahead of our clock.
+    pub estimated: bool,
+    /// The last value that was known, and the moment since which it is not any more.
+    pub forgotten: Option<(Value, Timestamp)>,
+    /// A value that could not follow, and waits for others that agree with it.
+    pub doubt: Option<Doubt>,
+    /// Numbers that begin anew, and wait for others that go on from there.
+    pub renumbered: Option<Renumbered>,
+}
+
+/// A value that could not follow the one that is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Doubt {
+    /// The newest of those that agree.
+    pub value: Value,
+    /// Its moment.
+    pub at: Timestamp,
+    /// How many agree.
+    pub count: u8,
+}
+
+/// Numbers of a feed that lie below the newest one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renumbered {
+    /// The newest of those that rise.
+    pub number: u64,
+    /// How many rise.
+    pub count: u8,
 }
 
 /// How the last reading of a signal was judged, with what it was judged by.
@@ -141,6 +174,51 @@ impl Document {
         self.signal(signal)?.value.as_ref().map(|(value, ..)| value)
     }
 
+    /// The bytes of all values together, about.
+    pub(super) fn weight(&self) -> usize {
+        let values = self.signals.iter().filter_map(|state| state.value.as_ref());
+        values.map(|(value, ..)| value.weight()).sum()
+    }
+
+    /// Undoes what a clock that was ahead has left: moments of ours that have not come yet. Nothing that is learned from now
+    /// on is older than they are.
+    pub(super) fn set_clock_right(&mut self, now: Timestamp) {
+        let ahead = |at: Timestamp| at > now + JITTER;
+        let held = self.pushes.held.iter().any(|reading| ahead(reading.received_at));
+        let known = |state: &SignalState| {
+            let received = state.value.as_ref().map(|(.., received_at)| *received_at);
+            let judged = state.judged.as_ref().map(|judged| judged.received_at);
+            [received, judged, Some(state.answered_at)].into_iter().flatten().any(ahead)
+        };
+        if !held && !self.signals.iter().any(known) {
+            return;
+        }
+        for state in &mut self.signals {
+            state.answered_at = state.answered_at.min(now);
+            if let Some((_, captured_at, received_at)) = &mut state.value
+                && ahead(*received_at)
+            {
+                *received_at = now;
+                *captured_at = captured_at.filter(|&at| at <= now);
+                state.estimated = true;
+            }
+            if let Some(judged) = &mut state.judged {
+                judged.received_at = judged.received_at.min(now);
+                judged.observed_at = judged.observed_at.min(now);
+            }
+            state.forgotten = state.forgotten.take().map(|(value, at)| (value, at.min(now)));
+            state.doubt = None;
+        }
+        for reading in &mut self.pushes.held {
+            reading.received_at = reading.received_at.min(now);
+        }
+        for gathering in self.subscriptions.iter_mut().filter_map(|on| on.gathering.as_mut()) {
+            gathering.read_at = gathering.read_at.min(now);
+            gathering.fresh_from = gathering.fresh_from.min(now);
+        }
+        self.watching.read_at = self.watching.read_at.map(|at| at.min(now));
+    }
+
     /// The state of a signal, made when it is new.
     pub(super) fn signal_mut(&mut self, signal: SignalId) -> &mut SignalState {
         let at = match self.signals.binary_search_by_key(&signal, |state| state.signal) {
@@ -169,6 +247,10 @@ impl SignalState {
             fault: None,
             judged: None,
             sequence: None,
+            estimated: false,
+            forgotten: None,
+            doubt: None,
+            renumbered: None,
         }
     }
 }

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use super::{Document, charging};
+use super::{Document, VehicleInfo, charging};
 use crate::{
     errors::ErrorCode,
-    signal::{GEAR, IS_ASLEEP, IS_CABLE_CONNECTED, SPEED, Value},
+    signal::{GEAR, IS_ASLEEP, IS_CABLE_CONNECTED, SPEED, SignalId, Value},
+    time::Timestamp,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -79,6 +80,17 @@ pub(super) fn interval(make: &str, activity: Activity, quiet: u8) -> Duration {
         Activity::Parked => doubled(long, 3).min(SLOWEST),
         Activity::Asleep => SLOWEST,
     }
+}
+
+/// Of these signals those that are worth a read for somebody who asks what is known: never answered, or longer ago than the
+/// brand's data get for what the vehicle does.
+pub fn stale(document: &Document, info: &VehicleInfo, signals: &[SignalId], now: Timestamp) -> Vec<SignalId> {
+    let fresh_from = now - interval(&info.make, activity(document), 0);
+    let is_stale = |signal: &SignalId| {
+        document.permissions.contains(signal.entry().permission)
+            && document.signal(*signal).is_none_or(|state| state.answered_at < fresh_from)
+    };
+    signals.iter().copied().filter(is_stale).collect()
 }
 
 /// Spreads reads of many vehicles over an eighth of the interval, the same for a vehicle each time.

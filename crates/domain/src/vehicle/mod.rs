@@ -13,6 +13,7 @@ mod codec;
 mod command;
 mod document;
 mod event;
+mod judgement;
 mod ladder;
 mod observation;
 mod readings;
@@ -24,9 +25,13 @@ mod watch;
 
 pub use charging::{SIGNALS as CHARGING_SIGNALS, is_charging, known_to as charging_known_to};
 pub use codec::Malformed;
-pub use command::Command;
-pub use document::{Document, Gathering, Judged, Pushes, SignalState, Subscription, Told, Watching};
+pub use command::{BrandCommand, ChargeDays, ChargeHours, Command, MOST_CHARGE_DAYS, MOST_SPANS, Span};
+pub use document::{
+    Document, Doubt, Gathering, Judged, Pushes, Renumbered, SignalState, Subscription, Told, Watching,
+};
 pub use event::{ErrorChange, Event, Occasion};
+pub use judgement::{Judgement, ReadingOutcome, Why};
+pub use ladder::stale;
 pub use observation::{Cause, Fired, Observation, Observed, Sample};
 pub use readings::{FeedKey, MOST_HELD, Order, Reading, Tally, Verdict};
 pub use step::{Input, Lapse, Lapsed, Outcome, RowChange, observe, step, wanted};

@@ -106,6 +106,9 @@ pub(super) enum Standing {
     Final,
     /// It was not answered yet, or failed in a way that passes.
     Open,
+    /// Nothing has to be read for it: the vehicle's record has it, or its owner has not granted it. It is complete, and says
+    /// nothing about whether the vehicle could be read.
+    NoRead,
 }
 
 /// What to do about a gathering.
@@ -146,7 +149,9 @@ impl Gathering {
         if standings.clone().all(|standing| standing != Standing::Open) {
             return Decision::Post;
         }
-        let something = standings.into_iter().any(|standing| standing != Standing::Open);
+        // What needs no read is no answer: with it alone, the slot has brought nothing and is tried in the next window.
+        let something =
+            standings.into_iter().any(|standing| matches!(standing, Standing::Read | Standing::Final));
         let again = self.next_read(now).max(now + leave_alone.unwrap_or(Duration::ZERO));
         let limit = if something { self.window_end(now) } else { self.ends_at(next_slot) };
         if again < limit { Decision::ReadAt(again) } else { self.without_a_read(something, next_slot) }
@@ -174,10 +179,10 @@ impl Gathering {
 
 /// How an endpoint stands: by its signals that were answered since `fresh_from`.
 pub(super) fn standing(document: &Document, endpoint: Endpoint, fresh_from: Timestamp) -> Standing {
-    if !document.permissions.contains(endpoint.permission()) {
-        return Standing::Final;
+    if !document.permissions.contains(endpoint.permission()) || endpoint.signals().is_empty() {
+        return Standing::NoRead;
     }
-    let mut worst = if endpoint.signals().is_empty() { Standing::Read } else { Standing::Final };
+    let mut worst = Standing::Final;
     for &signal in endpoint.signals() {
         match document.signal(signal).filter(|state| state.answered_at >= fresh_from) {
             None if document.pushes.only => {}
@@ -288,6 +293,21 @@ mod tests {
             reads(&[Standing::Open, Standing::Open], None),
             "0:00 0:30 1:30 3:30 7:30 13:30 15:00 30:00 45:00 60:00 given up"
         );
+    }
+
+    #[test]
+    fn what_needs_no_read_does_not_count_as_read() {
+        assert_eq!(
+            reads(&[Standing::NoRead, Standing::Open], None),
+            reads(&[Standing::Open], None),
+            "the slot is tried in each window"
+        );
+        assert_eq!(
+            reads(&[Standing::NoRead, Standing::Read, Standing::Open], None),
+            reads(&[Standing::Read, Standing::Open], None)
+        );
+        assert_eq!(reads(&[Standing::NoRead, Standing::NoRead], None), "0:00 posted");
+        assert_eq!(reads(&[Standing::NoRead, Standing::Final], None), "0:00 posted");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{Document, ErrorChange, SignalState, Told, Verdict, readings::is_reported, slots::Standing};
 use crate::{
     errors::ErrorCode,
-    signal::{SignalId, Value},
+    signal::{GridCell, SignalId, Value},
     time::Timestamp,
     webhook::{Trigger, Unified},
 };
@@ -26,7 +26,7 @@ pub(super) fn standings<'a>(
 ) -> impl Iterator<Item = Standing> + Clone + 'a {
     signals(settings).map(move |signal| {
         if !document.permissions.contains(signal.entry().permission) {
-            return Standing::Final;
+            return Standing::NoRead;
         }
         match document.signal(signal).filter(|state| state.answered_at >= fresh_from) {
             Some(SignalState { fault: None, .. }) => Standing::Read,
@@ -48,6 +48,18 @@ pub(super) fn fired(
             && trigger.dead_band.is_none_or(|band| left_band(document, told, trigger.signal, band))
     };
     settings.triggers.iter().filter(fires).map(|trigger| trigger.signal).collect()
+}
+
+/// The triggers among signals with a first value of which the webhook was told that they cannot be read: what becomes
+/// readable is news.
+pub(super) fn readable<'a>(
+    told: &'a Told,
+    settings: &'a Unified,
+    firsts: &'a [SignalId],
+) -> impl Iterator<Item = SignalId> + 'a {
+    let was_told = |signal: SignalId| told.open_errors.iter().any(|(_, of)| of.is_none_or(|of| of == signal));
+    let triggers = settings.triggers.iter().map(|trigger| trigger.signal);
+    triggers.filter(move |signal| firsts.contains(signal) && was_told(*signal))
 }
 
 /// Gives triggers with a dead band that have no baseline yet the value from which they drift: the one before this change, or
@@ -84,6 +96,23 @@ fn left_band(document: &Document, told: &Told, signal: SignalId, band: f64) -> b
 fn within(one: &Value, other: &Value, band: f64) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => (one - other).abs() < band,
+        // A body with more to it than its number moves when that does, or when the rest is another.
+        (Value::Number(_) | Value::Json(_), Value::Number(_) | Value::Json(_)) => {
+            let numbers = one.number("value").zip(other.number("value"));
+            numbers.is_some_and(|(one, other)| (one - other).abs() < band)
+        }
+        // Every tyre by itself.
+        (Value::Grid(cells), Value::Grid(others)) => {
+            cells.len() == others.len()
+                && cells.iter().zip(others).all(|(cell, other)| {
+                    let near = match (cell.pressure, other.pressure) {
+                        (Some(one), Some(other)) => (one - other).abs() < band,
+                        (one, other) => one == other,
+                    };
+                    let rest = |cell: &GridCell| GridCell { pressure: None, ..*cell };
+                    near && rest(cell) == rest(other)
+                })
+        }
         (
             Value::Position { latitude: north, longitude: east, .. },
             Value::Position { latitude: other_north, longitude: other_east, .. },
@@ -127,7 +156,8 @@ pub(super) fn remember(document: &Document, told: &mut Told, settings: &Unified,
 }
 
 /// What has changed about the errors of a vehicle since the webhook was last told. What cannot be told now, because the
-/// way to the vehicle is disturbed, stays as it is.
+/// way to the vehicle is disturbed, stays as it is. An error that lasts is resolved by an answer only: a failure that passes
+/// proves nothing about it.
 pub(super) fn error_changes(document: &Document, told: &mut Told, settings: &Unified) -> Vec<ErrorChange> {
     let open = &mut told.open_errors;
     open.retain(|(_, of)| of.is_none_or(|of| signals(settings).any(|signal| signal == of)));
@@ -142,13 +172,19 @@ pub(super) fn error_changes(document: &Document, told: &mut Told, settings: &Uni
             add(&mut changes, code, false, of);
         }
     }
-    let known = |of: Option<SignalId>| match of {
-        None => true,
+    let lasts = |code: ErrorCode| !code.passes();
+    let proves = |code, fault: ErrorCode| is_reported(fault) && (!lasts(code) || lasts(fault));
+    let known = |code, of: Option<SignalId>| match of {
+        None => source.is_none_or(|fault| proves(code, fault)),
+        Some(_) if source.is_some() => false,
         Some(signal) if !document.permissions.contains(signal.entry().permission) => true,
-        Some(signal) => document.signal(signal).is_some_and(|state| state.fault.is_none_or(is_reported)),
+        Some(signal) => {
+            let fault = document.signal(signal).map(|state| state.fault);
+            fault.is_some_and(|fault| fault.is_none_or(|fault| proves(code, fault)))
+        }
     };
     open.retain(|&(code, of)| {
-        let stays = now.contains(&(code, of)) || !known(of) || (of.is_some() && source.is_some());
+        let stays = now.contains(&(code, of)) || !known(code, of);
         if !stays {
             add(&mut changes, code, true, of);
         }
@@ -194,12 +230,24 @@ mod tests {
     #[test]
     fn a_dead_band_is_in_the_unit_of_its_signal_and_in_metres_for_positions() {
         let number = Value::Number;
-        let position = |latitude, longitude| Value::Position { latitude, longitude, heading: Some(1.0) };
+        let position = |latitude, longitude| Value::position(latitude, longitude, Some(1.0));
         assert!(within(&number(50.0), &number(50.4), 0.5));
         assert!(!within(&number(50.0), &number(50.5), 0.5));
         assert!(within(&position(52.0, 13.0), &position(52.000_08, 13.0), 10.0));
         assert!(!within(&position(52.0, 13.0), &position(52.000_1, 13.0), 10.0));
         assert!(within(&position(0.0, 179.999_99), &position(0.0, -179.999_99), 10.0));
         assert!(!within(&Value::Flag(true), &Value::Flag(false), 10.0));
+        let tyres = |pressures: [f64; 2]| {
+            let cell =
+                |(column, pressure)| GridCell { column, pressure: Some(pressure), ..GridCell::default() };
+            Value::Grid((0..).zip(pressures).map(cell).collect())
+        };
+        assert!(within(&tyres([240.0, 241.0]), &tyres([244.9, 237.0]), 5.0));
+        assert!(!within(&tyres([240.0, 241.0]), &tyres([245.0, 241.0]), 5.0), "one tyre is enough");
+        let range = |km: f64| {
+            Value::Json(format!(r#"{{"value":{km},"type":"RATED","additionalValues":[],"unit":"km"}}"#))
+        };
+        assert!(within(&range(290.0), &number(294.0), 5.0));
+        assert!(!within(&range(290.0), &range(295.0), 5.0));
     }
 }

@@ -4,9 +4,11 @@
 //! number of the one that it was made under.
 
 mod coverage;
+mod headers;
 mod plan;
 
 pub use coverage::{Coverage, charging_coverage};
+pub use headers::{HeaderRefused, SealedHeaders, basic_authorization, check_headers};
 pub use plan::{
     ChargingEvent, ChargingEvents, Dynamic, EventBased, Kind, Pace, Plan, Profile, Scheduled, ScheduledName,
     SimulatedMode, Trigger, Unified,
@@ -36,6 +38,9 @@ pub struct Webhook {
 pub struct Status {
     /// The callback URI has answered a challenge since it was last changed.
     pub verified: bool,
+    /// The URI for errors of vehicles is on another origin than the callback URI and has not answered a challenge: errors
+    /// wait until it has.
+    pub errors_withheld: bool,
     /// Why it is switched off, if it is.
     pub disabled: Option<Disabled>,
     /// How often it has begun to deliver: each time, every vehicle on it owes a first delivery anew.
@@ -52,12 +57,43 @@ pub enum Disabled {
     /// The retries of an event were used up.
     #[n(1)]
     RetriesUsedUp,
+    /// The plan of its application does not have webhooks of its generation any more.
+    #[n(2)]
+    PlanChanged,
+}
+
+impl Disabled {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Operator, Self::RetriesUsedUp, Self::PlanChanged];
+
+    /// The word of API and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::RetriesUsedUp => "retries_used_up",
+            Self::PlanChanged => "plan_changed",
+        }
+    }
+
+    /// Why, within a sentence.
+    pub const fn phrase(self) -> &'static str {
+        match self {
+            Self::Operator => "by an operator",
+            Self::RetriesUsedUp => "the retries of an event were used up",
+            Self::PlanChanged => "the plan of its application does not have such webhooks",
+        }
+    }
 }
 
 impl Status {
     /// Vehicle data is sent only to a webhook that is verified and not switched off.
     pub const fn delivers(self) -> bool {
         self.verified && self.disabled.is_none()
+    }
+
+    /// Errors of vehicles are sent only where somebody has answered a challenge, too.
+    pub const fn delivers_errors(self) -> bool {
+        self.delivers() && !self.errors_withheld
     }
 }
 
@@ -82,6 +118,13 @@ pub struct Revision {
     /// Where errors of vehicles go, if not where data goes (unified webhooks).
     #[n(5)]
     pub error_uri: Option<String>,
+    /// Headers of the operator's own. Each request has those of the current revision.
+    #[n(8)]
+    pub headers: Option<SealedHeaders>,
+    /// Errors are sent to a URI of another origin though it has not answered a challenge: its receiver cannot.
+    #[n(6)]
+    #[cbor(default)]
+    pub error_uri_unchecked: bool,
 }
 
 /// Under which name requests are sent.

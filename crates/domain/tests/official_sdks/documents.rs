@@ -234,7 +234,7 @@ impl Chance<'_> {
 
     fn position(&mut self) -> Value {
         let (latitude, longitude) = (self.number(), self.number());
-        Value::Position { latitude, longitude, heading: self.maybe(Self::number) }
+        Value::position(latitude, longitude, self.maybe(Self::number))
     }
 
     fn grid(&mut self) -> Value {

@@ -5,6 +5,7 @@
 mod memory;
 mod names;
 mod pool;
+mod proxy;
 mod receivers;
 mod scene;
 mod spelling;

@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
-use app::ports::{Outbound, Target, UriRefused};
+use app::ports::{Outbound, Post, Purpose, Target, UriRefused};
 use domain::delivery::Failure;
 use milepost_egress::{Allowance, Egress, EgressConfig, OnDial};
 use parking_lot::Mutex;
@@ -117,7 +117,7 @@ async fn the_hosts_file_is_asked_for_names_on_the_allow_list_only() {
         path: "/".to_owned(),
     };
     let without = Egress::new(asking(&names)).unwrap();
-    assert_eq!(without.vet(&target).await, Err(UriRefused::Address));
+    assert_eq!(without.vet(&target).await, Err(UriRefused::NameNotFound));
     let allow = vec![Allowance { host: Some(name), ..allowance("127.0.0.0/8") }];
     let with = Egress::new(EgressConfig { allow, ..asking(&names) }).unwrap();
     assert_eq!(with.vet(&target).await, Ok(()));
@@ -152,6 +152,57 @@ async fn fault_e11_absence_failure_and_silence_are_told_apart_in_bounded_time() 
         let result = egress.post(post_to(target, Duration::from_secs(15))).await;
         assert_eq!(result.unwrap_err(), failure);
         assert!(began.elapsed() < Duration::from_millis(5_250), "took {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_entered_is_told_apart_by_what_dns_says_of_it_and_by_nothing_else() {
+    let names = NameServer::new(
+        300,
+        [
+            ("private.example.org".to_owned(), vec![say(&["10.0.0.1"])]),
+            ("metadata.example.org".to_owned(), vec![say(&["169.254.169.254"])]),
+            ("broken.example.org".to_owned(), vec![Say::Broken]),
+        ],
+    )
+    .await;
+    let egress = Egress::new(asking(&names)).unwrap();
+    for (name, refused) in [
+        ("private", UriRefused::Address),
+        ("metadata", UriRefused::Address),
+        ("gone", UriRefused::NameNotFound),
+        ("broken", UriRefused::NameNotResolved),
+    ] {
+        let target = egress.parse(&format!("https://{name}.example.org/")).unwrap();
+        assert_eq!(egress.vet(&target).await, Err(refused), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_of_dns_that_passes_fails_neither_a_probe_nor_an_entry() {
+    let receiver = answering().await;
+    for is_probe in [false, true] {
+        let names = NameServer::with(NAME, &["127.0.0.1"]).await;
+        let egress = Egress::new(asking(&names)).unwrap();
+        let target = egress.parse(&uri(&receiver)).unwrap();
+        names.fail();
+        let delivery = post_to(target.clone(), Duration::from_secs(5));
+        assert_eq!(
+            egress.post(delivery.clone()).await.unwrap_err(),
+            Failure::DnsFailed,
+            "its retry comes anyway"
+        );
+        let recovery = async {
+            pause(Duration::from_millis(100)).await;
+            names.recover();
+        };
+        let asked = async {
+            match is_probe {
+                true => egress.post(Post { purpose: Purpose::Probe, ..delivery }).await.map(drop).ok(),
+                false => egress.vet(&target).await.ok(),
+            }
+        };
+        assert_eq!(tokio::join!(asked, recovery).0, Some(()));
     }
 }
 

@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use app::ports::Outbound;
-use domain::delivery::Failure;
+use app::ports::{Outbound, Post, Purpose};
+use domain::{delivery::Failure, ids::WebhookNo};
 use milepost_egress::{Egress, EgressConfig, IdleLimits};
-use tokio::{io::AsyncWriteExt, sync::mpsc, time::timeout};
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::mpsc, time::timeout};
 
 use crate::scene::{Receiver, loopback, open, post_to, read_request, read_to_end, status};
 
@@ -64,27 +64,95 @@ async fn a_connection_that_was_closed_while_it_waited_is_not_used() {
     assert_eq!(receiver.connections(), 20);
 }
 
-#[tokio::test]
-async fn a_request_that_was_written_is_not_sent_again() {
+/// Answers the first request of each connection with OK and the others as told. Counts requests.
+async fn answering_once(
+    then: impl Fn(TcpStream) -> futures::future::BoxFuture<'static, ()> + Clone + Send + Sync + 'static,
+) -> (Receiver, Arc<AtomicUsize>) {
     let requests = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&requests);
     let receiver = Receiver::new(move |mut stream, _| {
-        let seen = Arc::clone(&seen);
+        let (seen, then) = (Arc::clone(&seen), then.clone());
         async move {
             read_request(&mut stream).await;
             seen.fetch_add(1, Ordering::SeqCst);
             stream.write_all(OK.as_bytes()).await.unwrap();
-            // The second request on this connection is read and never answered.
             if read_request(&mut stream).await.is_some() {
                 seen.fetch_add(1, Ordering::SeqCst);
+                then(stream).await;
             }
         }
+    })
+    .await;
+    (receiver, requests)
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_closes_without_an_answer_is_replaced_once() {
+    let (receiver, requests) = answering_once(|stream| Box::pin(async move { drop(stream) })).await;
+    let egress = open();
+    for _ in 0..3 {
+        assert_eq!(status(&egress, &receiver.uri()).await, Ok(200));
+    }
+    assert_eq!((requests.load(Ordering::SeqCst), receiver.connections()), (5, 3));
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_says_it_was_idle_for_too_long_is_replaced() {
+    let (receiver, _) = answering_once(|mut stream| {
+        Box::pin(async move {
+            let _ = stream.write_all(b"HTTP/1.0 408 Request Time-out\r\nConnection: close\r\n\r\n").await;
+        })
+    })
+    .await;
+    let egress = open();
+    for _ in 0..3 {
+        assert_eq!(status(&egress, &receiver.uri()).await, Ok(200));
+    }
+}
+
+#[tokio::test]
+async fn a_request_of_which_an_answer_has_begun_is_not_sent_again() {
+    let (receiver, requests) = answering_once(|mut stream| {
+        Box::pin(async move {
+            let _ = stream.write_all(b"HTTP/1.1 2").await;
+            let _ = stream.shutdown().await;
+            read_to_end(&mut stream).await;
+        })
     })
     .await;
     let egress = open();
     assert_eq!(status(&egress, &receiver.uri()).await, Ok(200));
     assert_eq!(status(&egress, &receiver.uri()).await, Err(Failure::ClosedEarly));
     assert_eq!((requests.load(Ordering::SeqCst), receiver.connections()), (2, 1));
+}
+
+#[tokio::test]
+async fn webhooks_share_no_connections() {
+    let receiver = Receiver::answering(OK).await;
+    let egress = open();
+    let target = egress.parse(&receiver.uri()).unwrap();
+    for webhook in [1, 2, 1, 2] {
+        let post = Post { webhook: WebhookNo(webhook), ..post_to(target.clone(), Duration::from_secs(5)) };
+        egress.post(post).await.unwrap();
+    }
+    assert_eq!(receiver.connections(), 2);
+}
+
+#[tokio::test]
+async fn a_probe_has_a_connection_of_its_own() {
+    // The first answer of a connection leaves bytes behind that look like an answer to the next request.
+    let receiver = Receiver::new(|mut stream, _| async move {
+        read_request(&mut stream).await;
+        stream.write_all(OK.as_bytes()).await.unwrap();
+        read_request(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 500 Stray\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    })
+    .await;
+    let egress = open();
+    assert_eq!(status(&egress, &receiver.uri()).await, Ok(200));
+    let target = egress.parse(&receiver.uri()).unwrap();
+    let probe = Post { purpose: Purpose::Probe, ..post_to(target, Duration::from_secs(5)) };
+    assert_eq!(egress.post(probe).await.unwrap().status, 200);
 }
 
 #[tokio::test]

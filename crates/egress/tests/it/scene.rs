@@ -6,14 +6,14 @@ use std::{
     process::{Command, Output},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use app::ports::{Outbound, Post, Reply, Target};
+use app::ports::{Outbound, Post, Purpose, Reply, Target};
 use bytes::Bytes;
-use domain::delivery::Failure;
+use domain::{delivery::Failure, ids::WebhookNo};
 use hickory_resolver::proto::{
     op::{Message, ResponseCode},
     rr::{Name, RData, Record, RecordType, rdata::CNAME},
@@ -129,6 +129,9 @@ pub(crate) fn post_to(target: Target, deadline: Duration) -> Post {
         target: Arc::new(target),
         signature: Some("0123abcd".to_owned()),
         agent: "Milepost/test",
+        headers: Arc::from([]),
+        purpose: Purpose::Delivery,
+        webhook: WebhookNo(1),
         body: Bytes::from_static(b"{\"eventId\":\"1\"}"),
         deadline,
         keep: 16,
@@ -188,6 +191,8 @@ struct Script {
     names: HashMap<String, Vec<Say>>,
     otherwise: Say,
     turns: parking_lot::Mutex<HashMap<String, usize>>,
+    /// Whatever is asked, the answer is that something is wrong.
+    is_broken: AtomicBool,
 }
 
 impl NameServer {
@@ -204,7 +209,13 @@ impl NameServer {
         let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = tcp.local_addr().unwrap();
         let udp = UdpSocket::bind(address).await.unwrap();
-        let script = Script { ttl, names: names.into_iter().collect(), otherwise, turns: Default::default() };
+        let script = Script {
+            ttl,
+            names: names.into_iter().collect(),
+            otherwise,
+            turns: Default::default(),
+            is_broken: AtomicBool::new(false),
+        };
         let server = Self { address, script: Arc::new(script) };
         tokio::spawn(server.clone().serve_udp(udp));
         tokio::spawn(server.clone().serve_tcp(tcp));
@@ -219,6 +230,15 @@ impl NameServer {
     /// How often IPv4 addresses of the name were asked for.
     pub(crate) fn questions(&self, name: &str) -> usize {
         self.script.turns.lock().get(name).copied().unwrap_or(0)
+    }
+
+    /// Fails whatever is asked, until [`NameServer::recover`].
+    pub(crate) fn fail(&self) {
+        self.script.is_broken.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn recover(&self) {
+        self.script.is_broken.store(false, Ordering::SeqCst);
     }
 
     async fn serve_udp(self, socket: UdpSocket) {
@@ -272,6 +292,9 @@ impl NameServer {
     }
 
     fn say(&self, name: &str, kind: RecordType) -> Say {
+        if self.script.is_broken.load(Ordering::SeqCst) {
+            return Say::Broken;
+        }
         let Some(says) = self.script.names.get(name) else { return self.script.otherwise.clone() };
         let mut turns = self.script.turns.lock();
         let turn = turns.entry(name.to_owned()).or_default();

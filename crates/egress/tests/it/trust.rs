@@ -6,8 +6,10 @@ use domain::delivery::Failure;
 use milepost_egress::{Egress, EgressConfig};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::{
-    ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    ServerConfig, SupportedProtocolVersion,
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -67,10 +69,21 @@ async fn receiver(config: ServerConfig) -> Receiver {
     .await
 }
 
+/// What `openssl x509 -req -signkey` makes of a request: version 1, with the host as its common name.
+const OF_VERSION_1: &str = include_str!("certificates/version-1.pem");
+/// What `openssl req -x509 -subj /CN=hook.example.org` makes: CA:TRUE, and no subjectAltName.
+const SELF_SIGNED: &str = include_str!("certificates/self-signed.pem");
+/// The key of both, made for this test.
+const KEY: &str = include_str!("certificates/key.pem");
+
 /// Egress that trusts this authority and finds [`HOST`] on loopback.
 async fn trusting(authority: &Authority) -> Egress {
+    having(vec![authority.0.der().clone()]).await
+}
+
+/// Egress with these certificates from the operator.
+async fn having(extra_roots: Vec<CertificateDer<'static>>) -> Egress {
     let names = NameServer::with(HOST, &["127.0.0.1"]).await;
-    let extra_roots = vec![authority.0.der().clone()];
     Egress::new(EgressConfig { extra_roots, nameservers: Some(vec![names.address]), ..loopback() }).unwrap()
 }
 
@@ -127,6 +140,92 @@ async fn row_n03_a_bad_certificate_is_a_failure_that_says_what_is_wrong() {
     }
 }
 
+/// A receiver with this certificate alone, and with TLS from this version on.
+async fn showing(
+    pem: &str,
+    key: &KeyPair,
+    versions: &[&'static SupportedProtocolVersion],
+) -> (Receiver, CertificateDer<'static>) {
+    let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let resolver = Showing(
+        CertifiedKey::new(
+            vec![certificate.clone()],
+            provider.key_provider.load_private_key(PrivateKeyDer::Pkcs8(key.serialize_der().into())).unwrap(),
+        )
+        .into(),
+    );
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(resolver));
+    (receiver(config).await, certificate)
+}
+
+/// Shows a certificate without looking at it.
+#[derive(Debug)]
+struct Showing(Arc<CertifiedKey>);
+
+impl ResolvesServerCert for Showing {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.clone())
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_its_own_is_taken_if_the_operator_gives_that_very_one() {
+    let key = KeyPair::from_pem(KEY).unwrap();
+    let stranger = Authority::new();
+    for (pem, unknown) in
+        [(SELF_SIGNED, Failure::TlsAuthorityCertificate), (OF_VERSION_1, Failure::TlsCertificateVersion)]
+    {
+        let (receiver, certificate) = showing(pem, &key, rustls::ALL_VERSIONS).await;
+        assert_eq!(status_of(&having(vec![certificate]).await, &receiver).await, Ok(200));
+        assert_eq!(status_of(&trusting(&stranger).await, &receiver).await, Err(unknown));
+    }
+    let (receiver, certificate) = showing(SELF_SIGNED, &key, &[&rustls::version::TLS12]).await;
+    assert_eq!(status_of(&having(vec![certificate]).await, &receiver).await, Ok(200));
+}
+
+#[tokio::test]
+async fn a_certificate_of_its_own_is_still_for_one_host_and_for_its_time() {
+    let key = KeyPair::generate().unwrap();
+    let own = |adjust: &dyn Fn(&mut CertificateParams)| {
+        let mut params = named(HOST);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        adjust(&mut params);
+        params.self_signed(&key).unwrap()
+    };
+    let expired = own(&|params| {
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2021, 1, 1);
+    });
+    let other = own(&|params| params.subject_alt_names = named("other.example.org").subject_alt_names);
+    for (certificate, expected) in [
+        (own(&|_| {}), Ok(200)),
+        (expired, Err(Failure::TlsCertificateExpired)),
+        (other, Err(Failure::TlsWrongName)),
+    ] {
+        let (receiver, certificate) = showing(&certificate.pem(), &key, rustls::ALL_VERSIONS).await;
+        assert_eq!(status_of(&having(vec![certificate]).await, &receiver).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_a_pinned_leaf_has_signed_is_not_trusted() {
+    let key = KeyPair::generate().unwrap();
+    let mut params = named("other.example.org");
+    params.is_ca = IsCa::ExplicitNoCa;
+    let issuer = rcgen::Issuer::new(params.clone(), &key);
+    let pinned = params.self_signed(&key).unwrap().der().clone();
+    let leaf_key = KeyPair::generate().unwrap();
+    let leaf = named(HOST).signed_by(&leaf_key, &issuer).unwrap();
+    let (receiver, _) = showing(&leaf.pem(), &leaf_key, rustls::ALL_VERSIONS).await;
+    let result = status_of(&having(vec![pinned]).await, &receiver).await;
+    assert!(result.is_err(), "{result:?}");
+}
+
 #[tokio::test]
 async fn row_r04_a_certificate_is_checked_even_where_the_operator_allows_the_target() {
     let receiver = receiver(Authority::new().server(&named("127.0.0.1"))).await;
@@ -151,8 +250,11 @@ async fn row_n04_a_receiver_that_speaks_only_tls_1_1_is_a_failure() {
 async fn fault_e5_weak_ciphers_are_told_apart_from_broken_handshakes() {
     let refused = after_client_hello(&[0x15, 3, 3, 0, 2, 2, 40]).await;
     assert_eq!(tls_status(&refused).await, Err(Failure::TlsProtocol));
-    let nonsense = after_client_hello(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
-    assert_eq!(tls_status(&nonsense).await, Err(Failure::TlsHandshake));
+    for plain in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"SSH-2.0-OpenSSH_9.9\r\n", b"220 mail ESMTP\r\n"]
+    {
+        let receiver = after_client_hello(plain).await;
+        assert_eq!(tls_status(&receiver).await, Err(Failure::TlsNotSpoken));
+    }
     let closed = after_client_hello(b"").await;
     assert_eq!(tls_status(&closed).await, Err(Failure::TlsHandshake));
     let half_a_record = after_client_hello(&[0x16, 3, 3, 0, 90, 2, 0]).await;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use app::ports::{Outbound, Post};
+use app::ports::{Header, Outbound, Post, Purpose};
 use bytes::Bytes;
 use domain::delivery::Failure;
 use parking_lot::Mutex;
@@ -55,6 +55,29 @@ async fn an_unsigned_request_has_no_signature_header() {
         receiver.address.port()
     );
     assert_eq!(*noted.lock(), [expected]);
+}
+
+#[tokio::test]
+async fn headers_of_the_operator_follow_those_that_every_request_has() {
+    let (receiver, noted) = noting().await;
+    let egress = scene::open();
+    let header = |name: &str, value: &str| Header::new(name.to_owned(), value.to_owned().into());
+    let headers = [header("X-Api-Key", "k 1"), header("Authorization", "Basic dTpw")];
+    let post = Post {
+        headers: Arc::from(headers),
+        purpose: Purpose::Probe,
+        ..scene::post_to(egress.parse(&receiver.uri()).unwrap(), Duration::from_secs(5))
+    };
+    assert!(!format!("{post:?}").contains("k 1"), "a value is shown nowhere");
+    egress.post(post).await.unwrap();
+    let noted = noted.lock();
+    assert!(
+        noted[0].contains(
+            "SC-Signature: 0123abcd\r\nAccept-Encoding: identity\r\nX-Api-Key: k 1\r\nAuthorization: Basic dTpw\r\n\r\n{"
+        ),
+        "{}",
+        noted[0]
+    );
 }
 
 #[tokio::test]

@@ -110,8 +110,78 @@ pub(crate) fn play(behaviour: &Behaviour, turn: u64, challenge: Option<Challenge
             let steps = vec![Step::Pause(*pause), Step::Write(message(200, &[], body.as_ref()))];
             (Play::Steps(steps), Answer::Unclear(200))
         }
+        Behaviour::OddHeaders
+        | Behaviour::BareLines
+        | Behaviour::Http10
+        | Behaviour::NoLength
+        | Behaviour::StrayAnswer
+        | Behaviour::KeepAliveLie
+        | Behaviour::ResetAfterAnswer
+        | Behaviour::Gzipped
+        | Behaviour::ByteOrderMark => odd(behaviour, &body.unwrap_or_default()),
         other => broken(other),
     }
+}
+
+/// Behaviours that come to an answer, in a form that receivers in the field have and no standard does.
+fn odd(behaviour: &Behaviour, body: &Bytes) -> (Play, Answer) {
+    let answer = |head: &str, body: &[u8]| Bytes::from([head.as_bytes(), body].concat());
+    let length = body.len();
+    let (bytes, then) = match behaviour {
+        Behaviour::OddHeaders => {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nX-Policy: default-src 'self';\r\n\tscript-src 'none'\r\n: nameless\r\nno colon\r\n\
+                 X-Caf\u{e9}: \u{fc}\r\nDate: x\r\nDate: y\r\nContent-Length: {length}\r\n\r\n"
+            );
+            return (Play::Reply(answer(&head, body)), Answer::Status(200));
+        }
+        Behaviour::BareLines => {
+            let head = format!("HTTP/1.1 200\ncontent-length: {length}\n\n");
+            return (Play::Reply(answer(&head, body)), Answer::Status(200));
+        }
+        Behaviour::Gzipped => {
+            let headers = [("content-encoding".to_owned(), "gzip".to_owned())];
+            return (Play::Reply(message(200, &headers, Some(&gzip(body)))), Answer::Status(200));
+        }
+        Behaviour::ByteOrderMark => {
+            let body = answer("\u{feff} \r\n", &[body.as_ref(), b"\r\n"].concat());
+            return (Play::Reply(message(200, &[], Some(&body))), Answer::Status(200));
+        }
+        Behaviour::Http10 => (answer("HTTP/1.0 200 OK\r\n\r\n", body), Step::Close),
+        Behaviour::NoLength => (answer("HTTP/1.1 200 OK\r\n\r\n", body), Step::AwaitPeer),
+        Behaviour::StrayAnswer => {
+            let stray = b"HTTP/1.1 500 Stray\r\ncontent-length: 0\r\n\r\n";
+            let bytes = [message(200, &[], Some(body)).as_ref(), stray].concat();
+            (bytes.into(), Step::AwaitPeer)
+        }
+        Behaviour::ResetAfterAnswer => (message(200, &[], Some(body)), Step::Reset),
+        _ => {
+            let headers = [("connection".to_owned(), "keep-alive".to_owned())];
+            (message(200, &headers, Some(body)), Step::Close)
+        }
+    };
+    (Play::Steps(vec![Step::Write(bytes), then]), Answer::Unclear(200))
+}
+
+/// A gzip member whose text is stored as it is.
+fn gzip(text: &[u8]) -> Bytes {
+    let length = u16::try_from(text.len()).expect("the answer to a challenge is short");
+    let mut bytes = BytesMut::from(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 1][..]);
+    bytes.put_u16_le(length);
+    bytes.put_u16_le(!length);
+    bytes.extend_from_slice(text);
+    bytes.put_u32_le(crc32(text));
+    bytes.put_u32_le(length.into());
+    bytes.freeze()
+}
+
+fn crc32(text: &[u8]) -> u32 {
+    !text.iter().fold(!0, |sum, &byte| {
+        (0..8).fold(
+            sum ^ u32::from(byte),
+            |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 },
+        )
+    })
 }
 
 /// Whether this turn is among the `percent` of 100 turns, evenly spread, the last of each spread first.
@@ -356,6 +426,14 @@ mod tests {
         assert_eq!(Answer::Status(302).outcome(), Outcome::Refused);
         assert_eq!(Answer::Unclear(200).outcome(), Outcome::Unclear);
         assert_eq!(Answer::Nothing.outcome(), Outcome::Refused);
+    }
+
+    #[test]
+    fn a_packed_text_has_its_checksum() {
+        // The check value that the standard's catalogue gives.
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+        let packed = gzip(b"ab");
+        assert_eq!(&packed[10..17], [1, 2, 0, 0xfd, 0xff, b'a', b'b']);
     }
 
     #[test]

@@ -2,15 +2,21 @@
 
 mod admin;
 mod backup;
-mod bench;
+pub(crate) mod bench;
+mod catalogue;
 mod client;
+#[cfg(test)]
+mod coverage;
 mod demo;
 mod listen;
-mod replay;
+mod refusal;
+pub(crate) mod replay;
 mod serve;
 mod show;
 
 use anyhow::Result;
+
+pub(crate) use refusal::Refused;
 
 use crate::cli::{Cli, Command};
 
@@ -26,6 +32,18 @@ impl std::fmt::Display for WrongUse {
     }
 }
 
+/// An option has a value that it cannot have; the process ends with 2 as well.
+#[derive(Debug)]
+pub(crate) struct BadOption(pub String);
+
+impl std::error::Error for BadOption {}
+
+impl std::fmt::Display for BadOption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Runs a command.
 pub(crate) async fn run(cli: Cli) -> Result<()> {
     match cli.command {
@@ -37,6 +55,13 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Vehicle(with) => admin::vehicle(with).await,
         Command::Feed(with) => admin::feed(with).await,
         Command::Delivery(with) => admin::delivery(with).await,
+        Command::Connection(with) => admin::connection(with).await,
+        Command::User(with) => admin::user(with).await,
+        Command::Simulator(with) => admin::simulator(with).await,
+        Command::Signals(args) => catalogue::signals(&args),
+        Command::Endpoints(args) => catalogue::endpoints(&args),
+        Command::Permissions(args) => catalogue::permissions(&args),
+        Command::Errors(args) => catalogue::errors(&args),
         Command::Replay(with) => replay::run(with).await,
         Command::Bench(args) => bench::run(args).await,
         Command::BenchReceiver { secret } => bench::serve_receiver(secret).await,

@@ -19,20 +19,27 @@ pub(crate) async fn run(args: Serve) -> Result<()> {
         print!("{DEFAULTS}");
         return Ok(());
     }
-    let mut config = Config::load(args.config.as_ref(), std::env::vars())?;
+    let mut config = Config::of_process(args.config.as_ref())?;
     config.server.listen = args.listen.unwrap_or(config.server.listen);
     config.server.data = args.data.unwrap_or(config.server.data);
     config.server.tls_cert = args.tls_cert.unwrap_or(config.server.tls_cert);
     config.server.tls_key = args.tls_key.unwrap_or(config.server.tls_key);
     telemetry::log(&config.log)?;
     let clock = match args.clock_from {
-        Some(from) => MachineClock::paced(Timestamp::from_secs(from), args.clock_speed),
+        Some(from) => {
+            // People in Connect are not faster than at the usual speed.
+            config.pace = Some(args.clock_speed.ceil() as u32);
+            MachineClock::paced(Timestamp::from_secs(from), args.clock_speed)
+        }
         None => MachineClock::wall(),
     };
     let signals = Signals::new()?;
     let running = wiring::start(&config, Arc::new(clock), Some(Metrics::install()?)).await?;
     let scheme = if config.server.tls_cert.as_os_str().is_empty() { "http" } else { "https" };
     println!("milepost {} listens on {scheme}://{}", env!("CARGO_PKG_VERSION"), running.address);
+    if !config.server.origin.is_empty() {
+        println!("it is reached from outside at {}", config.server.origin);
+    }
     if let Some(path) = &running.admin_token.written_to {
         println!("the admin token was written to {}", path.display());
     }

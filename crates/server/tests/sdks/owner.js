@@ -3,12 +3,25 @@
 //     node owner.js url               prints where to send the owner
 //     node owner.js use CODE          redeems the code and uses the car
 //     node owner.js ford CODE         the same for a car that takes commands
+//     node owner.js origins           calls every host that the SDK knows, and prints those that are not this machine
 //
-// Only environment variables say where the server is. What is not as expected ends the script with an error that says so.
+// No call leaves this machine: the name of any other host is noted, and not looked up. Only environment variables say where the server is. What is not as expected ends the script with an error that says so.
 
 'use strict';
 
 const assert = require('assert');
+const dns = require('dns');
+
+const strayed = new Set();
+const lookup = dns.lookup;
+dns.lookup = (host, options, callback) => {
+  if (['127.0.0.1', 'localhost'].includes(host)) {
+    return lookup(host, options, callback);
+  }
+  strayed.add(host);
+  return (callback || options)(new Error(`${host} is not this machine`));
+};
+
 const smartcar = require('smartcar');
 
 const SCOPES = [
@@ -53,7 +66,8 @@ async function redeemed(code) {
 async function account(token) {
   const user = await smartcar.getUser(token);
   assert.strictEqual(user.id.length, 36);
-  await refused(() => smartcar.getUser('nonsense'), 401, 'AUTHENTICATION');
+  const error = await refused(() => smartcar.getUser('nonsense'), 401, 'AUTHENTICATION');
+  assert(error.message.includes('missing parameters, spelling and casing mistakes'), error.message);
   const {vehicles, paging} = await smartcar.getVehicles(token);
   assert.deepStrictEqual([vehicles.length, paging.count], [1, 1]);
   const beyond = await smartcar.getVehicles(token, {offset: 1});
@@ -73,13 +87,15 @@ async function reads(car) {
   assert(fresh(await car.odometer(), 'metric').distance > 0);
   assert(Math.abs(fresh(await car.location()).latitude) <= 90);
   const battery = fresh(await car.battery(), 'metric');
-  assert(battery.percentRemaining >= 0 && battery.percentRemaining <= 1);
+  assert(battery.percentRemaining > 0 && battery.percentRemaining <= 1 && battery.range > 0);
   assert(fresh(await car.batteryCapacity()).capacity > 0);
   await car.nominalCapacity();
-  assert(['CHARGING', 'FULLY_CHARGED', 'NOT_CHARGING'].includes(fresh(await car.charge()).state));
+  const charge = fresh(await car.charge());
+  assert.strictEqual(charge.isPluggedIn, true, 'a fresh car is plugged in');
+  assert(['CHARGING', 'NOT_CHARGING'].includes(charge.state), 'and not full');
   assert(fresh(await car.getChargeLimit()).limit > 0);
   const fuel = fresh(await car.fuel(), 'metric');
-  assert(fuel.range > 0 && fuel.percentRemaining <= 1);
+  assert(fuel.range > 0 && fuel.percentRemaining > 0 && fuel.percentRemaining <= 1 && fuel.amountRemaining > 0);
   assert(fresh(await car.engineOil()).lifeRemaining <= 1);
   const tires = fresh(await car.tirePressure(), 'metric');
   const imperial = new smartcar.Vehicle(car.id, car.token, {unitSystem: 'imperial'});
@@ -127,17 +143,23 @@ async function request(car) {
 }
 
 async function commands(car) {
-  for (const done of [await car.lock(), await car.unlock(), await car.sendDestination(47.6, -122.3), await car.setChargeLimit(0.8)]) {
-    assert.strictEqual(done.status, 'success');
+  const done = (answer) => {
+    assert.deepStrictEqual([answer.status, answer.message], ['success', 'Successfully sent request to vehicle']);
+    assert.strictEqual(answer.meta.requestId.length, 36);
+  };
+  // In any order, and twice: a car that was just connected obeys.
+  for (const change of ['startCharge', 'startCharge', 'stopCharge', 'stopCharge', 'startCharge']) {
+    done(await car[change]());
+    assert.strictEqual((await car.charge()).state, change === 'startCharge' ? 'CHARGING' : 'NOT_CHARGING');
   }
-  assert.strictEqual((await car.getChargeLimit()).limit, 0.8);
-  assert.strictEqual((await car.lockStatus()).isLocked, false);
-  for (const change of ['startCharge', 'stopCharge']) {
-    // The car is where its day has led it.
-    await car[change]().then(
-      (done) => assert.strictEqual(done.status, 'success'),
-      (error) => assert.deepStrictEqual([error.statusCode, error.type], [409, 'VEHICLE_STATE']),
-    );
+  for (const change of ['lock', 'lock', 'unlock', 'unlock']) {
+    done(await car[change]());
+    assert.strictEqual((await car.lockStatus()).isLocked, change === 'lock');
+  }
+  done(await car.sendDestination(40.748817, -73.985428));
+  for (const limit of [0.7, 0.8]) {
+    done(await car.setChargeLimit(limit));
+    assert.strictEqual((await car.getChargeLimit()).limit, limit);
   }
   assert(await car.serviceHistory());
   assert(Array.isArray((await car.diagnosticSystemStatus()).systems));
@@ -179,7 +201,42 @@ async function management(user, vehicle) {
   assert.deepStrictEqual((await smartcar.getConnections(AMT, {userId: user})).connections, []);
 }
 
+/** Every host that the SDK calls or sends owners to, and that is not this machine. */
+async function origins() {
+  const vehicle = new smartcar.Vehicle(UNKNOWN, 'nonsense');
+  const calls = [
+    () => smartcar.getUser('nonsense'),
+    () => smartcar.getVehicles('nonsense'),
+    () => smartcar.getVehicle('nonsense', UNKNOWN),
+    () => smartcar.getCompatibility('5YJXCDE22HF068739', ['read_odometer'], 'US'),
+    () => smartcar.getCompatibilityMatrix('US', {}),
+    () => smartcar.getConnections('nonsense', {}, {}),
+    () => smartcar.deleteConnections('nonsense', {userId: UNKNOWN}),
+    () => client().exchangeCode('nonsense'),
+    () => client().exchangeRefreshToken('nonsense'),
+    () => vehicle.odometer(),
+    () => vehicle.lock(),
+    () => vehicle.disconnect(),
+    () => vehicle.getSignals(),
+    () => vehicle.getSignal('odometer-traveleddistance'),
+    () => vehicle.batch(['/odometer']),
+    () => vehicle.subscribe(WEBHOOK),
+    () => vehicle.unsubscribe('nonsense', WEBHOOK),
+  ];
+  for (const call of calls) {
+    // Nobody is let in; where the call went is what counts.
+    await Promise.resolve().then(call).catch(() => {});
+  }
+  const page = new URL(client().getAuthUrl(SCOPES)).hostname;
+  const all = new Set([...strayed, page].filter((host) => host !== '127.0.0.1'));
+  console.log(JSON.stringify([...all].sort()));
+}
+
 async function main([what, code]) {
+  if (what === 'origins') {
+    await origins();
+    return;
+  }
   if (what === 'url') {
     console.log(client().getAuthUrl(SCOPES, {forcePrompt: true, state: 'of-mine'}));
     return;
@@ -201,6 +258,7 @@ async function main([what, code]) {
     await compatibility();
     await management(user, vehicle);
   }
+  assert.strictEqual(strayed.size, 0, [...strayed].join());
   console.log('all is well');
 }
 

@@ -3,15 +3,33 @@
     owner.py url                  prints where to send the owner
     owner.py use CODE             redeems the code and uses the car
     owner.py ford CODE            the same for a car that takes commands
+    owner.py origins              calls every host that the SDK knows, and prints those that are not this machine
 
-Only environment variables say where the server is. What is not as expected ends the script with the line that says so.
+No call leaves this machine: the name of any other host is noted, and not looked up. Only environment variables say where the server is. What is not as expected ends the script with the line that says so.
 """
 
+import json
 import os
+import socket
 import sys
+import urllib.parse
 from datetime import datetime
 
 import smartcar
+
+STRAYED = set()
+look_up = socket.getaddrinfo
+
+
+def guarded(host, *rest, **named):
+    """Looks up the name of this machine, and no other."""
+    if host not in ("127.0.0.1", "localhost"):
+        STRAYED.add(host)
+        raise OSError(f"{host} is not this machine")
+    return look_up(host, *rest, **named)
+
+
+socket.getaddrinfo = guarded
 
 SCOPES = [
     "read_vehicle_info", "read_vin", "read_odometer", "read_location", "read_battery", "read_charge", "read_fuel",
@@ -64,7 +82,11 @@ def redeemed(code):
 def account(token):
     user = smartcar.get_user(token)
     assert len(user.id) == 36 and len(user.meta.request_id) == 36, user
-    refused(lambda: smartcar.get_user("nonsense"), 401, "AUTHENTICATION")
+    error = refused(lambda: smartcar.get_user("nonsense"), 401, "AUTHENTICATION")
+    assert error.detail is None and set(error.resolution) == {"type", "url"}, vars(error)
+    # Ends in words that suites compare.
+    assert error.message.startswith("AUTHENTICATION - The authorization header is missing or malformed, or it"), error
+    assert error.message.endswith("spelling and casing mistakes, and other syntax issues."), error
     vehicles = smartcar.get_vehicles(token)
     assert len(vehicles.vehicles) == 1 and vehicles.paging.count == 1, vehicles
     beyond = smartcar.get_vehicles(token, paging={"offset": 1})
@@ -84,19 +106,22 @@ def reads(car):
     assert len(car.vin().vin) == 17
     assert fresh(car.odometer(), "metric").distance > 0
     location = fresh(car.location())
+    assert type(location.latitude) is float and type(location.longitude) is float, location
     assert -90 <= location.latitude <= 90 and -180 <= location.longitude <= 180, location
     battery = fresh(car.battery(), "metric")
-    assert 0 <= battery.percent_remaining <= 1 and battery.range >= 0, battery
-    assert fresh(car.battery_capacity()).capacity > 0
+    assert 0 < battery.percent_remaining <= 1 and type(battery.range) is float and battery.range > 0, battery
+    capacity = fresh(car.battery_capacity()).capacity
+    assert type(capacity) is float and capacity > 0, capacity
     nominal = fresh(car.nominal_capacity())
     assert nominal.capacity is None or nominal.capacity["nominal"] > 0, nominal
     charge = fresh(car.charge())
-    assert isinstance(charge.is_plugged_in, bool), charge
-    assert charge.state in ("CHARGING", "FULLY_CHARGED", "NOT_CHARGING"), charge
+    assert charge.is_plugged_in is True, "a fresh car is plugged in"
+    assert charge.state in ("CHARGING", "NOT_CHARGING"), "and not full"
     assert 0 < fresh(car.get_charge_limit()).limit <= 1
     fuel = fresh(car.fuel(), "metric")
-    assert fuel.range > 0 and 0 <= fuel.percent_remaining <= 1, fuel
-    assert 0 <= fresh(car.engine_oil()).life_remaining <= 1
+    assert fuel.range > 0 and 0 < fuel.percent_remaining <= 1, fuel
+    assert type(fuel.amount_remaining) is float and fuel.amount_remaining > 0, fuel
+    assert 0 < fresh(car.engine_oil()).life_remaining <= 1
     tires = fresh(car.tire_pressure(), "metric")
     for pressure in (tires.front_left, tires.front_right, tires.back_left, tires.back_right):
         assert isinstance(pressure, float) and pressure > 100, tires
@@ -153,16 +178,25 @@ def request(car):
 
 
 def commands(car):
-    for done in (car.lock(), car.unlock(), car.send_destination(47.6205, -122.3493), car.set_charge_limit(0.8)):
-        assert done.status == "success", done
-    assert car.get_charge_limit().limit == 0.8
-    assert car.lock_status().is_locked is False
-    for change in (car.start_charge, car.stop_charge):
-        try:
-            assert change().status == "success"
-        except smartcar.SmartcarException as error:
-            # The car is where its day has led it.
-            assert (error.status_code, error.type) == (409, "VEHICLE_STATE"), vars(error)
+    def done(answer):
+        assert answer._fields == ("status", "message", "meta"), answer
+        assert (answer.status, answer.message) == ("success", "Successfully sent request to vehicle"), answer
+        assert len(answer.meta.request_id) == 36, answer
+
+    # In any order, and twice: a car that was just connected obeys.
+    for change, state in [
+        (car.start_charge, "CHARGING"), (car.start_charge, "CHARGING"),
+        (car.stop_charge, "NOT_CHARGING"), (car.stop_charge, "NOT_CHARGING"), (car.start_charge, "CHARGING"),
+    ]:
+        done(change())
+        assert car.charge().state == state, state
+    for change, locked in [(car.lock, True), (car.lock, True), (car.unlock, False), (car.unlock, False)]:
+        done(change())
+        assert car.lock_status().is_locked is locked
+    done(car.send_destination(40.748817, -73.985428))
+    for limit in (0.7, 0.8):
+        done(car.set_charge_limit(limit))
+        assert car.get_charge_limit().limit == limit
     assert isinstance(car.service_history().items, list)
     status = car.diagnostic_system_status()
     assert status.systems and all(system.system_id and system.status for system in status.systems), status
@@ -210,7 +244,37 @@ def management(user, vehicle):
     assert smartcar.get_connections(AMT, {"user_id": user}).connections == []
 
 
+def origins():
+    """Every host that the SDK calls or sends owners to, and that is not this machine."""
+    vehicle = smartcar.Vehicle("0190a8c8-0000-7000-8000-000000000000", "nonsense")
+    for call in (
+        lambda: smartcar.get_user("nonsense"),
+        lambda: smartcar.get_vehicles("nonsense"),
+        lambda: smartcar.get_compatibility("5YJXCDE22HF068739", ["read_odometer"]),
+        lambda: smartcar.smartcar.get_compatibility_matrix("US"),
+        lambda: smartcar.get_connections("nonsense", {}, {}),
+        lambda: smartcar.delete_connections("nonsense", {"user_id": vehicle.vehicle_id}),
+        lambda: smartcar.smartcar.get_vehicle("nonsense", vehicle.vehicle_id),
+        lambda: client().exchange_code("nonsense"),
+        lambda: client().exchange_refresh_token("nonsense"),
+        vehicle.odometer, vehicle.lock, vehicle.disconnect, vehicle.get_signals,
+        lambda: vehicle.get_signal("odometer-traveleddistance"),
+        lambda: vehicle.batch(["/odometer"]),
+        lambda: vehicle.subscribe(WEBHOOK),
+        lambda: vehicle.unsubscribe("nonsense", WEBHOOK),
+    ):
+        try:
+            call()
+        except Exception:
+            pass  # Nobody is let in; where the call went is what counts.
+    page = urllib.parse.urlsplit(client().get_auth_url(SCOPES)).hostname
+    print(json.dumps(sorted(STRAYED | ({page} - {"127.0.0.1"}))))
+
+
 def main():
+    if sys.argv[1] == "origins":
+        origins()
+        return
     if sys.argv[1] == "url":
         print(client().get_auth_url(SCOPES, {"force_prompt": True, "state": "of-mine"}))
         return
@@ -230,6 +294,7 @@ def main():
         webhooks(car)
         compatibility()
         management(user, vehicle)
+    assert not STRAYED, STRAYED
     print("all is well")
 
 

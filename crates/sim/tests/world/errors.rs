@@ -226,3 +226,30 @@ fn several_errors_of_one_read_are_one_event() {
         15:45:01 car 1 FIRST_DELIVERY: 200"#]]
     .assert_eq(&world.story(hook));
 }
+
+#[test]
+fn an_error_that_lasts_is_told_once_although_a_slot_finds_the_car_asleep_and_awake_again() {
+    let (mut world, hook, car, _) = told_once();
+    let hourly = world.scheduled_webhook("every hour", &["/battery"]);
+    world.subscribe(hourly, car);
+    let lacking = || with(80.0, Err(INCAPABLE));
+    change(&mut world, car, lacking());
+    assert_eq!(told(&world, hook).len(), 1);
+    for _ in 0..3 {
+        world.car_is(car, fails(ErrorCode::VEHICLE_STATE_ASLEEP));
+        world.advance(minutes(40));
+        world.car_is(car, lacking());
+        world.advance(minutes(50));
+    }
+    let about_lacking = |errors: &Json| {
+        let of = errors.as_array().unwrap().iter().filter(|error| error["code"] == "VEHICLE_NOT_CAPABLE");
+        of.count()
+    };
+    assert_eq!(told(&world, hook).iter().map(about_lacking).sum::<usize>(), 1, "{:#?}", told(&world, hook));
+    change(&mut world, car, with(80.0, Ok(100.0)));
+    let resolved = told(&world, hook).pop().unwrap();
+    assert_eq!(
+        (&resolved[0]["code"], &resolved[0]["state"]),
+        (&json!("VEHICLE_NOT_CAPABLE"), &json!("RESOLVED"))
+    );
+}

@@ -112,7 +112,7 @@ impl Feeder {
 }
 
 fn reading(vehicle: VehicleId, signal: SignalId, value: Value, observed_at: Timestamp) -> PushedReading {
-    PushedReading { vehicle, signal, value, observed_at: Some(observed_at), id: None, sequence: None }
+    PushedReading { observed_at: Some(observed_at), ..PushedReading::of(vehicle, signal, value) }
 }
 
 fn accepted(world: &World, hook: Hook) -> Vec<Json> {

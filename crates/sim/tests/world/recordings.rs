@@ -15,7 +15,7 @@ use domain::{
 };
 use milepost_sim::{Answered, Chance, Moment as End, Received, Strike, World};
 use serde_json::{Value as Json, json};
-use sources::recorded::{ColumnMap, Quirks, Recording};
+use sources::recorded::Recording;
 use store::{Feed, Newer};
 
 use super::{
@@ -97,9 +97,7 @@ fn rows(file: &Path) -> Vec<Moment> {
 /// Pushes a recording to a world; answers with what its webhook was told.
 fn replay(file: &Path, way: Way) -> Vec<Told> {
     let text = std::fs::read_to_string(file).expect("a file of text");
-    let header = text.lines().next().expect("a header");
-    let map = ColumnMap::for_header(header.split(',')).expect("a known header");
-    let recording = Recording::load(file, &map, &Quirks::default()).expect("a recording");
+    let recording = Recording::read(text.as_bytes(), None).expect("a recording");
     let mut world = World::new(71);
     let feed = world.feed(Newer::Observed, if way.shuffled { HOLD } else { Duration::ZERO });
     let car = world.pushed_car();
@@ -177,14 +175,7 @@ fn readings(recording: &Recording, row: usize, vehicle: VehicleId) -> Vec<Pushed
     let observed_at = Some(RECORDED + recording.offset(row));
     let value = |signal| recording.value(row, signal).expect("the recording has it");
     TRIGGERS
-        .map(|signal| PushedReading {
-            vehicle,
-            signal,
-            value: value(signal),
-            observed_at,
-            id: None,
-            sequence: None,
-        })
+        .map(|signal| PushedReading { observed_at, ..PushedReading::of(vehicle, signal, value(signal)) })
         .into()
 }
 

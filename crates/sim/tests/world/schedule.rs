@@ -1,6 +1,11 @@
 //! Scheduled webhooks: when cars are read, and when their data is posted.
 
-use domain::{errors::ErrorCode, signal};
+use domain::{
+    connect::{Permission, PermissionSet},
+    errors::ErrorCode,
+    signal,
+    vehicle::Mode,
+};
 use expect_test::expect;
 use milepost_sim::{Chance, World, answers, fails, fails_for, well};
 
@@ -230,4 +235,32 @@ fn a_world_is_a_function_of_its_seed() {
     assert_eq!(first.1, second.1);
     assert_eq!(first.0, second.0);
     assert_ne!(first.0, run(2).0);
+}
+
+#[test]
+fn a_sleeping_car_is_posted_with_data_when_it_wakes_whatever_needs_no_read_beside_it() {
+    let story = |endpoints: &[&str], permissions: PermissionSet| {
+        let mut world = World::new(1);
+        let hook = world.scheduled_webhook("every hour", endpoints);
+        let car = world.car_with(Mode::Simulated, permissions);
+        world.subscribe(hook, car);
+        world.car_is(car, fails(ErrorCode::VEHICLE_STATE_ASLEEP));
+        world.advance_to("16:20");
+        world.car_is(car, well());
+        world.advance_to("16:55");
+        let body = world.posts(hook)[0].json();
+        let entries = body["payload"]["vehicles"][0]["data"].as_array().unwrap();
+        let odometer = entries.iter().find(|entry| entry["path"] == "/odometer").unwrap();
+        assert_eq!(odometer["code"], 200, "{endpoints:?}: {odometer}");
+        world.story(hook)
+    };
+    let no_location =
+        Permission::ALL.iter().copied().filter(|&one| one != Permission::ReadLocation).collect();
+    for (endpoints, permissions) in [
+        (&["/odometer"][..], PermissionSet::ALL),
+        (&["/", "/odometer"], PermissionSet::ALL),
+        (&["/odometer", "/location"], no_location),
+    ] {
+        expect!["16:30:00 car 1: 200"].assert_eq(&story(endpoints, permissions));
+    }
 }

@@ -600,7 +600,7 @@ pub(super) fn a_change_survives_a_conflict() -> bool {
     let reads = world.reads(car).len();
     assert!(world.advance_until(hours(2), |world| world.reads(car).len() > reads));
     let (vehicle, signal, value) = (car.id(), SPEED, number(30.0));
-    let reading = PushedReading { vehicle, signal, value, observed_at: None, id: None, sequence: None };
+    let reading = PushedReading::of(vehicle, signal, value);
     assert_eq!(world.push(&feed, vec![reading]), Some(vec![]));
     world.advance(hours(1));
     let bodies = bodies(&world, hook);
@@ -681,7 +681,7 @@ fn a_position_fires_when_it_moves() {
     let mut world = World::new(27);
     let hook = world.unified_webhook(&[LOCATION]);
     let car = world.car();
-    let place = |latitude| shows(&[(LOCATION, Value::Position { latitude, longitude: 13.0, heading: None })]);
+    let place = |latitude| shows(&[(LOCATION, Value::position(latitude, 13.0, None))]);
     world.car_is(car, place(52.0));
     world.subscribe(hook, car);
     world.advance(minutes(1));

@@ -26,7 +26,7 @@ fn charging(charging: bool, charge: f64) -> Mood {
         (CHARGING_STATUS, Value::Text(status.into())),
         (STATE_OF_CHARGE, number(charge)),
         (BATTERY_RANGE, number(300.0)),
-        (LOCATION, Value::Position { latitude: 52.0, longitude: 13.0, heading: None }),
+        (LOCATION, Value::position(52.0, 13.0, None)),
     ])
 }
 

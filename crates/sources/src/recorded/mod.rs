@@ -1,19 +1,33 @@
-//! Recorded trips: a CSV file that a car drives again.
+//! Recorded trips: separated text or a track (GPX) that a car drives again.
 //!
-//! The first row of a [`Recording`] is "now" when its car starts. A read shows the last row that has come by then, and
-//! the last row of all for ever after the end. Rows that cannot be true are left out when the file is read, and
-//! counted; noise that can be true (a state of charge that rises a little, a gear that flips) stays, because it is
-//! what triggers have to cope with.
+//! The first row of a [`Recording`] is "now" when its car starts. A read shows for each signal the last value that has
+//! come by then, and the last of all for ever after the end. What cannot be read or cannot be true is left out cell by
+//! cell and counted by reason; noise that can be true (a state of charge that rises a little, a gear that flips) stays,
+//! because it is what triggers have to cope with.
+//!
+//! Reading goes `text` (bytes to UTF-8) → `table` or `gpx` (rows) → `moment` and `cells` (values) → `import` (counting)
+//! → `recording` (order). All of it is streamed; only values are kept, in columns.
 
+mod cells;
 mod columns;
+mod gpx;
+mod import;
+mod moment;
 mod recording;
+mod stored;
+mod table;
+mod text;
 
 pub use columns::{ColumnMap, MapRefused};
-pub use recording::{Quirks, Recording, RecordingError, Skipped};
+pub use recording::{Recording, RecordingError};
+pub use stored::Parts;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use app::ports::{Answers, Clock, VehicleSource, no_such_source};
+use app::ports::{Answers, Clock, RecordingReads, VehicleSource};
 use async_trait::async_trait;
 use domain::{
     errors::ErrorCode,
@@ -22,13 +36,15 @@ use domain::{
     vehicle::{Answer, Fault},
 };
 use minicbor::{Decoder, Encoder, data::Type, decode::Error};
-use parking_lot::RwLock;
 use store::SourceRef;
+use uuid::Uuid;
+
+use self::stored::{Cache, Unreadable};
 
 /// Which recording a car drives, and since when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TripSpec {
-    /// The name under which the recording is registered.
+    /// What people call it.
     pub name: String,
     /// When the first row is.
     pub started_at: Timestamp,
@@ -36,6 +52,10 @@ pub struct TripSpec {
     pub speed: u16,
     /// The vehicle number, which no recording has.
     pub vin: Option<String>,
+    /// The stored recording; none of a car from before recordings were stored with all other data, until it was taken over.
+    pub recording: Option<Uuid>,
+    /// How long the recording is.
+    pub length: Duration,
 }
 
 /// The bytes of a spec that was written by something else.
@@ -55,11 +75,16 @@ impl TripSpec {
         &self,
         e: &mut Encoder<Vec<u8>>,
     ) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
-        e.array(4)?.str(&self.name)?.i64(self.started_at.as_micros())?.u16(self.speed)?;
+        e.array(6)?.str(&self.name)?.i64(self.started_at.as_micros())?.u16(self.speed)?;
         match &self.vin {
-            Some(vin) => e.str(vin)?.ok(),
-            None => e.null()?.ok(),
-        }
+            Some(vin) => e.str(vin)?,
+            None => e.null()?,
+        };
+        match &self.recording {
+            Some(recording) => e.bytes(recording.as_bytes())?,
+            None => e.null()?,
+        };
+        e.u64(u64::try_from(self.length.as_micros()).unwrap_or(u64::MAX))?.ok()
     }
 
     /// From the stored form. What a newer program has appended is ignored.
@@ -69,82 +94,108 @@ impl TripSpec {
     /// When the bytes are something else.
     pub fn decode(bytes: &[u8]) -> Result<Self, MalformedTrip> {
         let d = &mut Decoder::new(bytes);
-        if d.array()?.is_none_or(|fields| fields < 4) {
+        let fields = d.array()?.unwrap_or_default();
+        if fields < 4 {
             return Err(Error::message("fields are missing").into());
         }
-        Ok(Self {
-            name: d.str()?.into(),
-            started_at: Timestamp::from_micros(d.i64()?),
-            speed: d.u16()?.max(1),
-            vin: if d.datatype()? == Type::Null { None } else { Some(d.str()?.into()) },
-        })
+        let name = d.str()?.into();
+        let (started_at, speed) = (Timestamp::from_micros(d.i64()?), d.u16()?.max(1));
+        let vin = if d.datatype()? == Type::Null { d.null().map(|()| None)? } else { Some(d.str()?.into()) };
+        let (mut recording, mut length) = (None, Duration::ZERO);
+        if fields >= 6 {
+            if d.datatype()? == Type::Null {
+                d.null()?;
+            } else {
+                let id = Uuid::from_slice(d.bytes()?).map_err(|_| Error::message("an id has 16 bytes"))?;
+                recording = Some(id);
+            }
+            length = Duration::from_micros(d.u64()?);
+        }
+        Ok(Self { name, started_at, speed, vin, recording, length })
+    }
+
+    /// How far in the recording the car is at a moment.
+    fn elapsed(&self, now: Timestamp) -> Duration {
+        now.since(self.started_at).saturating_mul(u32::from(self.speed.max(1)))
     }
 
     /// What the car answers when it is asked at a moment: one answer per wanted signal, in their order.
     pub fn answer(&self, recording: &Recording, wanted: &[SignalId], now: Timestamp) -> Answers {
         let speed = u32::from(self.speed.max(1));
-        let row = recording.row_at(now.since(self.started_at).saturating_mul(speed));
-        let captured_at = self.started_at + recording.offset(row) / speed;
-        let outcome = |signal| match self.value(recording, row, signal) {
-            Some(value) => Ok((value, Some(captured_at))),
+        let row = recording.row_at(self.elapsed(now));
+        let captured_at = |row: usize| self.started_at + recording.offset(row) / speed;
+        let known = |signal| match signal {
+            signal::VIN if self.vin.is_some() => self.vin.clone().map(|vin| (Value::Text(vin), row)),
+            // A value that comes later than this row was the car's before, too: it counts from the start.
+            signal => recording.value_and_row(row, signal).map(|(value, at)| (value, if at > row { 0 } else { at })),
+        };
+        let outcome = |signal| match known(signal) {
+            Some((value, at)) => Ok((value, Some(captured_at(at)))),
             None => Err(ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE.into()),
         };
         wanted.iter().map(|&signal| Answer { signal, outcome: outcome(signal) }).collect()
     }
 
-    fn value(&self, recording: &Recording, row: usize, signal: SignalId) -> Option<Value> {
-        match signal {
-            signal::VIN => self.vin.clone().map(Value::Text),
-            signal => recording.value(row, signal),
-        }
-    }
-
     /// How long after its start the last row comes.
-    pub fn length(&self, recording: &Recording) -> Duration {
-        recording.length() / u32::from(self.speed.max(1))
+    pub fn duration(&self) -> Duration {
+        self.length / u32::from(self.speed.max(1))
     }
 }
 
 /// The source of cars that drive recordings.
 pub struct RecordedTrips {
     clock: Arc<dyn Clock>,
-    recordings: RwLock<BTreeMap<String, Arc<Recording>>>,
+    recordings: OnceLock<Arc<dyn RecordingReads>>,
+    cache: Cache,
 }
 
 impl RecordedTrips {
-    /// Without a recording.
+    /// Without recordings until some are attached.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, recordings: RwLock::default() }
+        Self { clock, recordings: OnceLock::new(), cache: Cache::default() }
     }
 
-    /// Makes a recording known under a name; it takes the place of an earlier one.
-    pub fn register(&self, name: impl Into<String>, recording: Recording) {
-        self.recordings.write().insert(name.into(), Arc::new(recording));
+    async fn part(&self, trip: &TripSpec, elapsed: Duration) -> Result<Arc<Recording>, Unreadable> {
+        let (Some(recordings), Some(id)) = (self.recordings.get(), trip.recording) else {
+            return Err(Unreadable::Missing);
+        };
+        let elapsed = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        self.cache.part_at(&**recordings, id, elapsed).await
     }
+}
 
-    /// The recording with a name.
-    pub fn recording(&self, name: &str) -> Option<Arc<Recording>> {
-        self.recordings.read().get(name).cloned()
-    }
+/// The fault of a car whose recording cannot be read: what should say how it is, says nothing that makes sense.
+fn unreadable() -> Fault {
+    Fault::from(ErrorCode::UPSTREAM_INVALID_DATA)
 }
 
 #[async_trait]
 impl VehicleSource for RecordedTrips {
+    fn attach(&self, recordings: Arc<dyn RecordingReads>) {
+        // Attached once; a second time changes nothing.
+        let _ = self.recordings.set(recordings);
+    }
+
     async fn read(&self, car: &SourceRef, wanted: &[SignalId]) -> Result<Answers, Fault> {
         let trip = TripSpec::decode(&car.spec).map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "A recorded car cannot be read.");
-            Fault::from(ErrorCode::SERVER_INTERNAL)
+            unreadable()
         })?;
-        let recording = self.recording(&trip.name).ok_or_else(|| {
-            tracing::warn!(
-                recording.name = trip.name,
-                "A car drives a recording that this server does not have."
-            );
-            no_such_source()
-        })?;
-        Ok(trip.answer(&recording, wanted, self.clock.now()))
+        let now = self.clock.now();
+        match self.part(&trip, trip.elapsed(now)).await {
+            Ok(part) => Ok(trip.answer(&part, wanted, now)),
+            Err(error) => {
+                tracing::warn!(recording.name = trip.name, %error, "A recording cannot be replayed.");
+                if let Some(recordings) = self.recordings.get() {
+                    recordings.failed(&trip.name, &error.to_string());
+                }
+                Err(unreadable())
+            }
+        }
     }
 }
 
+#[cfg(test)]
+mod forms;
 #[cfg(test)]
 mod tests;

@@ -1,151 +1,103 @@
-//! A trip in memory: the rows of a CSV file that can be true, in the order of their times.
+//! A trip in memory: for each signal the rows that say something of it, in the order of their times.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::Path,
-    time::Duration,
-};
+use std::{io::Read, time::Duration};
 
-use csv::StringRecord;
+use app::ports::{ImportReport, SkipReason};
 use domain::{
-    signal::{self, SignalId, Value},
+    signal::{SignalId, Value},
     time::Timestamp,
 };
 
-use super::columns::{ColumnMap, Form};
+use super::{
+    columns::{ColumnMap, MapRefused},
+    import,
+};
 
 /// A trip that can be replayed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recording {
-    recorded_at: Timestamp,
-    /// Since the first row; rising.
-    offsets: Vec<Duration>,
-    columns: Vec<(SignalId, Column)>,
-    skipped: Skipped,
+    pub(super) recorded_at: Timestamp,
+    /// Microseconds since the first row; rising.
+    pub(super) offsets: Vec<u64>,
+    pub(super) columns: Vec<(SignalId, Column)>,
+    pub(super) report: ImportReport,
+    /// Whether the file says when it was recorded, and not only how long.
+    pub(super) dated: bool,
 }
 
-/// One signal of every row.
+/// What a recording says of one signal.
 #[derive(Clone, Debug, PartialEq)]
-enum Column {
+pub(super) struct Column {
+    /// Rows that have a cell; rising.
+    pub(super) rows: Vec<u32>,
+    pub(super) cells: Cells,
+}
+
+/// The cells of those rows.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Cells {
     Numbers(Vec<f64>),
     Flags(Vec<bool>),
-    Words(Vec<Box<str>>),
-    Positions(Vec<(f64, f64)>),
-}
-
-/// Habits of a recorder, by which its rows are judged.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Quirks {
-    /// Whether 0° N 0° E is a place. Receivers without a fix report it, so by default it is not.
-    pub null_island: bool,
-    /// How long a recorder may be silent. A row that is later than this after the one before it has a wrong time;
-    /// without this limit, one row from the far future would make all that follow look old.
-    pub longest_gap: Duration,
-}
-
-impl Default for Quirks {
-    fn default() -> Self {
-        Self { null_island: false, longest_gap: Duration::from_secs(24 * 3_600) }
-    }
-}
-
-/// How many rows were skipped, by the first reason that was found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Skipped {
-    /// Not a row of the file's form.
-    pub malformed: u64,
-    /// A time that cannot be read.
-    pub unreadable_time: u64,
-    /// A time that is not after the one before it.
-    pub not_rising: u64,
-    /// A time that is too long after the one before it.
-    pub leap: u64,
-    /// A cell that cannot be read, or is empty.
-    pub unreadable_value: u64,
-    /// A number that its signal cannot have: more than 100 %, slower than 0 or faster than 400 km/h.
-    pub out_of_range: u64,
-    /// No place on earth, or 0° N 0° E.
-    pub no_place: u64,
-}
-
-impl Skipped {
-    /// All of them.
-    pub const fn total(&self) -> u64 {
-        self.malformed
-            + self.unreadable_time
-            + self.not_rising
-            + self.leap
-            + self.unreadable_value
-            + self.out_of_range
-            + self.no_place
-    }
+    Texts { words: Vec<Box<str>>, at: Vec<u16> },
+    /// Latitude, longitude and heading; a heading that is not known is no number.
+    Positions(Vec<[f64; 3]>),
 }
 
 /// Why a file cannot be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
     /// The file cannot be opened or read.
-    #[error("the recording cannot be read")]
-    Io(#[from] io::Error),
-    /// The header cannot be read.
-    #[error("the header of the recording cannot be read")]
-    Header(#[source] csv::Error),
+    #[error("the recording cannot be read: {0}")]
+    Io(#[from] std::io::Error),
+    /// The column map is wrong.
+    #[error(transparent)]
+    Map(#[from] MapRefused),
+    /// Not text, and not a track.
+    #[error("{0}")]
+    Form(String),
+    /// There is no column map, and the header is not one that is known.
+    #[error("the columns {header:?} are not known; give a column map (--columns FILE.toml)")]
+    UnknownHeader {
+        /// The first line that could be a header.
+        header: String,
+    },
     /// The map names a column that the file does not have.
-    #[error("the recording has no column {column}; it has {header}")]
+    #[error("the recording has no column {}; it has {header}", .columns.join(", "))]
     NoSuchColumn {
         /// What the map names.
-        column: String,
+        columns: Vec<String>,
         /// What there is.
         header: String,
     },
-    /// No row can be true.
-    #[error("the recording has no row that can be replayed; {} were skipped", .0.total())]
-    Empty(Skipped),
+    /// No row can be taken.
+    #[error("the recording has no row that can be taken; {}", .0.lines().join("; "))]
+    Empty(Box<ImportReport>),
     /// Too much to be kept in memory.
-    #[error("the recording has more than {} rows", Recording::MAX_ROWS)]
+    #[error("a recording has at most {} MiB, {} rows and {} values; this one has more", Recording::MAX_BYTES >> 20, Recording::MAX_ROWS, Recording::MAX_VALUES)]
     TooLong,
 }
 
 impl Recording {
+    /// How many bytes a file may have.
+    pub const MAX_BYTES: u64 = 256 * 1024 * 1024;
     /// How many rows a recording may have: two months of one a second.
     pub const MAX_ROWS: usize = 5_000_000;
+    /// How many values it may have, a position counted as three: what makes it stay below 256 MiB of memory while it is
+    /// read.
+    pub const MAX_VALUES: usize = 8_000_000;
 
-    /// Reads a file.
+    /// Reads a file: a track (GPX), or rows of separated text whose columns a map names, or a header that is known.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, lacks a column of the map or has no row that can be true.
-    pub fn load(path: &Path, map: &ColumnMap, quirks: &Quirks) -> Result<Self, RecordingError> {
-        Self::read(File::open(path)?, map, quirks)
+    /// When the file cannot be read, lacks a column of the map or has no row that can be taken.
+    pub fn read(file: impl Read, map: Option<&ColumnMap>) -> Result<Self, RecordingError> {
+        import::import(file, map)
     }
 
-    /// Reads CSV text.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::load`].
-    pub fn read(text: impl Read, map: &ColumnMap, quirks: &Quirks) -> Result<Self, RecordingError> {
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
-        let header = reader.headers().map_err(RecordingError::Header)?;
-        let mut parser = Parser::new(map, header, quirks)?;
-        let mut record = StringRecord::new();
-        loop {
-            match reader.read_record(&mut record) {
-                Ok(false) => break,
-                Ok(true) => parser.take(&record)?,
-                Err(error) => match error.into_kind() {
-                    csv::ErrorKind::Io(error) => return Err(error.into()),
-                    _ => parser.skipped.malformed += 1,
-                },
-            }
-        }
-        parser.finish()
-    }
-
-    /// What was left out.
-    pub const fn skipped(&self) -> Skipped {
-        self.skipped
+    /// What was taken and what was left out.
+    pub const fn report(&self) -> &ImportReport {
+        &self.report
     }
 
     /// How many rows there are.
@@ -158,6 +110,11 @@ impl Recording {
         self.recorded_at
     }
 
+    /// Whether the file says when it was recorded, and not only how long after an unknown start.
+    pub const fn is_dated(&self) -> bool {
+        self.dated
+    }
+
     /// From the first row to the last.
     pub fn length(&self) -> Duration {
         self.offset(self.rows() - 1)
@@ -168,8 +125,14 @@ impl Recording {
         self.columns.iter().map(|&(signal, _)| signal)
     }
 
+    /// How many values there are.
+    pub fn values(&self) -> usize {
+        self.columns.iter().map(|(_, column)| column.rows.len()).sum()
+    }
+
     /// The last row at or before a moment of the recording.
     pub fn row_at(&self, elapsed: Duration) -> usize {
+        let elapsed = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         self.offsets.partition_point(|&offset| offset <= elapsed).saturating_sub(1)
     }
 
@@ -179,316 +142,307 @@ impl Recording {
     ///
     /// When there is no such row.
     pub fn offset(&self, row: usize) -> Duration {
-        self.offsets[row]
+        Duration::from_micros(self.offsets[row])
     }
 
-    /// What a row says of a signal; `None` when the recording does not have it.
-    ///
-    /// # Panics
-    ///
-    /// When there is no such row.
+    /// What is known of a signal at a row: its value in the last row at or before it that has one, or else its first;
+    /// `None` when the recording does not have it.
     pub fn value(&self, row: usize, signal: SignalId) -> Option<Value> {
+        self.value_and_row(row, signal).map(|(value, _)| value)
+    }
+
+    /// With the row that says it.
+    pub(super) fn value_and_row(&self, row: usize, signal: SignalId) -> Option<(Value, usize)> {
         let (_, column) = self.columns.iter().find(|&&(known, _)| known == signal)?;
-        Some(match column {
-            Column::Numbers(numbers) => Value::Number(numbers[row]),
-            Column::Flags(flags) => Value::Flag(flags[row]),
-            Column::Words(words) => Value::Text(words[row].to_string()),
-            Column::Positions(positions) => {
-                let (latitude, longitude) = positions[row];
-                Value::Position { latitude, longitude, heading: None }
+        let at = column.rows.partition_point(|&other| other as usize <= row).saturating_sub(1);
+        Some((column.cells.value(at), column.rows[at] as usize))
+    }
+
+    /// Every value in the order of time, with the row that says it.
+    pub fn readings(&self) -> impl Iterator<Item = (usize, SignalId, Value)> + '_ {
+        let mut next = vec![0; self.columns.len()];
+        let mut at = (0, 0);
+        std::iter::from_fn(move || {
+            while at.0 < self.rows() {
+                let (row, place) = at;
+                at = if place + 1 < self.columns.len() { (row, place + 1) } else { (row + 1, 0) };
+                let (signal, column) = &self.columns[place];
+                if column.rows.get(next[place]).is_some_and(|&other| other as usize == row) {
+                    next[place] += 1;
+                    return Some((row, *signal, column.cells.value(next[place] - 1)));
+                }
             }
-        })
-    }
-}
-
-/// Reads rows one after the other.
-struct Parser<'m> {
-    map: &'m ColumnMap,
-    quirks: &'m Quirks,
-    time_at: Vec<usize>,
-    position_at: Option<(usize, usize)>,
-    signals_at: Vec<usize>,
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
-    offsets: Vec<Duration>,
-    columns: Vec<(SignalId, Column)>,
-    skipped: Skipped,
-}
-
-/// A cell that was read.
-enum Cell {
-    Number(f64),
-    Flag(bool),
-    Word(Box<str>),
-    Position(f64, f64),
-}
-
-/// Why a row is skipped: the counter that it belongs to.
-type Reason = fn(&mut Skipped) -> &mut u64;
-
-impl<'m> Parser<'m> {
-    fn new(map: &'m ColumnMap, header: &StringRecord, quirks: &'m Quirks) -> Result<Self, RecordingError> {
-        let place = |column: &String| {
-            header.iter().position(|name| name == column).ok_or_else(|| RecordingError::NoSuchColumn {
-                column: column.clone(),
-                header: listed(header),
-            })
-        };
-        let position_at = match &map.position {
-            Some((latitude, longitude)) => Some((place(latitude)?, place(longitude)?)),
-            None => None,
-        };
-        let positions = position_at.map(|_| (signal::LOCATION, Column::Positions(vec![])));
-        let signals = map.signals.iter().map(|(signal, column)| (*signal, Column::new(&column.form)));
-        Ok(Self {
-            map,
-            quirks,
-            time_at: map.time.columns.iter().map(place).collect::<Result<_, _>>()?,
-            position_at,
-            signals_at: map.signals.iter().map(|(_, at)| place(&at.column)).collect::<Result<_, _>>()?,
-            first: None,
-            last: None,
-            offsets: vec![],
-            columns: positions.into_iter().chain(signals).collect(),
-            skipped: Skipped::default(),
+            None
         })
     }
 
-    fn take(&mut self, record: &StringRecord) -> Result<(), RecordingError> {
-        if self.offsets.len() == Recording::MAX_ROWS {
-            return Err(RecordingError::TooLong);
-        }
-        match self.time(record).and_then(|at| Ok((at, self.cells(record)?))) {
-            Ok((at, cells)) => self.keep(at, cells),
-            Err(reason) => *reason(&mut self.skipped) += 1,
-        }
-        Ok(())
+    /// Bytes of memory that it takes, about.
+    pub(super) fn bytes(&self) -> usize {
+        let cells = self.columns.iter().map(|(_, column)| {
+            let cell = match &column.cells {
+                Cells::Numbers(_) => 8,
+                Cells::Flags(_) => 1,
+                Cells::Texts { .. } => 2,
+                Cells::Positions(_) => 24,
+            };
+            let words = match &column.cells {
+                Cells::Texts { words, .. } => words.iter().map(|word| word.len() + 16).sum(),
+                _ => 0,
+            };
+            column.rows.len() * (4 + cell) + words
+        });
+        self.offsets.len() * 8 + cells.sum::<usize>()
     }
 
-    fn time(&self, record: &StringRecord) -> Result<Timestamp, Reason> {
-        let cells: Vec<_> = self.time_at.iter().filter_map(|&place| record.get(place)).collect();
-        let unreadable: Reason = |skipped| &mut skipped.unreadable_time;
-        let at = self.map.time.parse(&cells.join(" ")).ok_or(unreadable)?;
-        match self.last {
-            Some(last) if at <= last => Err(|skipped| &mut skipped.not_rising),
-            Some(last) if at.since(last) > self.quirks.longest_gap => Err(|skipped| &mut skipped.leap),
-            _ => Ok(at),
+    /// The same with no time between two rows that is longer.
+    #[must_use]
+    pub fn with_pauses_of_at_most(mut self, longest: Duration) -> Self {
+        let longest = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
+        let (mut before, mut moved) = (0, 0);
+        for offset in &mut self.offsets {
+            moved += (*offset - before).min(longest.max(1));
+            before = *offset;
+            *offset = moved;
         }
+        self.report.length = self.length();
+        self
     }
+}
 
-    fn cells(&self, record: &StringRecord) -> Result<Vec<Cell>, Reason> {
-        let mut cells = Vec::with_capacity(self.columns.len());
-        if let Some((latitude, longitude)) = self.position_at {
-            cells.push(self.position(&record[latitude], &record[longitude])?);
-        }
-        for ((_, column), &place) in self.map.signals.iter().zip(&self.signals_at) {
-            cells.push(cell(&column.form, &record[place])?);
-        }
-        Ok(cells)
-    }
-
-    fn position(&self, latitude: &str, longitude: &str) -> Result<Cell, Reason> {
-        let (latitude, longitude) = (number(latitude)?, number(longitude)?);
-        let nowhere = latitude == 0.0 && longitude == 0.0 && !self.quirks.null_island;
-        if latitude.abs() > 90.0 || longitude.abs() > 180.0 || nowhere {
-            return Err(|skipped| &mut skipped.no_place);
-        }
-        Ok(Cell::Position(latitude, longitude))
-    }
-
-    fn keep(&mut self, at: Timestamp, cells: Vec<Cell>) {
-        let first = *self.first.get_or_insert(at);
-        self.last = Some(at);
-        self.offsets.push(at.since(first));
-        for ((_, column), cell) in self.columns.iter_mut().zip(cells) {
-            column.push(cell);
+impl Cells {
+    pub(super) fn value(&self, at: usize) -> Value {
+        match self {
+            Self::Numbers(numbers) => Value::Number(numbers[at]),
+            Self::Flags(flags) => Value::Flag(flags[at]),
+            Self::Texts { words, at: places } => Value::Text(words[usize::from(places[at])].to_string()),
+            Self::Positions(positions) => {
+                let [latitude, longitude, heading] = positions[at];
+                Value::position(latitude, longitude, Some(heading).filter(|heading| !heading.is_nan()))
+            }
         }
     }
 
-    fn finish(self) -> Result<Recording, RecordingError> {
-        let Self { first, offsets, columns, skipped, .. } = self;
-        let recorded_at = first.ok_or(RecordingError::Empty(skipped))?;
-        Ok(Recording { recorded_at, offsets, columns, skipped })
+    /// Whether two cells say the same.
+    fn are_same(&self, one: usize, other: usize) -> bool {
+        self.value(one) == self.value(other)
     }
+
+    /// The cells at these places, in their order.
+    pub(super) fn picked(&self, places: &[u32]) -> Self {
+        let at = |place: &u32| *place as usize;
+        match self {
+            Self::Numbers(cells) => Self::Numbers(places.iter().map(|place| cells[at(place)]).collect()),
+            Self::Flags(cells) => Self::Flags(places.iter().map(|place| cells[at(place)]).collect()),
+            Self::Texts { words, at: cells } => {
+                Self::Texts { words: words.clone(), at: places.iter().map(|place| cells[at(place)]).collect() }
+            }
+            Self::Positions(cells) => Self::Positions(places.iter().map(|place| cells[at(place)]).collect()),
+        }
+    }
+}
+
+/// Rows as they were read, before their order and their times are judged.
+pub(super) struct Rows {
+    /// The first moment that each can be.
+    pub(super) times: Vec<i64>,
+    /// The second one, of those that can be two.
+    pub(super) seconds: Vec<(u32, i64)>,
+    /// Where each is in the file.
+    pub(super) lines: Vec<u32>,
+    pub(super) columns: Vec<(SignalId, Column)>,
+}
+
+/// Nobody drives so long without writing a row; farther times are of a clock that was not set, if they are few.
+const FAR: i64 = 366 * 24 * 3_600 * 1_000_000;
+/// Receivers count from 1980, computers from 1970: such times are of clocks that were not set, if others are later.
+const UNSET_BEFORE: i64 = 631_152_000 * 1_000_000;
+/// A row between two neighbours that is so far from both has a wrong time, in a file that is in order otherwise.
+const SPIKE: i64 = 24 * 3_600 * 1_000_000;
+const GONE: u32 = u32::MAX;
+
+impl Rows {
+    /// Orders rows by time, without those whose time cannot be true. Rows of one moment become one.
+    pub(super) fn finish(mut self, mut report: ImportReport, dated: bool) -> Result<Recording, RecordingError> {
+        let count = self.times.len();
+        let newest_first = self.is_newest_first();
+        let chronological = |place: usize| if newest_first { count - 1 - place } else { place };
+        self.choose_moments(chronological);
+        let ranks = self.ranks(&mut report, newest_first, chronological);
+        report.rows_taken = ranks.taken as u64;
+        if ranks.offsets.is_empty() {
+            return Err(RecordingError::Empty(Box::new(report)));
+        }
+        // What is done with is let go of: a recording may take nearly all memory that it is granted.
+        drop(std::mem::take(&mut self.times));
+        drop(std::mem::take(&mut self.seconds));
+        let in_order = ranks.in_order && !newest_first;
+        let is_untouched = in_order && ranks.offsets.len() == count;
+        let mut columns = Vec::with_capacity(self.columns.len());
+        for (signal, column) in self.columns {
+            let column = match is_untouched {
+                true => column,
+                false => column.reordered(&ranks.of_row, in_order, chronological, &self.lines, &mut report),
+            };
+            report.signals.push((signal, column.rows.len() as u64));
+            if !column.rows.is_empty() {
+                columns.push((signal, column));
+            }
+        }
+        let recorded_at = Timestamp::from_micros(ranks.first);
+        let longest = ranks.offsets.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default();
+        report.longest_pause = Duration::from_micros(longest);
+        report.length = Duration::from_micros(ranks.offsets[ranks.offsets.len() - 1]);
+        report.period = dated.then(|| (recorded_at, recorded_at + report.length));
+        report.skipped.sort_by_key(|skipped| skipped.reason);
+        let recording = Recording { recorded_at, offsets: ranks.offsets, columns, report, dated };
+        let readings = recording.values() as u64;
+        Ok(Recording { report: ImportReport { readings, ..recording.report }, ..recording })
+    }
+
+    fn is_newest_first(&self) -> bool {
+        let falls = self.times.windows(2).filter(|pair| pair[1] < pair[0]).count();
+        let rises = self.times.windows(2).filter(|pair| pair[1] > pair[0]).count();
+        falls > rises
+    }
+
+    /// Of rows that can be at two moments, the order of the file says at which.
+    fn choose_moments(&mut self, chronological: impl Fn(usize) -> usize) {
+        if self.seconds.is_empty() {
+            return;
+        }
+        let mut before = None;
+        for place in 0..self.times.len() {
+            let row = chronological(place);
+            let second = self.seconds.binary_search_by_key(&(row as u32), |&(row, _)| row).ok();
+            let second = second.map(|at| Timestamp::from_micros(self.seconds[at].1));
+            let at = Timestamp::from_micros(self.times[row]);
+            let chosen = super::moment::after(before, super::moment::Moment { at, second });
+            self.times[row] = chosen.as_micros();
+            before = Some(chosen);
+        }
+    }
+
+    fn ranks(
+        &self,
+        report: &mut ImportReport,
+        newest_first: bool,
+        chronological: impl Fn(usize) -> usize,
+    ) -> Ranks {
+        let count = self.times.len();
+        let plausible = self.plausible_times();
+        let in_order_mostly = self.is_mostly_in_order();
+        let mut order: Vec<u32> = Vec::with_capacity(count);
+        let mut in_order = true;
+        for place in 0..count {
+            let row = chronological(place);
+            let time = self.times[row];
+            let neighbours = (place > 0 && place + 1 < count)
+                .then(|| (self.times[chronological(place - 1)], self.times[chronological(place + 1)]));
+            let is_spike = in_order_mostly
+                && neighbours.is_some_and(|(before, after)| {
+                    let far = |other: i64| time.abs_diff(other) > SPIKE as u64;
+                    before.abs_diff(after) <= SPIKE as u64 && far(before) && far(after)
+                });
+            if is_spike || !plausible.iter().any(|range| range.contains(&time)) {
+                report.skip(SkipReason::ImplausibleTime, u64::from(self.lines[row]), None);
+                continue;
+            }
+            in_order &= order.last().is_none_or(|&last| self.times[last as usize] < time);
+            order.push(row as u32);
+        }
+        if !in_order {
+            let place = |row: u32| if newest_first { u32::MAX - row } else { row };
+            order.sort_unstable_by_key(|&row| (self.times[row as usize], place(row)));
+        }
+        let mut ranks = Ranks {
+            first: order.first().map_or(0, |&row| self.times[row as usize]),
+            taken: order.len(),
+            offsets: Vec::with_capacity(order.len()),
+            of_row: vec![GONE; count],
+            in_order,
+        };
+        for row in order {
+            let offset = self.times[row as usize].abs_diff(ranks.first);
+            if ranks.offsets.last() != Some(&offset) {
+                ranks.offsets.push(offset);
+            }
+            ranks.of_row[row as usize] = ranks.offsets.len() as u32 - 1;
+        }
+        ranks
+    }
+
+    /// Whether nearly every row follows the one before, in either direction.
+    fn is_mostly_in_order(&self) -> bool {
+        let falls = self.times.windows(2).filter(|pair| pair[1] < pair[0]).count();
+        let against = falls.min(self.times.len().saturating_sub(1 + falls));
+        against * 10 <= self.times.len()
+    }
+
+    /// The stretches of time in which rows are believed: those that are not years from the most rows, or have many.
+    fn plausible_times(&self) -> Vec<std::ops::RangeInclusive<i64>> {
+        let mut sorted = self.times.clone();
+        sorted.sort_unstable();
+        let (mut stretches, mut begin) = (Vec::new(), 0);
+        for place in 1..=sorted.len() {
+            if place == sorted.len() || sorted[place] - sorted[place - 1] > FAR {
+                stretches.push((sorted[begin], sorted[place - 1], place - begin));
+                begin = place;
+            }
+        }
+        let most = stretches.iter().map(|&(.., rows)| rows).max().unwrap_or_default();
+        let any_is_set = stretches.iter().any(|&(_, last, _)| last >= UNSET_BEFORE);
+        let largest = stretches.iter().rposition(|&(_, last, rows)| rows == most && (last >= UNSET_BEFORE || !any_is_set));
+        let believed = stretches.iter().enumerate().filter(|&(place, &(_, last, rows))| {
+            let is_few = rows <= 2 || rows * 10 < sorted.len();
+            let is_unset = last < UNSET_BEFORE && any_is_set;
+            !is_unset && (Some(place) == largest || !is_few || largest.is_none())
+        });
+        believed.map(|(_, &(first, last, _))| first..=last).collect()
+    }
+}
+
+/// Where each row comes in the order of time.
+struct Ranks {
+    first: i64,
+    taken: usize,
+    offsets: Vec<u64>,
+    of_row: Vec<u32>,
+    in_order: bool,
 }
 
 impl Column {
-    const fn new(form: &Form) -> Self {
-        match form {
-            Form::Number { .. } => Self::Numbers(vec![]),
-            Form::Flag => Self::Flags(vec![]),
-            Form::Words(_) => Self::Words(vec![]),
+    /// With the rows of the recording instead of those of the file. Of several cells of one moment the last is taken.
+    fn reordered(
+        self,
+        ranks: &[u32],
+        in_order: bool,
+        chronological: impl Fn(usize) -> usize,
+        lines: &[u32],
+        report: &mut ImportReport,
+    ) -> Self {
+        let mut places: Vec<u32> = (0..self.rows.len() as u32)
+            .filter(|&place| ranks[self.rows[place as usize] as usize] != GONE)
+            .collect();
+        let rank = |place: u32| ranks[self.rows[place as usize] as usize];
+        if !in_order {
+            places.sort_unstable_by_key(|&place| (rank(place), chronological(self.rows[place as usize] as usize)));
         }
-    }
-
-    fn push(&mut self, cell: Cell) {
-        match (self, cell) {
-            (Self::Numbers(numbers), Cell::Number(number)) => numbers.push(number),
-            (Self::Flags(flags), Cell::Flag(flag)) => flags.push(flag),
-            (Self::Words(words), Cell::Word(word)) => words.push(word),
-            (Self::Positions(positions), Cell::Position(latitude, longitude)) => {
-                positions.push((latitude, longitude));
+        let mut kept: Vec<u32> = Vec::with_capacity(places.len());
+        let mut rows = Vec::with_capacity(places.len());
+        for place in places {
+            let row = rank(place);
+            if rows.last() == Some(&row) {
+                let replaced = kept.last_mut().expect("there is a cell for each row");
+                if !self.cells.are_same(*replaced as usize, place as usize) {
+                    let line = lines[self.rows[*replaced as usize] as usize];
+                    report.skip(SkipReason::SameMoment, u64::from(line), None);
+                }
+                *replaced = place;
+            } else {
+                rows.push(row);
+                kept.push(place);
             }
-            _ => unreachable!("a cell is read in the form of its column"),
         }
-    }
-}
-
-fn cell(form: &Form, text: &str) -> Result<Cell, Reason> {
-    match form {
-        &Form::Number { factor, least, most } => {
-            let number = number(text)? * factor;
-            let possible = (least..=most).contains(&number);
-            if possible { Ok(Cell::Number(number)) } else { Err(|skipped| &mut skipped.out_of_range) }
-        }
-        Form::Flag => match text.to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" => Ok(Cell::Flag(true)),
-            "false" | "0" | "no" => Ok(Cell::Flag(false)),
-            _ => Err(|skipped| &mut skipped.unreadable_value),
-        },
-        Form::Words(words) => match words.get(text) {
-            Some(word) => Ok(Cell::Word(word.as_str().into())),
-            None => Err(|skipped| &mut skipped.unreadable_value),
-        },
-    }
-}
-
-fn number(text: &str) -> Result<f64, Reason> {
-    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
-    number.ok_or(|skipped| &mut skipped.unreadable_value)
-}
-
-fn listed(header: &StringRecord) -> String {
-    header.iter().collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const MAP: &str = r#"
-        [time]
-        column = "t"
-        format = "epoch-s"
-        [position]
-        latitude = "lat"
-        longitude = "lon"
-        [signals]
-        tractionbattery-stateofcharge = "soc"
-        motion-currentspeed = { column = "mph", factor = 1.609344 }
-        charge-ischarging = "charging"
-        transmission-gearstate = { column = "gear", words = { D = "DRIVE", P = "PARK" } }
-    "#;
-
-    fn read(rows: &str) -> Result<Recording, RecordingError> {
-        let map = ColumnMap::from_toml(MAP).unwrap();
-        let text = format!("t,lat,lon,soc,mph,charging,gear\n{rows}");
-        Recording::read(text.as_bytes(), &map, &Quirks::default())
-    }
-
-    #[test]
-    fn a_row_becomes_values_in_the_units_of_the_signals() {
-        let recording = read("100,52.5,13.4,80.5,100,no,D\n160.5,52.6,13.5,80,0,yes,P\n").unwrap();
-        let value = |row, signal| recording.value(row, signal);
-        assert_eq!(recording.rows(), 2);
-        assert_eq!(recording.recorded_at(), Timestamp::from_secs(100));
-        assert_eq!(recording.length(), Duration::from_millis(60_500));
-        assert_eq!(value(0, signal::SPEED), Some(Value::Number(160.9344)));
-        assert_eq!(value(0, signal::STATE_OF_CHARGE), Some(Value::Number(80.5)));
-        assert_eq!(value(0, signal::GEAR), Some(Value::Text("DRIVE".into())));
-        assert_eq!(value(1, signal::IS_CHARGING), Some(Value::Flag(true)));
-        assert_eq!(
-            value(1, signal::LOCATION),
-            Some(Value::Position { latitude: 52.6, longitude: 13.5, heading: None })
-        );
-        assert_eq!(value(0, signal::ODOMETER), None);
-        assert_eq!(recording.skipped(), Skipped::default());
-    }
-
-    #[test]
-    fn impossible_rows_are_skipped_and_counted_by_reason() {
-        let rows = [
-            "0,52,13,80,0,no,P",
-            "soon,52,13,80,0,no,P",    // unreadable time
-            "0,52,13,79,0,no,P",       // the time of the row before
-            "-5,52,13,79,0,no,P",      // back in time
-            "9000000,52,13,79,0,no,P", // a leap
-            "1,,13,79,0,no,P",         // an empty cell
-            "1,52,13,79,0,maybe,P",    // no flag
-            "1,52,13,79,0,no,Z",       // no gear
-            "1,52,13,NaN,0,no,P",      // no number
-            "1,52,13,100.1,0,no,P",    // too full
-            "1,52,13,-0.1,0,no,P",     // too empty
-            "1,52,13,79,-1,no,P",      // too slow
-            "1,52,13,79,300,no,P",     // too fast
-            "1,90.1,13,79,0,no,P",     // no place
-            "1,52,-180.1,79,0,no,P",   // no place
-            "1,0,0,79,0,no,P",         // no fix
-            "1,52,13",                 // half a row
-            "2,52,13,78,0,no,P",
-        ];
-        let recording = read(&rows.join("\n")).unwrap();
-        let skipped = Skipped {
-            malformed: 1,
-            unreadable_time: 1,
-            not_rising: 2,
-            leap: 1,
-            unreadable_value: 4,
-            out_of_range: 4,
-            no_place: 3,
-        };
-        assert_eq!(recording.skipped(), skipped);
-        assert_eq!((recording.rows(), skipped.total()), (2, 16));
-        assert_eq!(recording.value(1, signal::STATE_OF_CHARGE), Some(Value::Number(78.0)));
-    }
-
-    #[test]
-    fn quirks_of_a_recorder_can_be_allowed() {
-        let map = ColumnMap::from_toml(MAP).unwrap();
-        let quirks = Quirks { null_island: true, longest_gap: Duration::MAX };
-        let text = "t,lat,lon,soc,mph,charging,gear\n0,0,0,80,0,no,P\n9000000,0,0,80,0,no,P\n";
-        let recording = Recording::read(text.as_bytes(), &map, &quirks).unwrap();
-        assert_eq!((recording.rows(), recording.skipped().total()), (2, 0));
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_replayed_says_why() {
-        let error = |text: &str| {
-            let map = ColumnMap::from_toml(MAP).unwrap();
-            Recording::read(text.as_bytes(), &map, &Quirks::default()).unwrap_err().to_string()
-        };
-        assert_eq!(error("t,lat,lon\n"), "the recording has no column charging; it has t, lat, lon");
-        assert_eq!(
-            error("t,lat,lon,soc,mph,charging,gear\n1,0,0,80,0,no,P\n"),
-            "the recording has no row that can be replayed; 1 were skipped"
-        );
-        let map = ColumnMap::from_toml(MAP).unwrap();
-        let missing = Recording::load(Path::new("no such file"), &map, &Quirks::default());
-        assert_eq!(missing.unwrap_err().to_string(), "the recording cannot be read");
-    }
-
-    proptest! {
-        #[test]
-        fn the_row_of_a_moment_is_the_last_one_at_or_before_it(
-            steps in proptest::collection::vec(1..50_u64, 1..40), elapsed in 0..2_500_u64,
-        ) {
-            let mut at = 0;
-            let mut rows = String::from("0,52,13,80,0,no,P\n");
-            for step in &steps {
-                at += step;
-                rows += &format!("{at},52,13,80,0,no,P\n");
-            }
-            let recording = read(&rows).unwrap();
-            let elapsed = Duration::from_secs(elapsed);
-            let row = recording.row_at(elapsed);
-            prop_assert!(recording.offset(row) <= elapsed);
-            prop_assert!(row + 1 == recording.rows() || recording.offset(row + 1) > elapsed);
-        }
-
-        #[test]
-        fn no_text_makes_the_reader_panic(text in "[a-z0-9,.\"\n-]{0,200}") {
-            let _ = read(&text);
-        }
+        Self { rows, cells: self.cells.picked(&kept) }
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use app::ports::TripParts;
 use crate::{
     RECORDED,
     testing::{NOON, TestClock, minutes},
@@ -9,18 +10,26 @@ use std::path::{Path, PathBuf};
 
 const TRIP: &str = "Date,Time,Soc,Speed,Mode,LAT,LON
 7/1/2021,10:00:00,80,0,N,34.0,-6.7
-7/1/2021,10:00:10,79.5,30,D,34.1,-6.7
 7/1/2021,10:00:10,12,30,D,34.1,-6.7
+7/1/2021,10:00:10,79.5,30,D,34.1,-6.7
 7/1/2021,10:01:00,79,0,N,34.2,-6.7
 ";
 
 fn recording() -> Recording {
-    let map = ColumnMap::for_header(TRIP.lines().next().unwrap().split(',')).unwrap();
-    Recording::read(TRIP.as_bytes(), &map, &Quirks::default()).unwrap()
+    Recording::read(TRIP.as_bytes(), None).unwrap()
 }
 
+const ID: Uuid = Uuid::from_u128(7);
+
 fn trip(speed: u16) -> TripSpec {
-    TripSpec { name: "trip".into(), started_at: NOON, speed, vin: Some("1M8GDM9AXKP042788".into()) }
+    TripSpec {
+        name: "trip".into(),
+        started_at: NOON,
+        speed,
+        vin: Some("1M8GDM9AXKP042788".into()),
+        recording: Some(ID),
+        length: recording().length(),
+    }
 }
 
 /// State of charge, and seconds from the start to the moment of measuring.
@@ -51,7 +60,7 @@ fn a_trip_that_has_not_started_shows_its_first_row() {
 fn a_trip_can_be_driven_faster_than_it_was() {
     assert_eq!(charge(&trip(10), Duration::from_secs(1)), (Value::Number(79.5), 1.0));
     assert_eq!(charge(&trip(10), Duration::from_secs(6)), (Value::Number(79.0), 6.0));
-    assert_eq!(trip(10).length(&recording()), Duration::from_secs(6));
+    assert_eq!(trip(10).duration(), Duration::from_secs(6));
 }
 
 #[test]
@@ -70,24 +79,62 @@ fn what_was_not_recorded_the_car_is_not_capable_of() {
 
 #[test]
 fn a_spec_reads_back() {
-    for trip in [trip(7), TripSpec { vin: None, ..trip(1) }] {
+    for trip in [trip(7), TripSpec { vin: None, ..trip(1) }, TripSpec { recording: None, ..trip(1) }] {
         assert_eq!(TripSpec::decode(&trip.encode()).unwrap(), trip);
     }
     assert!(TripSpec::decode(b"no trip").is_err());
+    // As it was written before recordings were stored with all other data.
+    let old = Encoder::new(vec![]).array(4).unwrap().str("old").unwrap().i64(0).unwrap().u16(2).unwrap().null().unwrap().writer().clone();
+    let old = TripSpec::decode(&old).unwrap();
+    assert_eq!((old.name.as_str(), old.recording), ("old", None));
+}
+
+/// One recording, or what is wrong with all of them.
+struct Stored(Result<Parts, String>, parking_lot::Mutex<Vec<String>>);
+
+#[async_trait]
+impl RecordingReads for Stored {
+    async fn manifest(&self, id: Uuid) -> Result<Option<Vec<u8>>, String> {
+        self.0.as_ref().map(|parts| (id == ID).then(|| parts.manifest())).map_err(Clone::clone)
+    }
+
+    async fn part(&self, _: Uuid, no: u32) -> Result<Option<Vec<u8>>, String> {
+        self.0.as_ref().map(|parts| Some(parts.part(no))).map_err(Clone::clone)
+    }
+
+    fn failed(&self, name: &str, problem: &str) {
+        self.1.lock().push(format!("{name} {problem}"));
+    }
 }
 
 #[test]
-fn a_car_drives_the_recording_that_is_registered_under_its_name() {
+fn a_car_drives_the_recording_that_is_stored_under_its_id() {
     let clock = Arc::new(TestClock::at(NOON));
     let trips = RecordedTrips::new(clock.clone());
     let car = SourceRef { kind: RECORDED, pool: PoolNo(1), spec: trip(1).encode() };
-    let read = || block_on(trips.read(&car, &[signal::SPEED]));
-    assert_eq!(read(), Err(no_such_source()));
-    trips.register("trip", recording());
+    let read = |car: &SourceRef| block_on(trips.read(car, &[signal::SPEED]));
+    assert_eq!(read(&car), Err(unreadable()));
+    let stored = Arc::new(Stored(Ok(Parts::new(recording())), Default::default()));
+    trips.attach(stored.clone());
     clock.set(NOON + Duration::from_secs(10));
-    assert_eq!(read().unwrap()[0].outcome, Ok((Value::Number(30.0), Some(NOON + Duration::from_secs(10)))));
-    let foreign = SourceRef { spec: vec![0xff], ..car.clone() };
-    assert_eq!(block_on(trips.read(&foreign, &[])), Err(ErrorCode::SERVER_INTERNAL.into()));
+    assert_eq!(read(&car).unwrap()[0].outcome, Ok((Value::Number(30.0), Some(NOON + Duration::from_secs(10)))));
+    for recording in [None, Some(Uuid::nil())] {
+        let spec = TripSpec { recording, ..trip(1) }.encode();
+        assert_eq!(read(&SourceRef { spec, ..car.clone() }), Err(unreadable()));
+    }
+    assert_eq!(read(&SourceRef { spec: vec![0xff], ..car.clone() }), Err(unreadable()));
+    assert_eq!(*stored.1.lock(), ["trip it is not stored here", "trip it is not stored here"]);
+}
+
+#[test]
+fn a_recording_that_cannot_be_opened_fails_its_own_car_and_is_named() {
+    let trips = RecordedTrips::new(Arc::new(TestClock::at(NOON)));
+    let stored = Arc::new(Stored(Err("the data key was destroyed".into()), Default::default()));
+    trips.attach(stored.clone());
+    let car = SourceRef { kind: RECORDED, pool: PoolNo(1), spec: trip(1).encode() };
+    let fault = block_on(trips.read(&car, &[signal::SPEED])).unwrap_err();
+    assert_eq!(fault.code.to_string(), "UPSTREAM:INVALID_DATA");
+    assert_eq!(*stored.1.lock(), ["trip it cannot be read: the data key was destroyed"]);
 }
 
 /// Every second of three real trips, against a look-up of its own in the text of the file.
@@ -111,11 +158,10 @@ fn recordings() -> Option<Vec<PathBuf>> {
 
 fn replay(file: &Path) {
     let text = std::fs::read_to_string(file).unwrap();
-    let map = ColumnMap::for_header(text.lines().next().unwrap().split(',')).unwrap();
-    let recording = Recording::load(file, &map, &Quirks::default()).unwrap();
+    let recording = Recording::read(text.as_bytes(), None).unwrap();
     let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split(',').collect()).collect();
-    assert_eq!(recording.rows() as u64 + recording.skipped().total(), rows.len() as u64);
-    assert_eq!(recording.skipped(), Skipped::default(), "these files are clean");
+    assert_eq!(recording.rows(), rows.len());
+    assert_eq!(recording.report().skipped, [], "these files are clean");
 
     let begun = seconds_of_day(rows[0][1]);
     let wanted = [signal::STATE_OF_CHARGE, signal::SPEED, signal::GEAR, signal::LOCATION];
@@ -156,9 +202,5 @@ fn gear(mode: &str) -> Value {
 }
 
 fn position(latitude: &str, longitude: &str) -> Value {
-    Value::Position {
-        latitude: latitude.parse().unwrap(),
-        longitude: longitude.parse().unwrap(),
-        heading: None,
-    }
+    Value::position(latitude.parse().unwrap(), longitude.parse().unwrap(), None)
 }

@@ -223,7 +223,7 @@ fn cars(ticket: &Ticket, now: Timestamp) -> Vec<(CarSpec, Option<Level>)> {
         let seed = seed(&ticket.make, &username, place);
         let year = model.model().years.1;
         let spec = CarSpec::new(seed, model, year, ticket.region, Profile::Day).ok()?;
-        Some(spec.start(now))
+        Some(spec.at_home().start(now))
     };
     let first = of_make.first().and_then(|&model| car(0, model));
     match login {

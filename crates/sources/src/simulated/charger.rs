@@ -37,6 +37,13 @@ impl Charger {
         })
     }
 
+    /// The same where no more than so many tenths of an ampere are drawn from it.
+    pub(super) fn limited(self, tenths: Option<u16>, region: Region) -> Self {
+        let Some(tenths) = tenths else { return self };
+        let amperes = f64::from(tenths.max(10)) / 10.0;
+        Self(self.0.min(amperes * self.phases(region) * self.volts(region) / 1_000.0))
+    }
+
     /// The smallest that brings a car from one charge to another within this time; the largest, when none does.
     pub(super) fn for_stay(model: &Model, begun: f64, limit: f64, within_us: u64) -> Self {
         let enough = |&kw: &f64| Curve::new(model, Self(kw), begun, limit).full_us() <= within_us;

@@ -12,6 +12,7 @@ use super::{
     charger::charge_limit,
     journey::{Activity, Moment},
     mishap::weather,
+    settings::shown,
     spec::CarSpec,
 };
 
@@ -23,6 +24,7 @@ pub(super) fn details(spec: &CarSpec, moment: &Moment, read: BrandRead, captured
 }
 
 fn value(spec: &CarSpec, moment: &Moment, path: &str, name: &str, captured_at: Timestamp) -> Option<Value> {
+    let set = &spec.settings;
     let charging = moment.activity == Activity::Charging;
     let fast = moment.charging.charger.is_fast();
     let range = spec.model().electric_range_km;
@@ -44,6 +46,9 @@ fn value(spec: &CarSpec, moment: &Moment, path: &str, name: &str, captured_at: T
         "isPaired" => Value::Flag(true),
         "heaterOn" => Value::Flag(charging && weather(spec, moment) < 8.0),
         "chargingLocations" => places(spec),
+        "chargeSchedules" if set.charge_days.is_some() => {
+            Value::Json(shown::charge_days(&set.charge_days?))
+        }
         "chargeSchedules" => Value::Json(
             r#"[{"start":"22:00","end":"06:00","days":["MONDAY","TUESDAY","WEDNESDAY","THURSDAY","FRIDAY"]}]"#.into(),
         ),
@@ -52,14 +57,21 @@ fn value(spec: &CarSpec, moment: &Moment, path: &str, name: &str, captured_at: T
         "rangeIdeal" => Value::Number((moment.charge / 100.0 * range * 1.08).round()),
         "percentRemainingUsable" => Value::Number((moment.charge - 1.0).max(0.0).round()),
         "maxRangeChargeCounter" => Value::Number(Draw::Linger.between(spec.seed, 0.0, 40.0).floor()),
-        "status" if path == "/tesla/climate/cabin" => Value::Flag(moment.activity == Activity::Moving),
-        "temperature" if path == "/tesla/climate/cabin" => Value::Number(21.0),
-        "frontStatus" | "rearStatus" => Value::Flag(false),
-        "status" if path == "/tesla/climate/steering_wheel" => Value::Flag(false),
+        "status" if path == "/tesla/climate/cabin" => {
+            Value::Flag(set.cabin_on.unwrap_or(moment.activity == Activity::Moving))
+        }
+        "temperature" if path == "/tesla/climate/cabin" => {
+            Value::Number(set.cabin_target.map_or(21.0, |tenths| f64::from(tenths) / 10.0))
+        }
+        "frontStatus" | "rearStatus" => Value::Flag(set.defroster.unwrap_or(false)),
+        "status" if path == "/tesla/climate/steering_wheel" => Value::Flag(set.steering_wheel.unwrap_or(false)),
         "status" => text(if moment.activity == Activity::Parked { "ASLEEP" } else { "ONLINE" }),
         "socLimitMax" => Value::Number(100.0),
         "socLimitMin" => Value::Number(50.0),
         "socLimitDefault" => Value::Number(80.0),
+        "amperageRequested" if moment.activity.is_plugged_in() && set.amperage.is_some() => {
+            Value::Number(set.amperage.map_or(0.0, |tenths| f64::from(tenths) / 10.0))
+        }
         "amperageRequested" | "amperageMaxCharger" if moment.activity.is_plugged_in() => {
             Value::Number((moment.charging.charger.most_amperes(spec.region) * 10.0).round() / 10.0)
         }
@@ -68,6 +80,10 @@ fn value(spec: &CarSpec, moment: &Moment, path: &str, name: &str, captured_at: T
         "rangeAddedIdeal" => Value::Number((added_km() * 1.08).round()),
         "connector" if moment.activity.is_plugged_in() => text("TYPE_2"),
         "fastChargerType" if charging && fast => text("CCS"),
+        "departureTime" if set.charge_time.is_some() => {
+            Value::Json(shown::charge_time(set.charge_time?, true))
+        }
+        "startTime" if set.charge_time.is_some() => Value::Json(shown::charge_time(set.charge_time?, false)),
         "departureTime" => Value::Json(r#"{"enabled":false,"time":"07:30"}"#.into()),
         "startTime" => Value::Json(r#"{"enabled":false,"time":"22:00"}"#.into()),
         "direction" => text(compass_point(moment.heading)),
@@ -134,14 +150,17 @@ fn records(spec: &CarSpec, path: &str, now: Timestamp) -> Value {
 /// The place where the car began.
 fn places(spec: &CarSpec) -> Value {
     let (latitude, longitude) = (f64::from(spec.begin.latitude) / 1e6, f64::from(spec.begin.longitude) / 1e6);
+    let usual = || r#"{"weekday":[{"start":"22:00","end":"06:00"}],"weekend":[]}"#.to_owned();
+    let set = spec.settings.charge_hours.as_ref();
     Value::Json(format!(
         concat!(
             r#"[{{"chargeLimit":{},"location":{{"latitude":{},"longitude":{}}},"#,
-            r#""chargingSchedules":{{"weekday":[{{"start":"22:00","end":"06:00"}}],"weekend":[]}}}}]"#
+            r#""chargingSchedules":{}}}]"#
         ),
-        charge_limit(spec) / 100.0,
+        set.map_or(charge_limit(spec), |set| set.limit).round() / 100.0,
         latitude,
-        longitude
+        longitude,
+        set.map_or_else(usual, shown::charge_hours),
     ))
 }
 

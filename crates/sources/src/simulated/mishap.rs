@@ -5,6 +5,7 @@ use domain::{signal::SignalId, time::Timestamp};
 use super::{
     chance::{Draw, Event},
     journey::{Activity, Moment, hours, micros},
+    settings::Opened,
     spec::{CarSpec, Profile},
 };
 
@@ -144,10 +145,12 @@ pub(super) fn weather(spec: &CarSpec, moment: &Moment) -> f64 {
     mean + 5.0 * (std::f64::consts::TAU * (hours(moment.age_us) / 24.0).fract()).sin()
 }
 
-/// Whether the trunk is open, too, while somebody gets out.
+/// Whether the trunk is open: as it was set from afar, or while somebody gets out.
 pub(super) fn trunk_is_open(spec: &CarSpec, moment: &Moment) -> bool {
     const CHANCE: f64 = 0.5;
-    moment.activity == Activity::Alighting && Event::Trunk.draw(seed(spec), moment.stage) < CHANCE
+    let drawn =
+        || moment.activity == Activity::Alighting && Event::Trunk.draw(seed(spec), moment.stage) < CHANCE;
+    Opened::in_stage(spec.settings.trunk, moment.stage).unwrap_or_else(drawn)
 }
 
 fn seed(spec: &CarSpec) -> u64 {

@@ -18,6 +18,7 @@ mod latency;
 mod mishap;
 pub mod models;
 mod plan;
+mod settings;
 mod spec;
 mod trouble;
 mod values;

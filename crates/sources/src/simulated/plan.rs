@@ -456,7 +456,7 @@ impl Pace {
 /// A stay of the charging profile: from its beginning on.
 fn wall_box_stay(spec: &CarSpec) -> Stay {
     let seed = spec.seed;
-    let charger = Charger::at_home(spec.model(), seed);
+    let charger = Charger::at_home(spec.model(), seed).limited(spec.settings.amperage, spec.region);
     let mut stay = Stay::new(0, Curve::new(spec.model(), charger, begun(spec), charge_limit(spec)));
     match spec.live.session {
         Session::Drawn => {

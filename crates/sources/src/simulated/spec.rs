@@ -7,7 +7,12 @@
 use std::time::Duration;
 
 use app::ports::CarStage;
-use domain::{errors::ErrorCode, signal::SignalId, time::Timestamp, vehicle::Fault};
+use domain::{
+    errors::ErrorCode,
+    signal::SignalId,
+    time::Timestamp,
+    vehicle::{BrandCommand, Fault},
+};
 use minicbor::{Decoder, Encoder, data::Type, decode::Error};
 
 use super::{
@@ -16,6 +21,7 @@ use super::{
     journey::{self, Activity, Moment},
     mishap,
     models::{self, Model, ModelNo, NoSuchCar, Region},
+    settings::Settings,
     vin,
 };
 
@@ -88,6 +94,8 @@ pub struct CarSpec {
     pub(super) live: Live,
     /// The number that somebody gave to the car; otherwise it has one of its own.
     pub(super) number: Option<Number>,
+    /// What commands have set.
+    pub(super) settings: Settings,
 }
 
 /// A vehicle's number: 17 upper-case letters and digits.
@@ -226,8 +234,8 @@ pub struct MalformedSpec(#[from] Error);
 impl CarSpec {
     /// The fastest that a car's time may run.
     pub const MAX_SPEED: u16 = 3_600;
-    /// The most bytes that an encoded spec takes.
-    pub const MAX_BYTES: usize = 128;
+    /// The most bytes that an encoded spec takes. Cars that were sent no commands take far fewer.
+    pub const MAX_BYTES: usize = 320;
 
     /// A car at the beginning of its profile, not started. Cars with different seeds have different vehicle numbers.
     ///
@@ -258,7 +266,20 @@ impl CarSpec {
             trouble: None,
             live: Live::default(),
             number: None,
+            settings: Settings::default(),
         })
+    }
+
+    /// Lets a day of the car begin at home in the evening, plugged in and with a part of the battery left: so commands have
+    /// something to start, to stop and to limit. A car without a plug, and one of another profile, stays as it is.
+    #[must_use]
+    pub fn at_home(mut self) -> Self {
+        const LEAST: f64 = 25.0;
+        const MOST: f64 = 40.0;
+        if self.profile == Profile::Day && self.model().plugs_in() {
+            self.begin.charge = hundredths(Draw::Charge.between(self.seed, LEAST, MOST));
+        }
+        self
     }
 
     /// Gives the car a number of 17 letters and digits; one of another form is left out.
@@ -434,8 +455,15 @@ impl CarSpec {
 
     /// Locks the car or unlocks it, until it does something else.
     pub(super) fn with_lock(self, locked: bool, now: Timestamp) -> Self {
-        let stage = Moment::at(&self, self.elapsed_us(now)).stage;
+        let stage = self.stage(now);
         self.with_live(now, |live| live.lock = Some(Lock { locked, stage }))
+    }
+
+    /// Sets what a command of the brand sets, in a stage of the profile.
+    pub(super) fn with_setting(self, command: BrandCommand, stage: u64, now: Timestamp) -> Self {
+        let mut after = self.touched(now);
+        after.settings = after.settings.after(command, stage);
+        after
     }
 
     /// Goes on charging where that was interrupted.
@@ -471,9 +499,26 @@ impl CarSpec {
         of_account.or_else(of_trouble).or_else(not_started)
     }
 
-    /// Whether nothing goes on in its profile any more.
+    /// Whether nothing goes on in its profile any more. A car that lived day by day until a command changed that lives on.
     pub(super) fn is_over(&self, now: Timestamp) -> bool {
-        self.profile != Profile::Day && self.elapsed_us(now) >= journey::length_us(self)
+        let ends = self.profile != Profile::Day && !self.settings.lives_on;
+        ends && self.elapsed_us(now) >= journey::length_us(self)
+    }
+
+    /// The car after a command that made `after` of `self`: what was set from afar stays although the stage of the profile
+    /// has changed, and a car that lives day by day lives on.
+    pub(super) fn commanded(&self, mut after: Self, now: Timestamp) -> Self {
+        let (before, stage) = (self.stage(now), after.stage(now));
+        after.settings.lives_on |= self.profile == Profile::Day && after.profile != Profile::Day;
+        if let Some(lock) = after.live.lock.as_mut().filter(|lock| lock.stage == before) {
+            lock.stage = stage;
+        }
+        after.settings.carry(before, stage);
+        after
+    }
+
+    pub(super) fn stage(&self, now: Timestamp) -> u64 {
+        Moment::at(self, self.elapsed_us(now)).stage
     }
 
     pub(super) fn activity(&self, now: Timestamp) -> Activity {
@@ -617,7 +662,7 @@ impl CarSpec {
 
     /// The form that is stored.
     pub fn encode(&self) -> Vec<u8> {
-        let mut encoder = Encoder::new(Vec::with_capacity(Self::MAX_BYTES));
+        let mut encoder = Encoder::new(Vec::with_capacity(128));
         self.write(&mut encoder).expect("a vector takes all bytes");
         encoder.into_writer()
     }
@@ -629,6 +674,7 @@ impl CarSpec {
         let begin = &self.begin;
         // What is at its beginning is left out from the end.
         let fields = match (self.number, self.live != Live::default()) {
+            _ if self.settings != Settings::default() => 19,
             (Some(_), _) => 18,
             (None, true) => 17,
             (None, false) => 16,
@@ -644,8 +690,13 @@ impl CarSpec {
         if fields > 16 {
             self.live.encode(e)?;
         }
-        if let Some(Number(number)) = &self.number {
-            e.bytes(number)?;
+        match &self.number {
+            Some(Number(number)) => e.bytes(number)?.ok()?,
+            None if fields > 18 => e.null()?.ok()?,
+            None => {}
+        }
+        if fields > 18 {
+            self.settings.encode(e)?;
         }
         Ok(())
     }
@@ -684,9 +735,15 @@ impl CarSpec {
             },
             live: if fields == 16 { Live::default() } else { Live::decode(d)? },
             number: None,
+            settings: Settings::default(),
         };
-        let number = if fields >= 18 { Some(known(d.bytes()?.try_into().ok().map(Number))?) } else { None };
-        let spec = Self { number, ..spec };
+        let number = match fields {
+            ..18 => None,
+            _ if d.datatype()? == Type::Null => d.null().map(|()| None)?,
+            _ => Some(known(d.bytes()?.try_into().ok().map(Number))?),
+        };
+        let settings = if fields >= 19 { Settings::decode(d)? } else { Settings::default() };
+        let spec = Self { number, settings, ..spec };
         check_plug(spec.model, spec.profile).map_err(Error::message)?;
         Ok(spec)
     }

@@ -511,7 +511,7 @@ proptest! {
                     prop_assert!((least..=most).contains(&number), "{:?}: {}", signal, number);
                     prop_assert!(signal != signal::SPEED || number <= 200.0, "{} km/h", number);
                 }
-                Value::Position { latitude, longitude, heading } => {
+                Value::Position { latitude, longitude, heading, .. } => {
                     prop_assert!(latitude.abs() < 70.0 && longitude.abs() < 180.0);
                     prop_assert!(heading.is_some_and(|heading| (0.0..360.0).contains(&heading)));
                 }

@@ -1,5 +1,5 @@
-//! What a simulated car says of a moment, signal by signal, as precisely as cars do: whole percent, kilometres and
-//! degrees of heading, tenths of an odometer's kilometre.
+//! What a simulated car says of a moment, signal by signal, as precisely as cars do: whole percent and degrees of heading,
+//! tenths of a kilometre and of a litre.
 
 use domain::signal::{self, GridCell, SignalId, Value};
 
@@ -8,6 +8,7 @@ use super::{
     charger::{Charger, charge_limit},
     journey::{Activity, Moment},
     mishap::{self, Defect, weather},
+    settings::Opened,
     spec::{CarSpec, Lock},
 };
 
@@ -45,9 +46,13 @@ pub(super) fn value(spec: &CarSpec, moment: &Moment, signal: SignalId) -> Option
         signal::NOMINAL_CAPACITY => Value::Number(model.battery_kwh),
         signal::FUEL_LEVEL => Value::Number(moment.fuel.round()),
         signal::FUEL_RANGE => share(moment.fuel, model.fuel_range_km),
-        signal::FUEL_AMOUNT => Value::Number(tenths(moment.fuel / 100.0 * model.tank_litres)),
+        signal::FUEL_AMOUNT => Value::Number(broken(moment.fuel / 100.0 * model.tank_litres)),
         signal::OIL_LIFE => Value::Number(oil_life(spec, moment)),
-        signal::IS_CABLE_CONNECTED | signal::IS_CHARGING_PORT_OPEN => Value::Flag(plugged),
+        signal::IS_CABLE_CONNECTED => Value::Flag(plugged),
+        signal::IS_CHARGING_PORT_OPEN => {
+            let set = Opened::in_stage(spec.settings.charge_port, moment.stage);
+            Value::Flag(set.unwrap_or(plugged))
+        }
         signal::IS_CHARGING => Value::Flag(moment.activity == Activity::Charging),
         signal::CHARGING_STATUS => word(charging_status(moment.activity)),
         signal::CHARGE_LIMITS => Value::Number(charge_limit(spec)),
@@ -55,7 +60,9 @@ pub(super) fn value(spec: &CarSpec, moment: &Moment, signal: SignalId) -> Option
         signal::IS_LOCKED => Value::Flag(is_locked(spec, moment)),
         signal::DOORS => doors(spec, moment),
         signal::WINDOWS => windows(spec, moment),
-        signal::FRONT_TRUNK => trunk(spec, moment, false),
+        signal::FRONT_TRUNK => {
+            trunk(spec, moment, Opened::in_stage(spec.settings.frunk, moment.stage).unwrap_or(false))
+        }
         signal::REAR_TRUNK => trunk(spec, moment, mishap::trunk_is_open(spec, moment)),
         signal::SUNROOF => Value::Flag(false),
         signal::EXTERNAL_TEMPERATURE => Value::Number(halves(weather(spec, moment))),
@@ -96,7 +103,7 @@ fn unnamed_value(spec: &CarSpec, moment: &Moment, signal: u8, plugged: bool) -> 
 fn position(moment: &Moment) -> Value {
     let micro = |degrees: f64| (degrees * 1e6).round() / 1e6;
     let heading = Some(moment.heading.round().rem_euclid(360.0));
-    Value::Position { latitude: micro(moment.latitude), longitude: micro(moment.longitude), heading }
+    Value::position(micro(moment.latitude), micro(moment.longitude), heading)
 }
 
 fn odometer_km(spec: &CarSpec, moment: &Moment) -> f64 {
@@ -225,7 +232,15 @@ fn range_per_hour(spec: &CarSpec, power_kw: f64) -> f64 {
 }
 
 fn share(percent: f64, whole: f64) -> Value {
-    Value::Number((percent / 100.0 * whole).round())
+    Value::Number(broken(percent / 100.0 * whole))
+}
+
+/// In tenths, and never a whole number above 0: clients in languages that tell whole numbers from others expect that ranges
+/// and amounts are of the other kind.
+fn broken(number: f64) -> f64 {
+    let tenths = (number * 10.0).round();
+    let whole = tenths > 0.0 && tenths % 10.0 == 0.0;
+    if whole { (tenths - 1.0) / 10.0 } else { tenths / 10.0 }
 }
 
 fn word(word: &str) -> Value {

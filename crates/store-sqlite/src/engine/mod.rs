@@ -10,6 +10,7 @@
 mod core;
 mod files;
 mod inline;
+mod orders;
 mod threaded;
 
 use self::core::Core;
@@ -69,7 +70,19 @@ impl Engine {
         F: Fn(&Tx<'_>) -> OpResult<T> + Send + 'static,
     {
         match self {
-            Self::Threaded(threads) => threads.write(work).await,
+            Self::Threaded(threads) => threads.write(work, None).await,
+            Self::Inline(inline) => inline.write(work),
+        }
+    }
+
+    /// Runs a write of so many items, which lets others go first.
+    pub(crate) async fn write_bulk<T, F>(&self, items: usize, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Tx<'_>) -> OpResult<T> + Send + 'static,
+    {
+        match self {
+            Self::Threaded(threads) => threads.write(work, Some(items)).await,
             Self::Inline(inline) => inline.write(work),
         }
     }

@@ -1,7 +1,7 @@
 //! A file behind one thread that writes and a few that read.
 //!
 //! **Group commit.** The writer commits at once when it is idle; what arrives while it is busy is its next transaction,
-//! up to [`GROUP`] writes. Answers are sent after the commit returned, so one sync is shared by all of them and none is
+//! up to [`GROUP`] writes: first what somebody waits for, then what comes in bulk ([`Orders`]). Answers are sent after the commit returned, so one sync is shared by all of them and none is
 //! told too early. When a write fails in SQL, the transaction is rolled back and each of its writes runs again alone, so
 //! that one bad write does not take others along.
 //!
@@ -19,7 +19,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
     time::Duration,
@@ -30,7 +30,12 @@ use rusqlite::Connection;
 use store::StoreError;
 use tokio::sync::oneshot;
 
-use super::{Commits, Core, FaultHook, Tx, core::Broken, files::wal_bytes};
+use super::{
+    Commits, Core, FaultHook, Tx,
+    core::Broken,
+    files::wal_bytes,
+    orders::{Arrival, NotTaken, Orders},
+};
 use crate::{
     error::{OpResult, is_about_the_file, store_error},
     open::{self, Kind, Lock, OpenError, Options},
@@ -38,6 +43,9 @@ use crate::{
 
 /// Writes in one transaction at most.
 const GROUP: usize = 256;
+
+/// Items of the bulk in one transaction, beside those of the last order that began within it.
+const BULK: usize = 1_024;
 
 /// How long the writer waits for work before it looks after the write-ahead log.
 const IDLE: Duration = Duration::from_secs(1);
@@ -55,9 +63,8 @@ pub(crate) struct Threaded {
     counts: Arc<Counts>,
 }
 
-#[derive(Clone)]
 struct WaysIn {
-    writes: SyncSender<Order>,
+    writes: Arc<Orders<Order>>,
     reads: SyncSender<Read>,
 }
 
@@ -91,7 +98,8 @@ impl Threaded {
             readers.push(spawn("store-reader", move || serve_reads(&conn, &waiting))?);
         }
 
-        let (writes, orders) = sync_channel(options.waiting);
+        let orders = Arc::new(Orders::new(options.waiting));
+        let writes = orders.clone();
         let counts = Arc::<Counts>::default();
         let mut writer = Writer {
             core: Some(Core::new(conn, options.faults.clone())),
@@ -103,7 +111,8 @@ impl Threaded {
             wal_reported: false,
         };
         let writer = spawn("store-writer", move || {
-            writer.serve(&orders);
+            let orders = WorkedOff(orders);
+            writer.serve(&orders.0);
             drop(orders);
             readers.into_iter().for_each(|reader| drop(reader.join()));
             writer.finish();
@@ -113,13 +122,14 @@ impl Threaded {
         Ok(Self { path, kind, ways_in, writer: Mutex::new(Some(writer)), counts })
     }
 
-    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    /// Runs a write: at once, or one of so many items in its turn.
+    pub(crate) async fn write<T, F>(&self, work: F, items: Option<usize>) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&Tx<'_>) -> OpResult<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.order(Order::Write(Box::new(Job { work, result: None, reply })))?;
+        self.order(Order::Write(Box::new(Job { work, result: None, reply })), items)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
@@ -156,7 +166,7 @@ impl Threaded {
 
     pub(crate) async fn truncate_wal(&self) -> Result<(), StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.order(Order::TruncateWal(reply))?;
+        self.order(Order::TruncateWal(reply), None)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
@@ -184,9 +194,28 @@ impl Threaded {
         &self.path
     }
 
-    fn order(&self, order: Order) -> Result<(), StoreError> {
+    fn order(&self, order: Order, items: Option<usize>) -> Result<(), StoreError> {
         let writes = self.ways_in.lock().as_ref().ok_or(StoreError::Closed)?.writes.clone();
-        writes.try_send(order).map_err(refused)
+        writes.add(order, items).map_err(|refused| match refused {
+            NotTaken::Full => StoreError::Busy,
+            NotTaken::Closed => StoreError::Closed,
+        })
+    }
+}
+
+/// The orders of a thread; when that ends, however it ends, nobody waits for it any more.
+struct WorkedOff(Arc<Orders<Order>>);
+
+impl Drop for WorkedOff {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+/// The writer works off what it has, and ends.
+impl Drop for WaysIn {
+    fn drop(&mut self) {
+        self.writes.close();
     }
 }
 
@@ -272,24 +301,23 @@ struct Writer {
 }
 
 impl Writer {
-    fn serve(&mut self, orders: &Receiver<Order>) {
+    fn serve(&mut self, orders: &Orders<Order>) {
         loop {
-            let first = match orders.recv_timeout(IDLE) {
-                Ok(order) => order,
-                Err(RecvTimeoutError::Timeout) => {
-                    self.look_after_wal();
-                    continue;
+            let mut room = BULK;
+            match orders.wait(IDLE, &mut room) {
+                Arrival::Order(first) => {
+                    if self.serve_group(first, orders, room).is_break() {
+                        return;
+                    }
                 }
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            if self.serve_group(first, orders).is_break() {
-                return;
+                Arrival::Nothing => self.look_after_wal(),
+                Arrival::Closed => return,
             }
         }
     }
 
     /// Serves an order with those that have come meanwhile.
-    fn serve_group(&mut self, first: Order, orders: &Receiver<Order>) -> ControlFlow<()> {
+    fn serve_group(&mut self, first: Order, orders: &Orders<Order>, mut room: usize) -> ControlFlow<()> {
         let mut next = Some(first);
         let mut group = Vec::new();
         while let Some(order) = next.take() {
@@ -301,7 +329,7 @@ impl Writer {
                 }
             }
             if group.len() < GROUP {
-                next = orders.try_recv().ok();
+                next = orders.more(&mut room);
             }
         }
         self.commit(group)?;

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use domain::{
+    connect::PermissionSet,
     ids::{ApplicationNo, EventId, EventNo, ObservationNo, UserId, VehicleId, VehicleNo},
     time::Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
-use store::{LaneKey, LaneLease, LogStatus, NodeId, OutcomeOf, QueuedEvent, Record, Recorded, StoreError};
+use store::{
+    LaneKey, LaneLease, LogStatus, NodeId, OutcomeOf, QueuedEvent, Record, Recorded, Redelivered, StoreError,
+    Unsendable,
+};
 
 use super::tombstones;
 use crate::{
@@ -313,58 +317,91 @@ impl RollUp {
     }
 }
 
+/// An ended event as the log has it, with what decides whether it may be sent once more.
+struct Ended {
+    lane: LaneKey,
+    id: EventId,
+    vehicle: VehicleNo,
+    revision: u32,
+    slot: Timestamp,
+    sequence: u64,
+    observation: i64,
+    occasion: Vec<u8>,
+    /// What the owner grants, while the vehicle is connected.
+    granted: Option<u32>,
+    delivers: bool,
+    subscribed: bool,
+}
+
 pub(crate) fn redeliver(
     tx: &Tx<'_>,
     event: EventNo,
+    carries: PermissionSet,
     now: Timestamp,
-) -> Result<Option<(LaneKey, QueuedEvent)>> {
-    // A webhook that was deleted, or a connection that has ended, takes no more events.
-    let logged = tx
-        .prepare_cached(
-            "SELECT d.webhook << 8 | d.stripe, d.id, d.vehicle, d.revision, d.slot, d.sequence, d.observation, d.occasion
-             FROM delivery AS d
-             CROSS JOIN observation AS o ON o.no = d.observation
-             CROSS JOIN connection AS c ON c.vehicle = d.vehicle
-             CROSS JOIN webhook AS w ON w.no = d.webhook AND w.deleted_at IS NULL
-             WHERE d.event = ?1",
-        )?
-        .query_row([event.0], |row| {
-            Ok((
-                rows::lane(row.get(0)?),
-                EventId(rows::uuid(row, 1)?),
-                VehicleNo(row.get(2)?),
-                row.get(3)?,
-                rows::moment(row, 4)?,
-                rows::count(row, 5)?,
-                row.get(6)?,
-                row.get::<_, Vec<u8>>(7)?,
-            ))
-        })
-        .optional()?;
-    let Some((lane, id, vehicle, revision, slot, sequence, observation, occasion)) = logged else {
-        return Ok(None);
+) -> Result<Redelivered> {
+    let Some(ended) = ended_event(tx, event)? else { return Ok(Redelivered::Refused(Unsendable::NotKept)) };
+    let refused = match ended.granted.map(PermissionSet::from_bits) {
+        _ if !ended.delivers => Some(Unsendable::NotDelivering),
+        None => Some(Unsendable::NotConnected),
+        _ if !ended.subscribed => Some(Unsendable::NotSubscribed),
+        Some(granted) if carries.iter().any(|needed| !granted.contains(needed)) => {
+            Some(Unsendable::NotGranted)
+        }
+        Some(_) => None,
     };
+    if let Some(why) = refused {
+        return Ok(Redelivered::Refused(why));
+    }
     // A number of its own, above what tombstones cover: what was dropped with them may be sent after all.
     let again = tx.events.next(tx)?;
     enqueue(
         tx,
         &Enqueue {
-            lane,
+            lane: ended.lane,
             attempt_at: now,
             event: again,
-            id: &id,
-            vehicle,
-            revision,
-            slot,
-            sequence,
-            observation,
+            id: &ended.id,
+            vehicle: ended.vehicle,
+            revision: ended.revision,
+            slot: ended.slot,
+            sequence: ended.sequence,
+            observation: ended.observation,
             redelivery: true,
-            occasion: &occasion,
+            occasion: &ended.occasion,
         },
     )?;
     tx.prepare_cached(&format!("{QUEUED} WHERE q.lane = ?1 AND q.attempt_at = ?2 AND q.event = ?3"))?
-        .query_row([rows::lane_number(lane), now.as_micros(), again], queued)
-        .map(|queued| Some((lane, queued)))
+        .query_row([rows::lane_number(ended.lane), now.as_micros(), again], queued)
+        .map(|queued| Redelivered::Queued(ended.lane, queued))
+}
+
+fn ended_event(tx: &Tx<'_>, event: EventNo) -> Result<Option<Ended>> {
+    tx.prepare_cached(
+        "SELECT d.webhook << 8 | d.stripe, d.id, d.vehicle, d.revision, d.slot, d.sequence, d.observation, d.occasion,
+             c.permissions, w.no IS NOT NULL, s.id IS NOT NULL
+         FROM delivery AS d
+         CROSS JOIN observation AS o ON o.no = d.observation
+         LEFT JOIN connection AS c ON c.vehicle = d.vehicle
+         LEFT JOIN webhook AS w ON w.no = d.webhook AND w.deleted_at IS NULL AND w.disabled IS NULL AND w.verified
+         LEFT JOIN subscription AS s ON s.webhook = d.webhook AND s.vehicle = d.vehicle
+         WHERE d.event = ?1",
+    )?
+    .query_row([event.0], |row| {
+        Ok(Ended {
+            lane: rows::lane(row.get(0)?),
+            id: EventId(rows::uuid(row, 1)?),
+            vehicle: VehicleNo(row.get(2)?),
+            revision: row.get(3)?,
+            slot: rows::moment(row, 4)?,
+            sequence: rows::count(row, 5)?,
+            observation: row.get(6)?,
+            occasion: row.get(7)?,
+            granted: row.get(8)?,
+            delivers: row.get(9)?,
+            subscribed: row.get(10)?,
+        })
+    })
+    .optional()
 }
 
 fn queued(row: &Row<'_>) -> Result<QueuedEvent> {

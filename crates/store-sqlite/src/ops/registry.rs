@@ -12,8 +12,8 @@ use domain::{
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use store::{
-    Application, Feed, Kept, NewApplication, NewWebhook, Newer, RetiringToken, Scope, Secret, StoredWebhook,
-    Sweep, Tombstone, WebhookChange,
+    Application, Edited, Feed, Kept, NewApplication, NewWebhook, Newer, RetiringToken, Scope, Secret,
+    StoredWebhook, Sweep, SwitchedOff, Tombstone, WebhookChange,
 };
 
 use super::{grants, tombstones};
@@ -48,12 +48,13 @@ pub(crate) fn create_application(tx: &Tx<'_>, new: &NewApplication) -> Result<Ap
         management_token: new.management_token.clone(),
         retiring: None,
         created_at: new.created_at,
+        version: 1,
     })
 }
 
 const APPLICATION: &str =
     "SELECT no, id, name, redirect_uris, plan, management_token, created_at, retiring_token,
-         retiring_until, connect_permissions, connect_required, connect_country
+         retiring_until, connect_permissions, connect_required, connect_country, version
      FROM application";
 
 pub(crate) fn applications(conn: &Connection) -> Result<Vec<Application>> {
@@ -63,27 +64,43 @@ pub(crate) fn applications(conn: &Connection) -> Result<Vec<Application>> {
 pub(crate) fn update_application(
     tx: &Tx<'_>,
     no: ApplicationNo,
+    version: u64,
     name: &str,
     redirect_uris: &[String],
     plan: &str,
     connect: &Defaults,
-) -> Result<Option<Application>> {
-    tx.prepare_cached(
-        "UPDATE application
-         SET name = ?2, redirect_uris = ?3, plan = ?4, connect_permissions = ?5, connect_required = ?6,
-             connect_country = ?7
-         WHERE no = ?1",
-    )?
-    .execute(params![
-        no.0,
-        name,
-        texts(redirect_uris),
-        plan,
-        connect.permissions.map(|wanted| wanted.asked.bits()),
-        connect.permissions.map(|wanted| wanted.required.bits()),
-        connect.country.map(|country| country.code),
-    ])?;
-    tx.prepare_cached(&format!("{APPLICATION} WHERE no = ?1"))?.query_row([no.0], application).optional()
+) -> Result<Edited<Application>> {
+    let updated = tx
+        .prepare_cached(
+            "UPDATE application
+         SET name = ?3, redirect_uris = ?4, plan = ?5, connect_permissions = ?6, connect_required = ?7,
+             connect_country = ?8, version = version + 1
+         WHERE no = ?1 AND version = ?2",
+        )?
+        .execute(params![
+            no.0,
+            rows::from_count(version),
+            name,
+            texts(redirect_uris),
+            plan,
+            connect.permissions.map(|wanted| wanted.asked.bits()),
+            connect.permissions.map(|wanted| wanted.required.bits()),
+            connect.country.map(|country| country.code),
+        ])?;
+    edited(tx, no, updated)
+}
+
+/// What became of an edit of an application that has changed so many rows.
+fn edited(tx: &Tx<'_>, no: ApplicationNo, updated: usize) -> Result<Edited<Application>> {
+    let now = tx
+        .prepare_cached(&format!("{APPLICATION} WHERE no = ?1"))?
+        .query_row([no.0], application)
+        .optional()?;
+    Ok(match (now, updated) {
+        (None, _) => Edited::Gone,
+        (Some(now), 0) => Edited::Stale(now),
+        (Some(now), _) => Edited::Done(now),
+    })
 }
 
 pub(crate) fn delete_application(tx: &Tx<'_>, no: ApplicationNo) -> Result<bool> {
@@ -106,19 +123,24 @@ pub(crate) fn delete_application(tx: &Tx<'_>, no: ApplicationNo) -> Result<bool>
 pub(crate) fn set_management_token(
     tx: &Tx<'_>,
     no: ApplicationNo,
+    version: u64,
     sealed: &[u8],
     retiring: Option<&RetiringToken>,
-) -> Result<()> {
-    tx.prepare_cached(
-        "UPDATE application SET management_token = ?2, retiring_token = ?3, retiring_until = ?4 WHERE no = ?1",
-    )?
-    .execute(params![
-        no.0,
-        sealed,
-        retiring.map(|retiring| &retiring.sealed),
-        retiring.map(|retiring| retiring.until.as_micros()),
-    ])
-    .map(drop)
+) -> Result<Edited<Application>> {
+    let updated = tx
+        .prepare_cached(
+            "UPDATE application SET management_token = ?3, retiring_token = ?4, retiring_until = ?5,
+                 version = version + 1
+             WHERE no = ?1 AND version = ?2",
+        )?
+        .execute(params![
+            no.0,
+            rows::from_count(version),
+            sealed,
+            retiring.map(|retiring| &retiring.sealed),
+            retiring.map(|retiring| retiring.until.as_micros()),
+        ])?;
+    edited(tx, no, updated)
 }
 
 pub(crate) fn secrets(conn: &Connection, no: ApplicationNo) -> Result<Vec<Secret>> {
@@ -154,8 +176,8 @@ pub(crate) fn remove_secret(tx: &Tx<'_>, no: ApplicationNo, hint: &str) -> Resul
 pub(crate) fn create_webhook(tx: &Tx<'_>, new: &NewWebhook) -> Result<StoredWebhook> {
     tx.prepare_cached(
         "INSERT INTO webhook (id, application, name, verified, revision, last_verification, last_test, created_at,
-             auto_subscribe)
-         VALUES (?1, ?2, ?3, 0, ?4, x'', x'', ?5, ?6)",
+             auto_subscribe, verifying)
+         VALUES (?1, ?2, ?3, 0, ?4, x'', x'', ?5, ?6, ?7)",
     )?
     .execute(params![
         new.id.0.as_bytes(),
@@ -164,6 +186,7 @@ pub(crate) fn create_webhook(tx: &Tx<'_>, new: &NewWebhook) -> Result<StoredWebh
         new.revision.number,
         new.created_at.as_micros(),
         new.auto_subscribe,
+        new.verify,
     ])?;
     let no = WebhookNo(tx.last_insert_rowid());
     insert_revision(tx, no, &new.revision)?;
@@ -182,16 +205,28 @@ pub(crate) fn create_webhook(tx: &Tx<'_>, new: &NewWebhook) -> Result<StoredWebh
         created_at: new.created_at,
         last_verification: Vec::new(),
         last_test: Vec::new(),
+        last_error_verification: Vec::new(),
+        verified_error_uri: None,
+        verifying: new.verify,
+        switched_off: None,
+        changes: 0,
     })
 }
 
 const WEBHOOK: &str = "SELECT webhook.no, id, application, name, verified, disabled, body, created_at,
-        last_verification, last_test, epoch, auto_subscribe, auto_after
+        last_verification, last_test, epoch, auto_subscribe, auto_after, last_error_verification, verified_error_uri,
+        verifying, disabled_at, disabled_status, disabled_failure, changes
     FROM webhook JOIN webhook_revision AS r ON r.webhook = webhook.no AND r.number = webhook.revision
     WHERE deleted_at IS NULL";
 
 pub(crate) fn webhooks(conn: &Connection) -> Result<Vec<StoredWebhook>> {
     conn.prepare_cached(&format!("{WEBHOOK} ORDER BY webhook.no"))?.query_map([], webhook)?.collect()
+}
+
+pub(crate) fn deleted_webhooks(conn: &Connection) -> Result<Vec<(WebhookNo, WebhookId)>> {
+    conn.prepare_cached("SELECT no, id FROM webhook WHERE deleted_at IS NOT NULL ORDER BY no")?
+        .query_map([], |row| Ok((WebhookNo(row.get(0)?), WebhookId(rows::uuid(row, 1)?))))?
+        .collect()
 }
 
 pub(crate) fn revision(conn: &Connection, webhook: WebhookNo, number: u32) -> Result<Option<Revision>> {
@@ -204,47 +239,88 @@ pub(crate) fn change_webhook(
     tx: &Tx<'_>,
     no: WebhookNo,
     change: &WebhookChange,
-) -> Result<Option<(StoredWebhook, Option<Tombstone>)>> {
-    let Some(before) = one_webhook(tx, no)? else { return Ok(None) };
+) -> Result<Edited<(StoredWebhook, Option<Tombstone>)>> {
+    let Some(before) = one_webhook(tx, no)? else { return Ok(Edited::Gone) };
     let mut tombstone = None;
     match change {
-        WebhookChange::Revise { name, revision, verified, sweep, auto_subscribe } => {
+        WebhookChange::Revise { name, revision, verified, sweep, auto_subscribe, errors_moved, verify } => {
+            if revision.number != before.webhook.revision.number + 1 {
+                return Ok(Edited::Stale((before, None)));
+            }
             insert_revision(tx, no, revision)?;
             // An edit never verifies: it only leaves a verification standing or takes it away.
             tx.prepare_cached(
-                "UPDATE webhook SET name = ?2, revision = ?3, verified = verified AND ?4, auto_subscribe = ?5
+                "UPDATE webhook SET name = ?2, revision = ?3, verified = verified AND ?4, auto_subscribe = ?5,
+                     verified_error_uri = iif(?6, NULL, verified_error_uri), verifying = verifying OR ?7
                  WHERE no = ?1",
             )?
-            .execute(params![no.0, name, revision.number, verified, auto_subscribe])?;
+            .execute(params![
+                no.0,
+                name,
+                revision.number,
+                verified,
+                auto_subscribe,
+                errors_moved,
+                verify
+            ])?;
             if *sweep {
                 begin_sweep(tx, no, revision.number)?;
             }
         }
-        WebhookChange::Verification { result, passed } => {
+        WebhookChange::Verification { uri, result, passed } => {
+            // What another URI has answered counts for nothing: that of now is still to be challenged.
+            let is_current = before.webhook.revision.callback_uri == *uri;
             tx.prepare_cached(
-                "UPDATE webhook SET last_verification = ?2, verified = verified OR ?3 WHERE no = ?1",
+                "UPDATE webhook SET last_verification = ?2, verified = verified OR ?3, verifying = verifying AND NOT ?4
+                 WHERE no = ?1",
             )?
-            .execute(params![no.0, result, passed])?;
+            .execute(params![no.0, result, *passed && is_current, is_current])?;
+        }
+        WebhookChange::ErrorVerification { uri, result, passed } => {
+            let is_current = before.webhook.revision.error_uri.as_ref() == Some(uri);
+            let passed = *passed && is_current;
+            tx.prepare_cached(
+                "UPDATE webhook SET last_error_verification = ?2, verified_error_uri = iif(?3, ?4, verified_error_uri)
+                 WHERE no = ?1",
+            )?
+            .execute(params![no.0, result, passed, uri])?;
+            if passed && before.verified_error_uri.as_ref() != Some(uri) {
+                begin_sweep(tx, no, before.webhook.revision.number)?;
+            }
         }
         WebhookChange::Test { result } => {
             tx.prepare_cached("UPDATE webhook SET last_test = ?2 WHERE no = ?1")?
                 .execute(params![no.0, result])?;
         }
         WebhookChange::Enable => {
-            tx.prepare_cached("UPDATE webhook SET disabled = NULL WHERE no = ?1")?.execute([no.0])?;
+            tx.prepare_cached(
+                "UPDATE webhook SET disabled = NULL, disabled_at = NULL, disabled_status = NULL, disabled_failure = NULL
+                 WHERE no = ?1",
+            )?
+            .execute([no.0])?;
         }
-        WebhookChange::Disable { why, now: _ } => {
-            tx.prepare_cached("UPDATE webhook SET disabled = ?2 WHERE no = ?1")?
-                .execute(params![no.0, rows::disabled_number(*why)])?;
+        WebhookChange::Disable { why, since } => {
+            tx.prepare_cached(
+                "UPDATE webhook SET disabled = ?2, disabled_at = ?3, disabled_status = ?4, disabled_failure = ?5
+                 WHERE no = ?1",
+            )?
+            .execute(params![
+                no.0,
+                rows::disabled_number(*why),
+                since.at.as_micros(),
+                since.status,
+                since.failure
+            ])?;
             tombstone = Some(tombstones::write(tx, Scope::Webhook(no))?);
         }
         WebhookChange::Delete { now } => {
             tx.prepare_cached("UPDATE webhook SET deleted_at = ?2 WHERE no = ?1")?
                 .execute(params![no.0, now.as_micros()])?;
             tx.prepare_cached("DELETE FROM sweep WHERE webhook = ?1")?.execute([no.0])?;
-            return Ok(Some((before, Some(tombstones::write(tx, Scope::Webhook(no))?))));
+            return Ok(Edited::Done((before, Some(tombstones::write(tx, Scope::Webhook(no))?))));
         }
     }
+    tx.prepare_cached("UPDATE webhook SET changes = changes + 1 WHERE no = ?1")?.execute([no.0])?;
     let mut after = one_webhook(tx, no)?;
     if let Some(after) = &mut after
         && after.webhook.status.delivers()
@@ -252,7 +328,7 @@ pub(crate) fn change_webhook(
     {
         begin_to_deliver(tx, after)?;
     }
-    Ok(after.map(|after| (after, tombstone)))
+    Ok(after.map_or(Edited::Gone, |after| Edited::Done((after, tombstone))))
 }
 
 /// The webhook delivers from now on. Vehicles that a webhook watches are told by a sweep: they owe it a first delivery.
@@ -406,6 +482,7 @@ fn application(row: &Row<'_>) -> Result<Application> {
             _ => None,
         },
         created_at: rows::moment(row, 6)?,
+        version: rows::count(row, 12)?,
     })
 }
 
@@ -425,7 +502,12 @@ fn webhook(row: &Row<'_>) -> Result<StoredWebhook> {
         id: WebhookId(rows::uuid(row, 1)?),
         application: ApplicationNo(row.get(2)?),
         name: row.get(3)?,
-        status: Status { verified: row.get(4)?, disabled: rows::disabled(row, 5)?, epoch: row.get(10)? },
+        status: Status {
+            verified: row.get(4)?,
+            disabled: rows::disabled(row, 5)?,
+            epoch: row.get(10)?,
+            ..Status::default()
+        },
         revision: decode(row, 6)?,
     };
     Ok(StoredWebhook {
@@ -435,6 +517,14 @@ fn webhook(row: &Row<'_>) -> Result<StoredWebhook> {
         created_at: rows::moment(row, 7)?,
         last_verification: row.get(8)?,
         last_test: row.get(9)?,
+        last_error_verification: row.get(13)?,
+        verified_error_uri: row.get(14)?,
+        verifying: row.get(15)?,
+        switched_off: match rows::moment_if_any(row, 16)? {
+            None => None,
+            Some(at) => Some(SwitchedOff { at, status: row.get(17)?, failure: row.get(18)? }),
+        },
+        changes: rows::count(row, 19)?,
     })
 }
 

@@ -1,12 +1,16 @@
 //! The commit of a step: document, due time, rows, observation and events, all or none.
 
+use std::collections::BTreeMap;
+
 use domain::{
     ids::{EventNo, ObservationNo, VehicleNo, WebhookNo},
     time::Timestamp,
     vehicle::RowChange,
 };
 use rusqlite::{OptionalExtension, Result, params};
-use store::{LogStatus, NewEvent, NewLapse, NewObservation, Scope, StepCommit, StepResult, Tombstone};
+use store::{
+    LaneKey, LogStatus, NewEvent, NewLapse, NewObservation, Scope, StepCommit, StepResult, Tombstone,
+};
 
 use super::{
     queue::{Counted, Enqueue, RollUp, enqueue},
@@ -15,7 +19,55 @@ use super::{
 use crate::{engine::Tx, rows};
 
 pub(crate) fn commit_steps(tx: &Tx<'_>, commits: &[StepCommit]) -> Result<Vec<StepResult>> {
-    commits.iter().map(|commit| commit_step(tx, commit)).collect()
+    let mut webhooks = Webhooks::default();
+    commits.iter().map(|commit| commit_step(tx, commit, &mut webhooks)).collect()
+}
+
+/// How webhooks stand at this commit: whoever made an event has seen them a little earlier.
+#[derive(Default)]
+struct Webhooks(BTreeMap<i64, Standing>);
+
+#[derive(Clone, Copy)]
+enum Standing {
+    /// It delivers, in this epoch.
+    Delivers(u32),
+    /// It is not verified.
+    Unverified,
+    /// It is switched off or deleted.
+    Off,
+}
+
+impl Webhooks {
+    /// How an event of a webhook that was made in an epoch ends without being sent; `None` when it is to be sent.
+    fn end_of(&mut self, tx: &Tx<'_>, webhook: WebhookNo, epoch: u32) -> Result<Option<LogStatus>> {
+        let standing = match self.0.get(&webhook.0) {
+            Some(&standing) => standing,
+            None => {
+                let standing = standing(tx, webhook)?;
+                self.0.insert(webhook.0, standing);
+                standing
+            }
+        };
+        Ok(match standing {
+            Standing::Delivers(now) if now == epoch => None,
+            Standing::Delivers(_) | Standing::Off => Some(LogStatus::Dropped),
+            Standing::Unverified => Some(LogStatus::Skipped),
+        })
+    }
+}
+
+fn standing(tx: &Tx<'_>, webhook: WebhookNo) -> Result<Standing> {
+    let found = tx
+        .prepare_cached(
+            "SELECT verified, disabled IS NULL, epoch FROM webhook WHERE no = ?1 AND deleted_at IS NULL",
+        )?
+        .query_row([webhook.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    Ok(match found {
+        Some((true, true, epoch)) => Standing::Delivers(epoch),
+        Some((false, true, _)) => Standing::Unverified,
+        Some((_, false, _)) | None => Standing::Off,
+    })
 }
 
 /// What the store has of a document, without its body.
@@ -24,7 +76,7 @@ struct Stored {
     last_observation: Option<i64>,
 }
 
-fn commit_step(tx: &Tx<'_>, commit: &StepCommit) -> Result<StepResult> {
+fn commit_step(tx: &Tx<'_>, commit: &StepCommit, webhooks: &mut Webhooks) -> Result<StepResult> {
     let Some(stored) = stored(tx, commit.vehicle)? else { return Ok(StepResult::Gone) };
     if stored.version != commit.expected {
         return Ok(StepResult::Conflict);
@@ -47,7 +99,14 @@ fn commit_step(tx: &Tx<'_>, commit: &StepCommit) -> Result<StepResult> {
     }
     let mut events = Vec::with_capacity(commit.events.len());
     for event in &commit.events {
-        events.push(queue_event(tx, commit, event, observations[event.observation])?);
+        let observation = observations[event.observation];
+        events.push(match webhooks.end_of(tx, event.lane.webhook, event.epoch)? {
+            None => Some(queue_event(tx, commit, event, observation)?),
+            Some(status) => {
+                log_unsent(tx, commit, event, observation, status)?;
+                None
+            }
+        });
     }
     log_lapsed(tx, commit)?;
     Ok(StepResult::Committed {
@@ -122,6 +181,39 @@ fn queue_event(tx: &Tx<'_>, commit: &StepCommit, event: &NewEvent, observation: 
         },
     )?;
     Ok(EventNo(no))
+}
+
+/// Logs an event that is not queued, because its webhook has changed since it was made.
+fn log_unsent(
+    tx: &Tx<'_>,
+    commit: &StepCommit,
+    event: &NewEvent,
+    observation: i64,
+    status: LogStatus,
+) -> Result<()> {
+    let LaneKey { webhook, stripe } = event.lane;
+    tx.prepare_cached(
+        "INSERT INTO delivery (event, webhook, vehicle, stripe, status, http_status, took_ms, attempt_count, revision,
+             sequence, redelivery, missed, missed_from, observation, slot, created_at, ended_at, id, attempts, occasion)
+         VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, ?6, ?7, 0, 0, NULL, ?8, ?9, ?10, ?10, ?11, x'', ?12)",
+    )?
+    .execute(params![
+        tx.events.next(tx)?,
+        webhook.0,
+        commit.vehicle.0,
+        stripe,
+        status as u8,
+        event.revision,
+        rows::from_count(event.sequence),
+        observation,
+        event.slot.as_micros(),
+        commit.now.as_micros(),
+        event.id.0.as_bytes(),
+        event.occasion,
+    ])?;
+    let mut roll_up = RollUp::default();
+    roll_up.add(webhook.0, status, commit.now, Counted { count: 1, ..Counted::default() });
+    roll_up.write(tx)
 }
 
 fn log_lapsed(tx: &Tx<'_>, commit: &StepCommit) -> Result<()> {

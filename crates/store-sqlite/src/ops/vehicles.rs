@@ -10,11 +10,12 @@ use domain::{
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row, ToSql, params};
 use store::{
-    Car, ClaimDue, Due, KnownVehicle, LoadedVehicle, NewLink, Owner, SecretHash, SourceRef, SubscriptionRow,
-    VehicleFilter, VehicleRow,
+    Car, ClaimDue, DisconnectedVehicle, Due, KnownVehicle, LoadedVehicle, NewLink, Owner, SecretHash,
+    SourceRef, SubscriptionRow, VehicleFilter, VehicleRow,
 };
 use uuid::Uuid;
 
+use super::recordings;
 use crate::{engine::Tx, rows};
 
 pub(crate) fn pool(tx: &Tx<'_>, name: &str) -> Result<PoolNo> {
@@ -139,14 +140,16 @@ pub(crate) fn known_vehicles(
         "SELECT v.no, v.id, c.permissions
          FROM vehicle AS v LEFT JOIN connection AS c ON c.vehicle = v.no WHERE v.user = ?1 AND v.vin = ?2",
     )?;
-    let known = |row: &Row<'_>| {
-        Ok(KnownVehicle {
-            no: VehicleNo(row.get(0)?),
-            id: VehicleId(rows::uuid(row, 1)?),
-            granted: row.get::<_, Option<u32>>(2)?.map(PermissionSet::from_bits),
-        })
-    };
-    vins.iter().map(|vin| query.query_row(params![user.0.as_bytes(), vin], known).optional()).collect()
+    vins.iter().map(|vin| query.query_row(params![user.0.as_bytes(), vin], known_vehicle).optional()).collect()
+}
+
+/// The columns `no, id, permissions`.
+fn known_vehicle(row: &Row<'_>) -> Result<KnownVehicle> {
+    Ok(KnownVehicle {
+        no: VehicleNo(row.get(0)?),
+        id: VehicleId(rows::uuid(row, 1)?),
+        granted: row.get::<_, Option<u32>>(2)?.map(PermissionSet::from_bits),
+    })
 }
 
 pub(crate) fn set_capacity(tx: &Tx<'_>, vehicle: VehicleNo, capacity_wh: u32) -> Result<()> {
@@ -248,6 +251,22 @@ pub(crate) fn find_vehicle(conn: &Connection, id: VehicleId) -> Result<Option<Ve
     conn.prepare_cached(&format!("{LISTED} WHERE c.vehicle = (SELECT no FROM vehicle WHERE id = ?1)"))?
         .query_row([id.0.as_bytes()], listed)
         .optional()
+}
+
+pub(crate) fn find_disconnected(conn: &Connection, id: VehicleId) -> Result<Option<DisconnectedVehicle>> {
+    conn.prepare_cached(
+        "SELECT no, make, model, year, mode, powertrain, region, application, user FROM vehicle AS v
+         WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM connection AS c WHERE c.vehicle = v.no)",
+    )?
+    .query_row([id.0.as_bytes()], |row| {
+        Ok(DisconnectedVehicle {
+            no: VehicleNo(row.get(0)?),
+            info: rows::info(row, id, 1)?,
+            application: ApplicationNo(row.get(7)?),
+            user: UserId(rows::uuid(row, 8)?),
+        })
+    })
+    .optional()
 }
 
 pub(crate) fn vehicle_numbers(
@@ -370,9 +389,28 @@ pub(crate) fn list_cars(
 }
 
 pub(crate) fn attach_car(tx: &Tx<'_>, id: Uuid, vehicle: VehicleNo) -> Result<()> {
+    recordings::note_driven(tx, id)?;
     tx.prepare_cached("UPDATE vehicle SET car = (SELECT no FROM car WHERE id = ?1) WHERE no = ?2")?
         .execute(params![id.as_bytes(), vehicle.0])
         .map(drop)
+}
+
+pub(crate) fn vehicle_of_car(
+    conn: &Connection,
+    id: Uuid,
+    application: ApplicationNo,
+    user: Option<UserId>,
+) -> Result<Option<(KnownVehicle, UserId)>> {
+    conn.prepare_cached(
+        "SELECT v.no, v.id, c.permissions, v.user
+         FROM vehicle AS v LEFT JOIN connection AS c ON c.vehicle = v.no
+         WHERE v.car = (SELECT no FROM car WHERE id = ?1) AND v.application = ?2 AND (?3 IS NULL OR v.user = ?3)
+         ORDER BY c.vehicle IS NULL, v.no DESC LIMIT 1",
+    )?
+    .query_row(params![id.as_bytes(), application.0, user.map(|user| *user.0.as_bytes())], |row| {
+        Ok((known_vehicle(row)?, UserId(rows::uuid(row, 3)?)))
+    })
+    .optional()
 }
 
 pub(crate) fn update_car(tx: &Tx<'_>, id: Uuid, spec: &[u8]) -> Result<bool> {

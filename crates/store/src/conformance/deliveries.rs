@@ -8,7 +8,7 @@ use domain::{
 };
 
 use super::fixture::{Fixture, at, later};
-use crate::{Bucket, DeliveryFilter, LogStatus, LoggedDelivery, NewLapse, StepCommit, Store};
+use crate::{Bucket, DeliveryFilter, LogStatus, LoggedDelivery, NewLapse, StepCommit, Store, Unsendable};
 
 /// A log with two webhooks, two vehicles and several ends.
 struct Logged {
@@ -191,7 +191,7 @@ pub async fn missed_slots_are_logged_and_counted(store: &dyn Store) {
     assert_eq!((row.slot, row.created_at, row.ended_at), (at(80), at(200), at(200)));
     assert_eq!((row.webhook, row.vehicle, row.revision), (webhook, vehicle, 0));
     assert_eq!((row.observation, row.observed, row.attempt_count), (None, None, 0));
-    assert_eq!(store.redeliver(row.event, at(300)).await.expect("answers"), None);
+    assert_eq!(fixture.redeliver(row.event, at(300)).await, Err(Unsendable::NotKept));
     let buckets = store.roll_ups(vec![webhook], at(0), later()).await.expect("reads");
     assert_eq!(buckets.iter().map(|bucket| bucket.count).collect::<Vec<_>>(), [5]);
 }
@@ -204,7 +204,7 @@ pub async fn a_slot_that_ends_without_an_event_is_logged_as_it_ended(store: &dyn
         lapse(&fixture, vehicle, webhook, 1, status).await;
         let row = all(store).await.remove(0);
         assert_eq!((row.status, row.slot, row.missed, row.missed_from), (status, at(80), 0, None));
-        assert_eq!(store.redeliver(row.event, at(300)).await.expect("answers"), None);
+        assert_eq!(fixture.redeliver(row.event, at(300)).await, Err(Unsendable::NotKept));
     }
     let buckets = store.roll_ups(vec![webhook], at(0), later()).await.expect("reads");
     assert_eq!(buckets.iter().map(|bucket| bucket.count).collect::<Vec<_>>(), [1, 1]);

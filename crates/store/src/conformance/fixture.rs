@@ -13,14 +13,14 @@ use domain::{
     time::Timestamp,
     units::UnitSystem,
     vehicle::{Mode, Region, RowChange, VehicleInfo},
-    webhook::{Agent, Plan, Revision, Scheduled, ScheduledName},
+    webhook::{Agent, Disabled, Plan, Revision, Scheduled, ScheduledName},
 };
 use uuid::Uuid;
 
 use crate::{
     Application, LaneKey, LaneLease, LogStatus, NewApplication, NewEvent, NewLink, NewObservation,
-    NewWebhook, NodeId, OutcomeOf, QueuedEvent, Record, Secret, SourceRef, StepCommit, StepResult, Store,
-    StoredWebhook, Tombstone, Version,
+    NewWebhook, NodeId, OutcomeOf, QueuedEvent, Record, Redelivered, Secret, SourceRef, StepCommit,
+    StepResult, Store, StoredWebhook, SwitchedOff, Tombstone, Unsendable, Version, WebhookChange,
 };
 
 /// A store with something in it, and ids for more.
@@ -79,14 +79,24 @@ impl<'a> Fixture<'a> {
         self.store.create_application(new).await.expect("an application is made")
     }
 
-    /// Makes a webhook.
+    /// Makes a webhook that delivers.
     pub async fn webhook(&self) -> StoredWebhook {
+        let webhook = self.unverified().await.webhook;
+        let uri = webhook.revision.callback_uri;
+        let passed = WebhookChange::Verification { uri, result: Vec::new(), passed: true };
+        let changed = self.store.change_webhook(webhook.no, passed).await.expect("a webhook is verified");
+        changed.done().expect("it is there").0
+    }
+
+    /// Makes a webhook that is not verified.
+    pub async fn unverified(&self) -> StoredWebhook {
         let new = NewWebhook {
             id: WebhookId(self.uuid()),
             application: self.application,
             name: "mileage".into(),
             revision: revision(1),
             auto_subscribe: false,
+            verify: false,
             created_at: at(0),
         };
         self.store.create_webhook(new).await.expect("a webhook is made")
@@ -152,7 +162,9 @@ impl<'a> Fixture<'a> {
     /// Commits a step that must succeed.
     pub async fn commit(&self, commit: StepCommit) -> (Vec<EventNo>, Vec<Tombstone>) {
         match self.store.commit_steps(vec![commit]).await.expect("commits").remove(0) {
-            StepResult::Committed { events, tombstones, .. } => (events, tombstones),
+            StepResult::Committed { events, tombstones, .. } => {
+                (events.into_iter().flatten().collect(), tombstones)
+            }
             other => panic!("a step was not committed: {other:?}"),
         }
     }
@@ -175,6 +187,7 @@ impl<'a> Fixture<'a> {
         NewEvent {
             lane,
             revision: 1,
+            epoch: 1,
             id: EventId(self.uuid()),
             slot: at(0),
             sequence,
@@ -187,10 +200,36 @@ impl<'a> Fixture<'a> {
     pub async fn queue(&self, vehicle: VehicleNo, webhook: WebhookNo, now: Timestamp) -> EventNo {
         let commit = StepCommit {
             observations: vec![NewObservation { taken_at: now, body: b"seen".to_vec() }],
-            events: vec![self.event(lane(webhook), 1)],
+            events: vec![NewEvent { epoch: self.epoch(webhook).await, ..self.event(lane(webhook), 1) }],
             ..self.step(vehicle, now).await
         };
         self.commit(commit).await.0[0]
+    }
+
+    /// The epoch of a webhook; 0 when it is deleted.
+    pub async fn epoch(&self, webhook: WebhookNo) -> u32 {
+        let all = self.store.webhooks().await.expect("lists");
+        all.iter().find(|one| one.webhook.no == webhook).map_or(0, |one| one.webhook.status.epoch)
+    }
+
+    /// Switches a webhook off.
+    pub async fn switch_off(&self, webhook: WebhookNo, now: Timestamp) -> Tombstone {
+        let since = SwitchedOff { at: now, status: None, failure: None };
+        let off = WebhookChange::Disable { why: Disabled::Operator, since };
+        let changed = self.store.change_webhook(webhook, off).await.expect("changes").done();
+        changed.expect("is there").1.expect("what is queued is covered")
+    }
+
+    /// Queues an ended event once more, whatever it carries.
+    pub async fn redeliver(
+        &self,
+        event: EventNo,
+        now: Timestamp,
+    ) -> Result<(LaneKey, QueuedEvent), Unsendable> {
+        match self.store.redeliver(event, PermissionSet::default(), now).await.expect("answers") {
+            Redelivered::Queued(lane, event) => Ok((lane, event)),
+            Redelivered::Refused(why) => Err(why),
+        }
     }
 
     /// Leases the first lane of a webhook.
@@ -263,6 +302,8 @@ pub fn revision(number: u32) -> Revision {
         agent: Agent::Milepost,
         cadence_epoch: 1,
         error_uri: None,
+        headers: None,
+        error_uri_unchecked: false,
     }
 }
 

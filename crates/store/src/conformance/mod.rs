@@ -18,6 +18,7 @@ pub mod fixture;
 mod grants;
 mod keyring;
 mod queue;
+mod recordings;
 mod registry;
 mod tombstones;
 mod upkeep;
@@ -27,6 +28,7 @@ pub use deliveries::*;
 pub use grants::*;
 pub use keyring::*;
 pub use queue::*;
+pub use recordings::*;
 pub use registry::*;
 pub use tombstones::*;
 pub use upkeep::*;
@@ -56,6 +58,11 @@ macro_rules! conformance_of_store {
             an_edit_can_take_a_verification_away_and_never_gives_one
             a_verification_or_test_leaves_its_result
             a_webhook_that_was_switched_off_can_be_switched_on
+            an_edit_of_an_application_on_a_version_that_has_passed_writes_nothing
+            an_edit_of_a_webhook_on_a_revision_that_has_passed_writes_nothing
+            a_verification_counts_only_for_the_uri_that_answered
+            a_uri_for_errors_is_verified_until_it_changes
+            a_webhook_that_is_switched_off_says_since_when_and_after_what
             a_deleted_webhook_is_gone_with_its_subscriptions
             a_sweep_goes_on_where_it_was
             progress_of_an_older_sweep_does_not_touch_a_newer_one
@@ -106,6 +113,13 @@ macro_rules! conformance_of_store {
             data_of_a_source_is_replaced_only_where_it_is_still_what_it_was
             cars_are_listed_with_the_vehicles_connected_to_them
             a_car_passes_its_data_on_to_its_vehicles
+            the_vehicle_of_a_car_is_found_until_it_is_erased
+            // Recordings
+            a_recording_is_complete_when_a_car_drives_it
+            a_car_that_is_there_takes_a_recording
+            a_recording_is_unused_when_its_last_vehicle_is_erased
+            an_upload_that_was_given_up_is_unused
+            a_car_is_deleted_unless_a_vehicle_is_connected_to_it
             // Queue
             a_lane_has_one_holder_until_the_lease_ends
             a_lane_that_was_given_back_is_free_at_once
@@ -114,10 +128,14 @@ macro_rules! conformance_of_store {
             a_retry_keeps_its_attempts
             a_lane_says_when_its_next_attempt_is_due_and_how_deep_it_is
             lanes_with_work_are_those_with_events
+            waiting_events_are_listed_in_pages_along_the_queue
+            of_waiting_events_those_that_were_attempted_are_listed_and_found
+            waiting_events_of_a_vehicle_are_listed
             an_event_is_recorded_once
             a_stale_epoch_is_refused
             a_redelivery_keeps_the_id_and_gets_a_number_of_its_own
-            what_is_gone_is_not_redelivered
+            a_redelivery_is_refused_from_the_commit_on_that_ends_the_right_to_it
+            a_step_queues_nothing_for_a_webhook_that_has_ended_since_it_was_made
             // Tombstones
             a_webhook_that_is_switched_off_drops_what_is_queued
             an_unsubscribed_vehicle_cancels_what_is_queued_for_that_webhook

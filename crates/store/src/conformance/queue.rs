@@ -1,14 +1,16 @@
 //! Promises about lanes and what becomes of their events.
 
 use domain::{
-    ids::{EventNo, VehicleNo},
+    connect::{Permission, PermissionSet},
+    ids::EventNo,
     vehicle::RowChange,
 };
 
-use super::fixture::{Fixture, NODE, at, ended, lane, later, retried};
+use super::fixture::{Fixture, NODE, at, ended, lane, later, retried, revision};
 use crate::{
-    LaneKey, LaneLease, LogStatus, NewEvent, NewObservation, NodeId, Record, Recorded, Retention, StepCommit,
-    Store, StoreError,
+    DeliveryFilter, LaneKey, LaneLease, LogStatus, NewEvent, NewObservation, NodeId, Record, Recorded,
+    Redelivered, Retention, StepCommit, StepResult, Store, StoreError, Unsendable, WaitingFilter,
+    WebhookChange,
 };
 
 const OTHER: NodeId = NodeId(2);
@@ -120,6 +122,75 @@ pub async fn a_lane_says_when_its_next_attempt_is_due_and_how_deep_it_is(store: 
     assert_eq!(store.depth(lane(webhook), 2).await.expect("answers").0, 2);
 }
 
+/// All pages of this length, put together.
+async fn listed(store: &dyn Store, filter: WaitingFilter, limit: usize) -> Vec<EventNo> {
+    let (mut numbers, mut after) = (Vec::new(), filter.after);
+    loop {
+        let page = store.waiting(WaitingFilter { after, ..filter }, limit).await.expect("lists");
+        assert!(page.items.len() <= limit);
+        numbers.extend(page.items.iter().map(|event| event.place.event));
+        after = page.next;
+        if after.is_none() {
+            return numbers;
+        }
+    }
+}
+
+pub async fn waiting_events_are_listed_in_pages_along_the_queue(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let webhook = fixture.webhook().await.webhook.no;
+    let other = fixture.webhook().await.webhook.no;
+    let vehicle = fixture.vehicle().await;
+    let late = fixture.queue(vehicle, webhook, at(30)).await;
+    let early = fixture.queue(vehicle, webhook, at(10)).await;
+    let elsewhere = fixture.queue(vehicle, other, at(20)).await;
+    for limit in [1, 2, 9] {
+        assert_eq!(listed(store, WaitingFilter::default(), limit).await, [early, late, elsewhere]);
+        let filter = WaitingFilter { webhook: Some(other), ..WaitingFilter::default() };
+        assert_eq!(listed(store, filter, limit).await, [elsewhere]);
+    }
+    let page = store.waiting(WaitingFilter::default(), 1).await.expect("lists");
+    let queued = fixture.waiting(webhook).await.remove(0);
+    let shown = &page.items[0];
+    assert_eq!((shown.id, shown.vehicle, shown.vehicle_id), (queued.id, vehicle, Some(queued.info.id)));
+    assert_eq!((shown.created_at, shown.place.attempt_at), (at(10), at(10)));
+    assert_eq!((shown.attempt_count, shown.http_status), (0, 0));
+}
+
+pub async fn of_waiting_events_those_that_were_attempted_are_listed_and_found(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let webhook = fixture.webhook().await.webhook.no;
+    let vehicle = fixture.vehicle().await;
+    let fresh = fixture.queue(vehicle, webhook, at(10)).await;
+    let failed = fixture.queue(vehicle, webhook, at(10)).await;
+    let over = fixture.queue(vehicle, webhook, at(10)).await;
+    let lease = fixture.lease(webhook).await;
+    let records = vec![retried(failed, at(10), at(20)), ended(over, at(10), LogStatus::Delivered, at(11))];
+    store.record(lease, records).await.expect("records");
+    let filter = WaitingFilter { retrying: true, ..WaitingFilter::default() };
+    assert_eq!(listed(store, filter, 9).await, [failed]);
+    assert_eq!(listed(store, WaitingFilter { webhook: Some(webhook), ..filter }, 1).await, [failed]);
+    let shown = store.retrying(failed).await.expect("answers").expect("it waits");
+    assert_eq!((shown.place.attempt_at, shown.http_status, shown.attempt_count), (at(20), 200, 2));
+    assert_eq!((shown.took_ms, shown.attempts.as_slice()), (30, &b"attempts"[..]));
+    for event in [fresh, over] {
+        assert_eq!(store.retrying(event).await.expect("answers"), None);
+    }
+}
+
+pub async fn waiting_events_of_a_vehicle_are_listed(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let webhook = fixture.webhook().await.webhook.no;
+    let (mine, other) = (fixture.vehicle().await, fixture.vehicle().await);
+    let first = fixture.queue(mine, webhook, at(10)).await;
+    fixture.queue(other, webhook, at(11)).await;
+    let second = fixture.queue(mine, webhook, at(12)).await;
+    let filter = WaitingFilter { vehicle: Some(mine), ..WaitingFilter::default() };
+    for limit in [1, 9] {
+        assert_eq!(listed(store, filter, limit).await, [first, second]);
+    }
+}
+
 pub async fn lanes_with_work_are_those_with_events(store: &dyn Store) {
     let fixture = Fixture::new(store).await;
     let mut webhooks = Vec::new();
@@ -182,12 +253,13 @@ pub async fn a_redelivery_keeps_the_id_and_gets_a_number_of_its_own(store: &dyn 
     let fixture = Fixture::new(store).await;
     let webhook = fixture.webhook().await.webhook.no;
     let vehicle = fixture.vehicle().await;
+    fixture.subscribe(vehicle, webhook).await;
     let event = fixture.queue(vehicle, webhook, at(10)).await;
     let before = fixture.waiting(webhook).await.remove(0);
-    assert_eq!(store.redeliver(event, at(11)).await.expect("answers"), None, "it has not ended");
+    assert_eq!(fixture.redeliver(event, at(11)).await, Err(Unsendable::NotKept), "it has not ended");
     fixture.end(webhook, at(10), &[event], LogStatus::Delivered, at(11)).await;
 
-    let (queued_in, again) = store.redeliver(event, at(20)).await.expect("answers").expect("is kept");
+    let (queued_in, again) = fixture.redeliver(event, at(20)).await.expect("may be sent");
     assert_eq!(queued_in, lane(webhook));
     assert!(again.no > event);
     let expected = crate::QueuedEvent {
@@ -205,29 +277,41 @@ pub async fn a_redelivery_keeps_the_id_and_gets_a_number_of_its_own(store: &dyn 
     assert_eq!(fixture.end_of(event).await, Some(LogStatus::Delivered), "the first end stands");
 }
 
-pub async fn what_is_gone_is_not_redelivered(store: &dyn Store) {
+pub async fn a_redelivery_is_refused_from_the_commit_on_that_ends_the_right_to_it(store: &dyn Store) {
     let fixture = Fixture::new(store).await;
-    let delivered = async |vehicle: VehicleNo, webhook| {
+    assert_eq!(fixture.redeliver(EventNo(999_999), at(20)).await, Err(Unsendable::NotKept));
+    let delivered = async || {
+        let (webhook, vehicle) = (fixture.webhook().await.webhook.no, fixture.vehicle().await);
+        fixture.subscribe(vehicle, webhook).await;
         let event = fixture.queue(vehicle, webhook, at(10)).await;
         fixture.end(webhook, at(10), &[event], LogStatus::Delivered, at(11)).await;
-        event
+        (webhook, vehicle, event)
     };
-    assert_eq!(store.redeliver(EventNo(999_999), at(20)).await.expect("answers"), None);
+    let (webhook, vehicle, event) = delivered().await;
+    fixture.change(vehicle, RowChange::Unsubscribe { webhook }, at(12)).await;
+    assert_eq!(fixture.redeliver(event, at(20)).await, Err(Unsendable::NotSubscribed));
 
-    let webhook = fixture.webhook().await.webhook.no;
-    let vehicle = fixture.vehicle().await;
-    let event = delivered(vehicle, webhook).await;
+    let (_, vehicle, event) = delivered().await;
     fixture.change(vehicle, RowChange::Disconnect, at(12)).await;
-    assert_eq!(store.redeliver(event, at(20)).await.expect("answers"), None, "the connection has ended");
+    assert_eq!(fixture.redeliver(event, at(20)).await, Err(Unsendable::NotConnected));
 
-    let vehicle = fixture.vehicle().await;
-    let deleted = fixture.webhook().await.webhook.no;
-    let event = delivered(vehicle, deleted).await;
-    let delete = crate::WebhookChange::Delete { now: at(12) };
-    store.change_webhook(deleted, delete).await.expect("deletes").expect("is there");
-    assert_eq!(store.redeliver(event, at(20)).await.expect("answers"), None, "the webhook is deleted");
+    let (webhook, _, event) = delivered().await;
+    fixture.switch_off(webhook, at(12)).await;
+    assert_eq!(fixture.redeliver(event, at(20)).await, Err(Unsendable::NotDelivering));
 
-    let event = delivered(vehicle, webhook).await;
+    let (webhook, _, event) = delivered().await;
+    store.change_webhook(webhook, crate::WebhookChange::Delete { now: at(12) }).await.expect("deletes");
+    assert_eq!(fixture.redeliver(event, at(20)).await, Err(Unsendable::NotDelivering));
+
+    let (_, vehicle, event) = delivered().await;
+    let carries = PermissionSet::default().with(Permission::ReadBattery);
+    let redeliver = async || store.redeliver(event, carries, at(20)).await.expect("answers");
+    assert!(matches!(redeliver().await, Redelivered::Queued(..)), "it is granted");
+    let granted = PermissionSet::default().with(Permission::ReadOdometer);
+    fixture.change(vehicle, RowChange::Permissions { granted, narrowed: true }, at(12)).await;
+    assert_eq!(redeliver().await, Redelivered::Refused(Unsendable::NotGranted));
+
+    let (_, _, event) = delivered().await;
     let retention = Retention {
         observations_before: later(),
         log_before: at(0),
@@ -236,5 +320,52 @@ pub async fn what_is_gone_is_not_redelivered(store: &dyn Store) {
         limit: 100,
     };
     store.retire(retention).await.expect("retires");
-    assert_eq!(store.redeliver(event, at(20)).await.expect("answers"), None, "what it carried is not kept");
+    assert_eq!(fixture.redeliver(event, at(20)).await, Err(Unsendable::NotKept));
+}
+
+pub async fn a_step_queues_nothing_for_a_webhook_that_has_ended_since_it_was_made(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    // Each time, the event was made under the first epoch, and then the webhook has changed.
+    for (ends, status) in [
+        ("off", LogStatus::Dropped),
+        ("anew", LogStatus::Dropped),
+        ("gone", LogStatus::Dropped),
+        ("moved", LogStatus::Skipped),
+    ] {
+        let (webhook, vehicle) = (fixture.webhook().await.webhook.no, fixture.vehicle().await);
+        let commit = StepCommit {
+            observations: vec![NewObservation { taken_at: at(10), body: b"seen".to_vec() }],
+            events: vec![fixture.event(lane(webhook), 1)],
+            ..fixture.step(vehicle, at(10)).await
+        };
+        match ends {
+            "gone" => drop(
+                store.change_webhook(webhook, WebhookChange::Delete { now: at(9) }).await.expect("deletes"),
+            ),
+            "moved" => {
+                let moved = WebhookChange::Revise {
+                    name: "moved".into(),
+                    revision: revision(2),
+                    verified: false,
+                    sweep: false,
+                    auto_subscribe: false,
+                    errors_moved: false,
+                    verify: true,
+                };
+                store.change_webhook(webhook, moved).await.expect("moves");
+            }
+            _ => drop(fixture.switch_off(webhook, at(9)).await),
+        }
+        if ends == "anew" {
+            store.change_webhook(webhook, WebhookChange::Enable).await.expect("is switched on");
+        }
+        let result = store.commit_steps(vec![commit]).await.expect("commits").remove(0);
+        let StepResult::Committed { events, .. } = result else { panic!("{result:?}") };
+        assert_eq!(events, [None], "{ends}");
+        assert_eq!(fixture.waiting(webhook).await, [], "{ends}");
+        let filter = DeliveryFilter { webhooks: vec![webhook], ..DeliveryFilter::default() };
+        let logged = store.list_deliveries(filter, 9).await.expect("lists").items;
+        assert_eq!(logged.iter().map(|row| row.status).collect::<Vec<_>>(), [status], "{ends}");
+        assert_eq!((logged[0].sequence, logged[0].attempt_count), (1, 0));
+    }
 }

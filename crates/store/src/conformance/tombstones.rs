@@ -6,12 +6,13 @@ use super::{
     fixture::{Fixture, at, lane, retried},
     vehicles::{grant, queued},
 };
-use crate::{LogStatus, Scope, Store, Tombstone, WebhookChange};
+use crate::{LogStatus, Scope, Store, SwitchedOff, Tombstone, Unsendable, WebhookChange};
 
 async fn switch_off(store: &dyn Store, webhook: WebhookNo) -> Tombstone {
-    let change = WebhookChange::Disable { why: Disabled::Operator, now: at(20) };
-    let (_, tombstone) = store.change_webhook(webhook, change).await.expect("changes").expect("is there");
-    tombstone.expect("one is written")
+    let since = SwitchedOff { at: at(20), status: None, failure: None };
+    let change = WebhookChange::Disable { why: Disabled::Operator, since };
+    let changed = store.change_webhook(webhook, change).await.expect("changes").done();
+    changed.expect("is there").1.expect("what is queued is covered")
 }
 
 pub async fn a_webhook_that_is_switched_off_drops_what_is_queued(store: &dyn Store) {
@@ -159,12 +160,14 @@ pub async fn what_a_tombstone_dropped_can_be_redelivered(store: &dyn Store) {
     let fixture = Fixture::new(store).await;
     let webhook = fixture.webhook().await.webhook.no;
     let vehicle = fixture.vehicle().await;
+    fixture.subscribe(vehicle, webhook).await;
     let event = fixture.queue(vehicle, webhook, at(10)).await;
     let tombstone = switch_off(store, webhook).await;
     fixture.bury(&tombstone, at(21)).await;
-    store.change_webhook(webhook, WebhookChange::Enable).await.expect("changes");
     let once_more = switch_off(store, webhook).await;
-    let (_, again) = store.redeliver(event, at(30)).await.expect("answers").expect("is kept");
+    assert_eq!(fixture.redeliver(event, at(29)).await, Err(Unsendable::NotDelivering));
+    store.change_webhook(webhook, WebhookChange::Enable).await.expect("changes");
+    let (_, again) = fixture.redeliver(event, at(30)).await.expect("may be sent");
     fixture.bury(&once_more, at(31)).await;
     let left = store.fill(lane(webhook), at(30), 9).await.expect("fills");
     assert_eq!(left, [again], "it was queued after the tombstone was written");

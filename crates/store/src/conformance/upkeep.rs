@@ -112,7 +112,7 @@ pub async fn numbers_are_not_used_again(store: &dyn Store) {
     fixture.change(vehicle, RowChange::Disconnect, at(12)).await;
     store.erase_vehicle(vehicle).await.expect("erases");
     let change = WebhookChange::Delete { now: at(13) };
-    store.change_webhook(webhook, change).await.expect("changes").expect("is there");
+    store.change_webhook(webhook, change).await.expect("changes").done().expect("is there");
 
     let (next_vehicle, next_webhook) = (fixture.vehicle().await, fixture.webhook().await.webhook.no);
     assert!(next_vehicle > vehicle && next_webhook > webhook);
@@ -142,6 +142,7 @@ pub async fn an_erased_vehicle_leaves_its_place_in_the_log_and_nothing_else(stor
     }
     assert_eq!(store.load(vec![connected, disconnected]).await.expect("loads"), [None, None]);
     assert_eq!(store.find_vehicle(id).await.expect("finds"), None);
+    assert_eq!(store.find_disconnected(id).await.expect("finds"), None);
     assert_eq!(store.list_vehicles(VehicleFilter::default(), 9).await.expect("lists").len(), 1);
     assert_eq!(store.count_subscriptions(webhook).await.expect("counts"), 1);
     assert_eq!(store.observations(other, None, 9).await.expect("reads").len(), 2);

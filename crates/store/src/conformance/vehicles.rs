@@ -2,7 +2,7 @@
 
 use domain::{
     connect::{Permission, PermissionSet},
-    ids::{EventNo, ObservationNo, PoolNo, SubscriptionId, UserId, VehicleId, VehicleNo},
+    ids::{ApplicationNo, EventNo, ObservationNo, PoolNo, SubscriptionId, UserId, VehicleId, VehicleNo},
     time::Timestamp,
     vehicle::{Mode, RowChange},
 };
@@ -158,7 +158,7 @@ pub async fn a_step_is_committed_with_all_that_it_wants_written(store: &dyn Stor
     let seen = store.observations(vehicle, None, 9).await.expect("reads");
     assert_eq!(seen, [(observations[0], at(10), b"seen".to_vec())]);
     let waiting = fixture.waiting(webhook).await;
-    assert_eq!(waiting.iter().map(|event| event.no).collect::<Vec<_>>(), events);
+    assert_eq!(waiting.iter().map(|event| Some(event.no)).collect::<Vec<_>>(), events);
     assert_eq!(waiting.iter().map(|event| event.id).collect::<Vec<_>>(), ids);
     assert_eq!(store.subscriptions_of_vehicle(vehicle).await.expect("lists")[0].id, id);
 }
@@ -371,6 +371,7 @@ pub async fn a_disconnected_vehicle_is_gone_and_the_log_still_names_it(store: &d
     let owner = UserId(fixture.uuid());
     let vehicle = fixture.vehicle_of(owner).await;
     let id = store.load(vec![vehicle]).await.expect("loads").remove(0).expect("is there").info.id;
+    assert_eq!(store.find_disconnected(id).await.expect("finds"), None);
     fixture.subscribe(vehicle, webhook).await;
     let event = fixture.queue(vehicle, webhook, at(10)).await;
     fixture.end(webhook, at(10), &[event], LogStatus::Delivered, at(11)).await;
@@ -380,6 +381,9 @@ pub async fn a_disconnected_vehicle_is_gone_and_the_log_still_names_it(store: &d
     assert_eq!((tombstone.scope, tombstone.ends_as), (Scope::Vehicle(vehicle), LogStatus::Cancelled));
     assert_eq!(store.load(vec![vehicle]).await.expect("loads"), [None]);
     assert_eq!(store.find_vehicle(id).await.expect("finds"), None);
+    let left = store.find_disconnected(id).await.expect("finds").expect("is kept until it is erased");
+    assert_eq!((left.no, left.info.id, left.user), (vehicle, id, owner));
+    assert_eq!(left.application, fixture.application);
     assert_eq!(store.list_vehicles(VehicleFilter::default(), 9).await.expect("lists"), []);
     assert_eq!(store.count_vehicles(None).await.expect("counts"), 0);
     assert_eq!(store.subscriptions_of_webhook(webhook, None, 9).await.expect("lists"), []);
@@ -545,6 +549,28 @@ pub async fn a_car_passes_its_data_on_to_its_vehicles(store: &dyn Store) {
     let (updated, _) = store.car(car.id).await.expect("reads").expect("is there");
     assert_eq!(updated.source.spec, b"faster");
     assert!(!store.update_car(fixture.uuid(), b"nobody".to_vec()).await.expect("answers"));
+}
+
+pub async fn the_vehicle_of_a_car_is_found_until_it_is_erased(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let (first, other) = (car(&fixture, 1).await, car(&fixture, 2).await);
+    let link = fixture.new_link(UserId(fixture.uuid()));
+    let vehicle = store.link(vec![link.clone()]).await.expect("links")[0];
+    store.attach_car(first.id, vehicle).await.expect("attaches");
+    let found = async |car: &Car, user| {
+        store.vehicle_of_car(car.id, fixture.application, user).await.expect("finds")
+    };
+    let connected = KnownVehicle { no: vehicle, id: link.info.id, granted: Some(link.permissions) };
+    assert_eq!(found(&first, None).await, Some((connected, link.user)));
+    assert_eq!(found(&first, Some(link.user)).await, Some((connected, link.user)));
+    assert_eq!(found(&first, Some(UserId(fixture.uuid()))).await, None);
+    assert_eq!(found(&other, None).await, None);
+    let elsewhere = ApplicationNo(fixture.application.0 + 1);
+    assert_eq!(store.vehicle_of_car(first.id, elsewhere, None).await.expect("finds"), None);
+    fixture.change(vehicle, RowChange::Disconnect, at(4)).await;
+    assert_eq!(found(&first, None).await, Some((KnownVehicle { granted: None, ..connected }, link.user)));
+    store.erase_vehicle(vehicle).await.expect("erases");
+    assert_eq!(found(&first, None).await, None);
 }
 
 pub async fn data_of_a_source_is_replaced_only_where_it_is_still_what_it_was(store: &dyn Store) {

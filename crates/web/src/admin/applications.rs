@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use app::{App, ApplicationEntry, EditApplication};
+use app::{App, ApplicationEntry, EditApplication, UNLIMITED};
 use axum::{
     Json as Out,
     extract::{Path, State},
@@ -19,17 +19,14 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Answer, With};
+use super::{Answer, Change, Changed, Shown, Versioned};
 use crate::{
-    extract::{Ids, Json, MaybeJson, Query},
+    extract::{Ids, IfMatch, Json, MaybeJson, Query},
     paging::{self, Cursor, List, Page, PageQuery},
     problem::ApiError,
     route::{Operation, operation},
     wire::{Id, Moment, some},
 };
-
-/// The plan of an application that names none: nothing is limited.
-const UNLIMITED: &str = "unlimited";
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -285,7 +282,7 @@ async fn list(State(app): State<Arc<App>>, Query(page): Query<PageQuery>) -> Ans
 async fn create(
     State(app): State<Arc<App>>,
     Json(new): Json<NewApplication>,
-) -> Result<With<CreatedApplication>, ApiError> {
+) -> Result<Changed<CreatedApplication>, ApiError> {
     let plan = new.plan.as_deref().unwrap_or(UNLIMITED);
     let connect = new.connect.unwrap_or_default();
     let connect =
@@ -296,31 +293,38 @@ async fn create(
         client_secret: created.client_secret.to_string(),
         management_token: created.entry.management_token.to_string(),
     };
-    Ok(With(StatusCode::CREATED, answer))
+    Ok(Changed::created(answer).version(created.entry.application.version))
 }
 
 /// `GET /api/v1/applications/{id}`
-async fn get(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Answer<Application> {
-    Ok(Out(Application::of(&*app.application(id)?, app.now())))
+async fn get(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Shown<Application> {
+    let entry = app.application(id)?;
+    Ok(Versioned(entry.application.version, Application::of(&entry, app.now())))
 }
 
 /// `PATCH /api/v1/applications/{id}`
 async fn edit(
     State(app): State<Arc<App>>,
     Ids(id): Ids<ApplicationId>,
+    IfMatch(precondition): IfMatch,
     Json(edit): Json<ApplicationEdit>,
-) -> Answer<Application> {
+) -> Change<Application> {
     let ApplicationEdit { name, redirect_uris, plan, connect } = edit;
     let connect = connect.map(|edit| edit.unwrap_or(ConnectEdit::OPEN)).unwrap_or_default();
     let (permissions, country) = (connect.permissions()?, connect.country()?);
     let edit = EditApplication { name, redirect_uris, plan, permissions, country };
-    let entry = app.edit_application(id, edit).await?;
-    Ok(Out(Application::of(&entry, app.now())))
+    let entry = app.edit_application(id, &precondition, edit).await?;
+    let warnings = app.plan_warnings(&entry).await?;
+    Ok(Changed::ok(Application::of(&entry, app.now())).version(entry.application.version).warn(warnings))
 }
 
 /// `DELETE /api/v1/applications/{id}`
-async fn delete(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Result<StatusCode, ApiError> {
-    app.delete_application(id).await?;
+async fn delete(
+    State(app): State<Arc<App>>,
+    Ids(id): Ids<ApplicationId>,
+    IfMatch(precondition): IfMatch,
+) -> Result<StatusCode, ApiError> {
+    app.delete_application(id, &precondition).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -333,9 +337,9 @@ async fn secrets(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> An
 async fn add_secret(
     State(app): State<Arc<App>>,
     Ids(id): Ids<ApplicationId>,
-) -> Result<With<CreatedSecret>, ApiError> {
+) -> Result<Changed<CreatedSecret>, ApiError> {
     let (secret, text) = app.add_secret(id).await?;
-    Ok(With(StatusCode::CREATED, CreatedSecret { secret: secret.into(), client_secret: text.to_string() }))
+    Ok(Changed::created(CreatedSecret { secret: secret.into(), client_secret: text.to_string() }))
 }
 
 /// `DELETE /api/v1/applications/{id}/secrets/{hint}`
@@ -353,19 +357,19 @@ async fn rotate(
     State(app): State<Arc<App>>,
     Ids(id): Ids<ApplicationId>,
     MaybeJson(rotation): MaybeJson<Rotation>,
-) -> Answer<ManagementToken> {
+) -> Change<ManagementToken> {
     let overlap = Duration::from_secs(rotation.overlap_seconds);
     let entry = app.rotate_management_token(id, overlap).await?;
-    Ok(Out(ManagementToken {
+    Ok(Changed::ok(ManagementToken {
         management_token: entry.management_token.to_string(),
         management_token_overlap_until: entry.overlap_until(app.now()).map(Moment),
     }))
 }
 
 /// `POST /api/v1/applications/{id}/management-token/end-overlap`
-async fn end_overlap(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Answer<Application> {
+async fn end_overlap(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Change<Application> {
     let entry = app.end_overlap(id).await?;
-    Ok(Out(Application::of(&entry, app.now())))
+    Ok(Changed::ok(Application::of(&entry, app.now())).version(entry.application.version))
 }
 
 #[cfg(test)]

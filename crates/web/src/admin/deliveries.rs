@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use app::{App, DeliveryDetail as Detail, DeliveryQuery, DeliverySummary};
+use app::{
+    App, AppError, DeliveryDetail as Detail, DeliveryQuery, DeliverySummary, WaitingQuery, WaitingSummary,
+    WebhookEntry,
+};
 use axum::{
     Json as Out,
     extract::State,
@@ -20,7 +23,11 @@ use serde_json::Value;
 use store::LogStatus;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Answer, With, triggers::EventCause};
+use super::{
+    Answer, Changed,
+    triggers::EventCause,
+    waiting::{self, Waiting},
+};
 use crate::{
     extract::{Ids, Query, id_in_query},
     paging::{self, Cursor, Limit, List, Page},
@@ -31,9 +38,14 @@ use crate::{
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        operation(Method::GET, "/deliveries", list, "Lists ended deliveries, newest first")
-            .query::<DeliveriesQuery>()
-            .page_of::<Delivery>(),
+        operation(
+            Method::GET,
+            "/deliveries",
+            list,
+            "Lists ended deliveries, newest first; with status=queued or retrying those that wait",
+        )
+        .query::<DeliveriesQuery>()
+        .page_of::<Delivery>(),
         operation(
             Method::GET,
             "/deliveries/{id}",
@@ -57,7 +69,9 @@ pub(super) fn operations() -> Vec<Operation> {
 struct DeliveriesQuery {
     webhook_id: Option<String>,
     vehicle_id: Option<String>,
-    status: Option<DeliveryStatus>,
+    /// Ended ones without it. `queued` lists all that wait, `retrying` those of them that were attempted, in the order of
+    /// webhook and next attempt.
+    status: Option<DeliveryState>,
     /// Ended at or after.
     from: Option<Moment>,
     /// Ended before.
@@ -86,9 +100,66 @@ pub(crate) enum DeliveryStatus {
     Expired,
     /// A slot passed while the server was down; nothing was read for it.
     Missed,
+    /// It happened while the webhook was not verified.
+    Skipped,
 }
 
-/// An event on its way, as it ended.
+/// Where an event is: on its way, or how it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DeliveryState {
+    /// It waits for its first attempt.
+    Queued,
+    /// An attempt has failed; it waits for the next one.
+    Retrying,
+    /// A 2xx came back.
+    Delivered,
+    /// The retries are used up, or the body could not be sent at all.
+    Failed,
+    /// The webhook was switched off or deleted.
+    Dropped,
+    /// The vehicle was unsubscribed, disconnected or erased, or its owner narrowed what may be read.
+    Cancelled,
+    /// Too old to be sent.
+    Expired,
+    /// A slot passed while the server was down; nothing was read for it.
+    Missed,
+    /// It happened while the webhook was not verified.
+    Skipped,
+}
+
+impl DeliveryState {
+    /// Which waiting events it lists; or how those ended that it lists.
+    const fn listed(self) -> Result<LogStatus, Waiting> {
+        Ok(match self {
+            Self::Queued => return Err(Waiting::All),
+            Self::Retrying => return Err(Waiting::Attempted),
+            Self::Delivered => LogStatus::Delivered,
+            Self::Failed => LogStatus::Failed,
+            Self::Dropped => LogStatus::Dropped,
+            Self::Cancelled => LogStatus::Cancelled,
+            Self::Expired => LogStatus::Expired,
+            Self::Missed => LogStatus::Missed,
+            Self::Skipped => LogStatus::Skipped,
+        })
+    }
+}
+
+impl From<LogStatus> for DeliveryState {
+    fn from(status: LogStatus) -> Self {
+        match status {
+            LogStatus::Delivered => Self::Delivered,
+            LogStatus::Failed => Self::Failed,
+            LogStatus::Dropped => Self::Dropped,
+            LogStatus::Cancelled => Self::Cancelled,
+            LogStatus::Expired => Self::Expired,
+            LogStatus::Missed => Self::Missed,
+            LogStatus::Skipped => Self::Skipped,
+        }
+    }
+}
+
+/// An event on its way, or as it ended.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Delivery {
@@ -97,7 +168,7 @@ pub(crate) struct Delivery {
     event_id: Id,
     /// Under which the payload names the read that it came from.
     request_id: Id,
-    /// Null when the webhook is deleted.
+    /// Also of a webhook that is deleted.
     webhook_id: Option<Id>,
     /// Null when the vehicle is gone.
     vehicle_id: Option<Id>,
@@ -112,11 +183,19 @@ pub(crate) struct Delivery {
     errors: Vec<ReportedError>,
     /// Rises with the events of a vehicle for a webhook; 0 for missed slots.
     sequence: u64,
-    status: DeliveryStatus,
+    status: DeliveryState,
+    /// Why it was not sent, or not to the end; of deliveries that were not delivered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
     /// The slot that it was for, or when it happened.
     slot: Moment,
     created_at: Moment,
-    ended_at: Moment,
+    /// While it waits: when it is attempted, unless the receiver keeps failing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<Moment>,
+    /// None while it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<Moment>,
     /// The status of the last answer, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     http_status: Option<u16>,
@@ -218,6 +297,21 @@ pub(crate) struct Redelivery {
     id: Id,
 }
 
+/// Why an event was not delivered.
+const fn reason(status: LogStatus) -> Option<&'static str> {
+    Some(match status {
+        LogStatus::Delivered => return None,
+        LogStatus::Failed => "the retries are used up, or it could not be sent at all",
+        LogStatus::Dropped => "the webhook was switched off or deleted",
+        LogStatus::Cancelled => {
+            "the vehicle left the webhook, its connection ended, or its owner took permissions away"
+        }
+        LogStatus::Expired => "it was too old to be sent",
+        LogStatus::Missed => "the server was down when the slot passed",
+        LogStatus::Skipped => "the webhook was not verified when it happened; verify the webhook",
+    })
+}
+
 impl Delivery {
     fn of(summary: &DeliverySummary, attempts: &[Tried], app: &App) -> Self {
         let logged = &summary.logged;
@@ -227,22 +321,18 @@ impl Delivery {
             id: Id::of(DeliveryId(logged.event)),
             event_id: Id::of(logged.id),
             request_id: Id::of(logged.id.request()),
-            webhook_id: webhook.as_ref().map(|entry| Id::of(entry.webhook().id)),
+            webhook_id: app.webhook_id(logged.webhook).map(Id::of),
             vehicle_id: logged.vehicle_id.map(Id::of),
-            event_type: match occasion {
-                Occasion::Slot => webhook.and_then(|entry| entry.webhook().revision.plan.slot_name()),
-                _ => Some(occasion.as_str()),
-            },
+            event_type: event_type(&occasion, webhook.as_deref()),
             triggers: triggers(&occasion),
-            errors: match &occasion {
-                Occasion::Errors(changes) => changes.iter().map(Into::into).collect(),
-                _ => vec![],
-            },
+            errors: errors(&occasion),
             sequence: logged.sequence,
             status: logged.status.into(),
+            reason: reason(logged.status),
             slot: Moment(logged.slot),
             created_at: Moment(logged.created_at),
-            ended_at: Moment(logged.ended_at),
+            next_attempt_at: None,
+            ended_at: Some(Moment(logged.ended_at)),
             http_status: Some(logged.http_status).filter(|&status| status != 0),
             attempt_count: logged.attempt_count,
             took_ms: logged.took_ms,
@@ -252,6 +342,39 @@ impl Delivery {
                 until: Moment(logged.slot),
                 count: logged.missed,
             }),
+            attempts: attempts.iter().map(Attempt::from).collect(),
+        }
+    }
+
+    /// One that waits.
+    pub(super) fn waiting(summary: &WaitingSummary, attempts: &[Tried], app: &App) -> Self {
+        let event = &summary.event;
+        let webhook = app.webhook_by_no(event.place.lane.webhook);
+        let occasion = Occasion::decode(&event.occasion).unwrap_or(Occasion::Slot);
+        Self {
+            id: Id::of(DeliveryId(event.place.event)),
+            event_id: Id::of(event.id),
+            request_id: Id::of(event.id.request()),
+            webhook_id: app.webhook_id(event.place.lane.webhook).map(Id::of),
+            vehicle_id: event.vehicle_id.map(Id::of),
+            event_type: event_type(&occasion, webhook.as_deref()),
+            triggers: triggers(&occasion),
+            errors: errors(&occasion),
+            sequence: event.sequence,
+            status: match event.attempt_count {
+                0 => DeliveryState::Queued,
+                _ => DeliveryState::Retrying,
+            },
+            reason: None,
+            slot: Moment(event.slot),
+            created_at: Moment(event.created_at),
+            next_attempt_at: Some(Moment(event.place.attempt_at)),
+            ended_at: None,
+            http_status: Some(event.http_status).filter(|&status| status != 0),
+            attempt_count: event.attempt_count,
+            took_ms: event.took_ms,
+            redelivery: event.redelivery,
+            missed: None,
             attempts: attempts.iter().map(Attempt::from).collect(),
         }
     }
@@ -274,6 +397,26 @@ impl DeliveryDetail {
         let signals = seen.map(|seen| seen.signals.iter().map(CarriedSignal::from).collect());
         let delivery = Delivery::of(&detail.summary, &detail.summary.attempts, app);
         Self { delivery, causes, signals, body: detail.body }
+    }
+
+    /// What it carries is composed with each attempt, so there is nothing to show before it has ended.
+    fn waiting(summary: &WaitingSummary, app: &App) -> Self {
+        let delivery = Delivery::waiting(summary, &summary.attempts, app);
+        Self { delivery, causes: vec![], signals: None, body: None }
+    }
+}
+
+fn event_type(occasion: &Occasion, webhook: Option<&WebhookEntry>) -> Option<&'static str> {
+    match occasion {
+        Occasion::Slot => webhook.and_then(|entry| entry.webhook().revision.plan.slot_name()),
+        _ => Some(occasion.as_str()),
+    }
+}
+
+fn errors(occasion: &Occasion) -> Vec<ReportedError> {
+    match occasion {
+        Occasion::Errors(changes) => changes.iter().map(Into::into).collect(),
+        _ => vec![],
     }
 }
 
@@ -345,20 +488,31 @@ macro_rules! statuses {
     };
 }
 
-statuses!(Delivered, Failed, Dropped, Cancelled, Expired, Missed);
+statuses!(Delivered, Failed, Dropped, Cancelled, Expired, Missed, Skipped);
 
 /// `GET /api/v1/deliveries`
 async fn list(State(app): State<Arc<App>>, Query(query): Query<DeliveriesQuery>) -> Answer<Page<Delivery>> {
     let webhook = id_in_query(query.webhook_id.as_deref(), "webhookId")?;
+    let webhook = webhook.map(|id| app.webhook_number(id)).transpose()?;
+    let vehicle = id_in_query(query.vehicle_id.as_deref(), "vehicleId")?;
+    let status = match query.status.map(DeliveryState::listed) {
+        Some(Err(which)) => {
+            if query.from.is_some() || query.to.is_some() {
+                let message =
+                    "from and to are about ended deliveries; leave them out to list those that wait";
+                return Err(ApiError::invalid("from", message));
+            }
+            let retrying = which == Waiting::Attempted;
+            let wanted = WaitingQuery { webhook, vehicle, retrying, after: None };
+            return waiting::list(&app, wanted, query.cursor.as_deref(), query.limit.0).await.map(Out);
+        }
+        Some(Ok(status)) => Some(status),
+        None => None,
+    };
     let filter = DeliveryQuery {
-        webhooks: webhook
-            .map(|id| app.webhook_entry(id))
-            .transpose()?
-            .iter()
-            .map(|entry| entry.webhook().no)
-            .collect(),
-        vehicle: id_in_query(query.vehicle_id.as_deref(), "vehicleId")?,
-        status: query.status.map(Into::into),
+        webhooks: webhook.into_iter().collect(),
+        vehicle,
+        status,
         from: query.from.map(|from| from.0),
         to: query.to.map(|to| to.0),
         before: paging::after(query.cursor.as_deref(), List::Deliveries)?.map(|at| EventNo(paging::row(at))),
@@ -372,16 +526,23 @@ async fn list(State(app): State<Arc<App>>, Query(query): Query<DeliveriesQuery>)
 
 /// `GET /api/v1/deliveries/{id}`
 async fn get(State(app): State<Arc<App>>, Ids(DeliveryId(event)): Ids<DeliveryId>) -> Answer<DeliveryDetail> {
-    Ok(Out(DeliveryDetail::of(app.delivery(event).await?, &app)))
+    match app.delivery(event).await {
+        Ok(detail) => Ok(Out(DeliveryDetail::of(detail, &app))),
+        Err(error @ AppError::NotFound(_)) => match app.retrying(event).await? {
+            Some(summary) => Ok(Out(DeliveryDetail::waiting(&summary, &app))),
+            None => Err(error.into()),
+        },
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// `POST /api/v1/deliveries/{id}/redeliver`
 async fn redeliver(
     State(app): State<Arc<App>>,
     Ids(DeliveryId(event)): Ids<DeliveryId>,
-) -> Result<With<Redelivery>, ApiError> {
+) -> Result<Changed<Redelivery>, ApiError> {
     let id = Id::of(DeliveryId(app.redeliver(event).await?));
-    Ok(With(StatusCode::ACCEPTED, Redelivery { id }))
+    Ok(Changed::accepted(Redelivery { id }))
 }
 
 #[cfg(test)]
@@ -602,7 +763,13 @@ mod tests {
         assert_eq!(found("status=failed".into()).await, 0);
         assert_eq!(found("from=2026-03-02T13:00:00Z&to=2026-03-02T14:00:00Z".into()).await, 1);
         assert_eq!(found("to=2026-03-02T13:00:00Z".into()).await, 0);
-        server.admin(Method::GET, "/deliveries?status=queued", Value::Null).await.expect(400);
+        assert_eq!(found("status=queued".into()).await, 0);
+        assert_eq!(found("status=retrying".into()).await, 0);
+        server.admin(Method::GET, "/deliveries?status=lost", Value::Null).await.expect(400);
+        server
+            .admin(Method::GET, "/deliveries?status=queued&to=2026-03-02T13:00:00Z", Value::Null)
+            .await
+            .expect(400);
 
         let path = format!("/metrics/deliveries?webhookId={}", own.webhook);
         let minutes =

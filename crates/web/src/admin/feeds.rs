@@ -12,7 +12,7 @@ use domain::ids::{ApplicationId, FeedId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Answer, With};
+use super::{Answer, Changed};
 use crate::{
     extract::{Ids, Json},
     paging::Page,
@@ -69,6 +69,12 @@ pub(crate) struct FeedReadings {
     late: u64,
     /// As old as what was known, with another value. The last one counts.
     conflicts: u64,
+    /// Not believed: values that the signal cannot have, or cannot have after the one that is known.
+    implausible: u64,
+    /// Without a value.
+    unknown: u64,
+    /// How often the numbers of a vehicle's readings have begun anew, and were followed.
+    sequence_restarts: u64,
     /// Most of the newest ones came late: check what counts as newer for this feed.
     out_of_order: bool,
 }
@@ -134,6 +140,9 @@ impl Feed {
                 taken: watch.all.taken,
                 late: watch.all.late,
                 conflicts: watch.all.conflicts,
+                implausible: watch.all.implausible,
+                unknown: watch.all.unknown,
+                sequence_restarts: watch.all.restarts,
                 out_of_order: watch.is_out_of_order,
             },
             id: Id::of(feed.id),
@@ -159,11 +168,11 @@ async fn create(
     State(app): State<Arc<App>>,
     Ids(id): Ids<ApplicationId>,
     Json(new): Json<NewFeed>,
-) -> Result<With<CreatedFeed>, ApiError> {
+) -> Result<Changed<CreatedFeed>, ApiError> {
     let created = app.create_feed(id, &new.name, new.newer.into(), new.reorder_ms).await?;
     let feed = Feed::of(&created.feed, id, FeedWatch::default());
     let answer = CreatedFeed { feed, token: created.token.to_string() };
-    Ok(With(StatusCode::CREATED, answer))
+    Ok(Changed::created(answer))
 }
 
 /// `DELETE /api/v1/feeds/{id}`
@@ -232,7 +241,10 @@ mod tests {
             server.push_measured(&tenant, &vehicle, signal::STATE_OF_CHARGE, value, earlier).await;
         }
         // The one that says what is known anyway is late, too, but nothing was lost by it.
-        let expected = json!({"taken": 1, "late": 99, "conflicts": 0, "outOfOrder": true});
+        let expected = json!({
+            "taken": 1, "late": 99, "conflicts": 0, "implausible": 0, "unknown": 0, "sequenceRestarts": 0,
+            "outOfOrder": true,
+        });
         assert_eq!(look().await, expected);
     }
 

@@ -78,8 +78,7 @@ async fn deliveries(
     Query(query): Query<MetricsQuery>,
 ) -> Answer<DeliveryMetrics> {
     let webhook = id_in_query(query.webhook_id.as_deref(), "webhookId")?;
-    let webhooks = webhook.map(|id| app.webhook_entry(id)).transpose()?;
-    let webhooks = webhooks.iter().map(|entry| entry.webhook().no).collect();
+    let webhooks = webhook.map(|id| app.webhook_number(id)).transpose()?.into_iter().collect();
     let (from, to) = span(query.from.map(|from| from.0), query.to.map(|to| to.0), app.now())?;
     let minutes = folded(app.delivery_metrics(webhooks, from, to).await?);
     Ok(Out(DeliveryMetrics { from: Moment(from), to: Moment(to), minutes }))

@@ -5,10 +5,12 @@
 
 mod applications;
 mod auth;
+mod catalogue;
 mod connections;
 mod deliveries;
 mod feeds;
 mod idempotency;
+mod import_report;
 mod metrics;
 mod server;
 mod simulator;
@@ -16,27 +18,30 @@ mod subscriptions;
 mod triggers;
 mod users;
 mod vehicles;
+mod waiting;
 mod webhooks;
+
+pub(crate) use import_report::ImportReportView;
 
 use std::sync::Arc;
 
 use app::App;
 use axum::{
     Router,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     middleware,
-    response::{IntoResponse, Response},
+    response::Response,
     routing::{MethodRouter, get},
 };
 use bytes::Bytes;
 use domain::ids::{ApplicationId, ApplicationNo};
-use serde::Serialize;
 use utoipa::openapi::OpenApi;
 
 use crate::{
     WebConfig,
     problem::ApiError,
     route::{self, Operation},
+    warnings::{Changed, Versioned},
 };
 
 const PREFIX: &str = "/api/v1";
@@ -46,23 +51,24 @@ const OPENAPI_PATH: &str = "/api/openapi.json";
 pub(crate) fn router(app: Arc<App>, config: &WebConfig) -> Router {
     let tokens = Arc::new(auth::AdminTokens::new(config.admin_token_hashes.clone()));
     let once = idempotency::Once::new(app.clone());
+    let origin = app.settings().origin.clone();
     route::router(operations(), PREFIX)
         .route_layer(middleware::from_fn_with_state(once, idempotency::once))
         .route_layer(middleware::from_fn_with_state(tokens, auth::admins_only))
         .route_layer(middleware::map_response(not_stored))
         .with_state(app)
-        .route(OPENAPI_PATH, description(&config.version))
+        .route(OPENAPI_PATH, description(&config.version, &origin))
 }
 
-/// The description of the admin API.
-pub fn openapi(version: &str) -> OpenApi {
-    route::describe(&operations(), PREFIX, version)
+/// The description of the admin API of a server that is reached at an origin.
+pub fn openapi(version: &str, origin: &str) -> OpenApi {
+    route::describe(&operations(), PREFIX, version, origin)
 }
 
 /// Serves the description, written out once.
-fn description(version: &str) -> MethodRouter {
+fn description(version: &str, origin: &str) -> MethodRouter {
     const JSON: HeaderValue = HeaderValue::from_static("application/json");
-    let document = serde_json::to_vec(&openapi(version)).expect("a description is plain data");
+    let document = serde_json::to_vec(&openapi(version, origin)).expect("a description is plain data");
     let document = Bytes::from(document);
     get(move || std::future::ready(([(header::CONTENT_TYPE, JSON)], document.clone())))
 }
@@ -81,6 +87,7 @@ fn operations() -> Vec<Operation> {
         simulator::operations(),
         metrics::operations(),
         server::operations(),
+        catalogue::operations(),
     ]
     .into_iter()
     .flatten()
@@ -96,14 +103,10 @@ async fn not_stored(mut response: Response) -> Response {
 /// An answer with a body.
 type Answer<T> = Result<axum::Json<T>, ApiError>;
 
-/// An answer with a body and a status other than 200.
-struct With<T>(StatusCode, T);
-
-impl<T: Serialize> IntoResponse for With<T> {
-    fn into_response(self) -> Response {
-        (self.0, axum::Json(self.1)).into_response()
-    }
-}
+/// An answer with an object that can be edited.
+type Shown<T> = Result<Versioned<T>, ApiError>;
+/// An answer to a change.
+type Change<T> = Result<Changed<T>, ApiError>;
 
 /// The row number of an application that a filter names.
 fn application_no(app: &App, id: Option<ApplicationId>) -> Result<Option<ApplicationNo>, ApiError> {
@@ -155,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_description_holds_together() {
-        let document = serde_json::to_value(openapi("1.2.3")).unwrap();
+        let document = serde_json::to_value(openapi("1.2.3", "https://milepost.example")).unwrap();
         let schemas = document["components"]["schemas"].as_object().unwrap();
         let text = document.to_string();
         for (at, start) in text.match_indices("#/components/schemas/") {
@@ -164,6 +167,18 @@ mod tests {
         }
         let ids: Vec<_> = operations().iter().map(Operation::id).collect();
         assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
+    }
+
+    #[test]
+    fn a_name_of_the_description_means_one_thing() {
+        let mut schemas = BTreeMap::new();
+        for operation in operations() {
+            for (name, schema) in operation.schemas() {
+                let schema = serde_json::to_value(schema).unwrap();
+                let known = schemas.entry(name.clone()).or_insert_with(|| schema.clone());
+                assert_eq!(*known, schema, "two schemas have the name {name}");
+            }
+        }
     }
 
     #[tokio::test]
@@ -199,5 +214,157 @@ mod tests {
             let answered = server.admin(Method::GET, path, Value::Null).await;
             assert_eq!(answered.headers["cache-control"], "no-store", "{path}");
         }
+    }
+
+    #[test]
+    fn every_answer_to_a_change_is_described_with_its_warnings() {
+        let document = serde_json::to_value(openapi("1.2.3", "https://milepost.example")).unwrap();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                for (status, answer) in operation["responses"].as_object().unwrap() {
+                    let schema = &answer["content"]["application/json"]["schema"];
+                    if method == "get" || schema.is_null() {
+                        continue;
+                    }
+                    assert_eq!(
+                        schema["allOf"][1]["required"],
+                        json!(["warnings"]),
+                        "{method} {path} {status}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_edit_on_a_version_that_has_passed_is_refused_with_the_version_of_now() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let (webhook, application) =
+            (format!("/webhooks/{}", tenant.webhook), format!("/applications/{}", tenant.application));
+        for path in [&webhook, &application] {
+            let old = server.admin(Method::GET, path, Value::Null).await.expect(200).etag();
+            let edited = server.admin_if(Method::PATCH, path, &old, json!({"name": "B"})).await.expect(200);
+            let new = edited.etag();
+            assert_ne!(old, new, "{path}");
+            assert_eq!(server.admin(Method::GET, path, Value::Null).await.etag(), new);
+            let refused = server.admin_if(Method::PATCH, path, &old, json!({"name": "C"})).await.expect(412);
+            assert_eq!((refused.text("code").as_str(), refused.etag()), ("precondition_failed", new.clone()));
+            assert!(refused.text("detail").contains(&format!("version {}", new.trim_matches('"'))));
+            server.admin_if(Method::DELETE, path, &old, Value::Null).await.expect(412);
+            server.admin_if(Method::PATCH, path, "*", json!({"name": "D"})).await.expect(200);
+            server.admin_if(Method::PATCH, path, "W/\"1\"", json!({"name": "E"})).await.expect(412);
+            server.admin_if(Method::PATCH, path, "1", json!({"name": "E"})).await.expect(400);
+            server.admin(Method::PATCH, path, json!({"name": "F"})).await.expect(200);
+            assert_eq!(server.admin(Method::GET, path, Value::Null).await.text("name"), "F");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_an_owner_grants_is_changed_on_the_version_that_was_read() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let vehicle = format!("/vehicles/{}", tenant.vehicle);
+        let permissions = format!("{vehicle}/permissions");
+        let old = server.admin(Method::GET, &vehicle, Value::Null).await.expect(200).etag();
+        let (few, more) =
+            (json!({"permissions": ["read_vin"]}), json!({"permissions": ["read_vin", "read_fuel"]}));
+        let changed = server.admin_if(Method::PUT, &permissions, &old, few.clone()).await.expect(200);
+        assert_eq!(server.admin(Method::GET, &vehicle, Value::Null).await.etag(), changed.etag());
+        server.admin_if(Method::PUT, &permissions, &old, more.clone()).await.expect(412);
+        assert_eq!(
+            server.admin(Method::GET, &vehicle, Value::Null).await.json()["permissions"],
+            few["permissions"]
+        );
+        server.admin_if(Method::PUT, &permissions, &changed.etag(), more).await.expect(200);
+    }
+
+    #[tokio::test]
+    async fn edits_of_different_members_at_once_lose_nothing() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let path = format!("/webhooks/{}", tenant.webhook);
+        for round in 0..20 {
+            let name = format!("Round {round}");
+            let (one, other, third) = tokio::join!(
+                server.admin(Method::PATCH, &path, json!({"name": name})),
+                server.admin(Method::PATCH, &path, json!({"vehiclesPerRequest": round + 1})),
+                server.admin(
+                    Method::PATCH,
+                    &path,
+                    json!({"units": if round % 2 == 0 { "imperial" } else { "metric" }})
+                ),
+            );
+            for answered in [one, other, third] {
+                answered.expect(200);
+            }
+            let shown = server.admin(Method::GET, &path, Value::Null).await.json();
+            assert_eq!((&shown["name"], &shown["vehiclesPerRequest"]), (&json!(name), &json!(round + 1)));
+            assert_eq!(shown["units"], if round % 2 == 0 { "imperial" } else { "metric" });
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_of_values_in_their_order_is_not_an_object() {
+        let server = Server::new().await;
+        let body = json!(["arr", [], null, null]);
+        let refused = server.admin(Method::POST, "/applications", body).await.expect(400);
+        assert_eq!(refused.text("detail"), "the body is an object, and this is a list");
+        let listed = server.admin(Method::GET, "/applications", Value::Null).await.json();
+        assert_eq!(listed["items"], json!([]));
+        let refused =
+            server.admin(Method::GET, "/applications?limit=x&cursr=y", Value::Null).await.expect(400);
+        assert!(!refused.text("detail").contains("deserialize"), "{}", refused.body);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_plan_is_refused_with_those_that_there_are() {
+        let server = Server::with_plan("small", &[]).await;
+        let new = json!({"name": "A", "plan": "gold"});
+        let refused = server.admin(Method::POST, "/applications", new).await.expect(400);
+        assert_eq!(refused.text("field"), "plan");
+        let says = "no plan has the name \"gold\"; choose one of unlimited, small";
+        assert_eq!(refused.text("detail"), says);
+        let made = server.admin(Method::POST, "/applications", json!({"name": "A"})).await.expect(201);
+        let path = format!("/applications/{}", made.text("id"));
+        server.admin(Method::PATCH, &path, json!({"plan": "gold"})).await.expect(400);
+        server.admin(Method::PATCH, &path, json!({"plan": "small"})).await.expect(200);
+    }
+
+    #[tokio::test]
+    async fn webhooks_say_what_keeps_them_from_data() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let path = format!("/applications/{}/webhooks", tenant.application);
+        let dynamic = crate::testing::new_webhook_of(domain::webhook::Kind::Dynamic);
+        let made = server.admin(Method::POST, &path, dynamic).await.expect(201);
+        assert_eq!(made.warnings(), ["notVerified", "superseded"]);
+        assert_eq!(made.json()["verification"]["callbackUri"]["status"], "pending");
+        let webhook = format!("/webhooks/{}", made.text("id"));
+        let twice = json!({"vehicleIds": [tenant.vehicle, tenant.vehicle]});
+        let subscribe = format!("{webhook}/subscriptions");
+        let subscribed = server.admin(Method::POST, &subscribe, twice).await.expect(200);
+        assert_eq!(subscribed.json()["subscribed"], 1, "each vehicle counts once");
+        assert_eq!(subscribed.warnings(), ["notVerified"]);
+        let tested = server.admin(Method::POST, &format!("{webhook}/test"), Value::Null).await.expect(200);
+        assert_eq!(tested.warnings(), ["notVerified"]);
+        let off = server.admin(Method::POST, &format!("{webhook}/disable"), Value::Null).await.expect(200);
+        assert_eq!(off.warnings(), ["switchedOff", "notVerified"]);
+        assert_eq!(off.json()["disabled"]["reason"], "operator");
+        assert!(off.json()["disabled"]["at"].is_string());
+        let found = server.admin(Method::GET, "/server/diagnosis", Value::Null).await.expect(200);
+        assert!(found.body.contains(&made.text("id")), "{}", found.body);
+    }
+
+    #[tokio::test]
+    async fn the_log_of_a_deleted_webhook_is_listed_by_its_id() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let log = format!("/deliveries?webhookId={}", tenant.webhook);
+        server.admin(Method::DELETE, &format!("/webhooks/{}", tenant.webhook), Value::Null).await.expect(204);
+        server.admin(Method::GET, &log, Value::Null).await.expect(200);
+        server.admin(Method::GET, &format!("/webhooks/{}", tenant.webhook), Value::Null).await.expect(404);
+        let never = "/deliveries?webhookId=0190a8c8-0000-7000-8000-000000000000";
+        server.admin(Method::GET, never, Value::Null).await.expect(404);
     }
 }

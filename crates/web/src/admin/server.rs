@@ -11,7 +11,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Answer, With};
+use super::{Answer, Changed};
 use crate::{
     extract::Json,
     problem::ApiError,
@@ -78,8 +78,11 @@ async fn diagnose(State(app): State<Arc<App>>) -> Answer<Diagnosis> {
 }
 
 /// `POST /api/v1/server/backups`
-async fn back_up(State(app): State<Arc<App>>, Json(new): Json<NewBackup>) -> Result<With<Backup>, ApiError> {
+async fn back_up(
+    State(app): State<Arc<App>>,
+    Json(new): Json<NewBackup>,
+) -> Result<Changed<Backup>, ApiError> {
     let backup = app.back_up(PathBuf::from(new.path)).await?;
     let answer = Backup { path: backup.path.display().to_string(), bytes: backup.bytes };
-    Ok(With(StatusCode::CREATED, answer))
+    Ok(Changed::created(answer))
 }

@@ -11,14 +11,15 @@ use axum::{
     extract::State,
     http::{Method, StatusCode},
 };
-use domain::errors::ErrorCode;
+use bytes::Bytes;
+use domain::{errors::ErrorCode, ids::VehicleId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Answer, With, vehicles::granted};
+use super::{Answer, Change, Changed, ImportReportView, vehicles::granted};
 use crate::{
-    extract::{Car, Ids, Json, Query},
+    extract::{Car, Ids, Json, Part, Query, Uploaded},
     paging::{self, Cursor, List, Page, PageQuery},
     problem::ApiError,
     route::{Operation, operation},
@@ -26,7 +27,7 @@ use crate::{
 };
 
 const USUAL_REGION: &str = "US";
-const USUAL_PROFILE: &str = "driving";
+const USUAL_PROFILE: &str = "home";
 /// The furthest that a car may be sent ahead at once.
 const FURTHEST_JUMP: Duration = Duration::from_secs(366 * 24 * 3_600);
 
@@ -45,6 +46,20 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .takes::<Recording>()
         .answers::<Recorded>(StatusCode::CREATED),
+        operation(
+            Method::POST,
+            "/simulator/uploads",
+            begin_upload,
+            "Begins the upload of a recording that is too large for one request",
+        )
+        .answers::<Upload>(StatusCode::CREATED),
+        operation(
+            Method::PUT,
+            "/simulator/uploads/{id}/parts/{part}",
+            put_upload_part,
+            "Uploads the bytes of one part, counted from 0, of at most 512 KiB; all parts together are the file",
+        )
+        .answers_nothing(),
         operation(Method::GET, cars, list, "Lists simulated vehicles, oldest first")
             .query::<PageQuery>()
             .page_of::<SimulatedVehicle>(),
@@ -53,6 +68,13 @@ pub(super) fn operations() -> Vec<Operation> {
             .answers::<SimulatedVehicle>(StatusCode::CREATED),
         operation(Method::GET, "/simulator/vehicles/{id}", get, "Shows a simulated vehicle")
             .answers::<SimulatedVehicle>(ok),
+        operation(
+            Method::DELETE,
+            "/simulator/vehicles/{id}",
+            delete,
+            "Deletes a simulated vehicle with its recording, unless an application is connected to it",
+        )
+        .answers_nothing(),
         operation(Method::POST, &car("start"), start, "Lets it begin, or go on")
             .answers::<SimulatedVehicle>(ok),
         operation(Method::POST, &car("pause"), pause, "Holds it").answers::<SimulatedVehicle>(ok),
@@ -152,7 +174,7 @@ pub(crate) struct NewSimulatedVehicle {
     year: Option<u16>,
     /// `US`, `CA` or `EUROPE`; `US` by default.
     region: Option<String>,
-    /// `driving`, `charging`, `parked` or `day`; `driving` by default.
+    /// `home`, `day`, `driving`, `charging` or `parked`; by default `home`, a day that begins at home, plugged in.
     profile: Option<String>,
     /// The same number makes the same car, with the same vehicle number and the same fate; drawn by default.
     seed: Option<u32>,
@@ -195,6 +217,7 @@ pub(crate) struct Stage {
 /// What a car does.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SimulatedProfile)]
 pub(crate) struct Profile {
     /// `driving`, `charging`, `parked` or `day`
     profile: String,
@@ -239,6 +262,7 @@ pub(crate) struct Latency {
 /// Whom to connect a car with.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SimulatedConnect)]
 pub(crate) struct Connect {
     application_id: Id,
     /// The owner; a new one by default.
@@ -262,12 +286,27 @@ pub(crate) struct Connected {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Recording {
     name: String,
-    /// The rows, with a header.
-    csv: String,
+    /// The file: a track (GPX), or rows of separated text; or else upload.
+    csv: Option<String>,
+    /// The id of an upload whose parts are the file; or else csv.
+    upload: Option<Id>,
     /// Which column is which signal (TOML), where the header does not say it.
     columns: Option<String>,
     /// How many times faster than time; 1 by default.
     speed: Option<u16>,
+    /// No time between two rows is longer than this; as it was recorded by default.
+    longest_pause_seconds: Option<f64>,
+}
+
+/// An upload that has begun.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Upload {
+    id: Id,
+    /// The most bytes that a part may have.
+    largest_part: usize,
+    /// The most parts that an upload may have.
+    most_parts: u32,
 }
 
 /// A recorded trip that was taken in.
@@ -275,8 +314,8 @@ pub(crate) struct Recording {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Recorded {
     vehicle: SimulatedVehicle,
-    /// What was understood and what was skipped.
-    report: String,
+    /// What was taken and what was left out.
+    report: ImportReportView,
 }
 
 /// What the simulator can make.
@@ -333,7 +372,7 @@ async fn list(State(app): State<Arc<App>>, Query(page): Query<PageQuery>) -> Ans
 async fn create(
     State(app): State<Arc<App>>,
     Json(new): Json<NewSimulatedVehicle>,
-) -> Result<With<SimulatedVehicle>, ApiError> {
+) -> Result<Changed<SimulatedVehicle>, ApiError> {
     let request = CarRequest {
         make: new.make.to_uppercase(),
         model: new.model,
@@ -343,18 +382,62 @@ async fn create(
         seed: new.seed,
         started: new.started.unwrap_or(true),
     };
-    Ok(With(StatusCode::CREATED, app.make_car(&request).await?.into()))
+    Ok(Changed::created(app.make_car(&request).await?.into()))
 }
 
 /// `POST /api/v1/simulator/recordings`
 async fn record(
     State(app): State<Arc<App>>,
     Json(recording): Json<Recording>,
-) -> Result<With<Recorded>, ApiError> {
-    let Recording { name, csv, columns, speed } = recording;
-    let recording = NewRecording { name, csv, columns, speed: speed.unwrap_or(1) };
-    let (car, report) = app.record_trip(&recording).await?;
-    Ok(With(StatusCode::CREATED, Recorded { vehicle: car.into(), report }))
+) -> Result<Changed<Recorded>, ApiError> {
+    let Recording { name, csv, upload, columns, speed, longest_pause_seconds } = recording;
+    let longest_pause = longest_pause_seconds.map(|seconds| {
+        let pause = Duration::try_from_secs_f64(seconds).ok().filter(|pause| !pause.is_zero());
+        pause.ok_or_else(|| ApiError::invalid("longestPauseSeconds", "a pause is longer than 0 seconds"))
+    });
+    let recording = NewRecording {
+        name,
+        columns,
+        speed: speed.unwrap_or(1),
+        longest_pause: longest_pause.transpose()?,
+        started_at: None,
+    };
+    let (car, report) = match (csv, upload) {
+        (Some(csv), None) => app.record_trip(recording, csv.into_bytes()).await?,
+        (None, Some(upload)) => {
+            let VehicleId(upload) = upload.parse("upload")?;
+            app.record_upload(upload, recording).await?
+        }
+        _ => return Err(ApiError::invalid("csv", "write the file as csv, or the id of its upload as upload")),
+    };
+    Ok(Changed::created(Recorded { vehicle: car.into(), report: report.into() }))
+}
+
+/// `POST /api/v1/simulator/uploads`
+async fn begin_upload(State(app): State<Arc<App>>) -> Result<Changed<Upload>, ApiError> {
+    let id = app.begin_upload().await?;
+    let answer = Upload {
+        id: Id::of(id.hyphenated()),
+        largest_part: app::recordings::LARGEST_UPLOAD_PART,
+        most_parts: app::recordings::MOST_UPLOAD_PARTS,
+    };
+    Ok(Changed::created(answer))
+}
+
+/// `PUT /api/v1/simulator/uploads/{id}/parts/{part}`
+async fn put_upload_part(
+    State(app): State<Arc<App>>,
+    Ids((Uploaded(upload), Part(part))): Ids<(Uploaded, Part)>,
+    body: Bytes,
+) -> Result<StatusCode, ApiError> {
+    app.put_upload_part(upload, part, &body).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /api/v1/simulator/vehicles/{id}`
+async fn delete(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Result<StatusCode, ApiError> {
+    app.delete_car(car.0).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET /api/v1/simulator/vehicles/{id}`
@@ -363,17 +446,17 @@ async fn get(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<Simulate
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/start`
-async fn start(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn start(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Start).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/pause`
-async fn pause(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn pause(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Pause).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/restart`
-async fn restart(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn restart(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Restart).await
 }
 
@@ -382,7 +465,7 @@ async fn speed(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(speed): Json<Speed>,
-) -> Answer<SimulatedVehicle> {
+) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Speed(speed.factor)).await
 }
 
@@ -391,7 +474,7 @@ async fn jump(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(jump): Json<Jump>,
-) -> Answer<SimulatedVehicle> {
+) -> Change<SimulatedVehicle> {
     control(&app, car, jump.command()?).await
 }
 
@@ -411,7 +494,7 @@ async fn profile(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(profile): Json<Profile>,
-) -> Answer<SimulatedVehicle> {
+) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Profile(profile.profile)).await
 }
 
@@ -420,7 +503,7 @@ async fn fail(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(fail): Json<Fail>,
-) -> Answer<SimulatedVehicle> {
+) -> Change<SimulatedVehicle> {
     let error = fail.error.map(|error| error.find()).transpose()?;
     control(&app, car, CarCommand::Fail(error)).await
 }
@@ -430,32 +513,32 @@ async fn latency(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(latency): Json<Latency>,
-) -> Answer<SimulatedVehicle> {
+) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Latency(latency.latency)).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/plug-in`
-async fn plug_in(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn plug_in(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::PlugIn).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/unplug`
-async fn unplug(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn unplug(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Unplug).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/interrupt`
-async fn interrupt(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn interrupt(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Interrupt).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/open-door`
-async fn open_door(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn open_door(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::OpenDoor).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/close-door`
-async fn close_door(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn close_door(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::CloseDoor).await
 }
 
@@ -464,27 +547,27 @@ async fn fault(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(fault): Json<Fault>,
-) -> Answer<SimulatedVehicle> {
+) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Fault(fault.system)).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/clear-fault`
-async fn clear_fault(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn clear_fault(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::ClearFault).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/revoke`
-async fn revoke(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn revoke(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Revoke).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/change-password`
-async fn change_password(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn change_password(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::ChangePassword).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/restore`
-async fn restore(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<SimulatedVehicle> {
+async fn restore(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
     control(&app, car, CarCommand::Restore).await
 }
 
@@ -493,7 +576,7 @@ async fn connect(
     State(app): State<Arc<App>>,
     Ids(car): Ids<Car>,
     Json(connect): Json<Connect>,
-) -> Result<With<Connected>, ApiError> {
+) -> Result<Changed<Connected>, ApiError> {
     let application = connect.application_id.parse("applicationId")?;
     let user = connect.user_id.as_ref().map(|id| id.parse("userId")).transpose()?;
     let linked = app.connect_car(car.0, application, user, granted(connect.permissions.as_deref())?).await?;
@@ -502,11 +585,11 @@ async fn connect(
         user_id: Id::of(linked.user),
         connection_id: Id::of(linked.connection),
     };
-    Ok(With(StatusCode::CREATED, answer))
+    Ok(Changed::created(answer))
 }
 
-async fn control(app: &Arc<App>, car: Car, command: CarCommand) -> Answer<SimulatedVehicle> {
-    Ok(Out(app.control_car(car.0, &command).await?.into()))
+async fn control(app: &Arc<App>, car: Car, command: CarCommand) -> Change<SimulatedVehicle> {
+    Ok(Changed::ok(app.control_car(car.0, &command).await?.into()))
 }
 
 impl Jump {
@@ -540,7 +623,8 @@ impl WantedError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Server;
+    use crate::testing::{ADMIN_TOKEN, Server};
+    use axum::{body::Body, extract::Request};
     use serde_json::{Value, json};
 
     #[test]
@@ -623,5 +707,115 @@ mod tests {
         let refused =
             server.admin(Method::POST, "/simulator/vehicles", json!({"make": "X", "model": "Y"})).await;
         assert_eq!(refused.expect(400).text("detail"), "there is only TESLA");
+    }
+
+    #[tokio::test]
+    async fn a_recording_comes_in_its_request_or_in_parts_before_it() {
+        let server = Server::new().await;
+        let small = json!({"name": "a", "csv": "12345"});
+        let made = server.admin(Method::POST, "/simulator/recordings", small).await.expect(201).json();
+        assert_eq!((&made["report"]["readings"], &made["vehicle"]["model"]), (&json!(5), &json!("a")));
+
+        let upload = server.admin(Method::POST, "/simulator/uploads", Value::Null).await.expect(201).json();
+        assert_eq!(upload["largestPart"], 524_288);
+        let id = upload["id"].as_str().unwrap();
+        let put = async |part: &str, bytes: Vec<u8>| {
+            let path = format!("/api/v1/simulator/uploads/{id}/parts/{part}");
+            let request = Request::put(path).header("authorization", format!("Bearer {ADMIN_TOKEN}"));
+            server.send(request.body(Body::from(bytes)).unwrap()).await
+        };
+        let take = json!({"name": "b", "upload": id});
+        let taken = async || server.admin(Method::POST, "/simulator/recordings", take.clone()).await;
+        assert_eq!(taken().await.expect(409).json()["code"], "conflict");
+        // Two megabytes: more than any one request may bring.
+        for part in 0..4 {
+            put(&part.to_string(), vec![b'x'; 524_288]).await.expect(204);
+        }
+        put("5", b"x".to_vec()).await.expect(204);
+        taken().await.expect(409);
+        put("4", b"x".to_vec()).await.expect(204);
+        for (part, bytes, status) in [("0", vec![], 400), ("0", vec![0; 524_289], 400), ("512", vec![0], 400), ("x", vec![0], 404)] {
+            put(part, bytes).await.expect(status);
+        }
+        let made = taken().await.expect(201).json();
+        assert_eq!(made["report"]["readings"], 4 * 524_288 + 2);
+        // It is complete now.
+        taken().await.expect(404);
+        put("0", b"x".to_vec()).await.expect(404);
+    }
+
+    #[tokio::test]
+    async fn a_recording_of_which_nothing_can_be_taken_says_why() {
+        let server = Server::new().await;
+        let post = async |body| server.admin(Method::POST, "/simulator/recordings", body).await;
+        let refused = post(json!({"name": "a", "csv": " "})).await.expect(422).json();
+        assert_eq!((&refused["code"], &refused["detail"]), (&json!("nothing_taken"), &json!("nothing can be taken")));
+        let skipped = json!([{"reason": "no_value", "of": "rows", "count": 1, "lines": [1], "column": null, "cell": null}]);
+        assert_eq!(refused["report"]["skipped"], skipped);
+        let columns = json!({"name": "a", "csv": "1", "columns": "x"});
+        assert_eq!(post(columns).await.expect(400).text("field"), "columns");
+        for body in [json!({"name": "a"}), json!({"name": "a", "csv": "1", "upload": "x"})] {
+            post(body).await.expect(400);
+        }
+        let pause = json!({"name": "a", "csv": "1", "longestPauseSeconds": 0});
+        assert_eq!(post(pause).await.expect(400).text("field"), "longestPauseSeconds");
+        let listed = server.admin(Method::GET, "/simulator/vehicles", Value::Null).await.json();
+        assert_eq!(listed["items"], json!([]), "what is refused makes no car");
+    }
+
+    #[tokio::test]
+    async fn a_recording_goes_with_its_last_vehicle_and_with_its_car() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let record = async || {
+            let body = json!({"name": "a", "csv": "1"});
+            server.admin(Method::POST, "/simulator/recordings", body).await.expect(201).json()["vehicle"].clone()
+        };
+        let connect = async |car: &Value| {
+            let path = format!("/simulator/vehicles/{}/connect", car["id"].as_str().unwrap());
+            let body = json!({"applicationId": tenant.application});
+            server.admin(Method::POST, &path, body).await.expect(201).json()
+        };
+        let (car, other) = (record().await, record().await);
+        let path = format!("/simulator/vehicles/{}", car["id"].as_str().unwrap());
+        let vehicle = connect(&car).await;
+        server.admin(Method::DELETE, &path, Value::Null).await.expect(409);
+        let erase = format!("/vehicles/{}/erase", vehicle["vehicleId"].as_str().unwrap());
+        server.admin(Method::POST, &erase, Value::Null).await.expect(204);
+        server.admin(Method::GET, &path, Value::Null).await.expect(404);
+        let path = format!("/simulator/vehicles/{}", other["id"].as_str().unwrap());
+        server.admin(Method::DELETE, &path, Value::Null).await.expect(204);
+        server.admin(Method::DELETE, &path, Value::Null).await.expect(404);
+    }
+
+    #[tokio::test]
+    async fn a_car_that_is_connected_again_is_the_same_vehicle() {
+        let server = Server::new().await;
+        let (tenant, other) = (server.tenant("A").await, server.tenant("B").await);
+        let new = json!({"make": "tesla", "model": "Model 3"});
+        let car = server.admin(Method::POST, "/simulator/vehicles", new).await.expect(201).text("id");
+        let connect = async |application: &str, more: Value| {
+            let mut body = json!({"applicationId": application});
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            server.admin(Method::POST, &format!("/simulator/vehicles/{car}/connect"), body).await.expect(201).json()
+        };
+        let first = connect(&tenant.application, json!({})).await;
+        let again = connect(&tenant.application, json!({"permissions": ["read_odometer"]})).await;
+        assert_eq!(first, again);
+        let path = format!("/vehicles/{}", first["vehicleId"].as_str().unwrap());
+        let shown = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
+        assert_eq!(shown["permissions"], json!(["read_odometer"]));
+        // Disconnected and connected: the same vehicle of the same owner with a new connection.
+        server.admin(Method::DELETE, &path, Value::Null).await.expect(204);
+        let back = connect(&tenant.application, json!({})).await;
+        assert_eq!((&back["vehicleId"], &back["userId"]), (&first["vehicleId"], &first["userId"]));
+        assert_ne!(back["connectionId"], first["connectionId"]);
+        // Another application, and another owner, have vehicles of their own.
+        assert_ne!(connect(&other.application, json!({})).await["vehicleId"], first["vehicleId"]);
+        let owner = connect(&other.application, json!({})).await["userId"].clone();
+        let named = connect(&tenant.application, json!({"userId": owner})).await;
+        assert_ne!(named["vehicleId"], first["vehicleId"]);
+        let listed = server.admin(Method::GET, "/simulator/vehicles", Value::Null).await.json();
+        assert_eq!(listed["items"][0]["vehicleIds"].as_array().unwrap().len(), 3);
     }
 }

@@ -2,23 +2,26 @@
 
 use std::sync::Arc;
 
-use app::{App, WebhookEntry};
+use app::{App, NotCovered, Uncovered, WebhookEntry};
 use axum::{
     Json as Out,
     extract::State,
     http::{Method, StatusCode},
 };
-use domain::ids::{VehicleId, VehicleNo, WebhookId};
+use domain::{
+    ids::{VehicleId, VehicleNo, WebhookId},
+    warning::Warning,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Answer;
+use super::{Answer, Change, Changed};
 use crate::{
     extract::{Ids, Json, Query},
     paging::{self, Cursor, List, Page, PageQuery},
     problem::{ApiError, NOT_FOUND},
     route::{Operation, operation},
-    wire::{Id, Moment},
+    wire::{CatalogueError, Id, Moment},
 };
 
 /// Vehicles that one request may name.
@@ -91,6 +94,27 @@ pub(crate) struct Subscribe {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Subscribed {
     subscribed: usize,
+    /// With `all`: vehicles that cannot be on such a webhook, and why; the first 100.
+    not_covered: Vec<UncoveredVehicle>,
+    /// With `all`: how many vehicles cannot be on such a webhook.
+    not_covered_count: usize,
+}
+
+/// A vehicle that cannot be on a webhook.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UncoveredVehicle {
+    vehicle_id: Id,
+    /// `COMPATIBILITY:MAKE_NOT_COMPATIBLE`, for example.
+    error: CatalogueError,
+    /// Why, as a sentence.
+    reason: String,
+}
+
+impl From<Uncovered> for UncoveredVehicle {
+    fn from(Uncovered { vehicle, code, reason }: Uncovered) -> Self {
+        Self { vehicle_id: Id::of(vehicle), error: code.into(), reason }
+    }
 }
 
 /// Which vehicles a request means.
@@ -146,12 +170,23 @@ async fn subscribe(
     State(app): State<Arc<App>>,
     Ids(id): Ids<WebhookId>,
     Json(subscribe): Json<Subscribe>,
-) -> Answer<Subscribed> {
-    let subscribed = match subscribe.choice()? {
-        Choice::All => app.subscribe_all(id).await?,
-        Choice::Some(vehicles) => app.subscribe(id, &vehicles).await?,
+) -> Change<Subscribed> {
+    let (subscribed, not_covered) = match subscribe.choice()? {
+        Choice::All => {
+            let all = app.subscribe_all(id).await?;
+            (all.subscribed, all.not_covered)
+        }
+        Choice::Some(vehicles) => (app.subscribe(id, &vehicles).await?, NotCovered::default()),
     };
-    Ok(Out(Subscribed { subscribed }))
+    let warnings = Warning::of_webhook(app.webhook_entry(id)?.webhook());
+    let answer = Subscribed {
+        subscribed,
+        not_covered: not_covered.first.into_iter().map(Into::into).collect(),
+        not_covered_count: not_covered.count,
+    };
+    let skipped =
+        (answer.not_covered_count > 0).then_some(Warning::NotCovered { vehicles: answer.not_covered_count });
+    Ok(Changed::ok(answer).warn(warnings).warn(skipped))
 }
 
 /// `DELETE /api/v1/webhooks/{id}/subscriptions/{vehicleId}`
@@ -234,6 +269,12 @@ mod tests {
         assert_eq!(refused.text("code"), "incompatible");
         assert_eq!(refused.text("detail"), "charging events cannot be had of a BMW X1 in the region EUROPE");
         let all = server.admin(Method::POST, &list, json!({"all": true})).await.expect(200);
-        assert_eq!(all.json(), json!({"subscribed": 1}), "those that can be");
+        let all = all.json();
+        assert_eq!(all["subscribed"], 1, "those that can be");
+        assert_eq!((&all["notCoveredCount"], &all["notCovered"][0]["vehicleId"]), (&json!(1), &json!(bmw)));
+        assert_eq!(all["notCovered"][0]["error"]["code"], "MAKE_NOT_COMPATIBLE");
+        assert_eq!(all["notCovered"][0]["reason"], refused.json()["detail"]);
+        assert_eq!(all["warnings"][0]["code"], "notVerified", "{all}");
+        assert_eq!(all["warnings"][1]["code"], "notCovered");
     }
 }

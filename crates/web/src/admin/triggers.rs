@@ -50,7 +50,7 @@ pub(crate) struct ExplainedTrigger {
     trigger: TriggerName,
     /// `fired`, `notSubscribed`, `notSelected`, `needsApproval`, `notDelivering`, `beforeSubscription`, `firstDeliveryPending`,
     /// `notPermitted`, `failed`, `nothingYet`, `firstValue`, `sameValue`, `withinDeadBand`, `changedBack`, `noTransition`,
-    /// `duplicate`, `late` or `implausible`
+    /// `duplicate`, `late`, `implausible` or `unknown`
     finding: &'static str,
     /// The finding as a sentence.
     sentence: &'static str,
@@ -162,7 +162,7 @@ pub(crate) struct SeenValue {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LastReading {
-    /// `first`, `returned`, `changed`, `same`, `duplicate`, `late` or `implausible`
+    /// `applied`, `unchanged`, `late`, `conflicting`, `implausible` or `unknown`: as the answer to a push says
     verdict: &'static str,
     /// When it was measured, as far as its source can be believed.
     observed_at: Moment,
@@ -300,7 +300,7 @@ mod tests {
             {
               "signal": "tractionbattery-stateofcharge",
               "finding": "implausible",
-              "sentence": "The last reading was not a value that the signal can have, so it counts as unknown.",
+              "sentence": "The last reading was not a value that the signal can have now, so it does not count.",
               "values": [
                 {
                   "signal": "tractionbattery-stateofcharge",

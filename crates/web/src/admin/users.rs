@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use app::App;
 use axum::{
-    Json as Out,
     extract::State,
     http::{Method, StatusCode},
 };
@@ -12,7 +11,7 @@ use domain::ids::UserId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Answer;
+use super::{Change, Changed};
 use crate::{
     extract::Ids,
     route::{Operation, operation},
@@ -38,8 +37,8 @@ pub(crate) struct Erased {
 }
 
 /// `POST /api/v1/users/{id}/erase`
-async fn erase(State(app): State<Arc<App>>, Ids(id): Ids<UserId>) -> Answer<Erased> {
-    Ok(Out(Erased { vehicles: app.erase_user(id).await? }))
+async fn erase(State(app): State<Arc<App>>, Ids(id): Ids<UserId>) -> Change<Erased> {
+    Ok(Changed::ok(Erased { vehicles: app.erase_user(id).await? }))
 }
 
 #[cfg(test)]
@@ -60,7 +59,7 @@ mod tests {
         assert!(key().await.is_some());
         let erase = format!("/users/{}/erase", tenant.user);
         let erased = server.admin(Method::POST, &erase, Value::Null).await.expect(200);
-        assert_eq!(erased.json(), json!({ "vehicles": 1 }));
+        assert_eq!(erased.json(), json!({ "vehicles": 1, "warnings": [] }));
         assert_eq!(key().await, None);
         server.admin(Method::POST, &erase, Value::Null).await.expect(404);
     }

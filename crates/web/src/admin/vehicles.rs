@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use app::App;
+use app::{App, AppError};
 use axum::{
     Json as Out,
     extract::State,
@@ -16,13 +16,13 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{SubscriptionRow, VehicleFilter, VehicleRow};
+use store::{DisconnectedVehicle, SubscriptionRow, VehicleFilter, VehicleRow};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{Answer, With, application_no, subscriptions::SubscriptionState};
+use super::{Answer, Change, Changed, Shown, Versioned, application_no, subscriptions::SubscriptionState};
 use crate::{
-    extract::{Ids, Json, Query, id_in_query},
+    extract::{Ids, IfMatch, Json, Query, id_in_query},
     paging::{self, Cursor, Limit, List, Page},
     problem::ApiError,
     route::{Operation, operation},
@@ -114,7 +114,10 @@ pub(crate) struct Vehicle {
     id: Id,
     application_id: Option<Id>,
     user_id: Id,
-    connection_id: Id,
+    /// Null once the vehicle is disconnected.
+    connection_id: Option<Id>,
+    /// Whether the application has access. A disconnected vehicle is shown until it is erased.
+    connected: bool,
     make: String,
     model: String,
     year: u16,
@@ -123,7 +126,8 @@ pub(crate) struct Vehicle {
     /// `ICE`, `HEV`, `PHEV` or `BEV`
     powertrain: &'static str,
     permissions: Vec<&'static str>,
-    connected_at: Moment,
+    /// Null once the vehicle is disconnected.
+    connected_at: Option<Moment>,
     /// When something happens next about it.
     next_due: Option<Moment>,
 }
@@ -255,15 +259,34 @@ impl Vehicle {
             id: Id::of(row.info.id),
             application_id: applications.of(row.application),
             user_id: Id::of(row.user),
-            connection_id: Id::of(row.connection),
+            connection_id: Some(Id::of(row.connection)),
+            connected: true,
             make: row.info.make.clone(),
             model: row.info.model.clone(),
             year: row.info.year,
             mode: row.info.mode.as_str(),
             powertrain: row.info.powertrain.as_str(),
             permissions: row.permissions.iter().map(|permission| permission.as_str()).collect(),
-            connected_at: Moment(row.connected_at),
+            connected_at: Some(Moment(row.connected_at)),
             next_due: row.due.map(Moment),
+        }
+    }
+
+    fn disconnected(vehicle: &DisconnectedVehicle, applications: &ApplicationIds) -> Self {
+        Self {
+            id: Id::of(vehicle.info.id),
+            application_id: applications.of(vehicle.application),
+            user_id: Id::of(vehicle.user),
+            connection_id: None,
+            connected: false,
+            make: vehicle.info.make.clone(),
+            model: vehicle.info.model.clone(),
+            year: vehicle.info.year,
+            mode: vehicle.info.mode.as_str(),
+            powertrain: vehicle.info.powertrain.as_str(),
+            permissions: vec![],
+            connected_at: None,
+            next_due: None,
         }
     }
 }
@@ -372,18 +395,28 @@ async fn list(State(app): State<Arc<App>>, Query(query): Query<VehicleQuery>) ->
 }
 
 /// `GET /api/v1/vehicles/{id}`
-async fn get(State(app): State<Arc<App>>, Ids(id): Ids<VehicleId>) -> Answer<VehicleDetail> {
-    let row = app.vehicle(id, None).await?;
+async fn get(State(app): State<Arc<App>>, Ids(id): Ids<VehicleId>) -> Shown<VehicleDetail> {
+    let row = match app.vehicle(id, None).await {
+        Err(AppError::NotFound(_)) => {
+            let vehicle =
+                Vehicle::disconnected(&app.disconnected_vehicle(id).await?, &ApplicationIds::new(&app));
+            return Ok(Versioned(0, VehicleDetail { vehicle, subscriptions: vec![], signals: vec![] }));
+        }
+        found => found?,
+    };
     let document = app.document(id).await?;
     let mut subscriptions = Vec::new();
     for row in app.subscriptions_of_vehicle(id).await? {
         subscriptions.push(VehicleSubscription::of(&row, &document, &app).await?);
     }
-    Ok(Out(VehicleDetail {
-        vehicle: Vehicle::of(&row, &ApplicationIds::new(&app)),
-        subscriptions,
-        signals: document.signals.iter().map(KnownSignal::from).collect(),
-    }))
+    Ok(Versioned(
+        row.permissions.bits().into(),
+        VehicleDetail {
+            vehicle: Vehicle::of(&row, &ApplicationIds::new(&app)),
+            subscriptions,
+            signals: document.signals.iter().map(KnownSignal::from).collect(),
+        },
+    ))
 }
 
 /// `POST /api/v1/applications/{id}/vehicles`
@@ -391,21 +424,24 @@ async fn connect(
     State(app): State<Arc<App>>,
     Ids(application): Ids<ApplicationId>,
     Json(new): Json<PushedVehicle>,
-) -> Result<With<Vehicle>, ApiError> {
+) -> Result<Changed<Vehicle>, ApiError> {
     let user = new.user_id.as_ref().map(|id| id.parse("userId")).transpose()?;
     let permissions = granted(new.permissions.as_deref())?;
     let linked = app.connect_pushed(application, user, new.info()?, permissions).await?;
-    Ok(With(StatusCode::CREATED, shown(&app, linked.vehicle).await?))
+    Ok(Changed::created(shown(&app, linked.vehicle).await?))
 }
 
 /// `PUT /api/v1/vehicles/{id}/permissions`
 async fn permit(
     State(app): State<Arc<App>>,
     Ids(id): Ids<VehicleId>,
+    IfMatch(precondition): IfMatch,
     Json(permissions): Json<Permissions>,
-) -> Answer<Vehicle> {
-    app.set_permissions(id, granted(Some(&permissions.permissions))?).await?;
-    Ok(Out(shown(&app, id).await?))
+) -> Change<Vehicle> {
+    let granted = granted(Some(&permissions.permissions))?;
+    app.set_permissions_if(id, &precondition, granted).await?;
+    let vehicle = shown(&app, id).await?;
+    Ok(Changed::ok(vehicle).version(granted.bits().into()))
 }
 
 async fn shown(app: &App, id: VehicleId) -> Result<Vehicle, ApiError> {
@@ -434,11 +470,11 @@ async fn erase(State(app): State<Arc<App>>, Ids(id): Ids<VehicleId>) -> Result<S
 async fn access_token(
     State(app): State<Arc<App>>,
     Ids(id): Ids<VehicleId>,
-) -> Result<With<AccessToken>, ApiError> {
+) -> Result<Changed<AccessToken>, ApiError> {
     let (token, life) = app.grant_access_token(id).await?;
     let answer =
         AccessToken { access_token: token.to_string(), token_type: "Bearer", expires_in: life.as_secs() };
-    Ok(With(StatusCode::CREATED, answer))
+    Ok(Changed::created(answer))
 }
 
 #[cfg(test)]
@@ -544,9 +580,31 @@ mod tests {
         assert_eq!(connections["items"].as_array().unwrap().len(), 1);
         let erase = format!("/users/{}/erase", other.user);
         let erased = server.admin(Method::POST, &erase, Value::Null).await.expect(200).json();
-        assert_eq!(erased, json!({"vehicles": 1}));
+        assert_eq!(erased, json!({"vehicles": 1, "warnings": []}));
         server.admin(Method::GET, &format!("/vehicles/{}", other.vehicle), Value::Null).await.expect(404);
         server.admin(Method::POST, &erase, Value::Null).await.expect(404);
+    }
+
+    #[tokio::test]
+    async fn a_disconnected_vehicle_is_shown_and_can_be_erased() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let path = format!("/vehicles/{}", tenant.vehicle);
+        let shown = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
+        assert_eq!(shown["connected"], true);
+        for _ in 0..2 {
+            server.admin(Method::POST, &format!("{path}/disconnect"), Value::Null).await.expect(204);
+        }
+        let shown = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
+        assert_eq!((&shown["connected"], &shown["connectionId"]), (&json!(false), &Value::Null));
+        assert_eq!((&shown["make"], &shown["userId"]), (&json!("TESLA"), &json!(tenant.user)));
+        assert_eq!(shown["applicationId"], json!(tenant.application));
+        let log = format!("/deliveries?vehicleId={}", tenant.vehicle);
+        server.admin(Method::GET, &log, Value::Null).await.expect(200);
+        server.admin(Method::POST, &format!("{path}/erase"), Value::Null).await.expect(204);
+        for (method, path) in [(Method::GET, path.clone()), (Method::POST, format!("{path}/erase"))] {
+            server.admin(method, &path, Value::Null).await.expect(404);
+        }
     }
 
     #[tokio::test]
@@ -558,7 +616,7 @@ mod tests {
             "make": "bmw", "model": "iX3", "year": 2024, "powertrain": "BEV", "region": "EUROPE",
             "userId": tenant.user, "permissions": ["read_battery"],
         });
-        let made = server.admin(Method::POST, &path, new.clone()).await.expect(201).json();
+        let made = server.admin(Method::POST, &path, new.clone()).await.expect(201).object();
         assert_eq!((&made["make"], &made["mode"]), (&json!("BMW"), &json!("live")));
         assert_eq!((&made["userId"], &made["permissions"]), (&json!(tenant.user), &json!(["read_battery"])));
         let listed = server.admin(Method::GET, "/vehicles", Value::Null).await.expect(200).json();

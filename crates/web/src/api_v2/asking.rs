@@ -226,7 +226,7 @@ fn permissions(row: &VehicleRow, page: Page) -> Answered {
     Answered { body, headers: BTreeMap::new() }
 }
 
-fn answered(read: Read, answer: rest::Answer, wish: Wish) -> Answered {
+pub(super) fn answered(read: Read, answer: rest::Answer, wish: Wish) -> Answered {
     let mut headers = BTreeMap::new();
     headers.extend(answer.data_age.map(|at| ("sc-data-age", at.to_string())));
     headers.extend(answer.fetched_at.map(|at| ("sc-fetched-at", at.to_string())));

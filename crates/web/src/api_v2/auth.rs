@@ -33,7 +33,7 @@ pub(crate) struct Owner(pub(crate) TokenGrant);
 /// An application by its client id and secret: `Authorization: Basic …`.
 pub(super) struct Client;
 
-/// An application by its management token: `Authorization: Basic …` with the user name `default`.
+/// An application by its management token: `Authorization: Bearer …`, or `Basic …` with the user name `default`.
 pub(super) struct Manager(pub(super) Arc<ApplicationEntry>);
 
 /// Whoever may use something of a vehicle: its owner's token, or its application's management token.
@@ -73,16 +73,13 @@ impl FromRequestParts<Arc<App>> for Either {
         if let Some(grant) = owner(app, &parts.headers).await? {
             return Ok(Self::Owner(grant));
         }
-        let by_bearer = bearer(&parts.headers).and_then(|token| app.application_of_management_token(token));
-        let entry = by_bearer.or_else(|| manager(app, &parts.headers));
-        Ok(Self::Manager(entry.ok_or(ErrorCode::AUTHENTICATION)?))
+        Ok(Self::Manager(manager(app, &parts.headers).ok_or(ErrorCode::AUTHENTICATION)?))
     }
 }
 
 /// Refuses a request of nobody: what there is and what there is not is told only to those who may ask.
 pub(super) async fn anybody(app: &App, headers: &HeaderMap) -> Result<(), V2Error> {
-    let known = bearer(headers).is_some_and(|token| app.application_of_management_token(token).is_some())
-        || manager(app, headers).is_some()
+    let known = manager(app, headers).is_some()
         || owner(app, headers).await?.is_some()
         || client(app, headers).await?.is_some();
     if known { Ok(()) } else { Err(ErrorCode::AUTHENTICATION.into()) }
@@ -108,7 +105,11 @@ async fn owner(app: &App, headers: &HeaderMap) -> Result<Option<TokenGrant>, V2E
     }
 }
 
+/// The application of a management token, in either form that clients send it: SDKs use both, by endpoint.
 fn manager(app: &App, headers: &HeaderMap) -> Option<Arc<ApplicationEntry>> {
+    if let Some(token) = bearer(headers) {
+        return app.application_of_management_token(token);
+    }
     let (name, token) = basic(headers)?;
     (name == MANAGER).then(|| app.application_of_management_token(&token))?
 }

@@ -1,4 +1,4 @@
-//! `POST` below a vehicle: commands, and the batch.
+//! `POST`, `PUT` and `DELETE` below a vehicle: commands, and the batch.
 //!
 //! | path | body |
 //! | --- | --- |
@@ -7,6 +7,8 @@
 //! | `/charge/limit` | `{"limit": 0.8}`, from 0.5 to 1; a text of a number does, too |
 //! | `/navigation/destination` | `{"latitude": 40.7, "longitude": -74}` |
 //! | `/batch` | see [`batch`] |
+//!
+//! Vehicles of some brands take more, also with `PUT` and `DELETE`, see [`brand_commands`](super::brand_commands).
 
 use std::sync::Arc;
 
@@ -15,29 +17,34 @@ use axum::{
     Extension, Json,
     body::Bytes,
     extract::State,
-    http::HeaderMap,
+    http::{HeaderMap, Method},
     response::{IntoResponse, Response},
 };
-use domain::{errors::ErrorCode, vehicle::Command};
-use serde::Serialize;
+use domain::{errors::ErrorCode, units::UnitSystem, vehicle::Command};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::TokenGrant;
 
 use super::{
-    V2Path,
-    asking::{error, error_of},
+    V2Path, V2Query,
+    asking::{self, error, error_of},
     auth::{self, Owner},
     batch,
+    brand_commands::{self, BrandOrder, Found},
     error::V2Error,
     read::vehicle_id,
 };
 use crate::front::Named;
 
-/// The vehicle has done it.
+/// The vehicle has done it. Clients compare the message.
 #[derive(Serialize)]
-struct Done {
+pub(super) struct Done {
     status: &'static str,
     message: &'static str,
+}
+
+impl Done {
+    pub(super) const SENT: Self = Self { status: "success", message: "Successfully sent request to vehicle" };
 }
 
 /// What a path below a vehicle takes.
@@ -48,11 +55,14 @@ enum Order {
     ChargeLimit,
     Destination,
     Batch,
+    Brand(Found),
 }
 
 impl Order {
-    fn of(path: &str) -> Option<Self> {
-        match path.trim_end_matches('/') {
+    fn of(method: &Method, path: &str) -> Option<Self> {
+        let path = path.trim_end_matches('/');
+        match path {
+            _ if *method != Method::POST => None,
             "security" => Some(Self::Security),
             "charge" => Some(Self::Charge),
             "charge/limit" => Some(Self::ChargeLimit),
@@ -60,11 +70,20 @@ impl Order {
             "batch" => Some(Self::Batch),
             _ => None,
         }
+        .or_else(|| brand_commands::find(method, path).map(Self::Brand))
     }
 
-    fn command(self, body: &[u8]) -> Result<Command, V2Error> {
-        let body: Value = serde_json::from_slice(body).map_err(|_| V2Error::from(ErrorCode::VALIDATION))?;
+    fn command(self, parts: &Sent<'_>) -> Result<Command, V2Error> {
+        let body: Value = match (self, parts.body) {
+            (Self::Brand(Found::Order(BrandOrder::ClearPin)), b"") => Value::Null,
+            (_, body) => serde_json::from_slice(body).map_err(|_| V2Error::from(ErrorCode::VALIDATION))?,
+        };
         match self {
+            Self::Brand(Found::Order(order)) => {
+                let place = (parts.query.latitude.as_deref(), parts.query.longitude.as_deref());
+                Ok(Command::Brand(order.command(&body, place, parts.units)?))
+            }
+            Self::Brand(Found::Shouted) => Err(ErrorCode::PERMISSION.into()),
             Self::Security => match body["action"].as_str() {
                 Some("LOCK") => Ok(Command::Lock),
                 Some("UNLOCK") => Ok(Command::Unlock),
@@ -94,23 +113,42 @@ impl Order {
     }
 }
 
+/// What came with an order.
+struct Sent<'a> {
+    body: &'a [u8],
+    query: &'a PlaceQuery,
+    units: UnitSystem,
+}
+
+/// The place that an order is about, where it names one.
+#[derive(Debug, Deserialize)]
+pub(super) struct PlaceQuery {
+    latitude: Option<String>,
+    longitude: Option<String>,
+}
+
 /// A number, or the text of one.
-fn number(value: &Value) -> Option<f64> {
+pub(super) fn number(value: &Value) -> Option<f64> {
     value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()).filter(|number| number.is_finite())
 }
 
-/// Does what is posted to a path below a vehicle.
+/// Does what is sent to a path below a vehicle.
 pub(super) async fn below(
     State(app): State<Arc<App>>,
     Owner(grant): Owner,
+    method: Method,
     V2Path((vehicle, path)): V2Path<(String, String)>,
+    V2Query(query): V2Query<PlaceQuery>,
     Extension(named): Extension<Named>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, V2Error> {
-    match Order::of(&path).ok_or(ErrorCode::RESOURCE_NOT_FOUND_PATH)? {
+    match Order::of(&method, &path).ok_or(ErrorCode::RESOURCE_NOT_FOUND_PATH)? {
         Order::Batch => batch::batch(&app, &grant, &vehicle, &headers, &body, &named).await,
-        order => command(&app, &grant, &vehicle, order, &body).await,
+        order => {
+            let sent = Sent { body: &body, query: &query, units: asking::units(&headers)? };
+            command(&app, &grant, &vehicle, order, &sent).await
+        }
     }
 }
 
@@ -119,10 +157,10 @@ async fn command(
     grant: &TokenGrant,
     vehicle: &str,
     order: Order,
-    body: &[u8],
+    sent: &Sent<'_>,
 ) -> Result<Response, V2Error> {
     let id = vehicle_id(vehicle)?;
-    let command = order.command(body)?;
+    let command = order.command(sent)?;
     let row = auth::covered(app, grant, id).await?;
     app.admit(grant.application, 1)?;
     let links = app.application_of_no(row.application)?.links.clone();
@@ -132,7 +170,14 @@ async fn command(
     }
     app.spend_requests(&row, 1).await.map_err(|cause| error_of(cause, &links, &row))?;
     match app.command(&row, command).await {
-        Ok(()) => Ok(Json(Done { status: "success", message: command.done() }).into_response()),
+        Ok(details) => match command {
+            Command::Brand(command) => {
+                let answer =
+                    brand_commands::answer(command, &row.info, details.as_ref(), sent.units, app.now());
+                answer.map_err(|code| error(code.into(), &links, &row))
+            }
+            _ => Ok(Json(Done::SENT).into_response()),
+        },
         Err(cause) => {
             app.give_back_requests(&row, 1).await?;
             Err(error_of(cause, &links, &row))

@@ -276,7 +276,7 @@ mod tests {
             {
               "type": "PERMISSION",
               "code": null,
-              "description": "The owner has not granted the permission that this needs, or the vehicle is no longer connected.",
+              "description": "Your application has insufficient permissions to access the requested resource. Please prompt the user to re-authenticate using Smartcar Connect.",
               "docURL": "https://milepost.example/docs/errors/permission-errors#null",
               "statusCode": 403,
               "requestId": "0190a8c8-0000-7000-8000-000000000000",

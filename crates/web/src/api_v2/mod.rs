@@ -7,7 +7,7 @@
 //! | `DELETE /vehicles/{id}/application` | an owner's access token, or a management token |
 //! | `POST /vehicles/{id}/webhooks/{id}` | an owner's access token |
 //! | `DELETE /vehicles/{id}/webhooks/{id}` | a management token |
-//! | `GET` and `DELETE /management/connections` | a management token (HTTP Basic) |
+//! | `GET` and `DELETE /management/connections` | a management token |
 //! | `GET /compatibility`, `/compatibility/matrix` | client id and secret (HTTP Basic) |
 //!
 //! SDKs hold its answers against what they know, so every answer is JSON with `sc-request-id`, success is 200, and an
@@ -20,6 +20,7 @@
 mod asking;
 pub(crate) mod auth;
 mod batch;
+mod brand_commands;
 mod commands;
 mod compatibility;
 mod connections;
@@ -57,7 +58,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v2.0/user", get(listing::user).fallback(nowhere))
         .route("/v2.0/vehicles", get(listing::vehicles).fallback(nowhere))
         .route(vehicle, get(read::attributes).fallback(nowhere))
-        .route(&format!("{vehicle}/{{*path}}"), get(read::below).post(commands::below).fallback(nowhere))
+        .route(
+            &format!("{vehicle}/{{*path}}"),
+            get(read::below)
+                .post(commands::below)
+                .put(commands::below)
+                .delete(commands::below)
+                .fallback(nowhere),
+        )
         .route(&format!("{vehicle}/application"), delete(disconnect::disconnect).fallback(nowhere))
         .route(
             &format!("{vehicle}/webhooks/{{webhookId}}"),

@@ -296,7 +296,7 @@ async fn a_batch_is_answered_in_its_order_with_one_look_at_the_car() {
         "/odometer/" 200 {"sc-data-age":"2026-03-02T12:00:00.000Z","sc-fetched-at":"2026-03-02T12:00:00.000Z","sc-unit-system":"metric"}
           {"distance":100.5}
         "/location" 403 {}
-          {"type":"PERMISSION","code":null,"description":"The owner has not granted the permission that this needs, or the vehicle is no longer connected.","docURL":"https://milepost.example/docs/errors/permission-errors#null","statusCode":403,"requestId":"ID","resolution":{"type":"REAUTHENTICATE"},"suggestedUserMessage":"Please connect your car again and allow access to the data that this app asks for."}
+          {"type":"PERMISSION","code":null,"description":"Your application has insufficient permissions to access the requested resource. Please prompt the user to re-authenticate using Smartcar Connect.","docURL":"https://milepost.example/docs/errors/permission-errors#null","statusCode":403,"requestId":"ID","resolution":{"type":"REAUTHENTICATE"},"suggestedUserMessage":"Please connect your car again and allow access to the data that this app asks for."}
         "/" 200 {}
           {"id":"VEHICLE","make":"TESLA","model":"Model 3","year":2026}
         "/fuel" 501 {}
@@ -495,8 +495,9 @@ async fn connections_are_listed_newest_first_and_ended_with_the_management_token
             check(&answered, 401, "AUTHENTICATION", &Value::Null);
         }
     }
-    let answered = server.request(Method::GET, path, &tenant.management_token, Value::Null).await;
-    check(&answered, 401, "AUTHENTICATION", &Value::Null);
+    let by_bearer = async |token: &str| server.request(Method::GET, path, token, Value::Null).await;
+    by_bearer(&tenant.management_token).await.expect(200);
+    check(&by_bearer(&tenant.access_token).await, 401, "AUTHENTICATION", &Value::Null);
 }
 
 #[tokio::test]

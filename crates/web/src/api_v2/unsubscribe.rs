@@ -3,21 +3,18 @@
 use std::sync::Arc;
 
 use app::{App, AppError};
-use axum::{Json, extract::State, http::HeaderMap};
+use axum::{Json, extract::State};
 use domain::errors::ErrorCode;
 
-use super::{Done, Subscription, error::V2Error, webhook_of};
-use crate::extract::bearer;
+use super::{Done, Subscription, auth::Manager, error::V2Error, webhook_of};
 
 /// Takes a vehicle off a webhook of the management token's application. One that is not on it is no error, and neither
 /// is a body, which some SDKs send.
 pub(super) async fn unsubscribe(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
+    Manager(application): Manager,
     subscription: Subscription,
 ) -> Result<Json<Done>, V2Error> {
-    let token = bearer(&headers).ok_or(ErrorCode::AUTHENTICATION)?;
-    let application = app.application_of_management_token(token).ok_or(ErrorCode::AUTHENTICATION)?;
     let (vehicle, webhook) = subscription.ids()?;
     webhook_of(&app, webhook, application.application.no)?;
     if let Ok(row) = app.vehicle(vehicle, Some(application.application.no)).await {

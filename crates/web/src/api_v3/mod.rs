@@ -6,8 +6,9 @@
 //! | `GET /v3/vehicles/{id}/signals` | all signals that are known and granted |
 //! | `GET /v3/vehicles/{id}/signals/{code}` | one of them |
 //!
-//! Nothing is asked of the vehicle: what is told is what reads, pushes and webhooks have brought. The SDKs read errors in
-//! the form of v2 only, so errors have it.
+//! Answers come from what reads, pushes and webhooks have brought. Where a signal that the owner has granted is missing or
+//! stale, the vehicle is read first, within limits (see `App::freshen`); a signal that cannot be read says so in its entry. The
+//! SDKs read errors in the form of v2 only, so errors have it.
 
 use std::sync::Arc;
 
@@ -65,8 +66,9 @@ async fn signals(
 ) -> Result<Response, V2Error> {
     let row = auth::covered(&app, &grant, vehicle_id(&vehicle)?).await?;
     app.admit(grant.application, 1)?;
-    let granted = |signal: &SignalId| row.permissions.contains(signal.entry().permission);
-    let seen = known(&app, &row, &SignalId::all().filter(granted).collect::<Vec<_>>()).await?;
+    let granted = granted(&row);
+    app.freshen(&row, &granted).await?;
+    let seen = known(&app, &row, &granted).await?;
     Ok(json(v3::signals(&row.info, &seen)))
 }
 
@@ -82,8 +84,14 @@ async fn signal(
         return Err(ErrorCode::PERMISSION.into());
     }
     app.admit(grant.application, 1)?;
+    // One read brings all that will be asked next.
+    app.freshen(&row, &granted(&row)).await?;
     let seen = known(&app, &row, &[wanted]).await?;
     Ok(json(v3::signal(&row.info, wanted, &seen).ok_or(nothing)?))
+}
+
+fn granted(row: &VehicleRow) -> Vec<SignalId> {
+    SignalId::all().filter(|signal| row.permissions.contains(signal.entry().permission)).collect()
 }
 
 /// What is known of these signals, of those that anything is known of.
@@ -101,9 +109,15 @@ fn json(body: String) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use crate::testing::Server;
     use axum::http::Method;
-    use domain::connect::{Permission, PermissionSet};
+    use domain::{
+        connect::{Permission, PermissionSet},
+        errors::ErrorCode,
+        limits::Limit,
+    };
     use serde_json::{Value, json};
 
     async fn get(server: &Server, token: &str, path: &str) -> (u16, Value) {
@@ -158,5 +172,67 @@ mod tests {
         }
         let (_, all) = get(&server, &tenant.access_token, &format!("/v3/vehicles/{vehicle}/signals")).await;
         assert_eq!(all["data"], json!([]));
+    }
+
+    #[tokio::test]
+    async fn a_vehicle_that_is_only_asked_about_is_read_and_once_for_all_who_ask() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let path = format!("/v3/vehicles/{}/signals", tenant.vehicle);
+        let odometer = format!("{path}/odometer-traveleddistance");
+        let token = &tenant.access_token;
+        let asks = || async { tokio::join!(get(&server, token, &path), get(&server, token, &odometer)) };
+        let ((status, all), (_, one)) = asks().await;
+        assert_eq!((status, &one["attributes"]["body"]["value"]), (200, &json!(100.5)));
+        assert!(all["data"].as_array().unwrap().contains(&one), "{all}");
+        assert_eq!(server.cars.reads(), 1);
+        asks().await;
+        assert_eq!(server.cars.reads(), 1, "what is known is fresh");
+        server.clock.pass(Duration::from_secs(10 * 60));
+        asks().await;
+        assert_eq!(server.cars.reads(), 2, "a Tesla that stands has fresh data every five minutes");
+        server.clock.pass(Duration::from_secs(60));
+        let lock = format!("/v2.0/vehicles/{}/security", tenant.vehicle);
+        server.request(Method::POST, &lock, token, json!({"action": "LOCK"})).await.expect(200);
+        asks().await;
+        assert_eq!(server.cars.reads(), 3, "a command has changed the vehicle");
+    }
+
+    #[tokio::test]
+    async fn a_read_that_fails_is_told_by_signal_and_not_repeated_at_once() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let path = format!("/v3/vehicles/{}/signals", tenant.vehicle);
+        server.cars.fail(Some(ErrorCode::VEHICLE_STATE_ASLEEP.into()));
+        for _ in 0..3 {
+            let (status, all) = get(&server, &tenant.access_token, &path).await;
+            let first = &all["data"][0]["attributes"];
+            assert_eq!((status, &first["status"]["value"]), (200, &json!("ERROR")), "{first}");
+            assert_eq!(first["status"]["error"], json!({"type": "VEHICLE_STATE", "code": "ASLEEP"}));
+            server.clock.pass(Duration::from_secs(10 * 60));
+        }
+        assert_eq!(server.cars.reads(), 1, "a car that sleeps is asked once an hour");
+        server.cars.fail(None);
+        server.clock.pass(Duration::from_secs(3_600));
+        let odometer = format!("{path}/odometer-traveleddistance");
+        assert_eq!(get(&server, &tenant.access_token, &odometer).await.0, 200);
+    }
+
+    #[tokio::test]
+    async fn limits_hold_for_reads_that_v3_makes() {
+        let server = Server::with_vehicle_rate("TESLA", Limit { burst: 1.0, per_minute: 0.001 }).await;
+        let tenant = server.tenant("A").await;
+        let v2 = format!("/v2.0/vehicles/{}/odometer", tenant.vehicle);
+        server.request(Method::GET, &v2, &tenant.access_token, Value::Null).await.expect(200);
+        server.clock.pass(Duration::from_secs(600));
+        let path = format!("/v3/vehicles/{}/signals", tenant.vehicle);
+        let (status, all) = get(&server, &tenant.access_token, &path).await;
+        assert_eq!((status, &all["meta"]["totalCount"]), (200, &json!(1)), "what is known is told");
+        let other = server.tenant("B").await;
+        let v2 = format!("/v2.0/vehicles/{}/security", other.vehicle);
+        server.request(Method::POST, &v2, &other.access_token, json!({"action": "LOCK"})).await.expect(200);
+        let path = format!("/v3/vehicles/{}/signals", other.vehicle);
+        let (status, error) = get(&server, &other.access_token, &path).await;
+        assert_eq!((status, &error["type"], &error["code"]), (429, &json!("RATE_LIMIT"), &json!("VEHICLE")));
     }
 }

@@ -32,7 +32,7 @@ use axum::{
 };
 use bytes::Bytes;
 use domain::connect::{
-    PermissionSet,
+    Permission, PermissionSet,
     authorize::{Door, PageProblem},
     form,
 };
@@ -43,13 +43,18 @@ use self::{
     screens::Scene,
     words::Language,
 };
-use crate::pages::html::Text;
+use crate::{mount, pages::html::Text};
 
 /// The cookie that binds visits to a browser; over TLS no other host can set it.
 const COOKIE: &str = "milepost-connect";
 const COOKIE_OVER_TLS: &str = "__Host-milepost-connect";
 /// Seconds that a browser keeps it after a visit has begun.
 const COOKIE_LIFE: u32 = 3_600;
+
+/// How owners are asked for a permission, in English.
+pub(crate) fn permission_text(permission: Permission) -> &'static str {
+    (Language::English.words().permission)(permission)
+}
 
 /// The pages of Connect.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -339,7 +344,7 @@ impl Connect {
         let Some(origin) = get(header::ORIGIN) else { return true };
         let host = origin.split_once("://").map(|(_, host)| host);
         origin == "null"
-            || origin == self.app.settings().origin
+            || origin == mount::host_of(&self.app.settings().origin)
             || (host.is_some() && host == get(header::HOST))
     }
 

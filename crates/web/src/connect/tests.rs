@@ -1,6 +1,7 @@
 //! Connect as a browser without script meets it: pages, forms, redirects.
 
 mod access;
+mod below;
 mod defaults;
 mod doors;
 mod ends;
@@ -38,7 +39,7 @@ struct Visitor<'a> {
 }
 
 async fn application(server: &Server) -> String {
-    application_on(server, "Fleet & <Co>", "free").await
+    application_on(server, "Fleet & <Co>", "unlimited").await
 }
 
 async fn application_on(server: &Server, name: &str, plan: &str) -> String {
@@ -586,6 +587,34 @@ async fn a_car_of_the_operator_is_connected_with_its_own_login() {
         .await
         .json();
     assert_eq!(car["vehicleIds"].as_array().unwrap().len(), 1, "{car}");
+}
+
+#[tokio::test]
+async fn a_login_of_the_simulator_with_another_password_or_at_another_brand_is_refused() {
+    let server = Server::new().await;
+    let car = server
+        .admin(Method::POST, "/simulator/vehicles", json!({"make": "Tesla", "model": "Model 3"}))
+        .await
+        .expect(201);
+    let login = &car.json()["login"];
+    let (username, password) = (login["username"].as_str().unwrap(), login["password"].as_str().unwrap());
+    let nobody = format!("0190a8c8-0000-7000-8000-000000000000@{}", username.split_once('@').unwrap().1);
+    let malformed = format!("car@{}", username.split_once('@').unwrap().1);
+    let loud = username.to_uppercase();
+    for (make, username, password) in [
+        ("TESLA", username, "another"),
+        ("TESLA", loud.as_str(), "another"),
+        ("CHEVROLET", username, password),
+        ("TESLA", nobody.as_str(), password),
+        ("TESLA", malformed.as_str(), password),
+    ] {
+        let make = format!("make={make}&scope=read_vin");
+        let mut owner = Visitor::new(&server).await.in_test_mode(&make).await;
+        owner.must("start", &[]).await;
+        owner.must("sign-in", &[("username", username), ("password", password)]).await;
+        let body = &owner.shown.body;
+        assert!(body.contains("The name or the password is not right."), "{username}: {body}");
+    }
 }
 
 // Before the application and its address are known to be good, nothing goes anywhere.

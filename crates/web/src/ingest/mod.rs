@@ -10,145 +10,76 @@
 //! | --- | --- |
 //! | `vehicleId` | a vehicle of the application that the token is bound to |
 //! | `signal` | a code of the catalogue |
-//! | `value` | in the signal's canonical unit: a number, text or flag, or the body of the signal as an object |
+//! | `value` | a number, text or flag in the signal's own unit, or the body of the signal as an object, with its `unit`; `null` says that it is no longer known |
 //! | `observedAt` | when the car measured it: text, or milliseconds since 1970; without it, the moment of arrival counts |
 //! | `id` | the reading's id at its source: one that comes again is left out, among the newest 1,024 of a vehicle, where neither its moment nor its number tells it from earlier ones |
 //! | `sequence` | the reading's number, for feeds that are ordered by it |
+//! | `reset` | `true`: the value counts, though it cannot follow the one that is known |
 //!
-//! A reading that cannot be taken is reported by its place, and the others are taken. The answer comes when those are
-//! committed: what was answered with 200 survives a crash, and what was not may be sent again.
+//! A reading that cannot be taken is reported by its place, and the others are taken; what became of those is said, too.
+//! The answer comes when those are committed: what was answered with 200 survives a crash, and what was not may be sent
+//! again. While events of the application lag because the server has more to do than it can, the answer waits, and then it
+//! is 429 with the time after which there is room again.
 
+mod answer;
+mod body;
 mod reading;
 
-use std::{io::Read, sync::Arc};
+use std::sync::Arc;
 
-use app::{App, PushedReading, Rejected};
+use app::App;
 use axum::{
-    Json as Out, Router,
-    extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, header},
+    Extension, Json as Out, Router,
+    extract::{DefaultBodyLimit, RawQuery, State},
+    http::HeaderMap,
     routing::post,
 };
 use bytes::Bytes;
-use serde::Serialize;
 
-use self::reading::Item;
-use crate::{extract::bearer, problem::ApiError};
-
-/// Readings of one request.
-const MOST_READINGS: usize = 10_000;
-/// Bytes of a body once it is unpacked.
-const MOST_UNPACKED: u64 = 8 * 1_024 * 1_024;
+use self::{
+    answer::{Taken, Wanted},
+    body::{Reader, Sorted},
+};
+use crate::{extract::bearer, heavy::Heavy, problem::ApiError, whole::Budget};
 
 /// The door for readings.
 pub(crate) fn router(app: Arc<App>) -> Router {
     // The front bounds bodies.
     let take = post(take).layer(DefaultBodyLimit::disable());
-    Router::new().route("/ingest/v1/readings", take).with_state(app)
+    let heavy = Heavy::of_the_machine();
+    Router::new().route("/ingest/v1/readings", take).with_state(Door { app, heavy })
 }
 
-/// What became of a request.
-#[derive(Serialize)]
-struct Taken {
-    accepted: usize,
-    rejected: Vec<Refused>,
+#[derive(Clone)]
+struct Door {
+    app: Arc<App>,
+    /// Where large bodies are read.
+    heavy: Heavy,
 }
 
-/// A reading that was not taken.
-#[derive(Serialize)]
-struct Refused {
-    index: usize,
-    error: String,
-}
-
-async fn take(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Result<Out<Taken>, ApiError> {
+async fn take(
+    State(Door { app, heavy }): State<Door>,
+    Extension(budget): Extension<Budget>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Out<Taken>, ApiError> {
+    let wanted = Wanted::of(query.as_deref())?;
     let feed = bearer(&headers).and_then(|token| app.feed(token)).ok_or_else(ApiError::no_feed)?;
-    let body = unpacked(&headers, body)?;
-    let (readings, mut rejected) = match form(&headers)? {
-        Form::Array => of_array(&body)?,
-        Form::Lines => of_lines(&body)?,
-    };
-    let count = readings.len() + rejected.len();
-    rejected.extend(app.ingest(&feed, readings).await?);
-    rejected.sort_unstable_by_key(|rejected| rejected.index);
-    let accepted = count - rejected.len();
-    let refused = |Rejected { index, reason }| Refused { index, error: reason };
-    Ok(Out(Taken { accepted, rejected: rejected.into_iter().map(refused).collect() }))
-}
-
-/// How a body is divided.
-enum Form {
-    Array,
-    Lines,
-}
-
-fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    match kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-        "application/json" => Ok(Form::Array),
-        "application/x-ndjson" | "application/jsonl" => Ok(Form::Lines),
-        _ => Err(ApiError::readings_type()),
+    let mut reader = Reader::new(&headers, body, budget)?;
+    let mut admitted = app.admit_readings(feed.application).await?;
+    if !reader.begin()? {
+        let work = move || reader.finish().map(|()| reader);
+        reader = heavy.run(feed.application, work).await??;
     }
-}
-
-/// The body without its packing, within bounds however small it was packed.
-fn unpacked(headers: &HeaderMap, body: Bytes) -> Result<Bytes, ApiError> {
-    match headers.get(header::CONTENT_ENCODING).map(|coding| coding.as_bytes()) {
-        None | Some(b"identity") => Ok(body),
-        Some(b"gzip") => {
-            let mut unpacked = Vec::with_capacity(body.len().saturating_mul(4).min(MOST_UNPACKED as usize));
-            let mut unpacking = flate2::read::MultiGzDecoder::new(&body[..]).take(MOST_UNPACKED + 1);
-            unpacking
-                .read_to_end(&mut unpacked)
-                .map_err(|error| ApiError::malformed(format!("the body is not gzip: {error}")))?;
-            if unpacked.len() as u64 > MOST_UNPACKED {
-                return Err(ApiError::too_large(MOST_UNPACKED as usize));
-            }
-            Ok(unpacked.into())
-        }
-        Some(_) => Err(ApiError::readings_type()),
-    }
-}
-
-/// The readings of a body by their places, and those that cannot be read.
-type Sorted = (Vec<(usize, PushedReading)>, Vec<Rejected>);
-
-fn of_array(body: &[u8]) -> Result<Sorted, ApiError> {
-    // As a whole first: only a body with a mistake in it is read item by item.
-    if let Ok(items) = serde_json::from_slice::<Vec<Item<'_>>>(body) {
-        bounded(items.len())?;
-        return Ok(sorted(items.into_iter().map(Ok).enumerate()));
-    }
-    let items: Vec<&serde_json::value::RawValue> = serde_json::from_slice(body)
-        .map_err(|error| ApiError::malformed(format!("the body is not an array of readings: {error}")))?;
-    bounded(items.len())?;
-    Ok(sorted(items.into_iter().map(|item| serde_json::from_str(item.get())).enumerate()))
-}
-
-fn of_lines(body: &[u8]) -> Result<Sorted, ApiError> {
-    let body = std::str::from_utf8(body).map_err(|_| ApiError::malformed("the body is not UTF-8"))?;
-    // A reading's place is that of its line; empty ones count, too.
-    let lines = || body.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    bounded(lines().count())?;
-    Ok(sorted(lines().map(|(place, line)| (place, serde_json::from_str(line)))))
-}
-
-fn bounded(count: usize) -> Result<(), ApiError> {
-    match count > MOST_READINGS {
-        true => Err(ApiError::too_many_readings(count, MOST_READINGS)),
-        false => Ok(()),
-    }
-}
-
-fn sorted<'b>(items: impl Iterator<Item = (usize, serde_json::Result<Item<'b>>)>) -> Sorted {
-    let (mut readings, mut rejected) = (Vec::with_capacity(items.size_hint().0), Vec::new());
-    for (index, item) in items {
-        match item.map_err(|error| error.to_string()).and_then(Item::into_reading) {
-            Ok(reading) => readings.push((index, reading)),
-            Err(reason) => rejected.push(Rejected { index, reason }),
-        }
-    }
-    (readings, rejected)
+    // What was unpacked counts until it is answered.
+    let (Sorted { readings, rejected }, _room) = reader.into_parts();
+    admitted.expect(readings.len())?;
+    let places: Vec<usize> = readings.iter().map(|(index, _)| *index).collect();
+    let mut ingested = app.ingest(&feed, readings).await?;
+    ingested.rejected.extend(rejected);
+    ingested.rejected.sort_unstable_by_key(|rejected| rejected.index);
+    Ok(Out(Taken::of(&places, ingested, wanted)))
 }
 
 #[cfg(test)]
@@ -195,13 +126,18 @@ mod tests {
         let lines = format!("{one}\n\n{one}\n").into_bytes();
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packed.write_all(&array).unwrap();
+        let packed = packed.finish().unwrap();
         for (kind, coding, body) in [
             ("application/json", None, array.clone()),
             ("application/x-ndjson", None, lines),
-            ("application/json; charset=utf-8", Some("gzip"), packed.finish().unwrap()),
+            ("application/json; charset=utf-8", Some("gzip"), packed.clone()),
+            ("application/json", Some("GZIP"), packed.clone()),
+            ("application/json", Some(" X-Gzip "), packed),
+            ("application/json", Some("Identity"), array),
         ] {
             let answered = push(&server, &token, kind, coding, body).await.expect(200);
-            assert_eq!(answered.json(), json!({"accepted": 2, "rejected": []}), "{kind}");
+            let taken = answered.json();
+            assert_eq!((&taken["accepted"], &taken["rejected"]), (&json!(2), &json!([])), "{kind}");
         }
         let vehicle = tenant.vehicle.parse().unwrap();
         let document = server.app.document(vehicle).await.unwrap();
@@ -243,10 +179,116 @@ mod tests {
         let told: Vec<_> = answered["rejected"].as_array().unwrap().iter().map(Value::to_string).collect();
         expect_test::expect![[r#"
             {"index":1,"error":"no vehicle of this application has this id; connect it first"}
-            {"index":2,"error":"tractionbattery-stateofcharge does not have values of this form; see the catalogue of signals"}
-            {"index":3,"error":"there is no signal \"no-such\"; see the catalogue of signals"}
+            {"index":2,"error":"tractionbattery-stateofcharge takes a number of percent, 0 to 100"}
+            {"index":3,"error":"there is no signal \"no-such\"; see /docs/signals on this server"}
             {"index":4,"error":"missing field `signal` at line 1 column 62"}"#]]
         .assert_eq(&told.join("\n"));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_json_in_one_reading_concerns_no_other() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let token = feed(&server, &tenant).await;
+        let good = reading(&tenant.vehicle, json!(78)).to_string();
+        for nothing in ["NaN", "-Infinity", "undefined", "0x10", "1."] {
+            let bad = good.replace(":78,", &format!(":{nothing},"));
+            assert_ne!(bad, good);
+            let body = format!("[{good},{bad}]").into_bytes();
+            let answered = push(&server, &token, "application/json", None, body).await.expect(200).json();
+            assert_eq!(
+                (&answered["accepted"], &answered["rejected"][0]["index"]),
+                (&json!(1), &json!(1)),
+                "{nothing}"
+            );
+        }
+        let cut = format!("[{good},{{\"vehicleId\":").into_bytes();
+        push(&server, &token, "application/json", None, cut).await.expect(400);
+    }
+
+    #[tokio::test]
+    async fn the_answer_says_what_became_of_each_reading() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let token = feed(&server, &tenant).await;
+        let of = |signal: &str, value: Value, at: &str| json!({"vehicleId": tenant.vehicle, "signal": signal, "value": value, "observedAt": at});
+        let charge = |value: Value, second: u8| {
+            of("tractionbattery-stateofcharge", value, &format!("2026-03-02T11:59:{second:02}Z"))
+        };
+        let body = json!([
+            charge(json!(78), 10),
+            charge(json!(78), 11),
+            charge(json!(255), 12),
+            charge(json!(null), 13),
+            of(
+                "location-preciselocation",
+                json!({"latitude": 48.2, "longitude": 11.6, "heading": -1}),
+                "2026-03-02T11:59:10Z"
+            ),
+            of("transmission-gearstate", json!("<invalid>"), "2026-03-02T11:59:10Z"),
+            of("transmission-gearstate", json!("SPORT"), "2026-03-02T11:59:10Z"),
+            of("odometer-traveleddistance", json!({"value": 100, "unit": "miles"}), "2026-03-02T11:59:10Z"),
+        ]);
+        let sent =
+            |body: &Value| push(&server, &token, "application/json", None, body.to_string().into_bytes());
+        let answered = sent(&body).await.expect(200).json();
+        expect_test::expect![[r#"
+            {
+              "accepted": 7,
+              "rejected": [
+                {
+                  "index": 6,
+                  "error": "transmission-gearstate takes one of PARK, DRIVE, REVERSE, NEUTRAL, not \"SPORT\""
+                }
+              ],
+              "outcomes": {
+                "applied": 3,
+                "unchanged": 1,
+                "late": 0,
+                "conflicting": 0,
+                "implausible": 1,
+                "unknown": 2,
+                "buffered": 0
+              },
+              "results": [
+                {
+                  "index": 1,
+                  "outcome": "unchanged"
+                },
+                {
+                  "index": 2,
+                  "outcome": "implausible",
+                  "reason": "tractionbattery-stateofcharge takes a number of percent, 0 to 100"
+                },
+                {
+                  "index": 3,
+                  "outcome": "unknown",
+                  "reason": "the value is no longer known"
+                },
+                {
+                  "index": 4,
+                  "outcome": "applied",
+                  "ignored": [
+                    "heading"
+                  ]
+                },
+                {
+                  "index": 5,
+                  "outcome": "unknown",
+                  "reason": "the value means that it is not available; what was known stands"
+                }
+              ]
+            }"#]]
+        .assert_eq(&format!("{answered:#}"));
+        let again = sent(&json!([charge(json!(70), 5)])).await.expect(200).json();
+        assert_eq!(again["results"][0]["outcome"], "late");
+        let all = Request::post("/ingest/v1/readings?results=all")
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json");
+        let body = json!([charge(json!(70), 20), charge(json!(71), 21)]).to_string();
+        let all = server.send(all.body(Body::from(body)).unwrap()).await.expect(200).json();
+        let named = json!([{"index": 0, "outcome": "applied"}, {"index": 1, "outcome": "applied"}]);
+        assert_eq!(all["results"], named);
     }
 
     #[tokio::test]
@@ -277,5 +319,38 @@ mod tests {
         let packed = packed.finish().unwrap();
         assert!(packed.len() < 100_000);
         push(&server, &token, "application/json", Some("gzip"), packed).await.expect(413);
+    }
+
+    #[tokio::test]
+    async fn a_reading_of_millions_of_elements_is_refused_by_its_place_and_the_others_are_taken() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let token = feed(&server, &tenant).await;
+        let bomb = format!(r#"{{"vehicleId":"x","signal":"y","value":[{}0]}}"#, "0,".repeat(3_900_000));
+        let body = format!("[{bomb},{}]", reading(&tenant.vehicle, json!(78)));
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        packed.write_all(body.as_bytes()).unwrap();
+        let answered = push(&server, &token, "application/json", Some("gzip"), packed.finish().unwrap())
+            .await
+            .expect(200);
+        expect_test::expect![[r#"
+            {"accepted":1,"rejected":[{"error":"a reading has at most 32768 bytes","index":0}]}"#]]
+        .assert_eq(&answered.json().to_string());
+    }
+
+    #[tokio::test]
+    async fn what_a_body_unpacks_to_counts_among_the_bodies_that_are_held() {
+        let limits = crate::Limits { body: 64 << 10, bodies: 256 << 10, ..crate::Limits::default() };
+        let server = Server::with(limits).await;
+        let tenant = server.tenant("A").await;
+        let token = feed(&server, &tenant).await;
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        packed.write_all(&vec![b' '; 1 << 20]).unwrap();
+        let answered =
+            push(&server, &token, "application/x-ndjson", Some("gzip"), packed.finish().unwrap()).await;
+        let answered = answered.expect(503);
+        assert!(answered.headers.contains_key("retry-after"));
+        let fine = reading(&tenant.vehicle, json!(78)).to_string().into_bytes();
+        push(&server, &token, "application/x-ndjson", None, fine).await.expect(200);
     }
 }

@@ -5,127 +5,114 @@ use std::borrow::Cow;
 use app::PushedReading;
 use domain::{
     ids::VehicleId,
-    payload::{json::canonical, unified::unit_of},
-    signal::{GridCell, SignalId, Value},
+    payload::json::text_of,
+    signal::{SignalId, read as read_value},
     time::Timestamp,
 };
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 /// Bytes of a reading's id.
 const MOST_ID: usize = 256;
 
+/// The reading in these bytes, or why they are none.
+pub(super) fn read(raw: &[u8]) -> Result<PushedReading, String> {
+    serde_json::from_slice::<Item<'_>>(raw).map_err(|error| error.to_string())?.into_reading()
+}
+
 /// One reading on the wire.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a reading")]
-pub(super) struct Item<'b> {
+struct Item<'b> {
     #[serde(borrow)]
     id: Option<Cow<'b, str>>,
     #[serde(borrow)]
     vehicle_id: Cow<'b, str>,
     #[serde(borrow)]
     signal: Cow<'b, str>,
-    value: serde_json::Value,
-    observed_at: Option<Moment>,
-    sequence: Option<u64>,
-}
-
-/// A moment as text, or as milliseconds since 1970.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Moment {
-    Millis(i64),
-    Text(String),
+    #[serde(borrow)]
+    value: &'b RawValue,
+    #[serde(borrow)]
+    observed_at: Option<&'b RawValue>,
+    #[serde(borrow)]
+    sequence: Option<&'b RawValue>,
+    reset: Option<bool>,
 }
 
 impl Item<'_> {
     /// The reading, or why it is none.
-    pub(super) fn into_reading(self) -> Result<PushedReading, String> {
+    fn into_reading(self) -> Result<PushedReading, String> {
         let vehicle: VehicleId = self.vehicle_id.parse().map_err(|_| "vehicleId is not a UUID".to_owned())?;
-        let signal = SignalId::from_code(&self.signal)
-            .ok_or_else(|| format!("there is no signal {:?}; see the catalogue of signals", self.signal))?;
+        let signal = SignalId::from_code(&self.signal).ok_or_else(|| {
+            format!("there is no signal {:?}; see /docs/signals on this server", self.signal)
+        })?;
         let id = self.id.map(Cow::into_owned);
         if id.as_ref().is_some_and(|id| id.len() > MOST_ID) {
             return Err(format!("id is longer than {MOST_ID} bytes"));
         }
+        let read = read_value(signal, self.value.get())?;
         Ok(PushedReading {
             vehicle,
             signal,
-            value: value(signal, self.value)?,
-            observed_at: self.observed_at.map(moment).transpose()?,
+            value: read.value,
+            ignored: read.ignored,
+            observed_at: self.observed_at.map(|at| moment(at.get())).transpose()?.flatten(),
             id,
-            sequence: self.sequence,
+            sequence: self.sequence.map(|number| sequence(number.get())).transpose()?,
+            reset: self.reset.unwrap_or(false),
         })
     }
 }
 
-fn moment(moment: Moment) -> Result<Timestamp, String> {
-    match moment {
-        Moment::Millis(millis) => Ok(Timestamp::from_millis(millis)),
-        Moment::Text(text) => text.parse().map(Timestamp::from_jiff).map_err(|_| {
-            format!("observedAt {text:?} is not a moment such as 2026-05-01T10:00:00Z or 1777629600000")
+/// The number of a reading, as JSON: a whole number, or its digits as text.
+fn sequence(json: &str) -> Result<u64, String> {
+    let text = text_of(json).unwrap_or(json.into());
+    let whole = text.trim().parse::<u64>().ok().or_else(|| {
+        let number = text.trim().parse::<f64>().ok()?;
+        ((0.0..9_007_199_254_740_992.0).contains(&number) && number.fract() == 0.0).then_some(number as u64)
+    });
+    let bounded = whole.filter(|&number| i64::try_from(number).is_ok());
+    bounded.ok_or_else(|| format!("sequence {} is not a whole number from 0 to {}", shown(json), i64::MAX))
+}
+
+/// 2100-01-01, after which no number of seconds is a moment.
+const LATEST: f64 = 4_102_444_800.0;
+/// 2000-01-01, before which no number of seconds is one.
+const FIRST: f64 = 946_684_800.0;
+
+/// A moment, as JSON: text of RFC 3339, or a number since 1970 as such or as text. Milliseconds are meant, and seconds,
+/// microseconds and nanoseconds are known by their size: none of the four can be taken for another. 0 is no moment.
+fn moment(json: &str) -> Result<Option<Timestamp>, String> {
+    let text = text_of(json).unwrap_or(json.into());
+    let text = text.trim();
+    let at = match text.parse::<f64>() {
+        Ok(0.0) => return Ok(None),
+        Ok(number) => [1e6, 1e3, 1.0, 1e-3].into_iter().find_map(|micros| {
+            let seconds = number * micros / 1e6;
+            // Whole units first, so that the fraction of a large number is not lost in its size.
+            let at = (number.trunc() * micros) as i64 + (number.fract() * micros).round() as i64;
+            (FIRST..LATEST).contains(&seconds).then(|| Timestamp::from_micros(at))
         }),
-    }
-}
-
-/// A value of the wire: a scalar as it is, and an object in the shape of its signal's body. Where a body names a unit, it
-/// has to be the one that the signal has here.
-fn value(signal: SignalId, json: serde_json::Value) -> Result<Value, String> {
-    use serde_json::Value as Json;
-    let unit = json.get("unit").and_then(Json::as_str).map(str::to_owned);
-    let value = form(json)?;
-    let own = unit_of(signal, &value);
-    match unit {
-        Some(unit) if own.as_ref().is_some_and(|own| *own != unit) => {
-            Err(format!("{} is taken in {}, not in {unit}", signal.entry().code, own.unwrap_or_default()))
-        }
-        _ => Ok(value),
-    }
-}
-
-fn form(json: serde_json::Value) -> Result<Value, String> {
-    use serde_json::Value as Json;
-    if let Json::Object(members) = &json
-        && let Some(scalar @ (Json::Bool(_) | Json::Number(_) | Json::String(_))) = members.get("value")
-        && members.keys().all(|key| key == "value" || key == "unit")
-    {
-        return form(scalar.clone());
-    }
-    match json {
-        Json::Bool(flag) => Ok(Value::Flag(flag)),
-        Json::Number(number) => Ok(Value::Number(number.as_f64().unwrap_or(f64::NAN))),
-        Json::String(text) => Ok(Value::Text(text)),
-        Json::Object(members) => {
-            let json = Json::Object(members);
-            match position(&json).or_else(|| grid(&json)) {
-                Some(value) => Ok(value),
-                None => canonical(&json.to_string()).map(Value::Json).map_err(|error| error.to_string()),
-            }
-        }
-        Json::Null | Json::Array(_) => Err("value is a number, text, true or false, or an object".into()),
-    }
-}
-
-fn position(json: &serde_json::Value) -> Option<Value> {
-    let (latitude, longitude) = (json.get("latitude")?.as_f64()?, json.get("longitude")?.as_f64()?);
-    let heading = json.get("heading").and_then(serde_json::Value::as_f64);
-    Some(Value::Position { latitude, longitude, heading })
-}
-
-/// Doors, windows or tyres: a list in which every item has its row and its column.
-fn grid(json: &serde_json::Value) -> Option<Value> {
-    let cell = |cell: &serde_json::Value| {
-        let place = |name| cell.get(name)?.as_u64().and_then(|place| u8::try_from(place).ok());
-        let flag = |name| cell.get(name).and_then(serde_json::Value::as_bool);
-        Some(GridCell {
-            row: place("row")?,
-            column: place("column")?,
-            is_open: flag("isOpen"),
-            is_locked: flag("isLocked"),
-            pressure: cell.get("tirePressure").and_then(serde_json::Value::as_f64),
-        })
+        Err(_) => text.parse::<jiff::Timestamp>().ok().map(Timestamp::from_jiff),
     };
-    let cells = json.get("values")?.as_array().filter(|cells| !cells.is_empty())?;
-    cells.iter().map(cell).collect::<Option<Vec<_>>>().map(Value::Grid)
+    let Some(at) = at.filter(|at| at.as_secs() < LATEST as i64) else {
+        return Err(format!(
+            "observedAt {} is not a moment such as 2026-05-01T10:00:00Z or 1777629600000",
+            shown(json)
+        ));
+    };
+    match at < Timestamp::EARLIEST_MEASURED {
+        true => Err(format!(
+            "observedAt {} lies before 2010, so the clock was not set; leave it out, and the moment of arrival counts",
+            shown(json)
+        )),
+        false => Ok(Some(at)),
+    }
+}
+
+/// A JSON text, short enough for a message.
+fn shown(json: &str) -> String {
+    json.chars().take(48).collect()
 }
 
 #[cfg(test)]
@@ -133,33 +120,68 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_take_the_form_of_their_signals() {
-        let read = |json: &str| form(serde_json::from_str(json).unwrap());
-        assert_eq!(read("78.5"), Ok(Value::Number(78.5)));
-        assert_eq!(read("true"), Ok(Value::Flag(true)));
-        assert_eq!(read(r#""DRIVE""#), Ok(Value::Text("DRIVE".into())));
-        let position = Value::Position { latitude: 52.5, longitude: 13.4, heading: None };
-        assert_eq!(read(r#"{"latitude":52.5,"longitude":13.4}"#), Ok(position));
-        let door = GridCell { row: 1, column: 0, is_open: Some(true), ..GridCell::default() };
-        assert_eq!(read(r#"{"values":[{"row":1,"column":0,"isOpen":true}]}"#), Ok(Value::Grid(vec![door])));
-        assert_eq!(read(r#"{"activeLimit":80}"#), Ok(Value::Json(r#"{"activeLimit":80}"#.into())));
-        assert_eq!(read(r#"{"value":78,"unit":"percent"}"#), Ok(Value::Number(78.0)));
-        let limits = r#"{"values":[],"activeLimit":80,"unit":"percent"}"#;
-        assert_eq!(read(limits), Ok(Value::Json(limits.into())));
-        let of_charge =
-            |json: &str| value(domain::signal::STATE_OF_CHARGE, serde_json::from_str(json).unwrap());
-        assert!(of_charge(r#"{"value":78,"unit":"percent"}"#).is_ok());
-        let refused = of_charge(r#"{"value":0.78,"unit":"fraction"}"#).unwrap_err();
-        assert_eq!(refused, "tractionbattery-stateofcharge is taken in percent, not in fraction");
-        assert!(read("null").is_err());
-        assert!(read("[1]").is_err());
+    fn a_moment_is_text_or_a_number_in_any_common_unit() {
+        let at = Some(Timestamp::from_millis(1_777_629_600_000));
+        for json in [
+            "1777629600000",
+            "1777629600",
+            "1777629600000000",
+            "1777629600000000000",
+            "1777629600.0",
+            "1.7776296e12",
+            r#""1777629600000""#,
+            r#""1777629600""#,
+            r#""2026-05-01T10:00:00Z""#,
+            r#""2026-05-01T12:00:00+02:00""#,
+        ] {
+            assert_eq!(moment(json), Ok(at), "{json}");
+        }
+        let fraction = Timestamp::from_micros(1_777_629_600_123_400);
+        assert_eq!(moment("1777629600123.4"), Ok(Some(fraction)));
+        assert_eq!(moment("0"), Ok(None));
     }
 
     #[test]
-    fn a_moment_is_text_or_milliseconds() {
-        let at = Timestamp::from_millis(1_777_629_600_000);
-        assert_eq!(moment(Moment::Millis(1_777_629_600_000)), Ok(at));
-        assert_eq!(moment(Moment::Text("2026-05-01T10:00:00Z".into())), Ok(at));
-        assert!(moment(Moment::Text("yesterday".into())).is_err());
+    fn what_is_no_moment_of_this_age_is_refused() {
+        for json in [
+            "1",
+            "-1777629600000",
+            "315964800",
+            "315964800000",
+            "4294967295",
+            "4294967295000",
+            "1e300",
+            "NaN",
+            "true",
+            "{}",
+            r#""yesterday""#,
+            r#""1970-01-01T00:00:00Z""#,
+            r#""1980-01-06T00:00:00Z""#,
+            r#""2000-01-01T00:00:00Z""#,
+            "946684800",
+            r#""2106-02-07T06:28:15Z""#,
+            r#""""#,
+        ] {
+            assert!(moment(json).is_err(), "{json}");
+        }
+        let refused = moment(r#""2000-01-01T00:00:00Z""#).unwrap_err();
+        assert!(refused.contains("before 2010"), "{refused}");
+    }
+
+    #[test]
+    fn a_number_of_a_reading_is_whole_however_it_is_written() {
+        for (json, expected) in [
+            ("7", Some(7)),
+            ("7.0", Some(7)),
+            (r#""7""#, Some(7)),
+            ("9223372036854775807", Some(i64::MAX as u64)),
+            ("9223372036854775808", None),
+            ("-1", None),
+            ("7.5", None),
+            ("true", None),
+            (r#""x""#, None),
+        ] {
+            assert_eq!(sequence(json).ok(), expected, "{json}");
+        }
     }
 }

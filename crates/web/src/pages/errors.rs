@@ -6,24 +6,6 @@ use domain::errors::{ErrorCode, Resolution};
 
 use super::html::{self, Text};
 
-/// The types with their pages.
-pub(super) fn index() -> String {
-    let mut main = String::from(
-        "<p>An error is known by its type and code. Payloads of webhooks carry it in place of data that could not be had; \
-         answers of the v2 API carry it as their body.</p>\n<ul>\n",
-    );
-    let mut last = "";
-    for error in ErrorCode::all() {
-        if error.kind() != last {
-            last = error.kind();
-            let (path, kind) = (page_path(error), Text(last));
-            write_line(&mut main, format_args!(r#"<li><a href="{path}"><code>{kind}</code></a></li>"#));
-        }
-    }
-    main += "</ul>\n";
-    html::page("Errors", &main)
-}
-
 /// The page of a type: `vehicle-state-errors`.
 pub(super) fn page(name: &str) -> Option<String> {
     let errors: Vec<_> =

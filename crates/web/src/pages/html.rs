@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write as _};
 
-use super::STYLE_PATH;
+use super::{SCRIPT_PATH, STYLE_PATH};
 
 /// Text in which nothing is markup.
 pub(crate) struct Text<T>(pub(crate) T);
@@ -28,11 +28,36 @@ impl fmt::Write for Escaping<'_, '_> {
     }
 }
 
-/// A whole page around its main part.
+/// A page of text around its main part.
 pub(super) fn page(title: &str, main: &str) -> String {
+    framed(title, main, "", "")
+}
+
+/// A page of rows that can be searched.
+pub(super) fn searchable(title: &str, main: &str) -> String {
+    let script = format!("<script type=\"module\" src=\"{SCRIPT_PATH}\"></script>\n");
+    framed(title, main, &script, " class=\"wide\"")
+}
+
+/// The pages of the navigation.
+const NAVIGATION: &[(&str, &str)] = &[
+    ("/docs/signals", "Signals"),
+    ("/docs/endpoints", "Endpoints"),
+    ("/docs/permissions", "Permissions"),
+    ("/docs/errors", "Errors"),
+    ("/docs/problems", "Problems"),
+    ("/docs/receivers", "Receivers"),
+];
+
+fn framed(title: &str, main: &str, script: &str, body: &str) -> String {
+    let link = |(path, name): &(&str, &str)| match *name == title {
+        true => format!("<a href=\"{path}\" aria-current=\"page\">{name}</a>\n"),
+        false => format!("<a href=\"{path}\">{name}</a>\n"),
+    };
+    let links: String = NAVIGATION.iter().map(link).collect();
     let title = Text(title);
     format!(
-        r#"<!doctype html>
+        r##"<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -40,15 +65,17 @@ pub(super) fn page(title: &str, main: &str) -> String {
 <meta name="color-scheme" content="light dark">
 <title>{title} – Milepost</title>
 <link rel="stylesheet" href="{STYLE_PATH}">
-</head>
-<body>
-<header><nav aria-label="Milepost"><a href="/">Milepost</a> <a href="/docs/errors">Errors</a> <a href="/docs/problems">Problems</a></nav></header>
-<main>
+{script}</head>
+<body{body}>
+<a class="skip" href="#main">To the content</a>
+<header><nav aria-label="Milepost"><a href="/">Milepost</a>
+{links}</nav></header>
+<main id="main">
 <h1>{title}</h1>
 {main}</main>
 </body>
 </html>
-"#
+"##
     )
 }
 

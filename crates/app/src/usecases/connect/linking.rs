@@ -172,7 +172,7 @@ impl App {
     }
 
     /// The walk that puts vehicles on automatic webhooks goes by their numbers, and has passed this one.
-    async fn put_on_automatic_webhooks(
+    pub(in crate::usecases) async fn put_on_automatic_webhooks(
         &self,
         vehicle: VehicleNo,
         application: ApplicationNo,

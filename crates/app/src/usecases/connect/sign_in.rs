@@ -30,6 +30,16 @@ pub struct SimulatedLogin {
     pub password: String,
 }
 
+/// What a login says about the cars that operators have made.
+enum SimulatedOwner {
+    /// It is that of one of them.
+    Proven(Account),
+    /// It names one, or none that there is, and does not open it.
+    WrongPassword,
+    /// It names none of them.
+    Unknown,
+}
+
 impl App {
     /// To the brand that the request names, or to the list.
     pub(super) async fn to_brand(&self, visit: Visit) -> Result<Motion, AppError> {
@@ -97,8 +107,9 @@ impl App {
             return self.again(visit, Screen::SignIn, Note::WrongLogin).await;
         }
         let account = match self.owner_of_car(&make, visit.request.mode, username, &password).await? {
-            Some(account) => Ok(account),
-            None => {
+            SimulatedOwner::Proven(account) => Ok(account),
+            SimulatedOwner::WrongPassword => Err(AccountRefused::WrongLogin),
+            SimulatedOwner::Unknown => {
                 let attempt = SignIn {
                     make,
                     username: username.to_owned(),
@@ -224,19 +235,25 @@ impl App {
         Ok(Ok(BrandAccount { identity: simulated_name(car.id), cars: offered.into_iter().collect() }))
     }
 
-    /// The account of a car that an operator has made, if that is what the login names.
-    pub(super) async fn owner_of_car(
+    /// The account of a car that an operator has made, if that is what the login names. Names of that kind sign in with
+    /// their password only, at their brand only: they never lead to a made-up account.
+    async fn owner_of_car(
         &self,
         make: &str,
         mode: Mode,
         username: &str,
         password: &str,
-    ) -> Result<Option<Account>, AppError> {
-        let id = username.strip_suffix(SIMULATOR_HOST).and_then(|id| id.parse::<VehicleId>().ok());
-        let Some(id) = id.filter(|_| mode != Mode::Live) else { return Ok(None) };
-        let Some((car, _)) = self.store.car(id.0).await? else { return Ok(None) };
-        let fits = car.info.make == make && self.simulated_login(id.0).password == password;
-        Ok(fits.then(|| Account {
+    ) -> Result<SimulatedOwner, AppError> {
+        let name = username.to_ascii_lowercase();
+        let Some(id) = name.strip_suffix(SIMULATOR_HOST).filter(|_| mode != Mode::Live) else {
+            return Ok(SimulatedOwner::Unknown);
+        };
+        let Ok(id) = id.parse::<VehicleId>() else { return Ok(SimulatedOwner::WrongPassword) };
+        let Some((car, _)) = self.store.car(id.0).await? else { return Ok(SimulatedOwner::WrongPassword) };
+        if car.info.make != make || self.simulated_login(id.0).password != password {
+            return Ok(SimulatedOwner::WrongPassword);
+        }
+        Ok(SimulatedOwner::Proven(Account {
             ticket: vec![],
             car: Some(id.0.into_bytes().into()),
             signed_in_at: Some(self.now().as_micros()),

@@ -44,6 +44,23 @@ pub fn elements(array: &str) -> Option<impl Iterator<Item = &str>> {
     array.strip_prefix('[')?.strip_suffix(']').map(Parts)
 }
 
+/// The members of an object in canonical form, by their keys as they are written.
+pub fn members(object: &str) -> impl Iterator<Item = (&str, &str)> {
+    let inside = object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default();
+    Parts(inside).filter_map(split_member)
+}
+
+/// The text that a JSON string says; `None` for what is no string.
+pub fn text_of(json: &str) -> Option<std::borrow::Cow<'_, str>> {
+    let inside = json.strip_prefix('"')?.strip_suffix('"')?;
+    if !inside.bytes().any(super::needs_escape) {
+        return Some(inside.into());
+    }
+    let mut reader = Reader { text: json, at: 0 };
+    let text = reader.string().ok()?;
+    reader.peek().is_none().then_some(text.into())
+}
+
 /// Whether an object anywhere in a text in canonical form has a key that looks like an array index.
 pub(in super::super) fn has_index_key(text: &str) -> bool {
     if let Some(inside) = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
@@ -53,6 +70,16 @@ pub(in super::super) fn has_index_key(text: &str) -> bool {
         })
     } else {
         elements(text).is_some_and(|mut elements| elements.any(has_index_key))
+    }
+}
+
+/// Whether a number anywhere in a text in canonical form is one that JavaScript does not hold exactly.
+pub(in super::super) fn has_unsafe_number(text: &str) -> bool {
+    match text.as_bytes().first() {
+        Some(b'{') => members(text).any(|(_, value)| has_unsafe_number(value)),
+        Some(b'[') => elements(text).is_some_and(|mut elements| elements.any(has_unsafe_number)),
+        Some(b'-' | b'0'..=b'9') => text.parse::<f64>().is_ok_and(|number| number.abs() >= super::UNSAFE),
+        _ => false,
     }
 }
 

@@ -3,13 +3,14 @@
 //! A value that has more to it than its form shows comes as the JSON of the whole body and goes out as it is, if it has
 //! what makes the body one of its signal: receivers read `value` of a quantity without looking for it first.
 
-use std::sync::LazyLock;
-
 use super::super::{
     json::{self, Writer},
     value::{flag, grid, json_number, number, position, text},
 };
-use crate::signal::{GridCell, SignalId, Value};
+use crate::signal::{
+    GridCell, SignalId, Value,
+    form::{BodyKind, Cells, Form, Lockable},
+};
 
 /// The body of a signal, ready to be written.
 #[derive(Clone, Copy)]
@@ -22,68 +23,36 @@ pub(in crate::payload) enum Body<'a> {
     Word(&'a str),
     DriveMode(&'a str),
     Health(&'a str),
-    Position(f64, f64, Option<f64>),
+    Position(&'a Value),
     Cells(Cells, &'a [GridCell]),
     Opening(Lockable, GridCell),
     Json(&'a str),
 }
 
-/// What the cells of a grid say.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::payload) enum Cells {
-    Doors,
-    Windows,
-    Tires,
-}
-
-/// Whether something that can stand open has a lock of its own to speak of.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::payload) enum Lockable {
-    Yes,
-    No,
-}
-
-/// What the bodies of a signal look like.
-#[derive(Clone, Copy)]
-enum Form {
-    Flag,
-    /// A number, with the word for its unit where the wire has one.
-    Quantity(Option<&'static str>),
-    Range,
-    Capacity,
-    Limits,
-    Word,
-    DriveMode,
-    Health,
-    Position,
-    Cells(Cells),
-    Opening(Lockable),
-    List,
-}
-
 impl<'a> Body<'a> {
     /// The body that a value of a signal has; `None` when the value has a form that the signal cannot have.
     pub(in crate::payload) fn of(signal: SignalId, value: &'a Value) -> Option<Self> {
-        let form = FORMS[usize::from(signal.number())]?;
+        let form = signal.form();
         match (form, value) {
-            (_, Value::Json(body)) => (sound(body) && form.is_shown_by(body)).then_some(Self::Json(body)),
+            (_, Value::Json(body)) => (sound(body) && is_shown_by(form, body)).then_some(Self::Json(body)),
             (Form::Flag, _) => flag(value).map(Self::Flag),
-            (Form::Quantity(unit), _) => number(value).map(|number| Self::Quantity(number, unit)),
-            (Form::Range, _) => number(value).map(Self::Range),
-            (Form::Capacity, _) => number(value).map(Self::Capacity),
-            (Form::Limits, _) => number(value).map(Self::Limit),
-            (Form::Word, _) => text(value).map(Self::Word),
-            (Form::DriveMode, _) => text(value).map(Self::DriveMode),
-            (Form::Health, _) => text(value).map(Self::Health),
-            (Form::Position, _) => position(value)
-                .map(|(latitude, longitude, heading)| Self::Position(latitude, longitude, heading)),
-            (Form::Cells(cells), _) => grid(value).map(|grid| Self::Cells(cells, grid)),
+            (Form::Number(of), _) => number(value).map(|number| Self::Quantity(number, of.unit)),
+            (Form::Word(_) | Form::Text { .. }, _) => text(value).map(Self::Word),
+            (Form::Position, _) => position(value).map(|_| Self::Position(value)),
+            (Form::Grid(cells), _) => grid(value).map(|grid| Self::Cells(*cells, grid)),
             (Form::Opening(lockable), Value::Flag(open)) => {
                 let cell = GridCell { is_open: Some(*open), ..GridCell::default() };
-                Some(Self::Opening(lockable, cell))
+                Some(Self::Opening(*lockable, cell))
             }
-            (Form::Opening(lockable), _) => grid(value)?.first().map(|&cell| Self::Opening(lockable, cell)),
-            (Form::List, _) => None,
+            (Form::Opening(lockable), _) => grid(value)?.first().map(|&cell| Self::Opening(*lockable, cell)),
+            (Form::Composite(composite), _) => match composite.body {
+                BodyKind::Range => number(value).map(Self::Range),
+                BodyKind::Capacity => number(value).map(Self::Capacity),
+                BodyKind::Limits => number(value).map(Self::Limit),
+                BodyKind::DriveMode => text(value).map(Self::DriveMode),
+                BodyKind::Health => text(value).map(Self::Health),
+                BodyKind::List => None,
+            },
         }
     }
 
@@ -120,14 +89,8 @@ impl<'a> Body<'a> {
                 w.key("status").string(word);
                 w.key("description").null();
             }
-            Self::Position(latitude, longitude, heading) => {
-                w.key("latitude").number(latitude);
-                w.key("longitude").number(longitude);
-                if let Some(heading) = heading {
-                    w.key("heading").number(heading);
-                }
-            }
-            Self::Cells(cells, grid) => cells.write(w, grid),
+            Self::Position(position) => write_position(w, position),
+            Self::Cells(cells, grid) => write_grid(w, cells, grid),
             Self::Opening(lockable, cell) => {
                 w.key("isOpen").optional(cell.is_open, Writer::flag);
                 if lockable == Lockable::Yes {
@@ -136,6 +99,23 @@ impl<'a> Body<'a> {
             }
             Self::Json(_) => unreachable!("a body that is JSON is not written by its members"),
         }
+    }
+}
+
+fn write_position(w: &mut Writer, position: &Value) {
+    let &Value::Position { latitude, longitude, heading, direction, location_type } = position else {
+        return;
+    };
+    w.key("latitude").number(latitude);
+    w.key("longitude").number(longitude);
+    if let Some(heading) = heading {
+        w.key("heading").number(heading);
+    }
+    if let Some(direction) = direction {
+        w.key("direction").plain(direction.as_str());
+    }
+    if let Some(kind) = location_type {
+        w.key("locationType").plain(kind.as_str());
     }
 }
 
@@ -165,55 +145,56 @@ fn limit(w: &mut Writer, percent: f64) {
     w.key("unit").plain("percent");
 }
 
-impl Cells {
-    fn write(self, w: &mut Writer, grid: &[GridCell]) {
-        w.key("values").array(|w| {
-            for cell in grid {
-                w.object(|w| self.cell(w, cell));
-            }
-        });
-        let count = |place: fn(&GridCell) -> u8| grid.iter().map(|cell| u32::from(place(cell)) + 1).max();
-        w.key("rowCount").integer(count(|cell| cell.row).unwrap_or(0));
-        w.key("columnCount").integer(count(|cell| cell.column).unwrap_or(0));
-        if self == Self::Tires {
-            w.key("unit").plain("kPa");
+fn write_grid(w: &mut Writer, cells: Cells, grid: &[GridCell]) {
+    w.key("values").array(|w| {
+        for cell in grid {
+            w.object(|w| write_cell(w, cells, cell));
         }
+    });
+    let count = |place: fn(&GridCell) -> u8| grid.iter().map(|cell| u32::from(place(cell)) + 1).max();
+    w.key("rowCount").integer(count(|cell| cell.row).unwrap_or(0));
+    w.key("columnCount").integer(count(|cell| cell.column).unwrap_or(0));
+    if cells == Cells::Tires {
+        w.key("unit").plain("kPa");
     }
+}
 
-    fn cell(self, w: &mut Writer, cell: &GridCell) {
-        w.key("row").integer(cell.row.into());
-        w.key("column").integer(cell.column.into());
-        match self {
-            Self::Tires => w.key("tirePressure").optional(cell.pressure, Writer::number),
-            Self::Windows => w.key("isOpen").optional(cell.is_open, Writer::flag),
-            Self::Doors => {
-                w.key("isOpen").optional(cell.is_open, Writer::flag);
-                w.key("isLocked").optional(cell.is_locked, Writer::flag);
-            }
+fn write_cell(w: &mut Writer, cells: Cells, cell: &GridCell) {
+    w.key("row").integer(cell.row.into());
+    w.key("column").integer(cell.column.into());
+    match cells {
+        Cells::Tires => w.key("tirePressure").optional(cell.pressure, Writer::number),
+        Cells::Windows => w.key("isOpen").optional(cell.is_open, Writer::flag),
+        Cells::Doors => {
+            w.key("isOpen").optional(cell.is_open, Writer::flag);
+            w.key("isLocked").optional(cell.is_locked, Writer::flag);
         }
     }
 }
 
-/// Whether a body may go out as it is: canonical, and without keys that JavaScript would move.
+/// Whether a body may go out as it is: canonical, and without keys that JavaScript would move or numbers that it would change.
 fn sound(body: &str) -> bool {
-    json::canonical(body).is_ok_and(|canonical| canonical == body) && !json::has_index_key(body)
+    let is_canonical = json::canonical(body).is_ok_and(|canonical| canonical == body);
+    is_canonical && !json::has_index_key(body) && !json::has_unsafe_number(body)
 }
 
-impl Form {
-    /// Whether a body in JSON has what receivers of the signal read without looking for it first.
-    fn is_shown_by(self, body: &str) -> bool {
-        let has = |key, is: fn(&str) -> bool| json::member(body, key).is_some_and(is);
-        match self {
-            Self::Flag => has("value", is_flag),
-            Self::Quantity(_) | Self::Range => has("value", is_number),
-            Self::Capacity => has("availableCapacities", is_array),
-            Self::Limits | Self::Cells(_) | Self::List => has("values", is_array),
-            Self::Word => has("value", is_string),
-            Self::DriveMode => has("canonical", is_string) && has("oemDisplayName", is_string),
-            Self::Health => has("status", is_string),
-            Self::Position => has("latitude", is_number) && has("longitude", is_number),
-            Self::Opening(_) => has("isOpen", |open| is_flag(open) || open == "null"),
-        }
+/// Whether a body in JSON has what receivers of a signal read without looking for it first.
+fn is_shown_by(form: &Form, body: &str) -> bool {
+    let has = |key, is: fn(&str) -> bool| json::member(body, key).is_some_and(is);
+    match form {
+        Form::Flag => has("value", is_flag),
+        Form::Number(_) => has("value", is_number),
+        Form::Grid(_) => has("values", is_array),
+        Form::Word(_) | Form::Text { .. } => has("value", is_string),
+        Form::Position => has("latitude", is_number) && has("longitude", is_number),
+        Form::Opening(_) => has("isOpen", |open| is_flag(open) || open == "null"),
+        Form::Composite(composite) => match composite.body {
+            BodyKind::Range => has("value", is_number),
+            BodyKind::Capacity => has("availableCapacities", is_array),
+            BodyKind::Limits | BodyKind::List => has("values", is_array),
+            BodyKind::DriveMode => has("canonical", is_string) && has("oemDisplayName", is_string),
+            BodyKind::Health => has("status", is_string),
+        },
     }
 }
 
@@ -231,64 +212,6 @@ fn is_string(json: &str) -> bool {
 
 fn is_array(json: &str) -> bool {
     json.starts_with('[')
-}
-
-/// Forms by the number of the signal.
-static FORMS: LazyLock<[Option<Form>; 256]> = LazyLock::new(|| {
-    let mut forms = [None; 256];
-    for signal in SignalId::all() {
-        forms[usize::from(signal.number())] = form(&signal.entry().code);
-    }
-    forms
-});
-
-/// The form of a signal by its code. Units are words of the wire: live payloads where there are some, else the documents.
-fn form(code: &str) -> Option<Form> {
-    let (group, name) = code.split_once('-')?;
-    Some(match (group, name) {
-        ("charge", "amperage" | "amperagemax" | "amperagerequested") => Form::Quantity(Some("ampere")),
-        ("charge", "chargelimits") => Form::Limits,
-        ("charge", "chargerate") => Form::Quantity(Some("km/h")),
-        ("charge", "chargerecords" | "chargetimers") => Form::List,
-        ("charge", "chargerphases") => Form::Quantity(Some("count")),
-        (
-            "charge",
-            "chargeportstatuscolor" | "chargingconnectortype" | "detailedchargingstatus" | "fastchargertype",
-        ) => Form::Word,
-        ("charge", "energyadded") => Form::Quantity(Some("kWh")),
-        ("charge", "timetocomplete") => Form::Quantity(None),
-        ("charge", "voltage") => Form::Quantity(Some("volts")),
-        ("charge", "wattage") => Form::Quantity(Some("watts")),
-        ("climate", _) | ("hvac", "cabintargettemperature") => Form::Quantity(Some("celsius")),
-        ("closure", "doors") => Form::Cells(Cells::Doors),
-        ("closure", "windows") => Form::Cells(Cells::Windows),
-        ("closure", "enginecover" | "sunroof") => Form::Opening(Lockable::No),
-        ("closure", "fronttrunk" | "reartrunk" | "tailgate") => Form::Opening(Lockable::Yes),
-        ("connectivitysoftware", "currentfirmwareversion") => Form::Word,
-        ("diagnostics", "dtccount") => Form::Quantity(Some("count")),
-        ("diagnostics", "dtclist") => Form::List,
-        ("diagnostics", _) => Form::Health,
-        ("internalcombustionengine", "amountremaining") => Form::Quantity(Some("liters")),
-        ("internalcombustionengine", "fuellevel" | "oillife") => Form::Quantity(Some("percent")),
-        ("internalcombustionengine", "range") => Form::Quantity(Some("km")),
-        ("location", "preciselocation") => Form::Position,
-        ("lowvoltagebattery" | "tractionbattery", "stateofcharge") => Form::Quantity(Some("percent")),
-        ("lowvoltagebattery", "status") => Form::Word,
-        ("motion", "currentspeed") => Form::Quantity(Some("kph")),
-        ("odometer", "traveleddistance") => Form::Quantity(Some("km")),
-        ("service", "records") => Form::List,
-        ("surveillance", "brand") => Form::Word,
-        ("tractionbattery", "maxrangechargecounter") => Form::Quantity(Some("count")),
-        ("tractionbattery", "nominalcapacity") => Form::Capacity,
-        ("tractionbattery", "range") => Form::Range,
-        ("transmission", "drivemode") => Form::DriveMode,
-        ("transmission", "gearstate") => Form::Word,
-        ("vehicleidentification" | "vehicleuseraccount", "packages" | "permissions") => Form::List,
-        ("vehicleidentification" | "vehicleuseraccount", _) | ("wheel", "style") => Form::Word,
-        ("wheel", "tires") => Form::Cells(Cells::Tires),
-        (_, name) if name.starts_with("is") => Form::Flag,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
@@ -438,7 +361,7 @@ mod tests {
                 r#"{"values":[{"row":255,"column":2,"tirePressure":null}],"rowCount":256,"columnCount":3,"unit":"kPa"}"#
             ]],
         );
-        let turned = Value::Position { latitude: 52.1, longitude: 5.0, heading: Some(-0.0) };
+        let turned = Value::position(52.1, 5.0, Some(-0.0));
         check(
             "location-preciselocation",
             turned,
@@ -481,8 +404,8 @@ mod tests {
         let json = |text: &str| Value::Json(text.into());
         for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             none(signal::ODOMETER, Value::Number(number));
-            none(signal::LOCATION, Value::Position { latitude: number, longitude: 0.0, heading: None });
-            none(signal::LOCATION, Value::Position { latitude: 0.0, longitude: 0.0, heading: Some(number) });
+            none(signal::LOCATION, Value::position(number, 0.0, None));
+            none(signal::LOCATION, Value::position(0.0, 0.0, Some(number)));
             none(
                 signal::TIRES,
                 Value::Grid(vec![GridCell { pressure: Some(number), ..GridCell::default() }]),

@@ -3,7 +3,7 @@
 use super::{
     super::{
         json,
-        value::{flag, grid, json_number, list, number, position, text},
+        value::{flag, grid, json_number, list, number, number_of, position, text},
     },
     Writer,
 };
@@ -144,7 +144,8 @@ fn fuel(body: &mut Writer, answers: &mut Answers<'_>, units: UnitSystem) {
 
 fn battery(body: &mut Writer, answers: &mut Answers<'_>, units: UnitSystem) {
     let level = answers.take(signal::STATE_OF_CHARGE, number).map(fraction);
-    let range = answers.take(signal::BATTERY_RANGE, number).map(|km| units.distance(km));
+    let range = answers.take(signal::BATTERY_RANGE, |range| number_of(range, "value"));
+    let range = range.map(|km| units.distance(km));
     body.object(|w| {
         w.key("percentRemaining").optional(level, Writer::number);
         w.key("range").optional(range, Writer::number);

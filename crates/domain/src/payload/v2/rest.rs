@@ -275,8 +275,11 @@ fn put(w: &mut Writer, form: Form, value: &Value, measured: Timestamp, units: Un
         Form::Flag => return flag(value).map(|flag| w.flag(flag)).is_some(),
         Form::List => return list(value).map(|list| w.raw(list)).is_some(),
         Form::Json => {
-            let Value::Json(json) = value else { return false };
-            w.raw(json);
+            let Value::Json(text) = value else { return false };
+            if json::has_unsafe_number(text) {
+                return false;
+            }
+            w.raw(text);
             return true;
         }
         Form::Ahead => {
@@ -327,6 +330,26 @@ mod tests {
         let page = |number| sessions_within(&body, Within::default(), number);
         assert_eq!(page(1), format!(r#"{{"records":[{first}],"hasMoreData":true}}"#));
         assert_eq!(page(2), format!(r#"{{"records":[{second}],"hasMoreData":false}}"#));
+    }
+
+    #[test]
+    fn a_number_that_javascript_cannot_hold_is_not_written_in_any_form() {
+        let (measured, units) = (Timestamp::from_secs(1_800_000_000), UnitSystem::Imperial);
+        let written = |form, value: Value| {
+            let mut w = Writer::with_capacity(64);
+            put(&mut w, form, &value, measured, units).then(|| w.finish())
+        };
+        let list = Value::Json(r#"{"values":[{"odometer":100000000000000000000}]}"#.into());
+        assert_eq!(written(Form::Json, list.clone()), None);
+        assert_eq!(written(Form::List, list), None);
+        for form in
+            [Form::Number, Form::Whole, Form::Kilowatts, Form::Distance, Form::Temperature, Form::Fraction]
+        {
+            for number in [1e20, 1.7e308, f64::NAN, f64::INFINITY] {
+                assert_eq!(written(form, Value::Number(number)), None, "{form:?} {number}");
+            }
+        }
+        assert_eq!(written(Form::Temperature, Value::Number(20.0)).as_deref(), Some("68"));
     }
 
     #[test]

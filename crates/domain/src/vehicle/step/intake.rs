@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Answer, Fault, FeedKey, Judged, Order, Reading, SignalState, Subscription, Tally, Told, Verdict,
-        readings, readings::is_reported, slots::Rhythm,
+        Answer, Fault, FeedKey, Judged, Judgement, Order, Reading, ReadingOutcome, SignalState, Subscription,
+        Tally, Told, Verdict, Why, charging, readings, readings::is_reported, slots::Rhythm,
     },
     Input, Lapse, Owed, RowChange, Step,
 };
@@ -13,9 +13,24 @@ use crate::{
     connect::PermissionSet,
     errors::ErrorCode,
     ids::{SubscriptionId, WebhookNo},
-    signal::{SignalId, Value, plausible},
+    signal::{SignalId, Value, valid},
     time::Timestamp,
 };
+
+/// What the sender of a reading is told of its verdict.
+const fn outcome_of(verdict: Verdict, why: Option<Why>) -> ReadingOutcome {
+    match (verdict, why) {
+        (_, Some(why @ (Why::TooMuch | Why::NotGranted))) => ReadingOutcome::Rejected(why),
+        (_, Some(why)) => ReadingOutcome::Implausible(why),
+        (Verdict::First | Verdict::Changed | Verdict::Returned, None) => ReadingOutcome::Applied,
+        (Verdict::Same | Verdict::Duplicate, None) => ReadingOutcome::Unchanged,
+        (Verdict::Late, None) => ReadingOutcome::Late,
+        (Verdict::Conflicting, None) => ReadingOutcome::Conflicting,
+        (Verdict::Unknown, None) => ReadingOutcome::Unknown { forgotten: false },
+        (Verdict::Forgotten, None) => ReadingOutcome::Unknown { forgotten: true },
+        (Verdict::Implausible, None) => ReadingOutcome::Implausible(Why::CannotFollow),
+    }
+}
 
 impl Step<'_> {
     /// Takes in what was learned; answers with how long the source wants to be left alone.
@@ -36,6 +51,7 @@ impl Step<'_> {
             Input::Subscribe { webhook, id } => self.subscribe(webhook, id),
             Input::Unsubscribe { webhook } => self.unsubscribe(webhook),
             Input::Permissions(granted) => self.grant(granted),
+            Input::PermissionsIf { was, granted } if self.document.permissions == was => self.grant(granted),
             Input::Approve => {
                 self.outcome.unchanged &= self.document.watching.approved;
                 self.document.watching.approved = true;
@@ -46,6 +62,7 @@ impl Step<'_> {
                 self.document.pushes.held.clear();
                 self.row(RowChange::Disconnect);
             }
+            Input::PermissionsIf { .. } => {}
             Input::Tick if self.document.pushes.held.is_empty() => {}
             Input::Tick => self.release(Vec::new()),
         }
@@ -53,20 +70,47 @@ impl Step<'_> {
     }
 
     fn answered(&mut self, answers: Vec<Answer>) -> Option<Duration> {
-        let (mut leave_alone, mut changed) = (None, Vec::new());
+        let (mut leave_alone, mut changed, mut answered) = (None, Vec::new(), false);
         for Answer { signal, outcome } in answers {
+            answered = true;
             leave_alone = leave_alone.max(self.answer(signal, outcome, &mut changed));
         }
-        self.source_works();
+        if answered {
+            self.source_works();
+        }
+        self.agree_on_charging(&mut changed);
         self.look(&changed);
         leave_alone
     }
 
     fn source_failed(&mut self, signals: Vec<SignalId>, fault: Fault) -> Option<Duration> {
-        self.seen.faults |= self.document.watching.source_fault != Some(fault.code);
-        self.document.watching.source_fault = Some(fault.code);
-        let failed = signals.into_iter().map(|signal| self.answer(signal, Err(fault), &mut Vec::new()));
-        failed.max().flatten()
+        let before = self.document.watching.source_fault.replace(fault.code);
+        if before != Some(fault.code) {
+            self.seen.faults = true;
+            let of_source = |state: &&mut SignalState| before.is_some() && state.fault == before;
+            for state in self.document.signals.iter_mut().filter(of_source) {
+                state.fault = Some(fault.code);
+            }
+        }
+        for signal in signals {
+            self.not_answered(signal, fault);
+        }
+        fault.retry_after
+    }
+
+    /// Notes for one signal that the source as a whole failed. What lasts about the signal itself stays: nothing was learned
+    /// about it. A failure of the source that lasts, too, ends the wait for it.
+    fn not_answered(&mut self, signal: SignalId, fault: Fault) {
+        let now = self.now;
+        let state = self.document.signal_mut(signal);
+        match state.fault.filter(|&known| known != fault.code && !known.passes()) {
+            Some(_) if fault.code.passes() => {}
+            Some(_) => {
+                self.outcome.unchanged = false;
+                state.answered_at = now;
+            }
+            None => drop(self.answer(signal, Err(fault), &mut Vec::new())),
+        }
     }
 
     /// The source answers again: what its failure meant for signals that it was not asked about now is not true any more.
@@ -92,14 +136,21 @@ impl Step<'_> {
         let now = self.now;
         self.outcome.unchanged = false;
         let state = self.document.signal_mut(signal);
-        state.answered_at = now;
-        let outcome = outcome.and_then(|(value, captured_at)| match plausible(signal, &value) {
-            false => Err(Fault::from(ErrorCode::UPSTREAM_INVALID_DATA)),
-            true => Ok((value, captured_at)),
+        let outcome = outcome.and_then(|(value, captured_at)| match valid(signal, value) {
+            Err(_) => Err(Fault::from(ErrorCode::UPSTREAM_INVALID_DATA)),
+            Ok(value) => Ok((value, captured_at)),
         });
+        // A failure that passes proves nothing about one that lasts: the signal was not answered.
+        if let Err(fault) = &outcome
+            && fault.code.passes()
+            && state.fault.is_some_and(|known| !known.passes())
+        {
+            return fault.retry_after;
+        }
+        state.answered_at = now;
         match outcome {
             Ok((value, captured_at)) => {
-                if self.take(signal, value.canonical(), captured_at, None) {
+                if self.take_answer(signal, value, captured_at) {
                     changed.push(signal);
                 }
                 None
@@ -113,30 +164,51 @@ impl Step<'_> {
     }
 
     /// Takes in pushed readings, moment by moment: what was measured together makes one event.
-    fn push(&mut self, readings: Vec<Reading>) {
+    fn push(&mut self, mut readings: Vec<Reading>) {
         self.seen.push = true;
         self.outcome.unchanged = false;
+        for (place, reading) in (0..).zip(&mut readings) {
+            reading.place = place;
+        }
         self.release(readings);
     }
 
     fn release(&mut self, readings: Vec<Reading>) {
-        let mut ready = readings::admit(self.document, readings, self.now);
+        let judgements = &mut self.outcome.judgements;
+        let mut ready = readings::admit(self.document, readings, self.now, |place, signal, outcome| {
+            judgements.push(Judgement { place, signal, outcome });
+        });
         self.outcome.unchanged &= ready.is_empty();
         // What the owner has not granted is not taken in.
         let granted = self.document.permissions;
-        ready.retain(|reading| granted.contains(reading.signal.entry().permission));
-        for moment in ready.chunk_by(|one, next| one.moment() == next.moment()) {
+        ready.retain(|reading| {
+            let is_granted = granted.contains(reading.signal.entry().permission);
+            if !is_granted {
+                self.judged(reading.place, reading.signal, ReadingOutcome::Rejected(Why::NotGranted));
+            }
+            is_granted
+        });
+        let mut ready = ready.into_iter().peekable();
+        while let Some(first) = ready.next() {
+            let moment = first.moment();
             let mut changed: Vec<(SignalId, Option<Value>)> = Vec::new();
-            for reading in moment {
-                let before = self.document.value(reading.signal).cloned();
-                if self.take_reading(reading) && !changed.iter().any(|(signal, _)| *signal == reading.signal)
-                {
-                    changed.push((reading.signal, before));
+            let mut of_charging = false;
+            let mut next = Some(first);
+            while let Some(reading) = next {
+                let signal = reading.signal;
+                of_charging |= charging::says(signal);
+                let before = self.document.value(signal).cloned();
+                if self.take_reading(reading) && !changed.iter().any(|(of, _)| *of == signal) {
+                    changed.push((signal, before));
                 }
+                next = ready.next_if(|next| next.moment() == moment);
             }
             // Several values of one moment are a change only if the last one is.
             changed.retain(|(signal, before)| self.document.value(*signal) != before.as_ref());
-            let changed: Vec<SignalId> = changed.into_iter().map(|(signal, _)| signal).collect();
+            let mut changed: Vec<SignalId> = changed.into_iter().map(|(signal, _)| signal).collect();
+            if of_charging {
+                self.agree_on_charging(&mut changed);
+            }
             self.look(&changed);
             if self.document.pushes.only {
                 self.decide_first_deliveries();
@@ -148,35 +220,72 @@ impl Step<'_> {
         }
     }
 
+    /// Notes what became of a reading of this input. That its value was applied goes without saying.
+    fn judged(&mut self, place: u32, signal: SignalId, outcome: ReadingOutcome) {
+        if place != readings::HELD && outcome != ReadingOutcome::Applied {
+            self.outcome.judgements.push(Judgement { place, signal, outcome });
+        }
+    }
+
     /// Judges a reading and takes its value if it is the newest; true when that is a change.
-    fn take_reading(&mut self, reading: &Reading) -> bool {
-        let known = self.document.signal(reading.signal);
-        let verdict = reading.judge(known);
+    fn take_reading(&mut self, reading: Reading) -> bool {
+        let heavy =
+            reading.value.as_ref().is_some_and(|value| value.weight() > readings::MOST_REMEMBERED_BYTES);
+        let weight = if heavy { self.document.weight() } else { 0 };
+        let state = self.document.signal_mut(reading.signal);
+        let differs = |value: &Option<Value>| match (&state.value, value) {
+            (Some((known, ..)), Some(value)) => known != value,
+            _ => false,
+        };
+        let is_late_news = differs(&reading.value);
+        let judged = reading.judge(state, weight);
+        let verdict = judged.verdict;
         self.tally(
             reading.feed,
             Tally {
                 taken: u64::from(verdict.is_news()),
-                late: u64::from(
-                    verdict == Verdict::Late && known.is_some_and(|known| reading.differs(known)),
-                ),
-                conflicts: u64::from(known.is_some_and(|known| reading.conflicts(known))),
+                late: u64::from(verdict == Verdict::Late && is_late_news),
+                conflicts: u64::from(verdict == Verdict::Conflicting),
+                implausible: u64::from(verdict == Verdict::Implausible),
+                unknown: u64::from(matches!(verdict, Verdict::Unknown | Verdict::Forgotten)),
+                restarts: u64::from(judged.restarted),
             },
         );
-        if verdict.is_taken() {
-            let moment = Some(reading.moment());
-            let changed = self.take(reading.signal, reading.value.clone(), moment, Some(reading));
+        self.judged(reading.place, reading.signal, outcome_of(verdict, judged.why));
+        let moment = reading.moment();
+        if verdict.is_taken()
+            && let Some(value) = judged.value
+        {
+            let times = (Some(moment), reading.received_at);
+            let changed = self.settle(reading.signal, value, times, verdict, true);
             let state = self.document.signal_mut(reading.signal);
             state.answered_at = self.now;
+            state.estimated = !reading.is_timed();
             if let Order::Sequence(number) = reading.order {
                 state.sequence = Some((reading.feed, number));
             }
             return changed;
         }
-        let (observed_at, received_at) = (reading.moment(), reading.received_at);
         let state = self.document.signal_mut(reading.signal);
-        let before = state.judged.take().and_then(|judged| judged.before);
-        let refused = Some(reading.value.clone());
-        state.judged = Some(Judged { verdict, observed_at, received_at, pushed: true, refused, before });
+        let mut before = state.judged.take().and_then(|judged| judged.before);
+        if verdict == Verdict::Forgotten {
+            let known = state.value.take();
+            state.answered_at = self.now;
+            state.doubt = None;
+            if let Some((value, ..)) = known {
+                before = readings::remembered(value.clone()).map(|value| (value, reading.received_at));
+                state.forgotten = Some((value, moment));
+            }
+            if let Order::Sequence(number) = reading.order {
+                state.sequence = Some((reading.feed, number));
+            }
+            self.seen.change = true;
+        }
+        let state = self.document.signal_mut(reading.signal);
+        let refused = judged.value.and_then(readings::remembered);
+        let received_at = reading.received_at;
+        state.judged =
+            Some(Judged { verdict, observed_at: moment, received_at, pushed: true, refused, before });
         false
     }
 
@@ -187,46 +296,101 @@ impl Step<'_> {
         }
     }
 
-    /// Takes a value; true when it is a change: another one than before, or the first after an error that was told.
-    fn take(
+    /// Takes the answer of a read; true when it is a change.
+    fn take_answer(&mut self, signal: SignalId, value: Value, captured_at: Option<Timestamp>) -> bool {
+        let now = self.now;
+        // A moment that is none says nothing; one ahead of our clock neither.
+        let captured_at = captured_at.filter(|at| (Timestamp::EARLIEST_MEASURED..=now).contains(at));
+        let state = self.document.signal_mut(signal);
+        let overtaken = state.judged.as_ref().is_some_and(|judged| judged.pushed)
+            && state.value.as_ref().is_some_and(|(_, newest, _)| captured_at < *newest);
+        let value = match &state.value {
+            Some((known, ..)) if !overtaken => value.completed_by(known),
+            _ => value,
+        };
+        let verdict = match (&state.value, &state.forgotten) {
+            (Some(_), _) if overtaken => Verdict::Late,
+            (Some((old, ..)), _) if *old == value => Verdict::Same,
+            (Some(_), _) => match readings::is_believed(state, signal, &value, captured_at.unwrap_or(now)) {
+                true => Verdict::Changed,
+                false => Verdict::Implausible,
+            },
+            (None, Some((last, _))) if *last == value => Verdict::Same,
+            (None, Some(_)) => Verdict::Changed,
+            (None, None) if state.fault.is_some_and(is_reported) => Verdict::Returned,
+            (None, None) => Verdict::First,
+        };
+        if verdict.is_taken() {
+            return self.settle(signal, value, (captured_at, now), verdict, false);
+        }
+        // The source answers, though with nothing that counts: what was known stands.
+        let state = self.document.signal_mut(signal);
+        let failed = state.fault.take().is_some();
+        let before = state.judged.take().and_then(|judged| judged.before);
+        if overtaken || self.watched {
+            let observed_at = captured_at.unwrap_or(now);
+            let refused = readings::remembered(value);
+            state.judged =
+                Some(Judged { verdict, observed_at, received_at: now, pushed: overtaken, refused, before });
+        }
+        self.seen.faults |= failed;
+        false
+    }
+
+    /// Makes a value the signal's; true when that is to be told.
+    fn settle(
         &mut self,
         signal: SignalId,
         value: Value,
-        captured_at: Option<Timestamp>,
-        pushed: Option<&Reading>,
+        (captured_at, received_at): (Option<Timestamp>, Timestamp),
+        verdict: Verdict,
+        pushed: bool,
     ) -> bool {
-        let now = self.now;
-        let received_at = pushed.map_or(now, |reading| reading.received_at);
         let state = self.document.signal_mut(signal);
         let failed = state.fault.take();
-        let overtaken = pushed.is_none()
-            && state.judged.as_ref().is_some_and(|judged| judged.pushed)
-            && state.value.as_ref().is_some_and(|(_, newest, _)| captured_at < *newest);
+        let known = state.value.take().map(|(value, ..)| value);
+        let known = known.or_else(|| state.forgotten.take().map(|(value, _)| value));
+        state.forgotten = None;
+        state.estimated = false;
         let mut before = state.judged.take().and_then(|judged| judged.before);
-        let verdict = match &state.value {
-            Some(_) if overtaken => Verdict::Late,
-            Some((old, ..)) if *old == value => Verdict::Same,
-            Some((old, ..)) => {
-                before = Some((old.clone(), received_at));
-                Verdict::Changed
-            }
-            None if failed.is_some_and(is_reported) => Verdict::Returned,
-            None => Verdict::First,
-        };
+        if verdict.fires()
+            && let Some(known) = known
+        {
+            before = readings::remembered(known).map(|known| (known, received_at));
+        }
         let observed_at = captured_at.unwrap_or(received_at);
-        let (refused, pushed) = (overtaken.then(|| value.clone()), pushed.is_some() || overtaken);
         if pushed || self.watched {
-            state.judged = Some(Judged { verdict, observed_at, received_at, pushed, refused, before });
+            state.judged = Some(Judged { verdict, observed_at, received_at, pushed, refused: None, before });
         }
-        if !overtaken {
-            state.value = Some((value, captured_at, received_at));
-        }
+        state.value = Some((value, captured_at, received_at));
         self.seen.faults |= failed.is_some() || verdict == Verdict::First;
+        if verdict == Verdict::First {
+            self.firsts.push(signal);
+        }
         if verdict.fires() || verdict == Verdict::First {
             self.seen.change = true;
             self.document.watching.quiet = 0;
         }
         verdict.fires()
+    }
+
+    /// Brings what is known of charging into agreement with what was said last of it, by whichever signal.
+    fn agree_on_charging(&mut self, changed: &mut Vec<SignalId>) {
+        let Some(agreed) = charging::agreed(self.document) else { return };
+        for (signal, value) in agreed.values {
+            let state = self.document.signal_mut(signal);
+            let verdict = match &state.value {
+                Some((known, ..)) if *known == value => continue,
+                Some(_) => Verdict::Changed,
+                None if state.fault.is_some_and(is_reported) => continue,
+                None => Verdict::First,
+            };
+            state.answered_at = self.now;
+            let times = (agreed.captured_at, agreed.received_at);
+            if self.settle(signal, value, times, verdict, agreed.pushed) && !changed.contains(&signal) {
+                changed.push(signal);
+            }
+        }
     }
 
     fn subscribe(&mut self, webhook: WebhookNo, id: SubscriptionId) {

@@ -8,8 +8,8 @@ mod telling;
 pub use telling::observe;
 
 use super::{
-    Answer, Document, Event, Fault, FeedKey, Fired, Gathering, Observation, Reading, Subscription, Tally,
-    VehicleInfo, charging, ladder,
+    Answer, Document, Event, Fault, FeedKey, Fired, Gathering, Judgement, Observation, Reading, Subscription,
+    Tally, VehicleInfo, charging, ladder,
     slots::{self, Rhythm},
     watch,
 };
@@ -47,6 +47,13 @@ pub enum Input {
     },
     /// The owner changed what may be read.
     Permissions(PermissionSet),
+    /// The owner changed what may be read, if it was this.
+    PermissionsIf {
+        /// What was granted.
+        was: PermissionSet,
+        /// What is granted from now on.
+        granted: PermissionSet,
+    },
     /// The owner has approved at the brand that charging events are reported.
     Approve,
     /// The connection ends.
@@ -66,6 +73,8 @@ pub struct Outcome {
     pub lapsed: Vec<Lapsed>,
     /// How the readings of each feed were judged.
     pub pushed: Vec<(FeedKey, Tally)>,
+    /// What became of the readings of the input that were not simply applied.
+    pub judgements: Vec<Judgement>,
     /// Changes of the relational rows.
     pub rows: Vec<RowChange>,
     /// When something has to happen next.
@@ -100,6 +109,8 @@ pub enum Lapse {
     SwitchedOff,
     /// The vehicle left the webhook, or its connection ended, while it was gathered.
     Left,
+    /// Its webhook was not verified when it came. So are events of other webhooks that would have been made.
+    Unverified,
 }
 
 /// A change of the relational rows that go with the document.
@@ -181,8 +192,22 @@ pub fn step(
     let (owed, seen) = (Vec::new(), Seen::default());
     let was_plugged_in = charging::is_plugged_in(document);
     let asked = matches!(input, Input::Asked(..));
-    let mut step =
-        Step { document, info, webhooks, now, outcome, owed, seen, watched, was_plugged_in, asked };
+    let tick = matches!(input, Input::Tick);
+    let mut step = Step {
+        document,
+        info,
+        webhooks,
+        now,
+        outcome,
+        owed,
+        seen,
+        watched,
+        was_plugged_in,
+        asked,
+        tick,
+        firsts: vec![],
+    };
+    step.document.set_clock_right(now);
     step.close_ended();
     step.reconcile();
     step.open_reached();
@@ -197,6 +222,12 @@ pub fn step(
 /// The webhook if it delivers now.
 fn live<'a>(webhooks: &[&'a Webhook], no: WebhookNo) -> Option<&'a Webhook> {
     webhooks.iter().find(|webhook| webhook.no == no).copied().filter(|webhook| webhook.status.delivers())
+}
+
+/// The webhook if it is only unverified: switched on, and what it misses is to be seen.
+fn unverified<'a>(webhooks: &[&'a Webhook], no: WebhookNo) -> Option<&'a Webhook> {
+    let status = |webhook: &&Webhook| !webhook.status.verified && webhook.status.disabled.is_none();
+    webhooks.iter().find(|webhook| webhook.no == no).copied().filter(status)
 }
 
 /// Whether a vehicle owes a unified webhook its first delivery.
@@ -256,6 +287,10 @@ struct Step<'a> {
     was_plugged_in: bool,
     /// The step takes in a read that was not due.
     asked: bool,
+    /// Signals that have just had their first value.
+    firsts: Vec<SignalId>,
+    /// Time has passed, or a webhook has changed.
+    tick: bool,
 }
 
 /// An event without its observation.

@@ -66,8 +66,8 @@ impl Step<'_> {
         }
     }
 
-    /// Opens the slots that have come, and first deliveries that are owed. Slots of a webhook that does not deliver pass
-    /// silently: nothing is owed.
+    /// Opens the slots that have come, and first deliveries that are owed. Slots of a webhook that is switched off pass
+    /// silently: nothing is owed. Those of one that is not verified are logged.
     pub(super) fn open_reached(&mut self) {
         for at in 0..self.document.subscriptions.len() {
             let subscription = &self.document.subscriptions[at];
@@ -93,6 +93,9 @@ impl Step<'_> {
         let first = std::mem::replace(&mut subscription.next_slot, reached.next);
         self.outcome.unchanged = false;
         if !webhook.status.delivers() {
+            if super::unverified(self.webhooks, webhook.no).is_some() {
+                self.lapse(webhook.no, reached.slot, Lapse::Unverified);
+            }
             return;
         }
         subscription.gathering = Some(match self.document.pushes.only {

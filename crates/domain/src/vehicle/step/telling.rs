@@ -2,7 +2,7 @@
 
 use super::{
     super::{Cause, Document, Event, Fired, Observation, Observed, Occasion, Sample, Told, charging, watch},
-    Owed, Step, live, owes_first,
+    Lapse, Lapsed, Owed, Step, live, owes_first, unverified,
 };
 use crate::{
     errors::ErrorCode,
@@ -16,8 +16,13 @@ impl Step<'_> {
     /// Tells webhooks that watch the vehicle what has changed.
     pub(super) fn look(&mut self, changed: &[SignalId]) {
         let charging = charging::is_charging(self.document);
+        let firsts = std::mem::take(&mut self.firsts);
         for at in 0..self.document.subscriptions.len() {
             let subscription = &self.document.subscriptions[at];
+            if let Some(webhook) = unverified(self.webhooks, subscription.webhook) {
+                self.skip(at, webhook, changed);
+                continue;
+            }
             let Some(webhook) = live(self.webhooks, subscription.webhook) else { continue };
             if subscription.told.epoch != webhook.status.epoch {
                 continue;
@@ -28,7 +33,8 @@ impl Step<'_> {
                     watch::seed(self.document, &mut told, unified, changed);
                     self.document.subscriptions[at].told = told;
                     let subscription = &self.document.subscriptions[at];
-                    let fired = watch::fired(self.document, &subscription.told, unified, changed);
+                    let mut fired = watch::fired(self.document, &subscription.told, unified, changed);
+                    fired.extend(watch::readable(&subscription.told, unified, &firsts));
                     if !fired.is_empty() {
                         self.tell(at, webhook, unified, Some(fired));
                     }
@@ -49,6 +55,31 @@ impl Step<'_> {
                 }
                 Plan::Scheduled(_) | Plan::Dynamic(_) => {}
             }
+        }
+    }
+
+    /// Notes that a webhook would have been told something, were it verified.
+    fn skip(&mut self, at: usize, webhook: &Webhook, changed: &[SignalId]) {
+        let subscription = &self.document.subscriptions[at];
+        let fires = match &webhook.revision.plan {
+            Plan::Unified(unified) => {
+                !watch::fired(self.document, &subscription.told, unified, changed).is_empty()
+            }
+            Plan::EventBased(settings) => {
+                let before = charging::known_to(&subscription.told);
+                let event = charging::event(before, charging::is_charging(self.document), self.document);
+                let news = changed.iter().any(|signal| charging::SIGNALS.contains(signal));
+                news && event.is_some_and(|event| settings.events.contains(event))
+            }
+            Plan::Scheduled(_) | Plan::Dynamic(_) => false,
+        };
+        if fires {
+            let sequence = next_sequence(subscription.sequence, self.now);
+            let id = EventId::of_number(subscription.id, sequence);
+            self.document.subscriptions[at].sequence = sequence;
+            let (webhook, from, until) = (webhook.no, self.now, self.now);
+            self.outcome.lapsed.push(Lapsed { webhook, id, from, until, count: 1, why: Lapse::Unverified });
+            self.outcome.unchanged = false;
         }
     }
 
@@ -83,8 +114,7 @@ impl Step<'_> {
             _ => self.now,
         };
         let subscription = &mut self.document.subscriptions[at];
-        let moment = u64::try_from(self.now.as_millis()).unwrap_or(0);
-        subscription.sequence = moment.max(subscription.sequence + 1);
+        subscription.sequence = next_sequence(subscription.sequence, self.now);
         self.outcome.unchanged = false;
         let event = Event {
             webhook: webhook.no,
@@ -98,9 +128,11 @@ impl Step<'_> {
         self.owed.push(Owed { event, fresh_from: None, causes });
     }
 
-    /// Owes unified webhooks the errors that have appeared or cleared.
+    /// Owes unified webhooks the errors that have appeared or cleared. Where errors have waited until their URI was verified,
+    /// a tick shows that they may go.
     pub(super) fn report_errors(&mut self) {
-        if !std::mem::take(&mut self.seen.faults) {
+        let faults = std::mem::take(&mut self.seen.faults);
+        if !faults && !self.tick {
             return;
         }
         for at in 0..self.document.subscriptions.len() {
@@ -108,7 +140,10 @@ impl Step<'_> {
                 continue;
             };
             let Some(unified) = webhook.unified() else { continue };
-            if owes_first(webhook, &self.document.subscriptions[at]) {
+            if owes_first(webhook, &self.document.subscriptions[at])
+                || webhook.status.errors_withheld
+                || (!faults && webhook.revision.error_uri.is_none())
+            {
                 continue;
             }
             let mut told = std::mem::take(&mut self.document.subscriptions[at].told);
@@ -163,6 +198,12 @@ impl Step<'_> {
     }
 }
 
+/// The number of the next event of a subscription: it rises over restores and restarts, as the moment does.
+fn next_sequence(last: u64, now: Timestamp) -> u64 {
+    let moment = u64::try_from(now.as_millis()).unwrap_or(0);
+    moment.max(last + 1)
+}
+
 /// What is known of signals, as an event would carry it: what was answered from a moment on, or why it is missing.
 pub fn observe(
     document: &Document,
@@ -187,7 +228,7 @@ fn observed(document: &Document, signal: SignalId, fresh_from: Timestamp) -> Obs
         Sample { value: value.clone(), captured_at: *captured_at, retrieved_at: *retrieved_at }
     });
     let fault = match state.filter(|state| state.answered_at >= fresh_from) {
-        None => Some(ErrorCode::UPSTREAM_NO_RESPONSE),
+        None => Some(document.watching.source_fault.unwrap_or(ErrorCode::UPSTREAM_NO_RESPONSE)),
         Some(state) => state.fault,
     };
     match (fault, sample) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::super::*;
+use super::{super::*, example};
 use crate::{
     cadence::Cadence,
     connect::{Permission, PermissionSet},
@@ -29,7 +29,7 @@ fn webhook(no: WebhookNo, hours: u8) -> Webhook {
         id: WebhookId(Uuid::from_u128(no.0 as u128)),
         application: ApplicationNo(1),
         name: "Fleet".into(),
-        status: Status { verified: true, disabled: None, epoch: 1 },
+        status: Status { verified: true, epoch: 1, ..Status::default() },
         revision: Revision {
             number: 1,
             callback_uri: "https://example.com".into(),
@@ -42,6 +42,8 @@ fn webhook(no: WebhookNo, hours: u8) -> Webhook {
             }),
             agent: Agent::Milepost,
             error_uri: None,
+            headers: None,
+            error_uri_unchecked: false,
             cadence_epoch: 1,
         },
     }
@@ -196,7 +198,7 @@ fn fault_d9_a_cars_clock_is_data_and_orders_nothing() {
         let answers = car
             .wanted(at(1, 0))
             .into_iter()
-            .map(|signal| Answer { signal, outcome: Ok((Value::Number(1.0), Some(captured_at))) });
+            .map(|signal| Answer { signal, outcome: Ok((example(signal), Some(captured_at))) });
         let outcome = car.step(Input::Answers(answers.collect()), at(1, 0));
         assert_eq!(slots(&outcome), [(HOURLY, at(1, 0))]);
         assert_eq!(outcome.next_due, Some(at(2, 0)));
@@ -215,15 +217,16 @@ fn fault_f7_a_number_that_is_none_is_invalid_data() {
 }
 
 #[test]
-fn slots_of_a_webhook_that_does_not_deliver_pass_silently() {
-    for status in [
-        Status { verified: false, disabled: None, epoch: 1 },
-        Status { verified: true, disabled: Some(Disabled::Operator), epoch: 1 },
-    ] {
+fn slots_of_a_webhook_that_does_not_deliver_are_not_read_and_those_of_an_unverified_one_are_noted() {
+    let off = Status { verified: true, disabled: Some(Disabled::Operator), epoch: 1, ..Status::default() };
+    let unverified = Status { epoch: 1, ..Status::default() };
+    for (status, noted) in [(off, vec![]), (unverified, vec![(at(3, 0), Lapse::Unverified)])] {
         let mut car = Car::on(vec![Webhook { status, ..webhook(HOURLY, 1) }], at(0, 30));
         assert_eq!(car.wanted(at(1, 0)), [], "nothing is read for it");
         let outcome = car.step(Input::Tick, at(3, 10));
-        assert_eq!((slots(&outcome), outcome.lapsed.len(), outcome.next_due), (vec![], 0, Some(at(4, 0))));
+        assert_eq!((slots(&outcome), outcome.next_due), (vec![], Some(at(4, 0))));
+        let lapsed: Vec<_> = outcome.lapsed.iter().map(|lapsed| (lapsed.until, lapsed.why)).collect();
+        assert_eq!(lapsed, noted);
     }
 }
 
@@ -316,8 +319,46 @@ fn a_read_that_somebody_asked_for_is_known_and_leaves_the_slot_to_the_read_that_
 fn a_slot_is_posted_when_somebodys_read_has_brought_all_that_it_needs() {
     let mut car = Car::on(vec![webhook(HOURLY, 1)], at(0, 30));
     let wanted = car.wanted(at(1, 0));
-    let value = |_| Ok((Value::Text("1".into()), None));
+    let value = |signal| Ok((example(signal), None));
     let answers = wanted.iter().map(|&signal| Answer { signal, outcome: value(signal) }).collect();
     let outcome = car.step(Input::Asked(wanted, Ok(answers)), at(1, 0));
     assert_eq!(slots(&outcome), [(HOURLY, at(1, 0))]);
+}
+
+/// The minutes after the slot of 01:00 at which a car that is asleep until `awake` is posted.
+fn posted_after_sleep(endpoints: &[signal::Endpoint], permissions: PermissionSet, awake: Timestamp) -> i64 {
+    let mut hourly = webhook(HOURLY, 1);
+    let Plan::Scheduled(scheduled) = &mut hourly.revision.plan else { panic!("a scheduled webhook") };
+    scheduled.endpoints = endpoints.iter().copied().collect();
+    let mut car = Car::on(vec![hourly], at(0, 30));
+    car.document.permissions = permissions;
+    let mut now = at(1, 0);
+    while now < at(2, 0) {
+        let outcome = match now < awake {
+            true => car.fail(ErrorCode::VEHICLE_STATE_ASLEEP, now),
+            false => car.answer(Ok(7.0), now),
+        };
+        if let [event] = &outcome.events[..] {
+            assert_eq!(event.at, at(1, 0));
+            let of_odometer = |seen: &&Observed| seen.signal == signal::ODOMETER;
+            let odometer = outcome.observations[0].signals.iter().find(of_odometer).unwrap();
+            assert!(odometer.outcome.is_ok(), "{odometer:?}");
+            return i64::try_from(now.since(at(1, 0)).as_secs() / 60).unwrap();
+        }
+        now = outcome.next_due.unwrap();
+    }
+    panic!("the slot was not posted");
+}
+
+#[test]
+fn a_sleeping_car_is_waited_for_whatever_needs_no_read_beside_its_odometer() {
+    use signal::Endpoint::{Attributes, Location, Odometer};
+    let all = PermissionSet::ALL;
+    let no_location =
+        Permission::ALL.iter().copied().filter(|&one| one != Permission::ReadLocation).collect();
+    for awake in [at(1, 1), at(1, 20), at(1, 40)] {
+        let alone = posted_after_sleep(&[Odometer], all, awake);
+        assert_eq!(posted_after_sleep(&[Attributes, Odometer], all, awake), alone, "{awake}");
+        assert_eq!(posted_after_sleep(&[Odometer, Location], no_location, awake), alone, "{awake}");
+    }
 }

@@ -9,8 +9,8 @@ use crate::{
     connect::{Permission, PermissionSet},
     ids::{ApplicationNo, SubscriptionId, VehicleId, WebhookId, WebhookNo},
     signal::{
-        DOORS, IS_CABLE_CONNECTED, IS_CHARGING, LOCATION, ODOMETER, Powertrain, SPEED, STATE_OF_CHARGE,
-        SUNROOF,
+        DOORS, GridCell, IS_CABLE_CONNECTED, IS_CHARGING, LOCATION, ODOMETER, Powertrain, SPEED,
+        STATE_OF_CHARGE, SUNROOF,
     },
     webhook::{
         Agent, ChargingEvent, Dynamic, EventBased, Plan, Profile, Revision, SimulatedMode, Status, Trigger,
@@ -18,34 +18,36 @@ use crate::{
     },
 };
 
-const MINUTE: Duration = Duration::from_secs(60);
-const WEBHOOK: WebhookNo = WebhookNo(1);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const WEBHOOK: WebhookNo = WebhookNo(1);
 
 /// Minutes after a start.
-fn at(minutes: i64) -> Timestamp {
+pub(super) fn at(minutes: i64) -> Timestamp {
     Timestamp::from_secs(1_799_971_200 + minutes * 60)
 }
 
-fn webhook(plan: Plan) -> Webhook {
+pub(super) fn webhook(plan: Plan) -> Webhook {
     Webhook {
         no: WEBHOOK,
         id: WebhookId(Uuid::from_u128(1)),
         application: ApplicationNo(1),
         name: "Home".into(),
-        status: Status { verified: true, disabled: None, epoch: 1 },
+        status: Status { verified: true, epoch: 1, ..Status::default() },
         revision: Revision {
             number: 1,
             callback_uri: "https://example.com".into(),
             plan,
             agent: Agent::Milepost,
             error_uri: None,
+            headers: None,
+            error_uri_unchecked: false,
             cadence_epoch: 0,
         },
     }
 }
 
 /// Fires on the charge and, beyond a band, on the odometer; carries both, the doors and the sunroof.
-fn unified() -> Plan {
+pub(super) fn unified() -> Plan {
     Plan::Unified(Unified {
         triggers: vec![
             Trigger { signal: STATE_OF_CHARGE, dead_band: None },
@@ -58,14 +60,14 @@ fn unified() -> Plan {
     })
 }
 
-fn charging_events() -> Plan {
+pub(super) fn charging_events() -> Plan {
     Plan::EventBased(EventBased { events: ChargingEvent::ALL.iter().copied().collect() })
 }
 
-struct Car {
-    document: Document,
-    info: VehicleInfo,
-    webhooks: Vec<Webhook>,
+pub(super) struct Car {
+    pub(super) document: Document,
+    pub(super) info: VehicleInfo,
+    pub(super) webhooks: Vec<Webhook>,
 }
 
 type Values<'a> = &'a [(SignalId, Result<Value, ErrorCode>)];
@@ -75,7 +77,7 @@ fn number(value: f64) -> Result<Value, ErrorCode> {
 }
 
 impl Car {
-    fn on(plan: Plan) -> Self {
+    pub(super) fn on(plan: Plan) -> Self {
         Self::of("TESLA", plan)
     }
 
@@ -97,7 +99,7 @@ impl Car {
         car
     }
 
-    fn step(&mut self, input: Input, now: Timestamp) -> Outcome {
+    pub(super) fn step(&mut self, input: Input, now: Timestamp) -> Outcome {
         let webhooks: Vec<&Webhook> = self.webhooks.iter().collect();
         let outcome = step(&mut self.document, &self.info, &webhooks, input, now);
         assert_eq!(Document::decode(&self.document.encode()).as_ref(), Ok(&self.document));
@@ -109,7 +111,7 @@ impl Car {
     }
 
     /// What follows a read that brings these values.
-    fn read(&mut self, values: Values<'_>, now: Timestamp) -> Vec<Occasion> {
+    pub(super) fn read(&mut self, values: Values<'_>, now: Timestamp) -> Vec<Occasion> {
         occasions(&self.answer(values, now))
     }
 
@@ -127,42 +129,48 @@ impl Car {
     }
 
     /// What follows readings, each with the minute in which it was measured.
-    fn push(&mut self, readings: &[(SignalId, f64, i64)], now: Timestamp) -> Outcome {
+    pub(super) fn push(&mut self, readings: &[(SignalId, f64, i64)], now: Timestamp) -> Outcome {
         let reading = |&(signal, value, observed): &(SignalId, f64, i64)| Reading {
             feed: FeedKey(1),
             signal,
-            value: Value::Number(value),
+            value: Some(Value::Number(value)),
             observed_at: Some(at(observed)),
             received_at: now,
             order: Order::Observed,
             id: None,
             hold: Duration::ZERO,
+            reset: false,
+            place: 0,
         };
         self.step(Input::Readings(readings.iter().map(reading).collect()), now)
     }
 }
 
-fn occasions(outcome: &Outcome) -> Vec<Occasion> {
+pub(super) fn occasions(outcome: &Outcome) -> Vec<Occasion> {
     outcome.events.iter().map(|event| event.occasion.clone()).collect()
 }
 
-fn changed(signals: &[SignalId]) -> Occasion {
+pub(super) fn changed(signals: &[SignalId]) -> Occasion {
     Occasion::Changed(signals.to_vec())
 }
 
-fn errors(code: ErrorCode, resolved: bool, signals: &[SignalId]) -> Occasion {
+pub(super) fn errors(code: ErrorCode, resolved: bool, signals: &[SignalId]) -> Occasion {
     Occasion::Errors(vec![ErrorChange { code, resolved, signals: signals.to_vec() }])
 }
 
 const ASLEEP: ErrorCode = ErrorCode::VEHICLE_STATE_ASLEEP;
 const INCAPABLE: ErrorCode = ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE;
 
+fn doors() -> Value {
+    Value::Grid(vec![GridCell { is_open: Some(false), ..GridCell::default() }])
+}
+
 /// A full answer of the unified webhook's signals.
-fn full(charge: f64, km: f64) -> Vec<(SignalId, Result<Value, ErrorCode>)> {
+pub(super) fn full(charge: f64, km: f64) -> Vec<(SignalId, Result<Value, ErrorCode>)> {
     vec![
         (STATE_OF_CHARGE, number(charge)),
         (ODOMETER, number(km)),
-        (DOORS, Ok(Value::Grid(vec![]))),
+        (DOORS, Ok(doors())),
         (SUNROOF, Ok(Value::Flag(false))),
     ]
 }
@@ -291,7 +299,8 @@ fn row_e07_a_signal_that_was_not_granted_is_an_error_until_it_is() {
     let outcome = car.step(Input::Permissions(PermissionSet::ALL), at(3));
     assert_eq!(occasions(&outcome), [], "it is read first");
     assert!(car.wanted(at(3)).contains(&ODOMETER));
-    assert_eq!(car.read(&full(80.0, 100.0), at(3)), [errors(ErrorCode::PERMISSION, true, &[ODOMETER])]);
+    let resolved = errors(ErrorCode::PERMISSION, true, &[ODOMETER]);
+    assert_eq!(car.read(&full(80.0, 100.0), at(3)), [changed(&[ODOMETER]), resolved], "and then sent");
 }
 
 #[test]
@@ -301,7 +310,7 @@ fn row_s04_a_webhook_that_is_switched_on_again_is_owed_a_first_delivery() {
     car.webhooks[0].status.disabled = Some(crate::webhook::Disabled::Operator);
     assert_eq!(car.read(&full(70.0, 100.0), at(5)), [], "row S06");
     assert_eq!(car.wanted(at(500)), []);
-    car.webhooks[0].status = Status { verified: true, disabled: None, epoch: 2 };
+    car.webhooks[0].status = Status { verified: true, epoch: 2, ..Status::default() };
     let outcome = car.step(Input::Tick, at(600));
     assert_eq!(occasions(&outcome), []);
     assert_eq!(outcome.next_due, Some(at(600)));
@@ -407,12 +416,14 @@ fn held_readings_fire_when_their_time_has_come() {
     let held = |value, minute: i64, now| Reading {
         feed: FeedKey(1),
         signal: STATE_OF_CHARGE,
-        value: Value::Number(value),
+        value: Some(Value::Number(value)),
         observed_at: Some(at(minute)),
         received_at: now,
         order: Order::Observed,
         id: None,
         hold: MINUTE,
+        reset: false,
+        place: 0,
     };
     let outcome = car.step(Input::Readings(vec![held(78.0, 3, at(4))]), at(4));
     assert_eq!((occasions(&outcome), outcome.next_due), (vec![], Some(at(5))));
@@ -452,7 +463,7 @@ fn charging_that_began_while_a_webhook_was_off_is_no_event() {
     let charging = |charging| [(IS_CHARGING, Ok(Value::Flag(charging)))];
     let mut car = Car::on(charging_events());
     car.read(&charging(false), at(0));
-    car.webhooks[0].status = Status { verified: true, disabled: None, epoch: 2 };
+    car.webhooks[0].status = Status { verified: true, epoch: 2, ..Status::default() };
     car.step(Input::Tick, at(60));
     assert_eq!(car.read(&charging(true), at(60)), []);
     assert_eq!(car.read(&charging(false), at(61)), [Occasion::Charging(ChargingEvent::Stopped)]);
@@ -472,9 +483,9 @@ fn row_y01_and_y02_a_dynamic_webhook_is_hourly_and_half_hourly_while_plugged_in(
             .into_iter()
             .map(|signal| match signal {
                 IS_CABLE_CONNECTED => (signal, Ok(Value::Flag(plugged))),
-                LOCATION => (signal, Ok(Value::Position { latitude: 1.0, longitude: 2.0, heading: None })),
+                LOCATION => (signal, Ok(Value::position(1.0, 2.0, None))),
                 STATE_OF_CHARGE => (signal, number(50.0)),
-                _ => (signal, Ok(Value::Text("NOT_CHARGING".into()))),
+                _ => (signal, Ok(super::example(signal))),
             })
             .collect();
         assert_eq!(car.read(&answers, due), [Occasion::Slot]);
@@ -527,12 +538,14 @@ fn a_charging_event_happened_when_the_car_measured_it() {
     let flag = |charging, minute, now| Reading {
         feed: FeedKey(1),
         signal: IS_CHARGING,
-        value: Value::Flag(charging),
+        value: Some(Value::Flag(charging)),
         observed_at: Some(at(minute)),
         received_at: now,
         order: Order::Observed,
         id: None,
         hold: Duration::ZERO,
+        reset: false,
+        place: 0,
     };
     let batch = vec![flag(false, 1, at(60)), flag(true, 20, at(60)), flag(false, 40, at(60))];
     let outcome = car.step(Input::Readings(batch), at(60));
@@ -622,4 +635,71 @@ fn a_charging_event_keeps_what_it_was_decided_by() {
     assert_eq!(causes(&mut car, &says(false), at(0)), []);
     let started = causes(&mut car, &says(true), at(5));
     assert_eq!(started, [(Fired::Charging(ChargingEvent::Started), Some(Value::Flag(false)))]);
+}
+
+#[test]
+fn an_error_that_lasts_is_resolved_by_an_answer_and_by_no_failure() {
+    let asleep = ErrorCode::VEHICLE_STATE_ASLEEP;
+    let account = ErrorCode::CONNECTED_SERVICES_ACCOUNT_AUTHENTICATION_FAILED;
+    // A failed read of what lasts, then a read of something else that works.
+    for failure in [asleep, ErrorCode::UPSTREAM_NO_RESPONSE, account] {
+        let mut car = Car::on(unified());
+        let mut values = full(80.0, 100.0);
+        values[3].1 = Err(INCAPABLE);
+        car.read(&values, at(0));
+        let about = |occasions: Vec<Occasion>| {
+            let about_incapable = |occasion: &Occasion| match occasion {
+                Occasion::Errors(changes) => changes.iter().any(|change| change.code == INCAPABLE),
+                _ => false,
+            };
+            occasions.into_iter().filter(about_incapable).collect::<Vec<_>>()
+        };
+        let failed = Input::Asked(vec![ODOMETER, SUNROOF], Err(failure.into()));
+        assert_eq!(about(occasions(&car.step(failed, at(60)))), [], "{failure}");
+        let outcome = Ok((Value::Number(101.0), Some(at(90))));
+        let works = Input::Asked(vec![ODOMETER], Ok(vec![Answer { signal: ODOMETER, outcome }]));
+        assert_eq!(about(occasions(&car.step(works, at(90)))), [], "{failure}");
+        assert_eq!(
+            about(car.read(&values, at(115))),
+            [],
+            "{failure}: it was never resolved, so it does not come again"
+        );
+        let repaired = car.read(&full(80.0, 101.0), at(175));
+        assert_eq!(about(repaired), [errors(INCAPABLE, true, &[SUNROOF])], "{failure}");
+    }
+}
+
+#[test]
+fn a_failure_of_one_signal_that_passes_resolves_nothing_that_lasts_of_it() {
+    let mut car = Car::on(unified());
+    let mut values = full(80.0, 100.0);
+    values[3].1 = Err(INCAPABLE);
+    car.read(&values, at(0));
+    for failure in [ErrorCode::VEHICLE_STATE_ASLEEP, ErrorCode::UPSTREAM_INVALID_DATA] {
+        values[3].1 = Err(failure);
+        assert_eq!(car.read(&values, at(60)), [], "{failure}");
+    }
+    let other = ErrorCode::COMPATIBILITY_SMARTCAR_NOT_CAPABLE;
+    values[3].1 = Err(other);
+    let both = Occasion::Errors(vec![
+        ErrorChange { code: other, resolved: false, signals: vec![SUNROOF] },
+        ErrorChange { code: INCAPABLE, resolved: true, signals: vec![SUNROOF] },
+    ]);
+    assert_eq!(car.read(&values, at(120)), [both], "an answer takes the place of the one before");
+}
+
+#[test]
+fn an_error_of_the_whole_vehicle_that_lasts_is_not_resolved_by_its_sleep() {
+    let failed = ErrorCode::CONNECTED_SERVICES_ACCOUNT_AUTHENTICATION_FAILED;
+    let asleep = ErrorCode::VEHICLE_STATE_ASLEEP;
+    let mut car = Car::on(unified());
+    car.read(&full(80.0, 100.0), at(0));
+    assert_eq!(car.fail(failed, at(60)), [errors(failed, false, &[])]);
+    assert_eq!(car.fail(asleep, at(120)), [errors(asleep, false, &[])]);
+    let resolved = car.read(&full(80.0, 100.0), at(180));
+    let both = Occasion::Errors(vec![
+        ErrorChange { code: failed, resolved: true, signals: vec![] },
+        ErrorChange { code: asleep, resolved: true, signals: vec![] },
+    ]);
+    assert_eq!(resolved, [both]);
 }

@@ -78,6 +78,7 @@ async fn fill(stage: &Stage, events: usize, run: usize, quiet: bool) -> Result<u
                 due: None,
                 observations: vec![NewObservation { taken_at: slot, body }],
                 events: vec![NewEvent {
+                    epoch: 1,
                     lane: LaneKey { webhook, stripe: 0 },
                     revision: 1,
                     id: EventId::of_slot(stage.webhook, vehicle.info.id, slot),
@@ -106,7 +107,7 @@ async fn fill(stage: &Stage, events: usize, run: usize, quiet: bool) -> Result<u
 
 /// What a car in motion says of the five endpoints.
 fn observation(at: domain::time::Timestamp) -> Observation {
-    use signal::Value::{Flag, Number, Position, Text};
+    use signal::Value::{self, Flag, Number, Text};
     let seen = |signal, value| Observed {
         signal,
         outcome: Ok(Sample { value, captured_at: Some(at), retrieved_at: at }),
@@ -114,7 +115,7 @@ fn observation(at: domain::time::Timestamp) -> Observation {
     };
     let mut signals = vec![
         seen(signal::ODOMETER, Number(20_123.4)),
-        seen(signal::LOCATION, Position { latitude: 52.520_008, longitude: 13.404_954, heading: Some(90.0) }),
+        seen(signal::LOCATION, Value::position(52.520_008, 13.404_954, Some(90.0))),
         seen(signal::STATE_OF_CHARGE, Number(78.0)),
         seen(signal::BATTERY_RANGE, Number(312.5)),
         seen(signal::IS_CABLE_CONNECTED, Flag(false)),

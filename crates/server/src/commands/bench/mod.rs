@@ -5,6 +5,7 @@
 
 mod bare;
 mod drain;
+mod isolation;
 mod latency;
 mod readings;
 mod receiver;
@@ -18,10 +19,10 @@ use crate::cli::Bench;
 
 pub(crate) use receiver::serve as serve_receiver;
 #[cfg(test)]
-pub(super) use stage::config;
+pub(crate) use stage::config;
 pub(super) use stage::progress;
 
-const SCENARIOS: [&str; 5] = ["loop", "drain", "latency", "readings", "slot"];
+const SCENARIOS: [&str; 8] = ["loop", "drain", "latency", "readings", "bombs", "hanging", "overload", "slot"];
 
 /// One measured figure.
 struct Figure {
@@ -108,6 +109,21 @@ pub(crate) async fn run(args: Bench) -> Result<()> {
     if wanted("readings") {
         let begun = figures.len();
         figures.extend(readings::measure(&args, bound).await?);
+        announce(&args, &figures, begun);
+    }
+    if wanted("bombs") {
+        let begun = figures.len();
+        figures.extend(isolation::bombs(&args).await?);
+        announce(&args, &figures, begun);
+    }
+    if wanted("hanging") {
+        let begun = figures.len();
+        figures.extend(isolation::hanging(&args).await?);
+        announce(&args, &figures, begun);
+    }
+    if wanted("overload") {
+        let begun = figures.len();
+        figures.extend(isolation::overload(&args, bound).await?);
         announce(&args, &figures, begun);
     }
     if wanted("slot") {

@@ -68,7 +68,7 @@ pub(super) struct Stage {
 }
 
 /// A folder for one scenario, empty.
-pub(in crate::commands) fn config(folder: &Path) -> Result<Config> {
+pub(crate) fn config(folder: &Path) -> Result<Config> {
     if folder.exists() {
         bail!("{} exists; remove it or name another with --data", folder.display());
     }
@@ -108,7 +108,7 @@ pub(super) async fn prepare(running: &Running, config: Config) -> Result<(Stage,
 /// Makes an application and a verified webhook of any kind to the receiver.
 pub(super) async fn prepare_with(running: &Running, config: Config, plan: Plan) -> Result<(Stage, Counter)> {
     let app = &running.app;
-    let created = app.create_application("Benchmark", vec![], "open", Defaults::default()).await?;
+    let created = app.create_application("Benchmark", vec![], app::UNLIMITED, Defaults::default()).await?;
     let token = created.entry.management_token.to_string();
     let counter = Counter::start(&token).await?;
     let request = NewWebhookRequest {
@@ -116,9 +116,12 @@ pub(super) async fn prepare_with(running: &Running, config: Config, plan: Plan) 
         name: "Benchmark".into(),
         callback_uri: counter.url(),
         error_uri: None,
+        error_uri_unchecked: false,
+        verify: false,
         plan,
         auto_subscribe: false,
         agent: Agent::Milepost,
+        headers: Default::default(),
     };
     let webhook = app.create_webhook(request).await?.entry.webhook().id;
     let verified = app.verify_webhook(webhook).await?;

@@ -37,7 +37,7 @@ pub(crate) async fn run(args: Demo) -> Result<()> {
     if !(1.0..=3_600.0).contains(&args.speed) {
         bail!(WrongUse("--speed is a number from 1 to 3600"));
     }
-    let mut config = Config::load(None, std::env::vars())?;
+    let mut config = Config::of_process(None)?;
     config.server.listen = args.listen;
     config.server.data = args.data.clone();
     config.server.metrics_listen = String::new();
@@ -100,7 +100,7 @@ pub(crate) async fn run(args: Demo) -> Result<()> {
 async fn perform(stage: &Stage<'_>, args: &Demo, per_slot: &OnceCell<u64>) -> Result<Infallible> {
     match &args.replay {
         Some(file) => {
-            let _ = per_slot.set(stage.set_up_trip(file).await?);
+            let _ = per_slot.set(stage.set_up_trip(file, args.columns.as_deref()).await?);
         }
         None => {
             let cast = stage.set_up_fleet().await?;

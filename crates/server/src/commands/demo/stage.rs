@@ -151,12 +151,12 @@ impl<'a> Stage<'a> {
 
     /// An application with a scheduled webhook and a car that drives a recorded trip. Answers with how many payloads a
     /// slot has.
-    pub(super) async fn set_up_trip(&self, file: &Path) -> Result<u64> {
+    pub(super) async fn set_up_trip(&self, file: &Path, columns: Option<&Path>) -> Result<u64> {
         let (application, _) = self.application().await?;
         let endpoints = [Endpoint::Attributes, Endpoint::Battery, Endpoint::Location];
         let plan = scheduled(&endpoints, UnitSystem::Metric)?;
         let webhook = self.webhook(application, "Recorded trip", "/webhooks", plan).await?;
-        let vehicle = self.recorded(application, file).await?;
+        let vehicle = self.recorded(application, file, columns).await?;
         self.app.subscribe(webhook, &[vehicle]).await?;
         self.note("subscribed 1 vehicle; the next slot is at the full hour");
         Ok(1)
@@ -209,7 +209,7 @@ impl<'a> Stage<'a> {
         let redirect_uri = "http://localhost/linked".to_owned();
         let created = self
             .app
-            .create_application("Demo fleet", vec![redirect_uri.clone()], "open", Defaults::default())
+            .create_application("Demo fleet", vec![redirect_uri.clone()], app::UNLIMITED, Defaults::default())
             .await?;
         self.receiver.set_secrets_everywhere(&[created.entry.management_token.as_str()]);
         let id = created.entry.application.id;
@@ -250,10 +250,13 @@ impl<'a> Stage<'a> {
             name: name.into(),
             callback_uri: self.receiver.url(path),
             error_uri,
+            error_uri_unchecked: false,
+            verify: false,
             // What a visitor links comes along by itself.
             auto_subscribe: matches!(plan, Plan::Unified(_)),
             plan,
             agent: Agent::Milepost,
+            headers: Default::default(),
         };
         let id = self.app.create_webhook(request).await?.entry.webhook().id;
         self.console.borrow_mut().name(Id(id.0.as_u128()), name);
@@ -275,12 +278,23 @@ impl<'a> Stage<'a> {
     }
 
     /// A recorded trip has no owner who could sign in.
-    async fn recorded(&self, application: ApplicationId, file: &Path) -> Result<VehicleId> {
-        let csv = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    async fn recorded(
+        &self,
+        application: ApplicationId,
+        file: &Path,
+        columns: Option<&Path>,
+    ) -> Result<VehicleId> {
+        let columns = columns.map(|path| {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read the column map {}", path.display()))
+        });
+        let columns = columns.transpose()?;
+        let content = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let recording = NewRecording { name, csv, columns: None, speed: 1 };
-        let (car, report) = self.app.record_trip(&recording).await?;
-        self.note(&format!("recording {report}"));
+        let name = crate::commands::replay::name_of(&name);
+        let recording =
+            NewRecording { name, columns, speed: 1, longest_pause: None, started_at: None };
+        let (car, report) = self.app.record_trip(recording, content).await?;
+        report.lines().iter().for_each(|line| self.note(&format!("recording: {line}")));
         let linked = self.app.connect_car(car.car.id, application, None, PermissionSet::ALL).await?;
         Ok(self.introduced(&car, linked.vehicle).vehicle)
     }

@@ -1,6 +1,6 @@
 //! Pushing readings at the pace of their recording, or as fast as the server takes them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, iter::Peekable, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use app::ports::Clock;
@@ -8,8 +8,11 @@ use hyper::{Method, StatusCode};
 use lab::client::{HttpAnswer, HttpClient};
 use serde_json::{Value, json};
 
-use super::readings::Readings;
-use crate::{cli::ReplaySpeed, commands::bench::progress};
+use super::readings::{Reading, Readings};
+use crate::{
+    cli::ReplaySpeed,
+    commands::{bench::progress, client},
+};
 
 /// Readings of one request.
 const BATCH: usize = 1_000;
@@ -49,7 +52,7 @@ pub(super) struct Report {
 
 impl Feed {
     pub(super) fn new(url: &str, token: &str, vehicle: &str) -> Result<Self> {
-        Ok(Self { client: HttpClient::new(url)?.bearer(token)?, vehicle: vehicle.to_owned() })
+        Ok(Self { client: client::http(url, None)?.bearer(token)?, vehicle: vehicle.to_owned() })
     }
 }
 
@@ -70,31 +73,42 @@ pub(super) async fn push(
     };
     let bar = progress(count as u64, "readings", quiet);
     let begun = clock.monotonic();
-    let (mut report, mut next) = (Report::default(), 0);
-    while next < count {
+    let (mut report, mut next, mut waiting) = (Report::default(), 0, readings.iter().peekable());
+    while let Some(first) = waiting.peek() {
         let passed = clock.monotonic().saturating_sub(begun);
-        let end = batch(readings, next, plan.speed, passed);
-        if end == next {
-            clock.sleep(plan.speed.time_for(readings.due(next)).saturating_sub(passed)).await;
+        let due = plan.speed.time_for(first.due);
+        if due > passed {
+            clock.sleep(due - passed).await;
             continue;
         }
-        let lines = (next..end).map(|at| readings.item(at, &feed.vehicle, shift_ms).to_string() + "\n");
+        let is_due = |reading: &Reading| plan.speed.time_for(reading.due) <= passed;
+        let batch: Vec<Reading> = batch(&mut waiting, is_due);
+        let size = batch.len();
+        let lines = batch.into_iter().map(|reading| reading.item(&feed.vehicle, shift_ms).to_string() + "\n");
         let answer = send(feed, lines.collect(), clock, &mut report.waits)
             .await
             .with_context(|| format!("stopped before reading {} of {count}", next + 1))?;
-        report.take(&answer, next, end - next);
-        bar.inc((end - next) as u64);
-        next = end;
+        report.take(&answer, next, size);
+        bar.inc(size as u64);
+        next += size;
     }
     bar.finish_and_clear();
     report.took = clock.monotonic().saturating_sub(begun);
     Ok(report)
 }
 
-/// The end of what is due and fits one request.
-fn batch(readings: &Readings, next: usize, speed: ReplaySpeed, passed: Duration) -> usize {
-    let most = readings.count().min(next + BATCH);
-    (next..most).find(|&at| speed.time_for(readings.due(at)) > passed).unwrap_or(most)
+/// What is due and fits one request.
+fn batch(
+    waiting: &mut Peekable<impl Iterator<Item = Reading>>,
+    is_due: impl Fn(&Reading) -> bool,
+) -> Vec<Reading> {
+    let mut batch = Vec::new();
+    while batch.len() < BATCH
+        && let Some(reading) = waiting.next_if(&is_due)
+    {
+        batch.push(reading);
+    }
+    batch
 }
 
 /// Sends one request until the server takes it, or says why not.
@@ -192,18 +206,21 @@ mod tests {
             format!(r#"{{"signal":"odometer-traveleddistance","value":{at},"observedAt":{at}}}"#)
         };
         let lines: Vec<String> = (0..rows).map(row).collect();
-        Readings::read(&lines.join("\n"), None).unwrap()
+        Readings::read(lines.join("\n").as_bytes(), None, None).unwrap()
     }
 
     #[test]
     fn a_request_has_what_is_due_and_no_more_than_a_batch() {
         let readings = readings(3_000);
-        let after = |speed, seconds| batch(&readings, 10, speed, Duration::from_secs(seconds));
-        assert_eq!(after(ReplaySpeed::Times(1), 5), 10, "not due yet");
-        assert_eq!(after(ReplaySpeed::Times(1), 20), 21);
-        assert_eq!(after(ReplaySpeed::Times(10), 20), 201);
-        assert_eq!(after(ReplaySpeed::Times(100), 20), 10 + BATCH);
-        assert_eq!(after(ReplaySpeed::Max, 0), 10 + BATCH);
+        let after = |speed: ReplaySpeed, seconds| {
+            let is_due = |reading: &Reading| speed.time_for(reading.due) <= Duration::from_secs(seconds);
+            batch(&mut readings.iter().skip(10).peekable(), is_due).len()
+        };
+        assert_eq!(after(ReplaySpeed::Times(1), 5), 0, "not due yet");
+        assert_eq!(after(ReplaySpeed::Times(1), 20), 11);
+        assert_eq!(after(ReplaySpeed::Times(10), 20), 191);
+        assert_eq!(after(ReplaySpeed::Times(100), 20), BATCH);
+        assert_eq!(after(ReplaySpeed::Max, 0), BATCH);
     }
 
     #[tokio::test]
@@ -228,8 +245,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder.path().join("data")).unwrap();
         let server = wiring::start(&config, Arc::new(MachineClock::wall()), None).await.unwrap();
-        let application =
-            server.app.create_application("Fleet", vec![], "open", Defaults::default()).await.unwrap();
+        let application = server
+            .app
+            .create_application("Fleet", vec![], app::UNLIMITED, Defaults::default())
+            .await
+            .unwrap();
         let application = application.entry.application.id;
         let request = CarRequest {
             make: "TESLA".into(),
@@ -256,7 +276,7 @@ mod tests {
             tractionbattery-stateofcharge = "soc"
             odometer-traveleddistance = "km"
         "#;
-        let readings = Readings::read(&csv, Some(columns)).unwrap();
+        let readings = Readings::read(csv.as_bytes(), Some(columns), None).unwrap();
         let report = push(&feed, &readings, plan, &MachineClock::wall(), true).await.unwrap();
         assert_eq!((report.accepted, report.rejected), (5_000, 0), "{:?}", report.lines());
         let document = server.app.document(linked.vehicle).await.unwrap();

@@ -1,12 +1,13 @@
 //! The readings of a recording, in the order of the file: rows of CSV, or readings as lines of JSON.
 
-use std::time::Duration;
+use std::{
+    io::{BufRead, BufReader, Read},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
-use domain::{
-    signal::{SignalId, Value},
-    time::Timestamp,
-};
+use app::ports::ImportReport;
+use domain::{signal::Value, time::Timestamp};
 use serde_json::{Map, Value as Json, json};
 use sources::recorded::Recording;
 
@@ -14,8 +15,7 @@ use crate::simulator;
 
 /// A recording that can be pushed.
 pub(super) enum Readings {
-    /// Every row has a reading of each signal.
-    Rows { recording: Recording, signals: Vec<SignalId> },
+    Trip(Recording),
     /// As they are pushed, but for vehicle and time.
     Lines(Vec<Line>),
 }
@@ -28,68 +28,125 @@ pub(super) struct Line {
     due: Duration,
 }
 
-impl Readings {
-    /// Reads a file: lines of JSON begin with a brace, everything else is CSV.
-    pub(super) fn read(text: &str, columns: Option<&str>) -> Result<Self> {
-        if text.trim_start().starts_with('{') {
-            return Ok(Self::Lines(lines(text)?));
+/// A reading that can be pushed: when it is due, and what it says.
+pub(super) struct Reading {
+    /// Since the first reading.
+    pub(super) due: Duration,
+    item: Json,
+    observed_at: Option<Timestamp>,
+}
+
+impl Reading {
+    /// The reading on the wire, for a vehicle, its time moved by so many milliseconds.
+    pub(super) fn item(mut self, vehicle: &str, shift_ms: i64) -> Json {
+        self.item["vehicleId"] = vehicle.into();
+        if let Some(at) = self.observed_at {
+            self.item["observedAt"] = at.as_millis().saturating_add(shift_ms).into();
         }
-        let recording = simulator::read(text, columns).map_err(anyhow::Error::msg)?;
-        let signals = recording.signals().collect();
-        Ok(Self::Rows { recording, signals })
+        self.item
+    }
+}
+
+impl Readings {
+    /// Reads a file: lines of JSON begin with a brace, everything else is a recording.
+    pub(super) fn read(
+        file: impl Read,
+        columns: Option<&str>,
+        longest_pause: Option<Duration>,
+    ) -> Result<Self> {
+        let mut file = BufReader::new(file);
+        let first = file.fill_buf().context("cannot read the recording")?;
+        let first = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first).trim_ascii_start().first();
+        if first == Some(&b'{') && columns.is_none() {
+            return Ok(Self::Lines(lines(file)?));
+        }
+        let recording = simulator::read(file, columns)?;
+        Ok(Self::Trip(match longest_pause {
+            Some(longest) => recording.with_pauses_of_at_most(longest),
+            None => recording,
+        }))
+    }
+
+    /// What was taken of the file; of lines of JSON each is a reading.
+    pub(super) fn report(&self) -> Option<&ImportReport> {
+        match self {
+            Self::Trip(recording) => Some(recording.report()),
+            Self::Lines(_) => None,
+        }
+    }
+
+    /// Whether readings have times that can be kept.
+    pub(super) fn is_dated(&self) -> bool {
+        match self {
+            Self::Trip(recording) => recording.is_dated(),
+            Self::Lines(_) => true,
+        }
     }
 
     pub(super) fn count(&self) -> usize {
         match self {
-            Self::Rows { recording, signals } => recording.rows() * signals.len(),
+            Self::Trip(recording) => recording.values(),
             Self::Lines(lines) => lines.len(),
-        }
-    }
-
-    /// How long after the first reading this one is.
-    pub(super) fn due(&self, at: usize) -> Duration {
-        match self {
-            Self::Rows { recording, signals } => recording.offset(at / signals.len()),
-            Self::Lines(lines) => lines[at].due,
         }
     }
 
     /// From the first reading to the last.
     pub(super) fn length(&self) -> Duration {
-        self.count().checked_sub(1).map_or(Duration::ZERO, |last| self.due(last))
+        match self {
+            Self::Trip(recording) => recording.length(),
+            Self::Lines(lines) => lines.last().map_or(Duration::ZERO, |line| line.due),
+        }
     }
 
     /// When the latest reading was measured, if the file says.
     pub(super) fn latest(&self) -> Option<Timestamp> {
         match self {
-            Self::Rows { recording, .. } => Some(recording.recorded_at() + recording.length()),
+            Self::Trip(recording) => Some(recording.recorded_at() + recording.length()),
             Self::Lines(lines) => lines.iter().filter_map(|line| line.observed_at).max(),
         }
     }
 
-    /// A reading on the wire, for a vehicle, its time moved by so many milliseconds.
-    pub(super) fn item(&self, at: usize, vehicle: &str, shift_ms: i64) -> Json {
-        let moved = |at: Timestamp| at.as_millis().saturating_add(shift_ms);
+    /// Every reading in the order of time.
+    pub(super) fn iter(&self) -> Box<dyn Iterator<Item = Reading> + Send + '_> {
         match self {
-            Self::Rows { recording, signals } => {
-                let (row, signal) = (at / signals.len(), signals[at % signals.len()]);
-                let value = recording.value(row, signal).map(wire);
-                let observed_at = moved(recording.recorded_at() + recording.offset(row));
-                json!({
-                    "vehicleId": vehicle, "signal": signal.entry().code, "value": value, "observedAt": observed_at,
-                })
-            }
-            Self::Lines(lines) => {
-                let line = &lines[at];
-                let mut item = line.item.clone();
-                item.insert("vehicleId".into(), vehicle.into());
-                if let Some(at) = line.observed_at {
-                    item.insert("observedAt".into(), moved(at).into());
-                }
-                item.into()
-            }
+            Self::Trip(recording) => Box::new(recording.readings().map(|(row, signal, value)| {
+                let due = recording.offset(row);
+                let observed_at = recording.recorded_at() + due;
+                let item = json!({
+                    "vehicleId": null, "signal": signal.entry().code, "value": wire(value), "observedAt": null,
+                });
+                Reading { due, item, observed_at: Some(observed_at) }
+            })),
+            Self::Lines(lines) => Box::new(lines.iter().map(|line| Reading {
+                due: line.due,
+                item: line.item.clone().into(),
+                observed_at: line.observed_at,
+            })),
         }
     }
+}
+
+/// For scripts.
+pub(super) fn report_json(report: &ImportReport) -> Json {
+    let skipped: Vec<Json> = (report.skipped.iter())
+        .map(|skipped| {
+            let (column, cell) = skipped.sample.as_ref().map(|(column, cell)| (column, cell)).unzip();
+            let of = if skipped.reason.is_of_rows() { "rows" } else { "cells" };
+            json!({
+                "reason": skipped.reason.as_str(), "of": of, "count": skipped.count, "lines": skipped.lines,
+                "column": column, "cell": cell,
+            })
+        })
+        .collect();
+    let signals: Vec<Json> = (report.signals.iter())
+        .map(|(signal, count)| json!({ "signal": signal.entry().code, "readings": count }))
+        .collect();
+    json!({
+        "format": report.format, "rows": report.rows, "rowsTaken": report.rows_taken, "readings": report.readings,
+        "signals": signals, "skipped": skipped,
+        "from": report.period.map(|(first, _)| first.to_string()), "until": report.period.map(|(_, last)| last.to_string()),
+        "lengthSeconds": report.length.as_secs_f64(), "longestPauseSeconds": report.longest_pause.as_secs_f64(),
+    })
 }
 
 /// The form of a value in which it is pushed. Recordings have no others.
@@ -98,18 +155,28 @@ fn wire(value: Value) -> Json {
         Value::Flag(flag) => flag.into(),
         Value::Number(number) => number.into(),
         Value::Text(text) => text.into(),
-        Value::Position { latitude, longitude, .. } => {
+        Value::Position { latitude, longitude, heading: None, .. } => {
             json!({ "latitude": latitude, "longitude": longitude })
+        }
+        Value::Position { latitude, longitude, heading: Some(heading), .. } => {
+            json!({ "latitude": latitude, "longitude": longitude, "heading": heading })
         }
         Value::Grid(_) | Value::Json(_) => Json::Null,
     }
 }
 
-fn lines(text: &str) -> Result<Vec<Line>> {
+fn lines(file: impl BufRead) -> Result<Vec<Line>> {
     let mut lines: Vec<Line> = Vec::new();
     let mut first: Option<Timestamp> = None;
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let number = number + 1;
+    for (number, line) in file.lines().enumerate() {
+        let (number, line) = (number + 1, line.with_context(|| format!("line {} is no text", number + 1))?);
+        let line = line.trim_start_matches('\u{feff}');
+        if line.trim().is_empty() {
+            continue;
+        }
+        if lines.len() == Recording::MAX_ROWS {
+            bail!("a recording has at most {} readings", Recording::MAX_ROWS);
+        }
         let item: Map<String, Json> =
             serde_json::from_str(line).with_context(|| format!("line {number} is no reading"))?;
         let observed_at = observed_at(item.get("observedAt"));
@@ -138,9 +205,9 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, shift_ms: i64, expected: Expect) {
-        let readings = Readings::read(text, None).unwrap();
-        let shown = (0..readings.count()).map(|at| {
-            format!("{} s {}\n", readings.due(at).as_secs_f64(), readings.item(at, "car", shift_ms))
+        let readings = Readings::read(text.as_bytes(), None, None).unwrap();
+        let shown = readings.iter().map(|reading| {
+            format!("{} s {}\n", reading.due.as_secs_f64(), reading.item("car", shift_ms))
         });
         expected.assert_eq(&shown.collect::<String>());
     }
@@ -191,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_told_by_its_line() {
-        let problem = |text: &str| format!("{:#}", Readings::read(text, None).err().unwrap());
+        let problem = |text: &str| format!("{:#}", Readings::read(text.as_bytes(), None, None).err().unwrap());
         assert!(problem("{}\n{").starts_with("line 2 is no reading"));
         assert!(problem(r#"{"observedAt":"noon"}"#).starts_with("line 1: observedAt is a moment"));
     }

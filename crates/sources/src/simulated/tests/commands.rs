@@ -1,7 +1,10 @@
 //! What cars do when they are told to, and what their brands tell beside signals.
 
 use super::*;
-use domain::{signal::BrandRead, vehicle::Command};
+use domain::{
+    signal::BrandRead,
+    vehicle::{BrandCommand, Command},
+};
 
 use Command::*;
 
@@ -47,7 +50,7 @@ fn what_a_car_does_when_it_is_told_depends_on_its_state() {
     let charging = tesla(Profile::Parked).plug_in(NOON).unwrap();
     assert_eq!(all_told(&charging, NOON), "done done done done done done");
     let charged = charged_at(&charging);
-    assert_eq!(all_told(&charging, charged), "done done FULLY_CHARGED NOT_CHARGING done done");
+    assert_eq!(all_told(&charging, charged), "done done FULLY_CHARGED done done done");
     let open = parked.clone().with_open_door(true, NOON);
     assert_eq!((told(&open, Lock, NOON), told(&open, Unlock, NOON)), ("DOOR_OPEN".into(), "done".into()));
 }
@@ -173,6 +176,201 @@ fn every_field_of_every_brand_has_a_value_or_may_be_null() {
             let answered = Read::Brand(read).answer(&info, &seen, Some(&details), units);
             let answered = answered.unwrap_or_else(|error| panic!("{read:?}: {error}"));
             assert!(answered.data_age.is_some() && answered.fetched_at.is_some(), "{read:?}");
+        }
+    }
+}
+
+/// A car on its first day, as somebody gets it who connects one.
+fn fresh(no: ModelNo, seed: u32) -> CarSpec {
+    let model = no.model();
+    CarSpec::new(seed, no, model.years.1, model.regions[0], Profile::Day).unwrap().at_home().start(NOON)
+}
+
+#[test]
+fn a_fresh_car_with_a_plug_is_plugged_in_and_not_full_and_obeys_each_command_it_can_do_also_twice() {
+    for no in models().filter(|no| no.model().plugs_in()) {
+        for seed in 0..20 {
+            let mut car = fresh(no, seed);
+            let model = no.model();
+            let context = format!("{} {} {seed}", model.make, model.name);
+            if model.has(signal::STATE_OF_CHARGE) {
+                assert!(number(&car, signal::STATE_OF_CHARGE, NOON) < 50.0, "{context}");
+            }
+            if model.has(signal::IS_CABLE_CONNECTED) {
+                let plugged = outcome(&car, signal::IS_CABLE_CONNECTED, NOON).unwrap().0;
+                assert_eq!(plugged, Value::Flag(true), "{context}");
+            }
+            let wishes = [
+                StartCharge,
+                StartCharge,
+                StopCharge,
+                StopCharge,
+                StartCharge,
+                ChargeLimit(90.0),
+                ChargeLimit(70.0),
+                StopCharge,
+                StartCharge,
+                Lock,
+                Lock,
+                Unlock,
+                Unlock,
+                Lock,
+                HOME,
+            ];
+            let mut now = NOON;
+            for wish in wishes {
+                if can(&car, wish).is_err() {
+                    continue;
+                }
+                now = now + SECOND;
+                car =
+                    command(car, wish, now).unwrap_or_else(|fault| panic!("{context}: {wish:?}: {fault:?}"));
+                let charges = matches!(wish, StartCharge);
+                if charges || matches!(wish, StopCharge) {
+                    let is_charging = outcome(&car, signal::IS_CHARGING, now).unwrap().0;
+                    assert_eq!(is_charging, Value::Flag(charges), "{context}: {wish:?}");
+                }
+                if matches!(wish, Lock | Unlock) {
+                    assert_eq!(is_locked(&car, now), wish == Lock, "{context}");
+                }
+                if let (ChargeLimit(limit), true) = (wish, model.has(signal::CHARGE_LIMITS)) {
+                    assert_eq!(number(&car, signal::CHARGE_LIMITS, now), limit, "{context}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lock_that_was_opened_stays_open_when_charging_is_started_and_stopped() {
+    let mut car = fresh(tesla(Profile::Parked).model_no(), 7);
+    car = command(car, Unlock, NOON).unwrap();
+    for wish in [StopCharge, StartCharge, ChargeLimit(90.0), StopCharge] {
+        car = command(car, wish, NOON + SECOND).unwrap();
+        assert!(!is_locked(&car, NOON + SECOND), "{wish:?}");
+    }
+}
+
+#[test]
+fn a_car_that_lives_day_by_day_lives_on_after_a_command() {
+    let car = fresh(tesla(Profile::Parked).model_no(), 7);
+    let car = command(car, ChargeLimit(90.0), NOON).unwrap();
+    let later = NOON + hours(24 * 30);
+    assert_eq!(told(&car, Lock, later), "done");
+    let car = CarSpec::decode(&car.encode()).unwrap();
+    assert_eq!(told(&car, Lock, later), "done");
+}
+
+/// The values of a read of a brand.
+fn shown(car: &CarSpec, path: &str, name: &str, now: Timestamp) -> Value {
+    let details = details(car, BrandRead::find(path).unwrap(), now).unwrap();
+    details.values.into_iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("{name}")).1
+}
+
+#[test]
+fn what_a_command_of_a_brand_sets_is_read_next() {
+    use BrandCommand::{
+        Amperage, Cabin, ChargePort, ChargeTime, Defroster, Frunk, SetPin, SteeringWheel, Trunk,
+    };
+    let tesla = fresh(tesla(Profile::Parked).model_no(), 7);
+    let after = |car: &CarSpec, set: BrandCommand| {
+        let car = command(car.clone(), Brand(set), NOON).unwrap_or_else(|fault| panic!("{set:?}: {fault:?}"));
+        assert!(car.encode().len() <= CarSpec::MAX_BYTES);
+        assert_eq!(CarSpec::decode(&car.encode()).unwrap(), car);
+        car
+    };
+    let (on, off) = (Value::Flag(true), Value::Flag(false));
+    let json = |text: &str| Value::Json(text.into());
+
+    let warm = after(&tesla, Cabin { on: Some(true), celsius: Some(24.5) });
+    assert_eq!(shown(&warm, "/tesla/climate/cabin", "status", NOON), on);
+    assert_eq!(shown(&warm, "/tesla/climate/cabin", "temperature", NOON), Value::Number(24.5));
+    let set = after(&warm, Cabin { on: None, celsius: Some(20.0) });
+    assert_eq!(shown(&set, "/tesla/climate/cabin", "status", NOON), on);
+    assert_eq!(
+        shown(&after(&set, Cabin { on: Some(false), celsius: None }), "/tesla/climate/cabin", "status", NOON),
+        off
+    );
+
+    let clear = after(&tesla, Defroster(true));
+    assert_eq!(shown(&clear, "/tesla/climate/defroster", "rearStatus", NOON), on);
+    assert_eq!(
+        shown(&after(&tesla, SteeringWheel(true)), "/tesla/climate/steering_wheel", "status", NOON),
+        on
+    );
+
+    let amperes = SignalId::from_code("charge-amperage").unwrap();
+    let slow = after(&tesla, Amperage(16.0));
+    assert_eq!(number(&slow, amperes, NOON + SECOND), 16.0);
+    assert_eq!(shown(&slow, "/tesla/charge", "amperageRequested", NOON), Value::Number(16.0));
+    let most = after(&tesla, Amperage(900.0));
+    let Value::Number(limited) = shown(&most, "/tesla/charge", "amperageRequested", NOON) else { panic!() };
+    assert!((20.0..60.0).contains(&limited), "{limited}");
+    let unplugged = tesla.clone().unplug(NOON).unwrap();
+    assert_eq!(told(&unplugged, Brand(Amperage(16.0)), NOON), "CHARGING_PLUG_NOT_CONNECTED");
+
+    let night = after(&tesla, ChargeTime { departure: false, minute: Some(1_410) });
+    let schedule = |car: &CarSpec, name| shown(car, "/tesla/charge/schedule", name, NOON);
+    assert_eq!(schedule(&night, "startTime"), json(r#"{"enabled":true,"time":"23:30"}"#));
+    assert_eq!(schedule(&night, "departureTime"), json(r#"{"enabled":false,"time":null}"#));
+    let ended = after(&night, ChargeTime { departure: false, minute: None });
+    assert_eq!(schedule(&ended, "startTime"), json(r#"{"enabled":false,"time":null}"#));
+
+    let open = |car: &CarSpec, signal| match outcome(car, signal, NOON).unwrap().0 {
+        Value::Flag(flag) => flag,
+        Value::Grid(cells) => cells[0].is_open.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    assert!(open(&after(&tesla, Trunk(true)), signal::REAR_TRUNK));
+    assert!(!open(&after(&after(&tesla, Trunk(true)), Trunk(false)), signal::REAR_TRUNK));
+    assert!(open(&after(&tesla, Frunk), signal::FRONT_TRUNK));
+    assert!(!open(&after(&tesla, ChargePort(false)), signal::IS_CHARGING_PORT_OPEN));
+    assert_eq!(after(&tesla, SetPin).encode(), tesla.clone().at_speed(1, NOON).encode());
+
+    let leaf = fresh(find("NISSAN", "Leaf", 2023, Region::Europe).unwrap(), 7);
+    let days = domain::vehicle::ChargeDays { start: 480, end: 720, days: 0b1_0101 };
+    let leaf = after(&leaf, BrandCommand::ChargeDays([Some(days), None, None]));
+    assert_eq!(
+        shown(&leaf, "/nissan/charge/schedule", "chargeSchedules", NOON),
+        json(r#"[{"start":"08:00","end":"12:00","days":["MONDAY","WEDNESDAY","FRIDAY"]}]"#)
+    );
+
+    let ford = fresh(find("FORD", "Mustang Mach-E", 2023, Region::Europe).unwrap(), 7);
+    let (latitude, longitude) = place(&ford, NOON);
+    let hours = domain::vehicle::ChargeHours {
+        latitude,
+        longitude,
+        limit: 90.0,
+        weekday: [Some((9, 17)), None, None, None],
+        weekend: [None; 4],
+    };
+    let ford_set = after(&ford, BrandCommand::ChargeHours(hours));
+    let Value::Json(places) =
+        shown(&ford_set, "/ford/charge/schedule_by_location", "chargingLocations", NOON)
+    else {
+        panic!()
+    };
+    let shows = r#""chargingSchedules":{"weekday":[{"start":"09:00","end":"17:00"}],"weekend":[]}"#;
+    assert!(places.contains(r#""chargeLimit":0.9"#) && places.contains(shows), "{places}");
+    let elsewhere =
+        BrandCommand::ChargeHours(domain::vehicle::ChargeHours { latitude: latitude + 1.0, ..hours });
+    assert_eq!(told(&ford, Brand(elsewhere), NOON), "PARAMETER");
+
+    for (car, other) in [(&leaf, Frunk), (&ford, Amperage(16.0)), (&tesla, BrandCommand::ChargeHours(hours))]
+    {
+        assert_eq!(can(car, Brand(other)), Err(ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE));
+    }
+}
+
+#[test]
+fn ranges_and_amounts_of_cars_are_never_whole_numbers() {
+    let volt = find("CHEVROLET", "Volt", 2019, Region::UnitedStates).unwrap();
+    for seed in 0..200 {
+        let car =
+            CarSpec::new(seed, volt, 2019, Region::UnitedStates, Profile::Day).unwrap().at_home().start(NOON);
+        for signal in [signal::BATTERY_RANGE, signal::FUEL_AMOUNT, signal::NOMINAL_CAPACITY] {
+            let number = number(&car, signal, NOON + minutes(u64::from(seed)));
+            assert!(number > 0.0 && number.fract() != 0.0, "{signal:?} {number}");
         }
     }
 }

@@ -1,23 +1,29 @@
 //! `/api/v1/applications/{id}/webhooks` and `/api/v1/webhooks`.
 
 mod cadence;
+mod headers;
+mod health;
 mod settings;
 mod signals;
 mod wire;
 
 use std::sync::Arc;
 
-use app::App;
+use app::{App, WebhookView};
 use axum::{
     Json as Out,
     extract::State,
     http::{Method, StatusCode},
 };
-use domain::ids::{ApplicationId, WebhookId};
+use domain::{
+    ids::{ApplicationId, WebhookId},
+    warning::Warning,
+    webhook::Plan,
+};
 
-use super::{Answer, With};
+use super::{Answer, Change, Changed, Shown, Versioned};
 use crate::{
-    extract::{Ids, Json, MaybeJson, Query},
+    extract::{Ids, IfMatch, Json, MaybeJson, Query},
     paging::{self, Cursor, List, Page, PageQuery},
     problem::ApiError,
     route::{Operation, operation},
@@ -106,40 +112,42 @@ async fn create(
     State(app): State<Arc<App>>,
     Ids(application): Ids<ApplicationId>,
     Json(new): Json<NewWebhook>,
-) -> Result<With<Webhook>, ApiError> {
-    let verify = new.verify;
-    let mut view = app.create_webhook(new.into_request(application)?).await?;
-    if verify {
-        view = app.verify_webhook(view.entry.webhook().id).await?;
-    }
-    Ok(With(StatusCode::CREATED, Webhook::from(&view)))
+) -> Change<Webhook> {
+    let view = app.create_webhook(new.into_request(application)?).await?;
+    Ok(shown(Changed::created, &view).warn(app.settings_warnings(&view.entry).await?))
 }
 
 /// `GET /api/v1/webhooks/{id}`
-async fn get(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Answer<Webhook> {
-    Ok(Out(Webhook::from(&app.webhook(id).await?)))
+async fn get(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Shown<Webhook> {
+    let view = app.webhook(id).await?;
+    Ok(Versioned(version(&view), Webhook::from(&view)))
 }
 
 /// `PATCH /api/v1/webhooks/{id}`
 async fn edit(
     State(app): State<Arc<App>>,
     Ids(id): Ids<WebhookId>,
+    IfMatch(precondition): IfMatch,
     Json(edit): Json<WebhookEdit>,
-) -> Answer<Webhook> {
-    let current = app.webhook_entry(id)?;
-    let edit = edit.into_edit(&current.webhook().revision.plan)?;
-    Ok(Out(Webhook::from(&app.edit_webhook(id, edit).await?)))
+) -> Change<Webhook> {
+    let edit = |now: &Plan| edit.clone().into_edit(now);
+    let view = app.edit_webhook_if::<ApiError>(id, &precondition, edit).await?;
+    Ok(shown(Changed::ok, &view).warn(app.settings_warnings(&view.entry).await?))
 }
 
 /// `DELETE /api/v1/webhooks/{id}`
-async fn delete(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Result<StatusCode, ApiError> {
-    app.delete_webhook(id).await?;
+async fn delete(
+    State(app): State<Arc<App>>,
+    Ids(id): Ids<WebhookId>,
+    IfMatch(precondition): IfMatch,
+) -> Result<StatusCode, ApiError> {
+    app.delete_webhook(id, &precondition).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /api/v1/webhooks/{id}/verify`
-async fn verify(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Answer<Webhook> {
-    Ok(Out(Webhook::from(&app.verify_webhook(id).await?)))
+async fn verify(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Change<Webhook> {
+    Ok(shown(Changed::ok, &app.verify_webhook(id).await?))
 }
 
 /// `POST /api/v1/webhooks/{id}/test`
@@ -147,19 +155,29 @@ async fn test(
     State(app): State<Arc<App>>,
     Ids(id): Ids<WebhookId>,
     MaybeJson(test): MaybeJson<TestRequest>,
-) -> Answer<Webhook> {
+) -> Change<Webhook> {
     let error = test.event_type == TestEvent::VehicleError;
-    Ok(Out(Webhook::from(&app.test_webhook(id, error).await?)))
+    Ok(shown(Changed::ok, &app.test_webhook(id, error).await?))
 }
 
 /// `POST /api/v1/webhooks/{id}/enable`
-async fn enable(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Answer<Webhook> {
-    Ok(Out(Webhook::from(&app.enable_webhook(id).await?)))
+async fn enable(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Change<Webhook> {
+    Ok(shown(Changed::ok, &app.enable_webhook(id).await?))
 }
 
 /// `POST /api/v1/webhooks/{id}/disable`
-async fn disable(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Answer<Webhook> {
-    Ok(Out(Webhook::from(&app.disable_webhook(id).await?)))
+async fn disable(State(app): State<Arc<App>>, Ids(id): Ids<WebhookId>) -> Change<Webhook> {
+    Ok(shown(Changed::ok, &app.disable_webhook(id).await?))
+}
+
+/// The version of what can be edited of a webhook.
+fn version(view: &WebhookView) -> u64 {
+    view.entry.webhook().revision.number.into()
+}
+
+/// A webhook after a change, with what keeps it from getting data.
+fn shown(answer: fn(Webhook) -> Changed<Webhook>, view: &WebhookView) -> Changed<Webhook> {
+    answer(Webhook::from(view)).version(version(view)).warn(Warning::of_webhook(view.entry.webhook()))
 }
 
 #[cfg(test)]
@@ -187,7 +205,7 @@ mod tests {
         let path = format!("/applications/{application}/webhooks");
         let made = server.admin(Method::POST, &path, new_webhook()).await.expect(201);
         let shown = server.admin(Method::GET, &format!("/webhooks/{}", made.text("id")), Value::Null).await;
-        assert_eq!(shown.json(), made.json());
+        assert_eq!(shown.json(), made.object());
         let mut shown = shown.json();
         (shown["id"], shown["applicationId"]) = (Value::Null, Value::Null);
         expect![[r#"
@@ -215,9 +233,21 @@ mod tests {
               "autoSubscribe": false,
               "userAgent": "milepost",
               "verified": false,
+              "verification": {
+                "callbackUri": {
+                  "status": "pending",
+                  "at": null,
+                  "problem": null
+                }
+              },
               "enabled": true,
               "subscriptions": 0,
               "queued": 0,
+              "health": {
+                "state": "ok",
+                "retrying": 0,
+                "breaker": "closed"
+              },
               "createdAt": "2026-03-02T12:00:00.000Z"
             }"#]]
         .assert_eq(&format!("{shown:#}"));
@@ -240,6 +270,7 @@ mod tests {
             "enabled",
             "subscriptions",
             "queued",
+            "health",
             "createdAt",
         ];
         let Value::Object(mut members) = shown else { panic!("{shown}") };
@@ -263,10 +294,10 @@ mod tests {
         full["errorCallbackUri"] = json!("https://receiver.example/errors");
         shown.push(own_members(full).await);
         expect![[r#"
-            {"kind":"eventBased","events":["CHARGING_STARTED","CHARGING_COMPLETED"],"permissions":["read_battery","read_charge"]}
-            {"kind":"dynamic","pace":"halfHourly","permissions":["read_location","read_battery","read_charge"]}
-            {"kind":"unified","triggers":[{"signal":"tractionbattery-stateofcharge"}],"data":["tractionbattery-stateofcharge"],"profile":"union","simulatedMode":"simulated","lenientVerification":false,"permissions":["read_battery"]}
-            {"kind":"unified","errorCallbackUri":"https://receiver.example/errors","triggers":[{"signal":"charge-ischarging"},{"signal":"tractionbattery-stateofcharge","deadBand":5.0}],"data":["odometer-traveleddistance","charge-ischarging","tractionbattery-stateofcharge"],"profile":"docs-2026","simulatedMode":"live","lenientVerification":true,"permissions":["read_odometer","read_battery","read_charge"]}"#]].assert_eq(&shown.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"));
+            {"kind":"eventBased","events":["CHARGING_STARTED","CHARGING_COMPLETED"],"permissions":["read_battery","read_charge"],"verification":{"callbackUri":{"status":"pending","at":null,"problem":null}}}
+            {"kind":"dynamic","pace":"halfHourly","permissions":["read_location","read_battery","read_charge"],"verification":{"callbackUri":{"status":"pending","at":null,"problem":null}}}
+            {"kind":"unified","triggers":[{"signal":"tractionbattery-stateofcharge"}],"data":["tractionbattery-stateofcharge"],"profile":"union","simulatedMode":"simulated","lenientVerification":false,"permissions":["read_battery"],"verification":{"callbackUri":{"status":"pending","at":null,"problem":null}}}
+            {"kind":"unified","errorCallbackUri":"https://receiver.example/errors","verifyErrorUri":true,"triggers":[{"signal":"charge-ischarging"},{"signal":"tractionbattery-stateofcharge","deadBand":5.0}],"data":["odometer-traveleddistance","charge-ischarging","tractionbattery-stateofcharge"],"profile":"docs-2026","simulatedMode":"live","lenientVerification":true,"permissions":["read_odometer","read_battery","read_charge"],"verification":{"callbackUri":{"status":"pending","at":null,"problem":null},"errorCallbackUri":{"status":"pending","at":null,"problem":null}}}"#]].assert_eq(&shown.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"));
     }
 
     #[tokio::test]
@@ -305,22 +336,22 @@ mod tests {
             "invalid_value" ["cadence"] "say when the webhook is due, such as {\"every\":\"hours\",\"hours\":1}"
             "invalid_value" ["triggers"] "triggers goes with unified webhooks, and this one is scheduled; leave it out"
             "invalid_value" ["events"] "choose at least one event, such as CHARGING_STARTED"
-            "malformed" ["events[0]"] "unknown variant `CHARGING_PAUSED`, expected one of `CHARGING_STARTED`, `CHARGING_STOPPED`, `CHARGING_COMPLETED` at line 1 column 110"
+            "malformed" ["events[0]"] "events[0] is one of CHARGING_STARTED, CHARGING_STOPPED, CHARGING_COMPLETED, and this is another word"
             "invalid_value" ["endpoints"] "endpoints goes with scheduled webhooks, and this one is eventBased; leave it out"
             "invalid_value" ["cadence"] "cadence goes with scheduled webhooks, and this one is dynamic; leave it out"
             "invalid_value" ["errorCallbackUri"] "only unified webhooks report errors of vehicles"
             "invalid_value" ["units"] "units goes with scheduled webhooks, and this one is unified; leave it out"
             "invalid_value" ["triggers"] "choose at least one signal, such as tractionbattery-stateofcharge"
             "invalid_value" ["triggers[0]"] "there is no signal \"odometer\"; is it odometer-traveleddistance?"
-            "malformed" ["triggers[0].deadband"] "unknown field `deadband`, expected `signal` or `deadBand` at line 1 column 132"
+            "malformed" ["triggers[0].deadband"] "nobody knows the member triggers[0].deadband; there are signal, deadBand"
             "invalid_value" ["triggers"] "a deadBand is a number above 0"
-            "malformed" ["triggers[0]"] "invalid type: integer `7`, expected the code of a signal, or {\"signal\":\"…\",\"deadBand\":1} at line 1 column 93"
+            "malformed" ["triggers[0]"] "triggers[0] is the code of a signal, or {\"signal\":\"…\",\"deadBand\":1}, and this is a number"
             "invalid_value" ["data[1]"] "there is no signal \"charge-ischarged\"; is it charge-ischarging?"
             "invalid_value" ["data"] "without its triggers, say what the webhook's data is"
-            "malformed" ["profile"] "unknown variant `newest`, expected one of `union`, `captured`, `docs-2026` at line 1 column 143"
+            "malformed" ["profile"] "profile is one of union, captured, docs-2026, and this is another word"
             "invalid_value" ["errorCallbackUri"] "the callback URI must start with https:// (http is allowed only for targets on the operator's allow list)"
-            "malformed" ["kind"] "unknown variant `hourly`, expected one of `scheduled`, `eventBased`, `dynamic`, `unified` at line 1 column 16"
-            "malformed" ["tirggers"] "unknown field `tirggers`, expected one of `kind`, `name`, `callbackUri`, `verify`, `autoSubscribe`, `userAgent`, `errorCallbackUri`, `cadence`, `endpoints`, `units`, `eventName`, `vehiclesPerRequest`, `events`, `pace`, `triggers`, `data`, `includeTriggers`, `profile`, `simulatedMode`, `lenientVerification` at line 1 column 135"
+            "malformed" ["kind"] "kind is one of scheduled, eventBased, dynamic, unified, and this is another word"
+            "malformed" ["tirggers"] "nobody knows the member tirggers; there are kind, name, callbackUri, verify, autoSubscribe, userAgent, headers, basicAuth, headersToErrorUri, errorCallbackUri, verifyErrorUri, cadence, endpoints, units, eventName, vehiclesPerRequest, events, pace, triggers, data, includeTriggers, profile, simulatedMode, lenientVerification"
         "#]].assert_eq(&said);
     }
 

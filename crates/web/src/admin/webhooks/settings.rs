@@ -158,6 +158,7 @@ pub(super) struct Given {
     pub(super) profile: Option<Profile>,
     pub(super) simulated_mode: Option<SimulatedMode>,
     pub(super) lenient_verification: Option<bool>,
+    pub(super) verify_error_uri: Option<bool>,
 }
 
 impl Given {
@@ -218,6 +219,7 @@ impl Given {
             ("profile", self.profile.is_some(), Unified),
             ("simulatedMode", self.simulated_mode.is_some(), Unified),
             ("lenientVerification", self.lenient_verification.is_some(), Unified),
+            ("verifyErrorUri", self.verify_error_uri.is_some(), Unified),
         ];
         match members.into_iter().find(|&(_, given, of)| given && of != kind) {
             None => Ok(()),

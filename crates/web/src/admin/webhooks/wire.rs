@@ -1,12 +1,14 @@
 //! Webhooks on the wire.
 
-use app::{EditWebhook, NewWebhookRequest, ProbeResult, WebhookView};
+use app::{EditWebhook, HeaderChange, NewWebhookRequest, ProbeResult, WebhookView};
 use domain::{ids::ApplicationId, webhook};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
     cadence::Cadence,
+    headers::{self, BasicAuth, Headers},
+    health::WebhookHealth,
     settings::{
         Charging, EventName, Given, Kind, Pace, Profile, Settings, SimulatedMode, Trigger, Units, same,
     },
@@ -28,6 +30,9 @@ pub(crate) struct Webhook {
     /// Where errors of vehicles go, if not to the callback URI; of a `unified` webhook.
     #[serde(skip_serializing_if = "Option::is_none")]
     error_callback_uri: Option<String>,
+    /// Whether that URI has to answer a challenge where it is on another origin than the callback URI.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verify_error_uri: Option<bool>,
     #[serde(flatten)]
     settings: Settings,
     /// What owners have to grant for all that it sends and waits for.
@@ -36,15 +41,27 @@ pub(crate) struct Webhook {
     /// All vehicles of the application are put on it, present and coming ones.
     auto_subscribe: bool,
     user_agent: UserAgent,
+    /// The names of headers of your own that requests have; their values are never shown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<String>,
+    /// An error URI on another origin gets them, too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    headers_to_error_uri: bool,
     /// The callback URI has answered a challenge since it was last changed.
     verified: bool,
+    /// How each of its addresses stands.
+    verification: Verification,
     enabled: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     disabled_reason: Option<DisabledReason>,
+    /// Since when it is switched off, and after what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled: Option<SwitchedOff>,
     /// How many vehicles are on it.
     subscriptions: u64,
     /// How many events wait, counted up to 100,000.
     queued: u64,
+    health: WebhookHealth,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_verification: Option<Probe>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,17 +73,31 @@ pub(crate) struct Webhook {
 macro_rules! bodies {
     ($($(#[$doc:meta])* $body:ident { $($own:tt)* })*) => {$(
         $(#[$doc])*
-        #[derive(Debug, Deserialize, ToSchema)]
+        #[derive(Clone, Debug, Deserialize, ToSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         pub(crate) struct $body {
             $($own)*
             /// Put all vehicles of the application on it, present and coming ones; `false` by default.
             auto_subscribe: Option<bool>,
             user_agent: Option<UserAgent>,
+            /// Headers of your own for every request, also of retries: names with values, where null removes one. Those that an edit
+            /// does not name stay; null in place of the object removes all. Values are kept sealed and never shown again.
+            #[serde(default, deserialize_with = "some")]
+            #[schema(value_type = Option<Headers>)]
+            headers: Option<Option<Headers>>,
+            /// User and password for the header `Authorization`; null removes it.
+            #[serde(default, deserialize_with = "some")]
+            #[schema(value_type = Option<BasicAuth>)]
+            basic_auth: Option<Option<BasicAuth>>,
+            /// With `unified`: an error URI on another origin gets these headers, too; `false` by default.
+            headers_to_error_uri: Option<bool>,
             /// With `unified`: where errors of vehicles go, if not to the callback URI. Null sends them there again.
             #[serde(default, deserialize_with = "some")]
             #[schema(value_type = Option<String>)]
             error_callback_uri: Option<Option<String>>,
+            /// With `unified`: a URI for errors on another origin than the callback URI has to answer a challenge before errors
+            /// are sent there; `true` by default. `false` is for receivers that cannot answer.
+            verify_error_uri: Option<bool>,
             /// With `scheduled`: when it is due.
             cadence: Option<Cadence>,
             /// With `scheduled`: paths of v2 read endpoints, in the order of the payload.
@@ -99,6 +130,10 @@ macro_rules! bodies {
         }
 
         impl $body {
+            fn header_change(&mut self) -> HeaderChange {
+                headers::change(self.headers.take(), self.basic_auth.take(), self.headers_to_error_uri)
+            }
+
             fn given(&mut self) -> Given {
                 Given {
                     cadence: self.cadence.take(),
@@ -114,6 +149,7 @@ macro_rules! bodies {
                     profile: self.profile,
                     simulated_mode: self.simulated_mode,
                     lenient_verification: self.lenient_verification,
+                    verify_error_uri: self.verify_error_uri,
                 }
             }
         }
@@ -173,6 +209,78 @@ pub(crate) enum UserAgent {
 pub(crate) enum DisabledReason {
     Operator,
     RetriesUsedUp,
+    /// The plan of the application does not have such webhooks; it goes on when the plan has them again.
+    PlanChanged,
+}
+
+/// When a webhook was switched off, and why.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SwitchedOff {
+    reason: DisabledReason,
+    /// The reason as part of a sentence.
+    message: &'static str,
+    at: Option<Moment>,
+    /// The status of the last answer, where failing deliveries are the cause.
+    last_status: Option<u16>,
+    /// Why there was no answer, as a word that never changes: `timed_out`.
+    last_failure: Option<String>,
+}
+
+impl SwitchedOff {
+    fn of(why: webhook::Disabled, view: &WebhookView) -> Self {
+        let since = view.entry.stored.switched_off.as_ref();
+        Self {
+            reason: why.into(),
+            message: why.phrase(),
+            at: since.map(|since| Moment(since.at)),
+            last_status: since.and_then(|since| since.status),
+            last_failure: since.and_then(|since| since.failure.clone()),
+        }
+    }
+}
+
+/// How the addresses of a webhook stand.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Verification {
+    callback_uri: Address,
+    /// On the origin of the callback URI it stands as that does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_callback_uri: Option<Address>,
+}
+
+/// How one address stands. Data goes only where it has passed, or is not asked.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Address {
+    status: AddressStatus,
+    /// When it was last challenged.
+    at: Option<Moment>,
+    /// Why that did not pass, and what to do.
+    problem: Option<String>,
+}
+
+/// Whether an address has answered a challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum AddressStatus {
+    /// It has not been challenged, or the challenge is still to come.
+    Pending,
+    Passed,
+    Failed,
+    /// It is not challenged, as the webhook is set.
+    NotAsked,
+}
+
+impl From<app::AddressState> for Address {
+    fn from(state: app::AddressState) -> Self {
+        Self {
+            status: state.status.into(),
+            at: state.last.as_ref().map(|last| Moment(last.at)),
+            problem: state.last.and_then(|last| last.problem),
+        }
+    }
 }
 
 /// What a verification or a test brought.
@@ -198,6 +306,7 @@ pub(crate) struct Probe {
 
 impl NewWebhook {
     pub(super) fn into_request(mut self, application: ApplicationId) -> Result<NewWebhookRequest, ApiError> {
+        let headers = self.header_change();
         Ok(NewWebhookRequest {
             application,
             plan: self.given().fresh(self.kind)?,
@@ -206,6 +315,9 @@ impl NewWebhook {
             error_uri: self.error_callback_uri.flatten(),
             auto_subscribe: self.auto_subscribe.unwrap_or_default(),
             agent: self.user_agent.unwrap_or_default().into(),
+            headers,
+            error_uri_unchecked: self.verify_error_uri == Some(false),
+            verify: self.verify,
         })
     }
 }
@@ -218,6 +330,7 @@ impl WebhookEdit {
             let message = format!("a webhook stays {now}; make another one for another kind");
             return Err(ApiError::invalid("kind", message));
         }
+        let headers = self.header_change();
         Ok(EditWebhook {
             plan: Some(self.given().over(now)?).filter(|plan| plan != now),
             name: self.name,
@@ -225,6 +338,8 @@ impl WebhookEdit {
             error_uri: self.error_callback_uri,
             auto_subscribe: self.auto_subscribe,
             agent: self.user_agent.map(Into::into),
+            headers,
+            error_uri_unchecked: self.verify_error_uri.map(|verify| !verify),
         })
     }
 }
@@ -240,15 +355,24 @@ impl From<&WebhookView> for Webhook {
             name: webhook.name.clone(),
             callback_uri: revision.callback_uri.clone(),
             error_callback_uri: revision.error_uri.clone(),
+            verify_error_uri: revision.error_uri.as_ref().map(|_| !revision.error_uri_unchecked),
             settings: (&revision.plan).into(),
             permissions: revision.plan.permissions().iter().map(|needed| needed.as_str()).collect(),
             auto_subscribe: view.entry.stored.auto_subscribe,
             user_agent: revision.agent.into(),
+            headers: revision.headers.iter().flat_map(|headers| headers.names.clone()).collect(),
+            headers_to_error_uri: revision.headers.as_ref().is_some_and(|headers| headers.to_error_uri),
             verified: webhook.status.verified,
+            verification: Verification {
+                callback_uri: view.callback().into(),
+                error_callback_uri: view.errors().map(Into::into),
+            },
             enabled: webhook.status.disabled.is_none(),
             disabled_reason: webhook.status.disabled.map(Into::into),
+            disabled: webhook.status.disabled.map(|why| SwitchedOff::of(why, view)),
             subscriptions: view.subscriptions,
             queued: view.queued,
+            health: (&view.receiver).into(),
             last_verification: view.last_verification.as_ref().map(Into::into),
             last_test: view.last_test.as_ref().map(Into::into),
             created_at: Moment(view.entry.stored.created_at),
@@ -274,7 +398,12 @@ impl From<&ProbeResult> for Probe {
 
 same! {
     UserAgent = webhook::Agent { Milepost = Milepost, Smartcar = Compatible }
-    DisabledReason = webhook::Disabled { Operator = Operator, RetriesUsedUp = RetriesUsedUp }
+    DisabledReason = webhook::Disabled {
+        Operator = Operator, RetriesUsedUp = RetriesUsedUp, PlanChanged = PlanChanged,
+    }
+    AddressStatus = app::AddressStatus {
+        Pending = Pending, Passed = Passed, Failed = Failed, NotAsked = NotAsked,
+    }
 }
 
 #[cfg(test)]

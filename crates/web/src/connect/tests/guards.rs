@@ -194,7 +194,7 @@ async fn a_form_may_lead_on_wherever_the_application_goes_and_nowhere_where_nobo
 async fn names_that_are_markup_are_shown_as_text() {
     let server = Server::new().await;
     let hostile = r#""><script>alert(1)</script>{make}"#;
-    let client = application_on(&server, hostile, "free").await;
+    let client = application_on(&server, hostile, "unlimited").await;
     let mut owner = Visitor::of(&server, client).in_test_mode("scope=read_vin").await;
     let check = |shown: &Answered| {
         assert!(

@@ -1,0 +1,115 @@
+//! Recordings through the real binary: what is taken and what is said about the rest.
+
+#![expect(clippy::unwrap_used, reason = "a test whose scene cannot be set has failed")]
+
+mod common;
+
+use std::path::Path;
+
+use common::{Server, items, text};
+use hyper::Method;
+use serde_json::{Value, json};
+
+const MAP: &str = "[time]\ncolumn = \"time\"\n[signals]\ntractionbattery-stateofcharge = \"soc\"\nmotion-currentspeed = \"speed\"\n";
+/// Rows with one cell each, a clock that was not set, a weekend, and one row of nothing.
+const SPARSE: &str = "# a logger\ntime,soc,speed\n1980-01-06T00:00:00Z,1,1\n2026-05-01T10:00:00Z,80,,\n2026-05-01T10:00:01Z,,50\nsoon,1,1\n2026-05-04T10:00:00Z,79,\n";
+
+fn written(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+struct Scene {
+    folder: tempfile::TempDir,
+    server: Server,
+    application: String,
+    map: String,
+}
+
+async fn scene() -> Scene {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::serve(&folder.path().join("data"), &[]).await;
+    let made = server.post("/applications", json!({ "name": "Fleet" })).await;
+    let application = text(&made, "id").to_owned();
+    let map = written(folder.path(), "map.toml", MAP);
+    Scene { folder, server, application, map }
+}
+
+#[tokio::test]
+async fn what_a_replay_leaves_out_is_said_in_text_and_in_json() {
+    let Scene { folder, server, application, map } = scene().await;
+    let file = written(folder.path(), "trip.csv", SPARSE);
+    let feed = server.post(&format!("/applications/{application}/feeds"), json!({ "name": "Trip" })).await;
+    let car = server.post("/simulator/vehicles", json!({ "make": "TESLA", "model": "Model 3", "profile": "parked" })).await;
+    let path = format!("/simulator/vehicles/{}/connect", text(&car, "id"));
+    let vehicle = server.post(&path, json!({ "applicationId": application })).await;
+    let push = [
+        "replay", &file, "--columns", &map, "--vehicle", text(&vehicle, "vehicleId"), "--token", text(&feed, "token"),
+        "--speed", "max",
+    ];
+    let shown = server.cli(&push).await;
+    assert_eq!(shown.code, 0, "{shown:?}");
+    for line in [
+        "3 readings from 3 of 5 rows",
+        "skipped 1 row with a time that cannot be read (line 6; the first is \"soon\" in time)",
+        "skipped 1 row with a time far from all others (line 3)",
+    ] {
+        assert!(shown.output.contains(line), "{line} is not in {}", shown.output);
+    }
+    let skipped = json!([
+        { "reason": "unreadable_time", "of": "rows", "count": 1, "lines": [6], "column": "time", "cell": "soon" },
+        { "reason": "implausible_time", "of": "rows", "count": 1, "lines": [3], "column": null, "cell": null },
+    ]);
+    let import = server.cli(&[&push[..], &["--json"]].concat()).await.json()["import"].clone();
+    assert_eq!((&import["skipped"], &import["readings"]), (&skipped, &json!(3)));
+
+    let drive = ["replay", &file, "--columns", &map, "--app", &application, "--longest-pause", "60"];
+    let shown = server.cli(&drive).await;
+    assert!(shown.output.contains("3 readings from 3 of 5 rows"), "{shown:?}");
+    let import = server.cli(&[&drive[..], &["--json"]].concat()).await.json()["import"].clone();
+    assert_eq!((&import["skipped"], &import["lengthSeconds"]), (&skipped, &json!(61.0)));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_of_which_nothing_can_be_taken_is_a_failure() {
+    let Scene { folder, server, application, map } = scene().await;
+    let file = written(folder.path(), "trip.csv", "time,soc,speed\nsoon,1,1\n");
+    let refused = server.cli(&["replay", &file, "--columns", &map, "--app", &application, "--json"]).await;
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let problem: Value = serde_json::from_str(&refused.output).unwrap();
+    assert_eq!((&problem["status"], &problem["report"]["skipped"][0]["lines"]), (&json!(422), &json!([2])));
+    let push = ["replay", &file, "--columns", &map, "--vehicle", common::UNKNOWN, "--token", "mpf_x", "--json"];
+    let refused = server.cli(&push).await;
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let said: Value = serde_json::from_str(&refused.output).unwrap();
+    assert_eq!(said["import"]["skipped"][0]["reason"], "unreadable_time");
+    assert_eq!(items(&server.get("/simulator/vehicles").await), [] as [Value; 0]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_large_file_in_an_old_encoding_is_driven_and_forgotten_with_its_vehicle() {
+    let Scene { folder, server, application, map } = scene().await;
+    let mut file = b"time;soc;speed;Temp \xb0C\n".to_vec();
+    for second in 0..40_000_i64 {
+        let line = format!("{};{},5;{};20\n", 1_777_629_600 + second, 20 + second % 60, second % 90);
+        file.extend_from_slice(line.as_bytes());
+    }
+    let padding = "x".repeat(40);
+    file.extend(std::iter::repeat_n(format!("# {padding}\n"), 20_000).flat_map(String::into_bytes));
+    assert!(file.len() > 1_500_000);
+    let file = written(folder.path(), "long trip.csv", file);
+    let made = server.cli(&["replay", &file, "--columns", &map, "--app", &application, "--json"]).await.json();
+    assert_eq!((&made["import"]["rows"], &made["import"]["readings"]), (&json!(40_000), &json!(80_000)));
+    assert_eq!(made["import"]["format"], "CSV, separator \";\", windows-1252");
+    let cars = server.get("/simulator/vehicles").await;
+    assert_eq!(cars["items"][0]["state"]["recording"], "long-trip");
+    assert_eq!(cars["items"][0]["state"]["length"], "39999 s");
+    assert!(!server.data.join("recordings").exists());
+    let erase = format!("/vehicles/{}/erase", text(&made, "vehicleId"));
+    assert_eq!(server.admin(Method::POST, &erase, &Value::Null).await.status, 204);
+    assert_eq!(items(&server.get("/simulator/vehicles").await), [] as [Value; 0]);
+    server.stop().await;
+}
