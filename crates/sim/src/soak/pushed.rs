@@ -78,14 +78,8 @@ impl Soak {
         let value = self.pushes.next_value();
         let truth = self.truth();
         let observed_at = sender.map(|seconds| shifted(truth, seconds));
-        let reading = PushedReading {
-            vehicle: car.id(),
-            signal: signal::STATE_OF_CHARGE,
-            value: Value::Number(value),
-            observed_at,
-            id: None,
-            sequence: None,
-        };
+        let reading = PushedReading::of(car.id(), signal::STATE_OF_CHARGE, Value::Number(value));
+        let reading = PushedReading { observed_at, ..reading };
         let feed = self.feed.clone().expect("a feed where cars push");
         let at = self.world.monotonic();
         let applied = self.world.push_applied(&feed, reading).unwrap_or(false);
