@@ -60,7 +60,9 @@ pub fn run(target: Target, seed: u64, limit: Limit) -> Summary {
     loop {
         match finished.recv_timeout(Duration::from_millis(500)) {
             Ok(Ok(summary)) => return summary,
-            Ok(Err((input, why))) => panic!("{}: {why}; the input is in {}", target.name, keep(target, &input)),
+            Ok(Err((input, why))) => {
+                panic!("{}: {why}; the input is in {}", target.name, keep(target, &input))
+            }
             Err(mpsc::RecvTimeoutError::Disconnected) => panic!("{}: the worker has gone", target.name),
             Err(mpsc::RecvTimeoutError::Timeout) => {}
         }

@@ -12,7 +12,8 @@ fn a_short_run(name: &str) {
 /// `MILEPOST_SOAK_MINUTES` says how long; the seed is of the day, so that every soak tries something else.
 #[expect(clippy::disallowed_methods, reason = "the seed of a soak is printed, and repeats it")]
 fn soak(name: &str) {
-    let minutes: u64 = std::env::var("MILEPOST_SOAK_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let minutes: u64 =
+        std::env::var("MILEPOST_SOAK_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let seed = now.map_or(1, |since| since.as_secs());
     let summary = run(target(name), seed, Limit::Time(Duration::from_secs(minutes * 60)));

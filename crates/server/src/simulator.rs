@@ -50,7 +50,11 @@ pub(crate) async fn take_over(app: &Arc<App>, folder: &Path) -> Result<()> {
     let mut left = BTreeSet::new();
     for (name, cars) in cars_of_files(app).await? {
         if let Err(error) = take_over_one(app, folder, &name, &cars).await {
-            tracing::error!(recording.name = name, error = format!("{error:#}"), "A recording could not be taken over.");
+            tracing::error!(
+                recording.name = name,
+                error = format!("{error:#}"),
+                "A recording could not be taken over."
+            );
             app.health().recording_failed(&name, &format!("{error:#}"));
             left.insert(name);
         }
@@ -307,7 +311,9 @@ fn recording_refused(error: RecordingError) -> RecordingRefused {
     let message = error.to_string();
     match error {
         RecordingError::Empty(report) => RecordingRefused { field: "csv", message, report: Some(report) },
-        RecordingError::Map(_) | RecordingError::NoSuchColumn { .. } | RecordingError::UnknownHeader { .. } => {
+        RecordingError::Map(_)
+        | RecordingError::NoSuchColumn { .. }
+        | RecordingError::UnknownHeader { .. } => {
             RecordingRefused { field: "columns", message, report: None }
         }
         _ => RecordingRefused { field: "csv", message, report: None },
@@ -374,13 +380,14 @@ fn trouble(code: ErrorCode) -> Trouble {
 mod tests {
     use super::*;
     use crate::{commands::bench::config, machine::MachineClock, wiring};
+    use domain::payload::v2::rest::Read;
     use domain::{
         connect::{PermissionSet, defaults::Defaults},
         ids::{ApplicationId, VehicleId},
         signal::{Endpoint, STATE_OF_CHARGE, Value},
+        units::UnitSystem,
         vehicle::{Mode, VehicleInfo},
     };
-    use domain::payload::v2::rest::Read;
     use store::{Car, SourceRef, Vehicles};
 
     const NOW: Timestamp = Timestamp::from_secs(1_780_000_000);
@@ -468,7 +475,8 @@ mod tests {
             }
         }
         let length = Duration::from_secs(60);
-        let trip = TripSpec { name: "x".into(), started_at: NOW, speed: 1, vin: None, recording: None, length };
+        let trip =
+            TripSpec { name: "x".into(), started_at: NOW, speed: 1, vin: None, recording: None, length };
         let trip = trip.encode();
         assert_eq!(controls.stages(&trip, NOW), Err("a recorded trip has no stages".into()));
     }
@@ -485,11 +493,15 @@ mod tests {
     }
 
     async fn started(data: &Path) -> wiring::Running {
-        wiring::start(&config(data).unwrap(), Arc::new(MachineClock::wall()), None).await.unwrap()
+        // A configuration for a folder that does not exist yet, then on the one that does.
+        let mut config = config(&data.join("unused")).unwrap();
+        config.server.data = data.to_owned();
+        wiring::start(&config, Arc::new(MachineClock::wall()), None).await.unwrap()
     }
 
     async fn application(app: &Arc<App>) -> ApplicationId {
-        let made = app.create_application("Fleet", vec![], "open", Defaults::default()).await.unwrap();
+        let made =
+            app.create_application("Fleet", vec![], app::UNLIMITED, Defaults::default()).await.unwrap();
         made.entry.application.id
     }
 
@@ -497,7 +509,8 @@ mod tests {
     async fn charge(app: &Arc<App>, vehicle: VehicleId) -> Result<Option<Value>, String> {
         let row = app.vehicle(vehicle, None).await.unwrap();
         let battery = Read::Core(Endpoint::from_path("/battery").unwrap());
-        app.look(&row, &[battery]).await.map_err(|error| error.to_string())?;
+        let look = app.look(&row, &[battery]).await.map_err(|error| error.to_string())?;
+        look.answer(battery, UnitSystem::Metric).map_err(|fault| fault.code.to_string())?;
         Ok(app.document(vehicle).await.unwrap().value(STATE_OF_CHARGE).cloned())
     }
 
@@ -517,13 +530,15 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn recordings_of_one_name_are_two_are_in_backups_and_are_erased_from_them() {
         let folder = tempfile::tempdir().unwrap();
-        let [data, back, later, backup] = ["data", "back", "later", "backup.db"].map(|name| folder.path().join(name));
+        let [data, back, later, backup] =
+            ["data", "back", "later", "backup.db"].map(|name| folder.path().join(name));
         let server = started(&data).await;
         let mut vehicles = Vec::new();
         for soc in [80, 30] {
             let application = application(&server.app).await;
             let (car, _) = server.app.record_trip(new_recording(), trip(soc)).await.unwrap();
-            let linked = server.app.connect_car(car.car.id, application, None, PermissionSet::ALL).await.unwrap();
+            let linked =
+                server.app.connect_car(car.car.id, application, None, PermissionSet::ALL).await.unwrap();
             vehicles.push(linked.vehicle);
             assert_eq!(charge(&server.app, linked.vehicle).await, Ok(Some(Value::Number(soc.into()))));
         }
@@ -599,7 +614,8 @@ mod tests {
             let application = application(&server.app).await;
             let mut answers = Vec::new();
             for &car in &cars {
-                let linked = server.app.connect_car(car, application, None, PermissionSet::ALL).await.unwrap();
+                let linked =
+                    server.app.connect_car(car, application, None, PermissionSet::ALL).await.unwrap();
                 answers.push(charge(&server.app, linked.vehicle).await.map_err(drop));
             }
             let known = |soc| Ok(Some(Value::Number(soc)));
@@ -610,7 +626,10 @@ mod tests {
             assert!(!finding.detail.contains("good"), "{finding:?}");
             assert!(server.app.health().problems().is_empty(), "everything else is ready");
             server.stop().await.unwrap();
-            let left = std::fs::read_dir(&recordings).unwrap().map(|file| file.unwrap().file_name()).collect::<Vec<_>>();
+            let left = std::fs::read_dir(&recordings)
+                .unwrap()
+                .map(|file| file.unwrap().file_name())
+                .collect::<Vec<_>>();
             assert_eq!(left, ["empty.csv"], "what was taken over is no file any more");
         }
     }

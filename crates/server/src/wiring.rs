@@ -79,7 +79,10 @@ pub(crate) async fn start(
     let app = App::start(parts, settings).await?;
     if let Err(error) = simulator::take_over(&app, &data.join("recordings")).await {
         // The cars of recordings that are still files fail, and everything else works.
-        tracing::error!(error = format!("{error:#}"), "Recordings of an earlier version could not be taken over.");
+        tracing::error!(
+            error = format!("{error:#}"),
+            "Recordings of an earlier version could not be taken over."
+        );
     }
     let (stop, stopped) = watch::channel(false);
     let web = WebConfig {

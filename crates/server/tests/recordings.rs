@@ -41,12 +41,22 @@ async fn what_a_replay_leaves_out_is_said_in_text_and_in_json() {
     let Scene { folder, server, application, map } = scene().await;
     let file = written(folder.path(), "trip.csv", SPARSE);
     let feed = server.post(&format!("/applications/{application}/feeds"), json!({ "name": "Trip" })).await;
-    let car = server.post("/simulator/vehicles", json!({ "make": "TESLA", "model": "Model 3", "profile": "parked" })).await;
+    let car = server
+        .post("/simulator/vehicles", json!({ "make": "TESLA", "model": "Model 3", "profile": "parked" }))
+        .await;
     let path = format!("/simulator/vehicles/{}/connect", text(&car, "id"));
     let vehicle = server.post(&path, json!({ "applicationId": application })).await;
     let push = [
-        "replay", &file, "--columns", &map, "--vehicle", text(&vehicle, "vehicleId"), "--token", text(&feed, "token"),
-        "--speed", "max",
+        "replay",
+        &file,
+        "--columns",
+        &map,
+        "--vehicle",
+        text(&vehicle, "vehicleId"),
+        "--token",
+        text(&feed, "token"),
+        "--speed",
+        "max",
     ];
     let shown = server.cli(&push).await;
     assert_eq!(shown.code, 0, "{shown:?}");
@@ -80,7 +90,8 @@ async fn a_file_of_which_nothing_can_be_taken_is_a_failure() {
     assert_eq!(refused.code, 1, "{refused:?}");
     let problem: Value = serde_json::from_str(&refused.output).unwrap();
     assert_eq!((&problem["status"], &problem["report"]["skipped"][0]["lines"]), (&json!(422), &json!([2])));
-    let push = ["replay", &file, "--columns", &map, "--vehicle", common::UNKNOWN, "--token", "mpf_x", "--json"];
+    let push =
+        ["replay", &file, "--columns", &map, "--vehicle", common::UNKNOWN, "--token", "mpf_x", "--json"];
     let refused = server.cli(&push).await;
     assert_eq!(refused.code, 1, "{refused:?}");
     let said: Value = serde_json::from_str(&refused.output).unwrap();
@@ -101,7 +112,8 @@ async fn a_large_file_in_an_old_encoding_is_driven_and_forgotten_with_its_vehicl
     file.extend(std::iter::repeat_n(format!("# {padding}\n"), 20_000).flat_map(String::into_bytes));
     assert!(file.len() > 1_500_000);
     let file = written(folder.path(), "long trip.csv", file);
-    let made = server.cli(&["replay", &file, "--columns", &map, "--app", &application, "--json"]).await.json();
+    let made =
+        server.cli(&["replay", &file, "--columns", &map, "--app", &application, "--json"]).await.json();
     assert_eq!((&made["import"]["rows"], &made["import"]["readings"]), (&json!(40_000), &json!(80_000)));
     assert_eq!(made["import"]["format"], "CSV, separator \";\", windows-1252");
     let cars = server.get("/simulator/vehicles").await;

@@ -238,7 +238,8 @@ impl ApiError {
     /// The answer in full, of a server that is reached below a path.
     pub(crate) fn render(self, below: &str, request_id: &str) -> Response {
         let status = self.kind.status;
-        let mut response = problem(self.kind, self.detail, self.field, self.report, below, request_id).into_response();
+        let mut response =
+            problem(self.kind, self.detail, self.field, self.report, below, request_id).into_response();
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -16,8 +16,8 @@ use app::{
     ports::{
         AccountCar, AccountRefused, Answers, BrandAccount, BrandAccounts, CarCommand, CarRefused, CarRequest,
         CarStage, Clock, Dice, Factor, ImportReport, MadeCar, NewRecording, Outbound, Post, ReadRecording,
-        RecordingRefused, Reply, SignIn, SignedIn, Simulator, SkipReason, Spawn, Target, TripParts, UriRefused,
-        VehicleSource,
+        RecordingRefused, Reply, SignIn, SignedIn, Simulator, SkipReason, Spawn, Target, TripParts,
+        UriRefused, VehicleSource,
     },
 };
 use async_trait::async_trait;
@@ -283,7 +283,8 @@ impl Simulator for Cars {
         file: &mut dyn Read,
         _: Timestamp,
     ) -> Result<ReadRecording, RecordingRefused> {
-        let refused = |field, message: &str, report| RecordingRefused { field, message: message.into(), report };
+        let refused =
+            |field, message: &str, report| RecordingRefused { field, message: message.into(), report };
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(|error| refused("csv", &error.to_string(), None))?;
         let mut report = ImportReport { readings: text.len() as u64, ..ImportReport::default() };

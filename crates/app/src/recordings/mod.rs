@@ -35,9 +35,9 @@ use crate::{
 };
 
 /// Bytes of one part of an upload.
-pub const LARGEST_UPLOAD_PART: usize = 512 * 1024;
+pub const LARGEST_UPLOAD_PART: usize = 256 * 1024;
 /// Parts of one upload: 256 MiB.
-pub const MOST_UPLOAD_PARTS: u32 = 512;
+pub const MOST_UPLOAD_PARTS: u32 = 1_024;
 /// After so long an upload that nobody has used was given up.
 const UPLOADS_WAIT: Duration = Duration::from_secs(24 * 3_600);
 /// Parts of an upload that wait to be read.
@@ -58,7 +58,10 @@ impl App {
     /// Keeps a part of an upload, counted from 0; one with the same number is replaced.
     pub async fn put_upload_part(&self, upload: Uuid, no: u32, body: &[u8]) -> Result<(), AppError> {
         if no >= MOST_UPLOAD_PARTS {
-            return Err(AppError::invalid("part", format!("parts are numbered from 0 to {}", MOST_UPLOAD_PARTS - 1)));
+            return Err(AppError::invalid(
+                "part",
+                format!("parts are numbered from 0 to {}", MOST_UPLOAD_PARTS - 1),
+            ));
         }
         if body.is_empty() || body.len() > LARGEST_UPLOAD_PART {
             return Err(AppError::invalid("part", format!("a part has 1 to {LARGEST_UPLOAD_PART} bytes")));
@@ -86,11 +89,14 @@ impl App {
         }
         let (parts, whole) = self.store.count_recording_parts(upload, RecordingPart::Upload).await?;
         if parts == 0 || !whole {
-            return Err(AppError::Conflict("parts of the upload are missing: send all of them first, from 0 on".into()));
+            return Err(AppError::Conflict(
+                "parts of the upload are missing: send all of them first, from 0 on".into(),
+            ));
         }
         let _one_at_a_time = self.imports.lock().await;
         let (send, receive) = mpsc::channel(PARTS_AHEAD);
-        let reading = self.read_recording(recording, upload, PartsReader { receive, part: Vec::new(), at: 0 });
+        let reading =
+            self.read_recording(recording, upload, PartsReader { receive, part: Vec::new(), at: 0 });
         let (read, ()) = futures::join!(reading, self.send_parts(upload, parts, send));
         let answer = self.store_trip(upload, read?, None).await?;
         while self.store.delete_recording_parts(upload, RecordingPart::Upload).await? {}
@@ -164,7 +170,9 @@ impl App {
         }));
         match read.await {
             Ok(Ok(read)) => Ok(read),
-            Ok(Err(RecordingRefused { field, message, report: None })) => Err(AppError::invalid(field, message)),
+            Ok(Err(RecordingRefused { field, message, report: None })) => {
+                Err(AppError::invalid(field, message))
+            }
             Ok(Err(RecordingRefused { message, report: Some(report), .. })) => {
                 Err(AppError::NothingTaken { message, report })
             }
@@ -181,7 +189,8 @@ impl App {
     ) -> Result<(CarState, ImportReport), AppError> {
         let ReadRecording { car, trip, report } = read;
         let key = self.sealer.key(id).await?;
-        let seal = |kind, no, plain: &[u8]| key.seal(&*self.dice, What::Recording, place(id, kind, no), plain);
+        let seal =
+            |kind, no, plain: &[u8]| key.seal(&*self.dice, What::Recording, place(id, kind, no), plain);
         for no in 0..trip.parts() {
             let sealed = seal(RecordingPart::Trip, no, &trip.part(no));
             if !self.store.put_recording_part(id, RecordingPart::Trip, no, sealed).await? {

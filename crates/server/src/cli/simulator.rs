@@ -34,6 +34,8 @@ pub(crate) enum SimulatorCommand {
         #[command(flatten)]
         owner: Owner,
     },
+    /// Delete a car
+    Delete(Car),
     /// Let a car begin, or go on
     Start(Car),
     /// Hold a car: its time stands still

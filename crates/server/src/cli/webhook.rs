@@ -218,6 +218,12 @@ pub(crate) struct WebhookSettings {
         help_heading = "Unified webhooks"
     )]
     pub lenient_verification: Option<bool>,
+    /// Whether an error URI on another origin has to answer a challenge first; it has to, unless this says false
+    #[arg(
+        long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
+        help_heading = "Unified webhooks"
+    )]
+    pub verify_error_uri: Option<bool>,
     /// Where errors of vehicles go, if not to the callback URI; "" sends them there again
     #[arg(long, value_name = "URI", help_heading = "Unified webhooks")]
     pub error_callback_uri: Option<String>,

@@ -18,6 +18,9 @@ use crate::{cli::Cli, commands};
 /// What cannot be asked for, and why.
 const EXCEPTIONS: &[(&str, &str)] = &[
     ("PATCH /webhooks/{id} kind", "it can only repeat what the kind is"),
+    ("POST /simulator/uploads", "milepost replay sends in parts what one request cannot hold"),
+    ("PUT /simulator/uploads/{id}/parts/{part}", "as above"),
+    ("POST /simulator/recordings upload", "as above"),
     ("GET /catalogue/signals", "milepost signals needs no server"),
     ("GET /catalogue/endpoints", "milepost endpoints needs no server"),
     ("GET /catalogue/permissions", "milepost permissions needs no server"),
@@ -45,14 +48,19 @@ const LINES: &[&str] = &[
     "webhook create --app A --name N --callback-uri https://a.example --kind eventBased --events CHARGING_STARTED",
     "webhook create --app A --name N --callback-uri https://a.example --kind dynamic --pace brand",
     "webhook create --app A --name N --callback-uri https://a.example --kind unified --triggers x=5,y --signals z \
-     --without-triggers --profile captured --simulated-mode live --lenient-verification --error-callback-uri https://b.example",
+     --without-triggers --profile captured --simulated-mode live --lenient-verification --error-callback-uri https://b.example --verify-error-uri false",
     "webhook edit A --name N --callback-uri https://a.example --endpoints /odometer --every 6h --units metric \
      --event-name schedule --vehicles-per-request 1 --auto-subscribe false --user-agent milepost",
     "webhook edit A --every week --on monday --hour 6 --zone Europe/Berlin",
     "webhook edit A --every month --on 31",
     "webhook edit A --events CHARGING_STOPPED --pace halfHourly",
     "webhook edit A --triggers x=5 --signals z --include-triggers --profile union --simulated-mode simulated \
-     --lenient-verification false --error-callback-uri https://b.example",
+     --lenient-verification false --error-callback-uri https://b.example --verify-error-uri false",
+    "webhook edit A --header X-Key:secret --headers-to-error-uri",
+    "webhook edit A --basic-auth user:secret",
+    "webhook create --app A --name N --callback-uri https://a.example --endpoints /vin --header X-Key:secret \
+     --headers-to-error-uri",
+    "webhook create --app A --name N --callback-uri https://a.example --endpoints /vin --basic-auth user:secret",
     "webhook list --app A --cursor c",
     "webhook show A",
     "webhook verify A",
@@ -88,6 +96,7 @@ const LINES: &[&str] = &[
     "simulator list --cursor c",
     "simulator show A",
     "simulator connect A --app A --user A --permissions read_vin",
+    "simulator delete A",
     "simulator start A",
     "simulator pause A",
     "simulator restart A",

@@ -213,7 +213,7 @@ tractionbattery-stateofcharge  withinDeadBand
   The value has not moved by the dead band since the last event.
   value         52.0 at 2026-03-02T12:03:00.000Z
   before        50.0 at 2026-03-02T12:02:00.000Z
-  last reading  changed at 2026-03-02T12:03:00.000Z, pushed
+  last reading  applied at 2026-03-02T12:03:00.000Z, pushed
   measured      2026-03-02T12:02:59.000Z
   dead band     5.0
   moves from    50.0

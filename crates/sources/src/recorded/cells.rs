@@ -20,7 +20,10 @@ pub(super) enum Form {
     /// Words for yes and no beside the usual ones.
     Flag(BTreeMap<String, bool>),
     /// The wire's word for each word of the file, in lower case; the words of the wire themselves go without.
-    Words { words: BTreeMap<String, String>, known: &'static [&'static str] },
+    Words {
+        words: BTreeMap<String, String>,
+        known: &'static [&'static str],
+    },
 }
 
 /// From a number of the file to the signal's unit: times factor, plus offset; then it is one that the signal can be, and
@@ -158,7 +161,8 @@ fn flag(cell: &str, words: &BTreeMap<String, bool>) -> Option<bool> {
 mod tests {
     use super::*;
     use domain::signal::{
-        BATTERY_RANGE, DOORS, EXTERNAL_TEMPERATURE, GEAR, LOCATION, ODOMETER, REAR_TRUNK, SPEED, STATE_OF_CHARGE, TIRES,
+        BATTERY_RANGE, DOORS, EXTERNAL_TEMPERATURE, GEAR, LOCATION, ODOMETER, REAR_TRUNK, SPEED,
+        STATE_OF_CHARGE, TIRES,
     };
 
     const ENGLISH: Numerals = Numerals { decimal: '.', thousands: None };

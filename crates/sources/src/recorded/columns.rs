@@ -142,7 +142,9 @@ impl ColumnMap {
             None => Vec::new(),
         };
         if position.is_none() && signals.is_empty() {
-            return Err(root.refused("the map names no signal and no position; write them under [signals] and [position]"));
+            return Err(root.refused(
+                "the map names no signal and no position; write them under [signals] and [position]",
+            ));
         }
         let map = Self { file, time, position, signals };
         if !map.file.header && map.columns().any(|column| matches!(column, ColumnRef::Name(_))) {
@@ -191,21 +193,39 @@ impl FileForm {
                 "auto" => None,
                 "tab" | "\t" => Some('\t'),
                 "," | ";" | "|" | " " => text.chars().next(),
-                other => return Err(section.refused_at(at, "separator", format!("{other:?} is not one of auto, \",\", \";\", \"|\", \" \" or \"tab\""))),
+                other => {
+                    return Err(section.refused_at(
+                        at,
+                        "separator",
+                        format!("{other:?} is not one of auto, \",\", \";\", \"|\", \" \" or \"tab\""),
+                    ));
+                }
             };
         }
         if let Some((text, at)) = section.text_if_any("decimal")? {
             form.decimal = match text {
                 "auto" => None,
                 "." | "," => text.chars().next(),
-                other => return Err(section.refused_at(at, "decimal", format!("{other:?} is not one of auto, \".\" or \",\""))),
+                other => {
+                    return Err(section.refused_at(
+                        at,
+                        "decimal",
+                        format!("{other:?} is not one of auto, \".\" or \",\""),
+                    ));
+                }
             };
         }
         if let Some((text, at)) = section.text_if_any("thousands")? {
             form.thousands = match text {
                 "none" => None,
                 "." | "," | " " | "'" | "’" => text.chars().next(),
-                other => return Err(section.refused_at(at, "thousands", format!("{other:?} is not one of none, \".\", \",\", \" \" or \"'\""))),
+                other => {
+                    return Err(section.refused_at(
+                        at,
+                        "thousands",
+                        format!("{other:?} is not one of none, \".\", \",\", \" \" or \"'\""),
+                    ));
+                }
             };
             if form.thousands.is_some() && form.thousands == form.decimal {
                 return Err(section.refused_at(at, "thousands", "is the same as decimal".into()));
@@ -223,7 +243,8 @@ impl FileForm {
             form.comment = text.to_owned();
         }
         if let Some((value, at)) = section.value("header") {
-            form.header = value.as_bool().ok_or_else(|| section.refused_at(at, "header", "is true or false".into()))?;
+            form.header =
+                value.as_bool().ok_or_else(|| section.refused_at(at, "header", "is true or false".into()))?;
         }
         if let Some((words, _)) = section.texts_if_any("empty")? {
             form.empty = words.iter().map(|word| word.trim().to_lowercase()).collect();
@@ -263,7 +284,11 @@ impl TimeColumns {
             Some((text, at)) => {
                 let start = TimeFormat::Rfc3339.parse(text, &zone, Timestamp::from_secs(0));
                 let start = start.ok_or_else(|| {
-                    section.refused_at(at, "start", format!("{text:?} is not a moment such as 2026-05-01T10:00:00+02:00"))
+                    section.refused_at(
+                        at,
+                        "start",
+                        format!("{text:?} is not a moment such as 2026-05-01T10:00:00+02:00"),
+                    )
                 })?;
                 Some(start.at)
             }
@@ -319,7 +344,9 @@ fn signal_columns(section: &Section<'_, '_>) -> Result<Vec<(SignalId, SignalColu
         };
         let shape = match (signal, Shape::of(signal)) {
             (_, Some(shape)) => shape,
-            (signal::LOCATION, None) => return Err(refused("is written as [position] latitude and longitude")),
+            (signal::LOCATION, None) => {
+                return Err(refused("is written as [position] latitude and longitude"));
+            }
             (_, None) => return Err(refused("has more to it than one column can say")),
         };
         columns.push((signal, signal_column(section, code, signal, shape, value)?));
@@ -356,8 +383,7 @@ fn signal_column(
     let factor = section.number_if_any("factor", shape)?;
     let offset = section.number_if_any("offset", shape)?;
     let (unit_factor, unit_offset) = unit.unwrap_or((1.0, 0.0));
-    let conversion =
-        (factor.unwrap_or(1.0) * unit_factor, offset.unwrap_or(0.0) * unit_factor + unit_offset);
+    let conversion = (factor.unwrap_or(1.0) * unit_factor, offset.unwrap_or(0.0) * unit_factor + unit_offset);
     let least = section.number_if_any("min", shape)?;
     let most = section.number_if_any("max", shape)?;
     let words = section.words(signal, shape)?;
@@ -446,7 +472,10 @@ impl<'m, 't> Section<'m, 't> {
     }
 
     /// One text or a list of them.
-    fn texts_if_any(&mut self, key: &'static str) -> Result<Option<(Vec<&'m str>, Range<usize>)>, MapRefused> {
+    fn texts_if_any(
+        &mut self,
+        key: &'static str,
+    ) -> Result<Option<(Vec<&'m str>, Range<usize>)>, MapRefused> {
         let Some((value, at)) = self.value(key) else { return Ok(None) };
         let texts = match value {
             DeValue::String(text) => Some(vec![text.as_ref()]),
@@ -487,7 +516,9 @@ impl<'m, 't> Section<'m, 't> {
     fn words(&mut self, signal: SignalId, shape: Shape) -> Result<BTreeMap<String, String>, MapRefused> {
         let Some(section) = self.section("words")? else { return Ok(BTreeMap::new()) };
         if matches!(shape, Shape::Number(_)) || section.table.len() > ColumnMap::MOST_ENTRIES {
-            return Err(section.refused("words are for signals that are words or yes and no, and at most 256"));
+            return Err(
+                section.refused("words are for signals that are words or yes and no, and at most 256")
+            );
         }
         let mut words = BTreeMap::new();
         for (word, value) in section.table {
@@ -507,7 +538,9 @@ impl<'m, 't> Section<'m, 't> {
                     let why = format!("{} is one of {}", signal.entry().code, known.join(", "));
                     return Err(section.refused_at(value.span(), word.get_ref(), why));
                 }
-                (_, DeValue::String(text)) if text.len() <= 64 && !means_nothing(text) => text.clone().into_owned(),
+                (_, DeValue::String(text)) if text.len() <= 64 && !means_nothing(text) => {
+                    text.clone().into_owned()
+                }
                 (..) => {
                     let why = "means a text of at most 64 bytes".into();
                     return Err(section.refused_at(value.span(), word.get_ref(), why));
@@ -593,11 +626,21 @@ mod tests {
     #[test]
     fn a_map_that_cannot_be_followed_says_where_and_why() {
         check("no toml", expect!["column map, line 1: key with no value, expected `=`"]);
-        check("\n\n[signals]\n", expect!["column map, line 1: [time] is missing: write which column has the time of a row"]);
-        check(TIME, expect!["column map, line 1: the map names no signal and no position; write them under [signals] and [position]"]);
+        check(
+            "\n\n[signals]\n",
+            expect!["column map, line 1: [time] is missing: write which column has the time of a row"],
+        );
+        check(
+            TIME,
+            expect![
+                "column map, line 1: the map names no signal and no position; write them under [signals] and [position]"
+            ],
+        );
         check(
             &format!("{TIME}[signals]\nspeed = \"v\""),
-            expect!["column map, line 4: signals.speed: is not a signal; signals look like tractionbattery-stateofcharge"],
+            expect![
+                "column map, line 4: signals.speed: is not a signal; signals look like tractionbattery-stateofcharge"
+            ],
         );
         check(
             &format!("{TIME}[signals]\nclosure-doors = \"d\""),
@@ -605,15 +648,21 @@ mod tests {
         );
         check(
             &format!("{TIME}[signals]\nmotion-currentspeed = {{ column = \"v\", unti = \"mph\" }}"),
-            expect!["column map, line 4: signals.motion-currentspeed.unti: is not a key here; there are column, unit, factor, offset, min, max, words"],
+            expect![
+                "column map, line 4: signals.motion-currentspeed.unti: is not a key here; there are column, unit, factor, offset, min, max, words"
+            ],
         );
         check(
             &format!("{TIME}[signals]\nmotion-currentspeed = {{ column = \"v\", unit = \"mp-hour\" }}"),
-            expect![[r#"column map, line 4: signals.motion-currentspeed.unit: "mp-hour" is not a unit that is converted; write km/h, mph, m/s, kn"#]],
+            expect![[
+                r#"column map, line 4: signals.motion-currentspeed.unit: "mp-hour" is not a unit that is converted; write km/h, mph, m/s, kn"#
+            ]],
         );
         check(
             &format!("{TIME}zone = \"Berlin\"\n[position]\nlatitude = 1\nlongitude = 2"),
-            expect![[r#"column map, line 3: time.zone: "Berlin" is neither a zone of the IANA database, such as Europe/Berlin, nor an offset such as +02:00"#]],
+            expect![[
+                r#"column map, line 3: time.zone: "Berlin" is neither a zone of the IANA database, such as Europe/Berlin, nor an offset such as +02:00"#
+            ]],
         );
         check(
             &format!("{TIME}[position]\nlatitude = 1"),
@@ -625,11 +674,17 @@ mod tests {
         );
         check(
             &format!("{TIME}format = \"%H:%M\"\n[signals]\nmotion-currentspeed = \"v\""),
-            expect![[r#"column map, line 3: time.format: the pattern "%H:%M" does not describe a date and a time of day: datetime required to parse timestamp: date required to parse datetime: year required to parse date"#]],
+            expect![[
+                r#"column map, line 3: time.format: the pattern "%H:%M" does not describe a date and a time of day: datetime required to parse timestamp: date required to parse datetime: year required to parse date"#
+            ]],
         );
         check(
-            &format!("{TIME}[signals]\ntransmission-gearstate = {{ column = \"g\", words = {{ D = \"drive\" }} }}"),
-            expect!["column map, line 4: words.D: transmission-gearstate is one of PARK, DRIVE, REVERSE, NEUTRAL"],
+            &format!(
+                "{TIME}[signals]\ntransmission-gearstate = {{ column = \"g\", words = {{ D = \"drive\" }} }}"
+            ),
+            expect![
+                "column map, line 4: words.D: transmission-gearstate is one of PARK, DRIVE, REVERSE, NEUTRAL"
+            ],
         );
         check(
             &format!("{TIME}[files]\nseparator = \";\"\n[signals]\nmotion-currentspeed = \"v\""),

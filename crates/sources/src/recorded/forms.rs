@@ -36,15 +36,18 @@ fn shown(recording: &Recording) -> String {
         let code = signal.entry().code.rsplit('-').next().unwrap();
         format!("{} {code} {value}\n", recording.offset(row).as_secs_f64())
     };
-    let skipped = recording.report().skipped.iter().map(|skipped| {
-        format!("{} {} at {:?}\n", skipped.count, skipped.reason.as_str(), skipped.lines)
-    });
+    let skipped = recording
+        .report()
+        .skipped
+        .iter()
+        .map(|skipped| format!("{} {} at {:?}\n", skipped.count, skipped.reason.as_str(), skipped.lines));
     recording.readings().map(line).chain(skipped).collect()
 }
 
 #[track_caller]
 fn check(text: &(impl AsRef<[u8]> + ?Sized), map: &str, expected: Expect) {
-    expected.assert_eq(&read(text, map).map_or_else(|error| error.to_string(), |recording| shown(&recording)));
+    expected
+        .assert_eq(&read(text, map).map_or_else(|error| error.to_string(), |recording| shown(&recording)));
 }
 
 const TWO: &str = "0 stateofcharge 80\n0 currentspeed 0\n1 stateofcharge 79.5\n1 currentspeed 50\n";
@@ -92,10 +95,11 @@ fn a_cell_that_cannot_be_true_takes_nothing_but_itself_away() {
 
 #[test]
 fn a_clock_that_was_not_set_costs_its_rows_wherever_they_stand() {
-    for unset in ["1980-01-06T00:00:00Z", "1970-01-01T00:00:01Z", "2045-01-01T00:00:00Z", "2006-09-17T10:00:00Z"] {
+    for unset in
+        ["1980-01-06T00:00:00Z", "1970-01-01T00:00:01Z", "2045-01-01T00:00:00Z", "2006-09-17T10:00:00Z"]
+    {
         for place in 0..4 {
-            let mut times =
-                vec!["2026-05-01T10:00:00Z", "2026-05-01T10:00:01Z", "2026-05-01T10:00:02Z"];
+            let mut times = vec!["2026-05-01T10:00:00Z", "2026-05-01T10:00:01Z", "2026-05-01T10:00:02Z"];
             times.insert(place, unset);
             let rows: String = times.iter().map(|time| format!("{time},80,1\n")).collect();
             let recording = read(&format!("time,soc,speed\n{rows}"), MAP).unwrap();
@@ -108,7 +112,8 @@ fn a_clock_that_was_not_set_costs_its_rows_wherever_they_stand() {
 
 #[test]
 fn a_single_leap_within_the_year_costs_its_row() {
-    let days = ["05-01", "05-02", "05-03", "09-01", "05-04", "05-05", "05-06", "05-07", "05-08", "05-09", "05-10"];
+    let days =
+        ["05-01", "05-02", "05-03", "09-01", "05-04", "05-05", "05-06", "05-07", "05-08", "05-09", "05-10"];
     let rows: String = days.iter().map(|day| format!("2026-{day}T10:00:00Z,80,1\n")).collect();
     let recording = read(&format!("time,soc,speed\n{rows}"), MAP).unwrap();
     assert_eq!((recording.rows(), &recording.report().skipped[0].lines), (10, &vec![5]));
@@ -133,8 +138,9 @@ fn a_pause_of_days_is_a_pause_and_can_be_shortened() {
 
 #[test]
 fn rows_may_come_in_any_order() {
-    let mut rows: Vec<String> =
-        (0..60).map(|second| format!("2026-05-01T10:00:{second:02}Z,{},1", 80.0 - f64::from(second) / 10.0)).collect();
+    let mut rows: Vec<String> = (0..60)
+        .map(|second| format!("2026-05-01T10:00:{second:02}Z,{},1", 80.0 - f64::from(second) / 10.0))
+        .collect();
     let text = |rows: &[String]| format!("time,soc,speed\n{}\n", rows.join("\n"));
     let expected = shown(&read(&text(&rows), MAP).unwrap());
     rows.reverse();
@@ -211,10 +217,16 @@ fn thousands_are_separated_only_where_the_map_says_so() {
     let map = "[time]\ncolumn = \"t\"\n[signals]\nodometer-traveleddistance = \"km\"";
     let value = |text: &str, map: &str| read(text, map).map(|recording| recording.value(0, ODOMETER));
     let german = "[file]\nthousands = \".\"\n";
-    assert_eq!(value("t;km\n1777629600;48.210,4\n", &format!("{german}{map}")).unwrap(), Some(Value::Number(48_210.4)));
+    assert_eq!(
+        value("t;km\n1777629600;48.210,4\n", &format!("{german}{map}")).unwrap(),
+        Some(Value::Number(48_210.4))
+    );
     assert_eq!(value("t,km\n1777629600,48.210\n", map).unwrap(), Some(Value::Number(48.21)));
     let refused = value("t,km\n1777629600,\"48,210.4\"\n", map).unwrap_err().to_string();
-    assert!(refused.contains("skipped 1 cell that cannot be read (line 2; the first is \"48,210.4\" in km)"), "{refused}");
+    assert!(
+        refused.contains("skipped 1 cell that cannot be read (line 2; the first is \"48,210.4\" in km)"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -234,12 +246,17 @@ fn the_order_of_rows_tells_the_two_passes_of_an_hour_apart() {
     newest_first.reverse();
     assert_eq!(rows(&newest_first), expected);
     // The skipped hour, of a recorder that has not moved its clock yet.
-    let spring = "time,soc,speed\n2026-03-29 01:59:59,80,\n2026-03-29 02:00:01,79,\n2026-03-29 03:00:02,78,\n";
-    check(spring, &map, expect![[r#"
+    let spring =
+        "time,soc,speed\n2026-03-29 01:59:59,80,\n2026-03-29 02:00:01,79,\n2026-03-29 03:00:02,78,\n";
+    check(
+        spring,
+        &map,
+        expect![[r#"
         0 stateofcharge 80
         2 stateofcharge 79
         3 stateofcharge 78
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -250,7 +267,10 @@ fn elapsed_time_is_enough_for_a_replay() {
     assert!(!read(text, map).unwrap().is_dated());
     let started = map.replace("\"elapsed\"", "\"elapsed\"\nstart = \"2026-05-01T12:00:00+02:00\"");
     let recording = read(text, &started).unwrap();
-    assert_eq!((recording.is_dated(), recording.recorded_at().to_string().as_str()), (true, "2026-05-01T10:00:29.447Z"));
+    assert_eq!(
+        (recording.is_dated(), recording.recorded_at().to_string().as_str()),
+        (true, "2026-05-01T10:00:29.447Z")
+    );
 }
 
 #[test]
@@ -274,7 +294,10 @@ fn words_and_units_become_those_of_the_wire() {
         01-May-2026,10:00:01.5,0,0,,0,complete,d\n\
         01-May-2026,10:00:02,52,13,-1,0,Melting,reverse\n\
         01-May-2026,10:00:03,91,13,0,0,,L\n";
-    check(text, map, expect![[r#"
+    check(
+        text,
+        map,
+        expect![[r#"
         0 preciselocation 52 13 42°
         0 ischarging true
         0 currentspeed 160.9344
@@ -289,7 +312,8 @@ fn words_and_units_become_those_of_the_wire() {
         1 unreadable_value at [4]
         1 unknown_word at [5]
         2 no_position at [3, 5]
-    "#]]);
+    "#]],
+    );
     let recording = read(text, map).unwrap();
     assert_eq!(recording.value(3, GEAR), Some(Value::Text("REVERSE".into())));
     assert_eq!(recording.value(3, IS_CHARGING), Some(Value::Flag(false)));
@@ -303,9 +327,15 @@ fn a_file_that_cannot_be_taken_says_why() {
     check(
         "time,soc,speed\nx,1,1\n",
         MAP,
-        expect![[r#"the recording has no row that can be taken; CSV, separator ",", UTF-8: 0 readings from 0 of 1 rows; skipped 1 row with a time that cannot be read (line 2; the first is "x" in time)"#]],
+        expect![[
+            r#"the recording has no row that can be taken; CSV, separator ",", UTF-8: 0 readings from 0 of 1 rows; skipped 1 row with a time that cannot be read (line 2; the first is "x" in time)"#
+        ]],
     );
-    check("PK\x03\x04", MAP, expect!["the file is an archive or a workbook (ZIP); unpack it, or save the sheet as CSV, first"]);
+    check(
+        "PK\x03\x04",
+        MAP,
+        expect!["the file is an archive or a workbook (ZIP); unpack it, or save the sheet as CSV, first"],
+    );
     check(b"\x1f\x8b", MAP, expect!["the file is compressed (gzip); unpack it first"]);
     let error = |text: &str| Recording::read(text.as_bytes(), None).unwrap_err().to_string();
     assert_eq!(error("t,v\n"), "the columns \"t, v\" are not known; give a column map (--columns FILE.toml)");
@@ -368,7 +398,11 @@ fn a_hostile_document_ends_early() {
 
 #[test]
 fn a_value_is_known_from_its_row_on_and_before_the_first() {
-    let recording = read("time,soc,speed\n2026-05-01T10:00:00Z,,1\n2026-05-01T10:00:05Z,80,\n2026-05-01T10:00:09Z,,2\n", MAP).unwrap();
+    let recording = read(
+        "time,soc,speed\n2026-05-01T10:00:00Z,,1\n2026-05-01T10:00:05Z,80,\n2026-05-01T10:00:09Z,,2\n",
+        MAP,
+    )
+    .unwrap();
     let at = |row| recording.value(row, STATE_OF_CHARGE).unwrap();
     assert_eq!([at(0), at(1), at(2)], [80.0, 80.0, 80.0].map(Value::Number));
     assert_eq!(recording.value(1, SPEED), Some(Value::Number(1.0)));

@@ -152,7 +152,8 @@ impl<'m> Builder<'m> {
 
     /// A row whose time cannot be read: the header again, units, or a row of data with a wrong time.
     fn without_time<R: Read>(&mut self, row: &Row, table: &Table<R>, time: &str) {
-        let in_header = |&at: &usize| !table.header.cell(at).is_empty() && row.cell(at) == table.header.cell(at);
+        let in_header =
+            |&at: &usize| !table.header.cell(at).is_empty() && row.cell(at) == table.header.cell(at);
         let has_digits = |at: usize| row.cell(at).bytes().any(|byte| byte.is_ascii_digit());
         let places = self.time_at.iter().copied().chain(self.signals_at.iter().map(|place| place.at));
         let reason = if self.time_at.iter().all(in_header) {

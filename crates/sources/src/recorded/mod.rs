@@ -127,7 +127,9 @@ impl TripSpec {
         let known = |signal| match signal {
             signal::VIN if self.vin.is_some() => self.vin.clone().map(|vin| (Value::Text(vin), row)),
             // A value that comes later than this row was the car's before, too: it counts from the start.
-            signal => recording.value_and_row(row, signal).map(|(value, at)| (value, if at > row { 0 } else { at })),
+            signal => {
+                recording.value_and_row(row, signal).map(|(value, at)| (value, if at > row { 0 } else { at }))
+            }
         };
         let outcome = |signal| match known(signal) {
             Some((value, at)) => Ok((value, Some(captured_at(at)))),

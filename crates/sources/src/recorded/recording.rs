@@ -38,7 +38,10 @@ pub(super) struct Column {
 pub(super) enum Cells {
     Numbers(Vec<f64>),
     Flags(Vec<bool>),
-    Texts { words: Vec<Box<str>>, at: Vec<u16> },
+    Texts {
+        words: Vec<Box<str>>,
+        at: Vec<u16>,
+    },
     /// Latitude, longitude and heading; a heading that is not known is no number.
     Positions(Vec<[f64; 3]>),
 }
@@ -233,9 +236,10 @@ impl Cells {
         match self {
             Self::Numbers(cells) => Self::Numbers(places.iter().map(|place| cells[at(place)]).collect()),
             Self::Flags(cells) => Self::Flags(places.iter().map(|place| cells[at(place)]).collect()),
-            Self::Texts { words, at: cells } => {
-                Self::Texts { words: words.clone(), at: places.iter().map(|place| cells[at(place)]).collect() }
-            }
+            Self::Texts { words, at: cells } => Self::Texts {
+                words: words.clone(),
+                at: places.iter().map(|place| cells[at(place)]).collect(),
+            },
             Self::Positions(cells) => Self::Positions(places.iter().map(|place| cells[at(place)]).collect()),
         }
     }
@@ -262,7 +266,11 @@ const GONE: u32 = u32::MAX;
 
 impl Rows {
     /// Orders rows by time, without those whose time cannot be true. Rows of one moment become one.
-    pub(super) fn finish(mut self, mut report: ImportReport, dated: bool) -> Result<Recording, RecordingError> {
+    pub(super) fn finish(
+        mut self,
+        mut report: ImportReport,
+        dated: bool,
+    ) -> Result<Recording, RecordingError> {
         let count = self.times.len();
         let newest_first = self.is_newest_first();
         let chronological = |place: usize| if newest_first { count - 1 - place } else { place };
@@ -391,7 +399,9 @@ impl Rows {
         }
         let most = stretches.iter().map(|&(.., rows)| rows).max().unwrap_or_default();
         let any_is_set = stretches.iter().any(|&(_, last, _)| last >= UNSET_BEFORE);
-        let largest = stretches.iter().rposition(|&(_, last, rows)| rows == most && (last >= UNSET_BEFORE || !any_is_set));
+        let largest = stretches
+            .iter()
+            .rposition(|&(_, last, rows)| rows == most && (last >= UNSET_BEFORE || !any_is_set));
         let believed = stretches.iter().enumerate().filter(|&(place, &(_, last, rows))| {
             let is_few = rows <= 2 || rows * 10 < sorted.len();
             let is_unset = last < UNSET_BEFORE && any_is_set;
@@ -425,7 +435,9 @@ impl Column {
             .collect();
         let rank = |place: u32| ranks[self.rows[place as usize] as usize];
         if !in_order {
-            places.sort_unstable_by_key(|&place| (rank(place), chronological(self.rows[place as usize] as usize)));
+            places.sort_unstable_by_key(|&place| {
+                (rank(place), chronological(self.rows[place as usize] as usize))
+            });
         }
         let mut kept: Vec<u32> = Vec::with_capacity(places.len());
         let mut rows = Vec::with_capacity(places.len());

@@ -67,8 +67,12 @@ impl Parts {
                 (false, after) => Some((column.rows[after - 1] as usize, after - 1)),
             }
         };
-        let mut before: Vec<usize> =
-            self.recording.columns.iter().filter_map(|(_, column)| known(column).map(|(row, _)| row)).collect();
+        let mut before: Vec<usize> = self
+            .recording
+            .columns
+            .iter()
+            .filter_map(|(_, column)| known(column).map(|(row, _)| row))
+            .collect();
         // The first row of the trip itself is a row of the first part.
         before.retain(|&row| row < begin);
         before.sort_unstable();
@@ -81,7 +85,10 @@ impl Parts {
             let from = column.rows.partition_point(|&row| (row as usize) < begin);
             let until = column.rows.partition_point(|&row| (row as usize) < end);
             let carried = known(column);
-            let rows = carried.iter().map(|&(row, _)| row).chain(column.rows[from..until].iter().map(|&row| row as usize));
+            let rows = carried
+                .iter()
+                .map(|&(row, _)| row)
+                .chain(column.rows[from..until].iter().map(|&row| row as usize));
             let cells: Vec<u32> =
                 carried.iter().map(|&(_, at)| at as u32).chain(from as u32..until as u32).collect();
             let rows = rows.map(|row| place(row) as u32).collect();
@@ -188,7 +195,11 @@ fn write(
                 e.array(2)?.u8(4)?.array(cells.len() as u64)?;
                 for &[latitude, longitude, heading] in cells {
                     e.array(3)?.f64(latitude)?.f64(longitude)?;
-                    if heading.is_nan() { e.null()? } else { e.f64(heading)? };
+                    if heading.is_nan() {
+                        e.null()?
+                    } else {
+                        e.f64(heading)?
+                    };
                 }
             }
         }
@@ -298,7 +309,8 @@ impl Cache {
         let manifest = match kept {
             Some(manifest) => manifest,
             None => {
-                let bytes = recordings.manifest(id).await.map_err(Unreadable::Store)?.ok_or(Unreadable::Missing)?;
+                let bytes =
+                    recordings.manifest(id).await.map_err(Unreadable::Store)?.ok_or(Unreadable::Missing)?;
                 let manifest = Arc::new(Manifest::decode(&bytes)?);
                 self.kept.lock().keep_manifest(id, manifest.clone());
                 manifest

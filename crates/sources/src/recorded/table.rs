@@ -3,7 +3,10 @@
 //! The header is the line that has the most columns of the map, in the separator with which it has them. What stands
 //! before it is a preamble. A quote that is never closed is a plain character: it must not swallow the rest of the file.
 
-use std::{collections::VecDeque, io::{self, Read}};
+use std::{
+    collections::VecDeque,
+    io::{self, Read},
+};
 
 use super::{
     cells::Numerals,
@@ -205,9 +208,8 @@ impl<R: Read> Table<R> {
             let commas = cell.bytes().filter(|&byte| byte == b',').count();
             self.separator != ',' && self.thousands != Some(',') && commas == 1 && !cell.contains('.')
         };
-        let decimal = self.decimal.unwrap_or_else(|| {
-            if self.thousands == Some('.') || comma() { ',' } else { '.' }
-        });
+        let decimal =
+            self.decimal.unwrap_or_else(|| if self.thousands == Some('.') || comma() { ',' } else { '.' });
         Numerals { decimal, thousands: self.thousands }
     }
 
@@ -289,7 +291,8 @@ fn header_for(
             candidate.found = map.columns().filter(|column| place(&candidate.row, column).is_some()).count();
             // Names count before places, which every line has.
             let has_time = map.time.columns.iter().all(|column| place(&candidate.row, column).is_some());
-            let better = |than: &Option<Candidate>| than.as_ref().is_none_or(|best| candidate.found > best.found);
+            let better =
+                |than: &Option<Candidate>| than.as_ref().is_none_or(|best| candidate.found > best.found);
             if has_time && better(&best) {
                 best = Some(candidate);
             } else if !commented && better(&closest) {
@@ -322,7 +325,8 @@ fn missing(header: &Row, map: &ColumnMap) -> Vec<String> {
 fn without_header(ahead: &VecDeque<(u64, String, Line)>, map: &ColumnMap, comment: &str) -> Candidate {
     let times = |separator: char| {
         let rows = candidates(ahead, Some(separator), comment, false);
-        rows.filter(|candidate| map.time.parse(&time_cells(&candidate.row, &map.time.columns)).is_some()).count()
+        rows.filter(|candidate| map.time.parse(&time_cells(&candidate.row, &map.time.columns)).is_some())
+            .count()
     };
     let possible = SEPARATORS.into_iter().filter(|&one| map.file.separator.is_none_or(|set| set == one));
     // The first one where several are as good.
@@ -399,7 +403,10 @@ mod tests {
     #[test]
     fn without_a_header_columns_are_numbers() {
         let map = "[file]\nheader = false\n[time]\ncolumn = 2\n[signals]\nmotion-currentspeed = 1";
-        assert_eq!(rows("7;2026-05-01 10:00:00\n", map), [(1, vec!["7".into(), "2026-05-01 10:00:00".into()])]);
+        assert_eq!(
+            rows("7;2026-05-01 10:00:00\n", map),
+            [(1, vec!["7".into(), "2026-05-01 10:00:00".into()])]
+        );
     }
 
     #[test]

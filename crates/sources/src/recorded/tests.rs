@@ -1,9 +1,9 @@
 use super::*;
-use app::ports::TripParts;
 use crate::{
     RECORDED,
     testing::{NOON, TestClock, minutes},
 };
+use app::ports::TripParts;
 use domain::{ids::PoolNo, signal::Endpoint};
 use futures::executor::block_on;
 use std::path::{Path, PathBuf};
@@ -84,7 +84,19 @@ fn a_spec_reads_back() {
     }
     assert!(TripSpec::decode(b"no trip").is_err());
     // As it was written before recordings were stored with all other data.
-    let old = Encoder::new(vec![]).array(4).unwrap().str("old").unwrap().i64(0).unwrap().u16(2).unwrap().null().unwrap().writer().clone();
+    let old = Encoder::new(vec![])
+        .array(4)
+        .unwrap()
+        .str("old")
+        .unwrap()
+        .i64(0)
+        .unwrap()
+        .u16(2)
+        .unwrap()
+        .null()
+        .unwrap()
+        .writer()
+        .clone();
     let old = TripSpec::decode(&old).unwrap();
     assert_eq!((old.name.as_str(), old.recording), ("old", None));
 }
@@ -117,7 +129,10 @@ fn a_car_drives_the_recording_that_is_stored_under_its_id() {
     let stored = Arc::new(Stored(Ok(Parts::new(recording())), Default::default()));
     trips.attach(stored.clone());
     clock.set(NOON + Duration::from_secs(10));
-    assert_eq!(read(&car).unwrap()[0].outcome, Ok((Value::Number(30.0), Some(NOON + Duration::from_secs(10)))));
+    assert_eq!(
+        read(&car).unwrap()[0].outcome,
+        Ok((Value::Number(30.0), Some(NOON + Duration::from_secs(10))))
+    );
     for recording in [None, Some(Uuid::nil())] {
         let spec = TripSpec { recording, ..trip(1) }.encode();
         assert_eq!(read(&SourceRef { spec, ..car.clone() }), Err(unreadable()));

@@ -65,11 +65,7 @@ pub(super) struct Utf8<R> {
 
 impl<R: Read> Utf8<R> {
     /// Looks at the first bytes; an error within says that the file is no text.
-    pub(super) fn new(
-        mut inner: R,
-        wanted: Option<Encoding>,
-        most: u64,
-    ) -> io::Result<Result<Self, Binary>> {
+    pub(super) fn new(mut inner: R, wanted: Option<Encoding>, most: u64) -> io::Result<Result<Self, Binary>> {
         let mut head = [0; 4];
         let mut known = 0;
         while known < head.len() {
@@ -169,7 +165,10 @@ impl<R: Read> Utf8<R> {
             }
             for &byte in invalid {
                 self.fallback |= self.lenient;
-                push(&mut self.text, if self.lenient { windows_1252(byte) } else { char::REPLACEMENT_CHARACTER });
+                push(
+                    &mut self.text,
+                    if self.lenient { windows_1252(byte) } else { char::REPLACEMENT_CHARACTER },
+                );
             }
             used += invalid.len();
         }
@@ -202,12 +201,14 @@ fn push(text: &mut Vec<u8>, character: char) {
 /// The characters of windows-1252 where it differs from latin-1; what it leaves open stays a control character.
 fn windows_1252(byte: u8) -> char {
     const FROM_80: [u16; 32] = [
-        0x20ac, 0x81, 0x201a, 0x192, 0x201e, 0x2026, 0x2020, 0x2021, 0x2c6, 0x2030, 0x160, 0x2039, 0x152, 0x8d,
-        0x17d, 0x8f, 0x90, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x2dc, 0x2122, 0x161, 0x203a,
-        0x153, 0x9d, 0x17e, 0x178,
+        0x20ac, 0x81, 0x201a, 0x192, 0x201e, 0x2026, 0x2020, 0x2021, 0x2c6, 0x2030, 0x160, 0x2039, 0x152,
+        0x8d, 0x17d, 0x8f, 0x90, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x2dc, 0x2122,
+        0x161, 0x203a, 0x153, 0x9d, 0x17e, 0x178,
     ];
     match byte {
-        0x80..0xa0 => char::from_u32(FROM_80[usize::from(byte) - 0x80].into()).unwrap_or(char::REPLACEMENT_CHARACTER),
+        0x80..0xa0 => {
+            char::from_u32(FROM_80[usize::from(byte) - 0x80].into()).unwrap_or(char::REPLACEMENT_CHARACTER)
+        }
         byte => char::from(byte),
     }
 }

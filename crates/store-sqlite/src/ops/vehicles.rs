@@ -140,7 +140,9 @@ pub(crate) fn known_vehicles(
         "SELECT v.no, v.id, c.permissions
          FROM vehicle AS v LEFT JOIN connection AS c ON c.vehicle = v.no WHERE v.user = ?1 AND v.vin = ?2",
     )?;
-    vins.iter().map(|vin| query.query_row(params![user.0.as_bytes(), vin], known_vehicle).optional()).collect()
+    vins.iter()
+        .map(|vin| query.query_row(params![user.0.as_bytes(), vin], known_vehicle).optional())
+        .collect()
 }
 
 /// The columns `no, id, permissions`.

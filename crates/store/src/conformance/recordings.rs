@@ -26,7 +26,12 @@ async fn recorded(fixture: &Fixture<'_>, store: &dyn Store) -> (Uuid, Car) {
     for no in 0..2 {
         assert!(store.put_recording_part(id, Trip, no, vec![no as u8]).await.expect("keeps"));
     }
-    assert!(store.complete_recording(id, b"manifest".to_vec(), RecordedCar::New(car.clone())).await.expect("ends"));
+    assert!(
+        store
+            .complete_recording(id, b"manifest".to_vec(), RecordedCar::New(car.clone()))
+            .await
+            .expect("ends")
+    );
     (id, car)
 }
 

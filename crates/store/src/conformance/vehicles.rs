@@ -557,9 +557,8 @@ pub async fn the_vehicle_of_a_car_is_found_until_it_is_erased(store: &dyn Store)
     let link = fixture.new_link(UserId(fixture.uuid()));
     let vehicle = store.link(vec![link.clone()]).await.expect("links")[0];
     store.attach_car(first.id, vehicle).await.expect("attaches");
-    let found = async |car: &Car, user| {
-        store.vehicle_of_car(car.id, fixture.application, user).await.expect("finds")
-    };
+    let found =
+        async |car: &Car, user| store.vehicle_of_car(car.id, fixture.application, user).await.expect("finds");
     let connected = KnownVehicle { no: vehicle, id: link.info.id, granted: Some(link.permissions) };
     assert_eq!(found(&first, None).await, Some((connected, link.user)));
     assert_eq!(found(&first, Some(link.user)).await, Some((connected, link.user)));

@@ -64,10 +64,10 @@ pub(crate) struct SkippedView {
 impl From<ImportReport> for ImportReportView {
     fn from(report: ImportReport) -> Self {
         let text = report.lines();
-        let signals = report.signals.iter().map(|&(signal, readings)| SignalCount {
-            signal: signal.entry().code.as_str(),
-            readings,
-        });
+        let signals = report
+            .signals
+            .iter()
+            .map(|&(signal, readings)| SignalCount { signal: signal.entry().code.as_str(), readings });
         Self {
             signals: signals.collect(),
             format: report.format,

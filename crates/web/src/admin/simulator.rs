@@ -57,7 +57,7 @@ pub(super) fn operations() -> Vec<Operation> {
             Method::PUT,
             "/simulator/uploads/{id}/parts/{part}",
             put_upload_part,
-            "Uploads the bytes of one part, counted from 0, of at most 512 KiB; all parts together are the file",
+            "Uploads the bytes of one part, counted from 0, of at most 256 KiB; all parts together are the file",
         )
         .answers_nothing(),
         operation(Method::GET, cars, list, "Lists simulated vehicles, oldest first")
@@ -408,7 +408,9 @@ async fn record(
             let VehicleId(upload) = upload.parse("upload")?;
             app.record_upload(upload, recording).await?
         }
-        _ => return Err(ApiError::invalid("csv", "write the file as csv, or the id of its upload as upload")),
+        _ => {
+            return Err(ApiError::invalid("csv", "write the file as csv, or the id of its upload as upload"));
+        }
     };
     Ok(Changed::created(Recorded { vehicle: car.into(), report: report.into() }))
 }
@@ -717,7 +719,7 @@ mod tests {
         assert_eq!((&made["report"]["readings"], &made["vehicle"]["model"]), (&json!(5), &json!("a")));
 
         let upload = server.admin(Method::POST, "/simulator/uploads", Value::Null).await.expect(201).json();
-        assert_eq!(upload["largestPart"], 524_288);
+        assert_eq!(upload["largestPart"], 262_144);
         let id = upload["id"].as_str().unwrap();
         let put = async |part: &str, bytes: Vec<u8>| {
             let path = format!("/api/v1/simulator/uploads/{id}/parts/{part}");
@@ -727,18 +729,20 @@ mod tests {
         let take = json!({"name": "b", "upload": id});
         let taken = async || server.admin(Method::POST, "/simulator/recordings", take.clone()).await;
         assert_eq!(taken().await.expect(409).json()["code"], "conflict");
-        // Two megabytes: more than any one request may bring.
-        for part in 0..4 {
-            put(&part.to_string(), vec![b'x'; 524_288]).await.expect(204);
+        // Two MiB: more than any one request may bring.
+        for part in 0..8 {
+            put(&part.to_string(), vec![b'x'; 262_144]).await.expect(204);
         }
-        put("5", b"x".to_vec()).await.expect(204);
+        put("9", b"x".to_vec()).await.expect(204);
         taken().await.expect(409);
-        put("4", b"x".to_vec()).await.expect(204);
-        for (part, bytes, status) in [("0", vec![], 400), ("0", vec![0; 524_289], 400), ("512", vec![0], 400), ("x", vec![0], 404)] {
+        put("8", b"x".to_vec()).await.expect(204);
+        for (part, bytes, status) in
+            [("0", vec![], 400), ("0", vec![0; 262_145], 413), ("1024", vec![0], 400), ("x", vec![0], 404)]
+        {
             put(part, bytes).await.expect(status);
         }
         let made = taken().await.expect(201).json();
-        assert_eq!(made["report"]["readings"], 4 * 524_288 + 2);
+        assert_eq!(made["report"]["readings"], 8 * 262_144 + 2);
         // It is complete now.
         taken().await.expect(404);
         put("0", b"x".to_vec()).await.expect(404);
@@ -749,7 +753,10 @@ mod tests {
         let server = Server::new().await;
         let post = async |body| server.admin(Method::POST, "/simulator/recordings", body).await;
         let refused = post(json!({"name": "a", "csv": " "})).await.expect(422).json();
-        assert_eq!((&refused["code"], &refused["detail"]), (&json!("nothing_taken"), &json!("nothing can be taken")));
+        assert_eq!(
+            (&refused["code"], &refused["detail"]),
+            (&json!("nothing_taken"), &json!("nothing can be taken"))
+        );
         let skipped = json!([{"reason": "no_value", "of": "rows", "count": 1, "lines": [1], "column": null, "cell": null}]);
         assert_eq!(refused["report"]["skipped"], skipped);
         let columns = json!({"name": "a", "csv": "1", "columns": "x"});
@@ -769,7 +776,8 @@ mod tests {
         let tenant = server.tenant("A").await;
         let record = async || {
             let body = json!({"name": "a", "csv": "1"});
-            server.admin(Method::POST, "/simulator/recordings", body).await.expect(201).json()["vehicle"].clone()
+            server.admin(Method::POST, "/simulator/recordings", body).await.expect(201).json()["vehicle"]
+                .clone()
         };
         let connect = async |car: &Value| {
             let path = format!("/simulator/vehicles/{}/connect", car["id"].as_str().unwrap());
@@ -797,7 +805,11 @@ mod tests {
         let connect = async |application: &str, more: Value| {
             let mut body = json!({"applicationId": application});
             body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            server.admin(Method::POST, &format!("/simulator/vehicles/{car}/connect"), body).await.expect(201).json()
+            server
+                .admin(Method::POST, &format!("/simulator/vehicles/{car}/connect"), body)
+                .await
+                .expect(201)
+                .json()
         };
         let first = connect(&tenant.application, json!({})).await;
         let again = connect(&tenant.application, json!({"permissions": ["read_odometer"]})).await;
@@ -806,7 +818,7 @@ mod tests {
         let shown = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
         assert_eq!(shown["permissions"], json!(["read_odometer"]));
         // Disconnected and connected: the same vehicle of the same owner with a new connection.
-        server.admin(Method::DELETE, &path, Value::Null).await.expect(204);
+        server.admin(Method::POST, &format!("{path}/disconnect"), Value::Null).await.expect(204);
         let back = connect(&tenant.application, json!({})).await;
         assert_eq!((&back["vehicleId"], &back["userId"]), (&first["vehicleId"], &first["userId"]));
         assert_ne!(back["connectionId"], first["connectionId"]);
@@ -815,7 +827,8 @@ mod tests {
         let owner = connect(&other.application, json!({})).await["userId"].clone();
         let named = connect(&tenant.application, json!({"userId": owner})).await;
         assert_ne!(named["vehicleId"], first["vehicleId"]);
-        let listed = server.admin(Method::GET, "/simulator/vehicles", Value::Null).await.json();
-        assert_eq!(listed["items"][0]["vehicleIds"].as_array().unwrap().len(), 3);
+        let path = format!("/simulator/vehicles/{car}");
+        let shown = server.admin(Method::GET, &path, Value::Null).await.expect(200).json();
+        assert_eq!(shown["vehicleIds"].as_array().unwrap().len(), 3);
     }
 }

@@ -21,6 +21,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{
+    connect::Permission,
     errors::ErrorCode,
     payload::v2::rest::Read,
     signal::{Details, Value as SignalValue},
@@ -88,6 +89,11 @@ const ORDERS: &[(Method, &str, &str, BrandOrder)] = &[
     (PUT, "lincoln", "charge/schedule_by_location", BrandOrder::ChargeHours),
 ];
 
+/// Each command for the catalogue: its method, its brand, its path below the brand, and what the owner has to grant.
+pub(crate) fn rows() -> impl Iterator<Item = (&'static str, &'static str, &'static str, Permission)> {
+    ORDERS.iter().map(|(method, brand, path, order)| (method.as_str(), *brand, *path, order.permission()))
+}
+
 /// What is asked for below a vehicle: `tesla/charge/ammeter`, without slashes at its ends.
 pub(super) fn find(method: &Method, path: &str) -> Option<Found> {
     let (brand, rest) = path.split_once('/')?;
@@ -99,6 +105,18 @@ pub(super) fn find(method: &Method, path: &str) -> Option<Found> {
 }
 
 impl BrandOrder {
+    /// What the owner has to grant; the same as of the command that it becomes.
+    const fn permission(self) -> Permission {
+        match self {
+            Self::Cabin | Self::Defroster | Self::SteeringWheel => Permission::ControlClimate,
+            Self::Trunk | Self::Frunk => Permission::ControlTrunk,
+            Self::SetPin | Self::ClearPin => Permission::ControlPin,
+            Self::Amperage | Self::ChargeTime | Self::ChargePort | Self::ChargeDays | Self::ChargeHours => {
+                Permission::ControlCharge
+            }
+        }
+    }
+
     /// The command that a body asks for.
     pub(super) fn command(
         self,

@@ -20,7 +20,7 @@
 mod asking;
 pub(crate) mod auth;
 mod batch;
-mod brand_commands;
+pub(crate) mod brand_commands;
 mod commands;
 mod compatibility;
 mod connections;

@@ -9,16 +9,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{UnknownWord, brands, found, known, powertrains};
+use crate::api_v2::brand_commands;
 
 /// An endpoint of the v2 API below a vehicle.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CatalogueEndpoint {
-    /// `GET` reads, `POST` has the vehicle do something.
+    /// `GET` reads; `POST`, `PUT` and `DELETE` have the vehicle do something.
     pub method: &'static str,
     /// Below `/v2.0/vehicles/{id}`.
     #[schema(example = "/odometer")]
-    pub path: &'static str,
+    pub path: String,
     /// The brand that it belongs to; null where every brand has it.
     pub brand: Option<String>,
     /// What the owner has to grant.
@@ -51,7 +52,7 @@ pub struct EndpointFilter {
     pub webhook: Option<bool>,
 }
 
-/// The endpoints that a filter shows: common reads, commands, then those of brands.
+/// The endpoints that a filter shows: common reads and commands, then those of brands.
 ///
 /// # Errors
 ///
@@ -59,8 +60,9 @@ pub struct EndpointFilter {
 pub fn endpoints(models: &[Model], filter: &EndpointFilter) -> Result<Vec<CatalogueEndpoint>, UnknownWord> {
     let reads = Endpoint::ALL.iter().map(|&endpoint| read(endpoint, models));
     let commands = COMMANDS.iter().map(|command| command_row(command, models));
-    let mut rows: Vec<_> =
-        reads.chain(commands).chain(BrandRead::all().map(|read| of_brand(read, models))).collect();
+    let of_brands = BrandRead::all().map(|read| of_brand(read, models));
+    let commands_of_brands = brand_commands::rows().map(|row| command_of_brand(row, models));
+    let mut rows: Vec<_> = reads.chain(commands).chain(of_brands).chain(commands_of_brands).collect();
     if let Some(brand) = &filter.brand {
         let brand = known("brand", brand, models.iter().map(|model| model.make.as_str()))?;
         rows.retain(|row| row.brands.iter().any(|known| known == brand));
@@ -74,7 +76,7 @@ pub fn endpoints(models: &[Model], filter: &EndpointFilter) -> Result<Vec<Catalo
     }
     if let Some(search) = &filter.q {
         rows.retain(|row| {
-            let texts = [row.path, row.method, row.permission].into_iter();
+            let texts = [row.path.as_str(), row.method, row.permission].into_iter();
             let texts = texts.chain(row.signals.iter().map(String::as_str));
             found(search, texts.chain(row.brands.iter().map(String::as_str)))
         });
@@ -101,7 +103,7 @@ fn read(endpoint: Endpoint, models: &[Model]) -> CatalogueEndpoint {
     };
     CatalogueEndpoint {
         method: "GET",
-        path: endpoint.path(),
+        path: endpoint.path().to_owned(),
         brand: None,
         permission: endpoint.permission().as_str(),
         webhook: true,
@@ -115,7 +117,7 @@ fn read(endpoint: Endpoint, models: &[Model]) -> CatalogueEndpoint {
 fn of_brand(read: BrandRead, models: &[Model]) -> CatalogueEndpoint {
     CatalogueEndpoint {
         method: "GET",
-        path: read.path(),
+        path: read.path().to_owned(),
         brand: Some(read.brand().to_uppercase()),
         permission: read.permission().as_str(),
         webhook: false,
@@ -123,6 +125,26 @@ fn of_brand(read: BrandRead, models: &[Model]) -> CatalogueEndpoint {
         signals: codes(read.signals()),
         powertrains: powertrains(|powertrain| read.fits(read.brand(), powertrain)),
         brands: brands(models, |model| read.fits(&model.make, model.powertrain)),
+    }
+}
+
+fn command_of_brand(
+    (method, brand, path, permission): (&'static str, &str, &str, Permission),
+    models: &[Model],
+) -> CatalogueEndpoint {
+    let fits = |model: &Model| {
+        model.make.eq_ignore_ascii_case(brand) && Powertrains::PLUG_IN.contains(model.powertrain)
+    };
+    CatalogueEndpoint {
+        method,
+        path: format!("/{brand}/{path}"),
+        brand: Some(brand.to_uppercase()),
+        permission: permission.as_str(),
+        webhook: false,
+        units: false,
+        signals: vec![],
+        powertrains: powertrains(|powertrain| Powertrains::PLUG_IN.contains(powertrain)),
+        brands: brands(models, fits),
     }
 }
 
@@ -139,7 +161,7 @@ const COMMANDS: &[CommandRow] = &[
 fn command_row(&(path, permission, fits): &CommandRow, models: &[Model]) -> CatalogueEndpoint {
     CatalogueEndpoint {
         method: "POST",
-        path,
+        path: path.to_owned(),
         brand: None,
         permission: permission.as_str(),
         webhook: false,

@@ -98,8 +98,9 @@ pub fn endpoints_page(models: &[Model]) -> String {
         }
     };
     kind("Reads that every brand has", &|row| row.method == "GET" && row.brand.is_none(), &mut page);
-    kind("Commands", &|row| row.method == "POST", &mut page);
+    kind("Commands", &|row| row.method != "GET" && row.brand.is_none(), &mut page);
     kind("Reads of one brand", &|row| row.method == "GET" && row.brand.is_some(), &mut page);
+    kind("Commands of one brand", &|row| row.method != "GET" && row.brand.is_some(), &mut page);
     page
 }
 

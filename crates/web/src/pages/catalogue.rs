@@ -93,10 +93,11 @@ pub(super) fn endpoints(models: &[Model], search: &str) -> String {
         rows.len(),
     );
     type Is = fn(&CatalogueEndpoint) -> bool;
-    let kinds: [(&str, &str, Is); 3] = [
+    let kinds: [(&str, &str, Is); 4] = [
         ("reads", "Reads that every brand has", |row| row.method == "GET" && row.brand.is_none()),
-        ("commands", "Commands", |row| row.method == "POST"),
+        ("commands", "Commands", |row| row.method != "GET" && row.brand.is_none()),
         ("brands", "Reads of one brand", |row| row.method == "GET" && row.brand.is_some()),
+        ("brand-commands", "Commands of one brand", |row| row.method != "GET" && row.brand.is_some()),
     ];
     for (id, title, is) in kinds {
         let rows: Vec<_> = rows.iter().filter(|row| is(row)).collect();
@@ -110,12 +111,12 @@ pub(super) fn endpoints(models: &[Model], search: &str) -> String {
         .expect(WRITES);
         main += &columns(&["Endpoint", "Permission", "Signals", "Units", "Vehicles", "Brands"]);
         for row in rows {
-            let id = endpoint_id(row.method, row.path);
+            let id = endpoint_id(row.method, &row.path);
             cells(
                 &mut main,
                 &id,
                 &[
-                    format!("<a href=\"#{id}\"><code>{} {}</code></a>", row.method, Text(row.path)),
+                    format!("<a href=\"#{id}\"><code>{} {}</code></a>", row.method, Text(&row.path)),
                     permission(row.permission),
                     list("signals", row.signals.iter().map(|code| signal(code)).collect()),
                     if row.units { "metric or imperial".into() } else { "–".into() },

@@ -53,6 +53,12 @@ pub(crate) async fn simulator(with: WithServer<SimulatorCommand>) -> Result<()> 
             show::object(&connect(&client, &id, &app, owner).await?, json);
             return Ok(());
         }
+        SimulatorCommand::Delete(car) => {
+            let id = id_of(&client, &car).await?;
+            client.delete(&format!("{CARS}/{id}")).await?;
+            super::done(json);
+            return Ok(());
+        }
         SimulatorCommand::Start(car) => (car, "start", json!({})),
         SimulatorCommand::Pause(car) => (car, "pause", json!({})),
         SimulatorCommand::Restart(car) => (car, "restart", json!({})),

@@ -138,6 +138,7 @@ fn settings_body(settings: &WebhookSettings) -> Result<Map<String, Value>> {
     let switches = [
         ("autoSubscribe", settings.auto_subscribe),
         ("lenientVerification", settings.lenient_verification),
+        ("verifyErrorUri", settings.verify_error_uri),
         ("includeTriggers", settings.without_triggers.then_some(false).or(settings.include_triggers)),
     ];
     body.extend(switches.into_iter().filter_map(|(name, on)| Some((name.into(), json!(on?)))));

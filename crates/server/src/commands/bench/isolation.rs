@@ -88,7 +88,7 @@ fn plan() -> Plan {
 
 async fn tenant(running: &Running, name: &str, vehicles: usize) -> Result<Tenant> {
     let app = &running.app;
-    let created = app.create_application(name, vec![], "open", Defaults::default()).await?;
+    let created = app.create_application(name, vec![], app::UNLIMITED, Defaults::default()).await?;
     let application = created.entry.application.no;
     let pool = app.pool("pushed").await?;
     let request = || LinkRequest {

@@ -285,14 +285,14 @@ impl<'a> Stage<'a> {
         columns: Option<&Path>,
     ) -> Result<VehicleId> {
         let columns = columns.map(|path| {
-            std::fs::read_to_string(path).with_context(|| format!("cannot read the column map {}", path.display()))
+            std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read the column map {}", path.display()))
         });
         let columns = columns.transpose()?;
         let content = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let name = crate::commands::replay::name_of(&name);
-        let recording =
-            NewRecording { name, columns, speed: 1, longest_pause: None, started_at: None };
+        let recording = NewRecording { name, columns, speed: 1, longest_pause: None, started_at: None };
         let (car, report) = self.app.record_trip(recording, content).await?;
         report.lines().iter().for_each(|line| self.note(&format!("recording: {line}")));
         let linked = self.app.connect_car(car.car.id, application, None, PermissionSet::ALL).await?;

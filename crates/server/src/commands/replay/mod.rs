@@ -21,9 +21,9 @@ use crate::{
 const FEED_TOKEN: &str = "mpf_";
 
 /// Bytes of one part of an upload.
-const PART: usize = 512 * 1024;
+const PART: usize = 256 * 1024;
 /// A file up to this size goes with its request, if it is UTF-8.
-const SMALL: usize = 256 * 1024;
+const SMALL: usize = 64 * 1024;
 
 pub(crate) async fn run(with: WithServerArgs<Replay>) -> Result<()> {
     let WithServerArgs { server, args } = with;
@@ -33,7 +33,8 @@ pub(crate) async fn run(with: WithServerArgs<Replay>) -> Result<()> {
         bail!("{} has more than {} MiB", args.file.display(), Recording::MAX_BYTES >> 20);
     }
     let columns = args.columns.as_ref().map(|path| {
-        std::fs::read_to_string(path).with_context(|| format!("cannot read the column map {}", path.display()))
+        std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the column map {}", path.display()))
     });
     let columns = columns.transpose()?;
     match (&args.vehicle, &args.app) {

@@ -206,9 +206,9 @@ mod tests {
     #[track_caller]
     fn check(text: &str, shift_ms: i64, expected: Expect) {
         let readings = Readings::read(text.as_bytes(), None, None).unwrap();
-        let shown = readings.iter().map(|reading| {
-            format!("{} s {}\n", reading.due.as_secs_f64(), reading.item("car", shift_ms))
-        });
+        let shown = readings
+            .iter()
+            .map(|reading| format!("{} s {}\n", reading.due.as_secs_f64(), reading.item("car", shift_ms)));
         expected.assert_eq(&shown.collect::<String>());
     }
 
@@ -258,7 +258,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_told_by_its_line() {
-        let problem = |text: &str| format!("{:#}", Readings::read(text.as_bytes(), None, None).err().unwrap());
+        let problem =
+            |text: &str| format!("{:#}", Readings::read(text.as_bytes(), None, None).err().unwrap());
         assert!(problem("{}\n{").starts_with("line 2 is no reading"));
         assert!(problem(r#"{"observedAt":"noon"}"#).starts_with("line 1: observedAt is a moment"));
     }
