@@ -92,6 +92,7 @@ impl From<StoreError> for AppError {
             StoreError::Full
             | StoreError::ReadOnly
             | StoreError::Disk(_)
+            | StoreError::Damaged(_)
             | StoreError::Busy
             | StoreError::Closed => Self::Unavailable(error),
             other => Self::Internal(other.to_string()),

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use domain::time::Timestamp;
@@ -24,7 +25,10 @@ struct State {
     loops: BTreeMap<&'static str, LoopStatus>,
     store: Option<String>,
     clock: Option<String>,
+    /// Since when the clock has been behind: what it said then, and the monotonic clock.
+    behind: Option<(Timestamp, Duration)>,
     space: Option<String>,
+    damage: Option<String>,
     /// Recordings that cannot be replayed, by name; what is wrong costs only their cars.
     recordings: BTreeMap<String, String>,
 }
@@ -52,7 +56,12 @@ impl Health {
         let state = self.state.lock();
         let dead = state.loops.iter().filter(|(_, status)| status.died);
         let dead = dead.map(|(name, _)| format!("the {name} loop has ended"));
-        [&state.store, &state.clock, &state.space].into_iter().flatten().cloned().chain(dead).collect()
+        [&state.damage, &state.store, &state.clock, &state.space]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .chain(dead)
+            .collect()
     }
 
     /// Recordings that could not be replayed since the start, with what is wrong.
@@ -114,6 +123,33 @@ impl Health {
 
     pub(crate) fn set_clock(&self, problem: Option<String>) {
         self.state.lock().clock = problem;
+    }
+
+    /// The clock is behind what was written; for how long it has been, as long as it ran evenly.
+    pub(crate) fn clock_is_behind(&self, now: Timestamp, monotonic: Duration) -> Duration {
+        const UNEVEN: Duration = Duration::from_secs(60);
+        let mut state = self.state.lock();
+        let (then, begun) = *state.behind.get_or_insert((now, monotonic));
+        let passed = monotonic.saturating_sub(begun);
+        let (told, most) = (now.since(then), passed + UNEVEN);
+        if now < then || told > most || told + UNEVEN < passed {
+            state.behind = Some((now, monotonic));
+            return Duration::ZERO;
+        }
+        passed
+    }
+
+    pub(crate) fn clock_keeps_up(&self) {
+        self.state.lock().behind = None;
+    }
+
+    pub(crate) fn set_damage(&self, what: Option<&str>) {
+        self.state.lock().damage = what.map(|what| {
+            format!(
+                "the database is damaged ({what}): stop the server and put a backup in its place with \
+                 `milepost restore BACKUP --data DIR --force`; the damaged files are kept beside it"
+            )
+        });
     }
 
     pub(crate) fn set_space(&self, problem: Option<String>) {

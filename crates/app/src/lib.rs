@@ -13,6 +13,7 @@ mod delivery;
 mod error;
 mod health;
 mod janitor;
+mod ledger;
 mod mailbox;
 mod metrics;
 mod plans;
@@ -29,6 +30,7 @@ mod usecases;
 
 pub use error::AppError;
 pub use health::{Health, LoopStatus};
+pub use ledger::{Fit, Reapplied, fit, reapply};
 pub use plans::{Plan, Plans, UNLIMITED};
 pub use precondition::Precondition;
 pub use registry::{ApplicationEntry, WebhookEntry};
@@ -46,6 +48,7 @@ pub use usecases::{
     deliveries::{DeliveryDetail, DeliveryQuery, DeliverySummary},
     explain::{Explanation, Finding as TriggerFinding, LastFired},
     feeds::{CreatedFeed, FeedWatch},
+    idempotency::{Answering, KeptAnswer, KeyedRequest},
     ingest::{Ingested, MOST_IN_FLIGHT, PushedReading, Rejected},
     operations::Finding,
     pressure::Admitted,
@@ -120,6 +123,7 @@ pub struct App {
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) mailbox: Mailbox,
     pub(crate) health: Arc<Health>,
+    pub(crate) ledger_copy: ledger::LedgerCopy,
     pub(crate) stop: Arc<Stop>,
     pub(crate) intake: usecases::ingest::Intake,
     pub(crate) lag: usecases::pressure::Lag,
@@ -139,6 +143,7 @@ impl App {
         let Parts { store, keyring, master_key, clock, dice, outbound, source, simulator, accounts, spawn } =
             parts;
         let sealer = Arc::new(Sealer::open(master_key, keyring, dice.clone()).await?);
+        identify(&*store, &sealer).await?;
         let registry =
             Registry::load(store.clone(), sealer.clone(), outbound.clone(), settings.origin.clone()).await?;
         let feeds = usecases::feeds::Feeds::new(store.feeds().await?);
@@ -162,6 +167,7 @@ impl App {
             lanes: Arc::new(lanes),
             mailbox,
             health,
+            ledger_copy: ledger::LedgerCopy::default(),
             stop,
             intake: usecases::ingest::Intake::default(),
             lag: usecases::pressure::Lag::default(),
@@ -180,6 +186,7 @@ impl App {
         app.apply_plans().await?;
         app.lanes.restore(&app).await?;
         janitor::first_heartbeat(&app).await?;
+        janitor::check_at_start(&app).await?;
         for (shard, letters) in letters.into_iter().enumerate() {
             app.run("mailbox", mailbox::run(app.clone(), shard, letters));
         }
@@ -191,6 +198,9 @@ impl App {
             scheduler::start_pool(&app, pool, name);
         }
         app.run("sweeper", janitor::sweep(app.clone()));
+        if app.settings.retention.check_every.is_some() {
+            app.run("checker", janitor::check(app.clone()));
+        }
         if let Err(error) = app.forget_unused_recordings(app.now()).await {
             // They are of no use, but nothing else depends on it; the next start tries again.
             tracing::warn!(%error, "Recordings that nobody needs could not be deleted.");
@@ -245,5 +255,29 @@ impl App {
             self.clock.sleep_until(self.clock.now() + std::time::Duration::from_millis(20)).await;
         }
         Ok(self.store.close().await?)
+    }
+}
+
+/// The note in the keyring that says which installation it belongs to, in decimal digits.
+const INSTALLATION: &str = "installation";
+
+/// Sees that data and keyring belong together. The first start gives both the same number.
+async fn identify(store: &dyn Store, sealer: &Sealer) -> Result<(), AppError> {
+    let keyring = sealer.keyring();
+    let noted = keyring.note(INSTALLATION).await?;
+    let noted = noted.and_then(|note| String::from_utf8(note).ok()?.parse::<i64>().ok());
+    // The check value begins with a nonce that no other keyring has.
+    let check = keyring.note(sealing::CHECK).await?.unwrap_or_default();
+    let nonce = check.first_chunk().copied().map_or(0, i64::from_be_bytes);
+    let fresh = noted.unwrap_or(nonce);
+    let installation = store.installation(fresh.cast_unsigned()).await?.cast_signed();
+    match noted {
+        Some(noted) if noted != installation => Err(AppError::Conflict(
+            "keyring.db belongs to another installation than milepost.db; put back the one that belongs to it, \
+             or restore a backup with its exported keyring (milepost restore BACKUP --keyring FILE)"
+                .into(),
+        )),
+        Some(_) => Ok(()),
+        None => Ok(keyring.set_note(INSTALLATION, installation.to_string().into_bytes()).await?),
     }
 }

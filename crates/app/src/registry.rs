@@ -204,29 +204,8 @@ impl Registry {
         &self,
         application: Application,
     ) -> Result<Arc<ApplicationEntry>, SealError> {
-        let id = application.id;
-        let key = self.sealer.key(id.0).await?;
-        let open = |sealed: &[u8]| {
-            let token = key.open(What::ManagementToken, id.0, sealed)?;
-            String::from_utf8(token).map(Zeroizing::new).map_err(|_| SealError::Damaged)
-        };
-        let token = open(&application.management_token)?;
-        let retiring = match &application.retiring {
-            None => None,
-            Some(RetiringToken { sealed, until }) => {
-                let token = open(sealed)?;
-                Some(Retiring { signer: Signer::new(&token), token, until: *until })
-            }
-        };
-        let entry = Arc::new(ApplicationEntry {
-            signer: Signer::new(&token),
-            management_token: token,
-            retiring,
-            links: Links { origin: self.origin.clone(), client_id: id.to_string() },
-            key,
-            application,
-        });
-        let no = entry.application.no;
+        let entry = Arc::new(self.open_application(application).await?);
+        let (id, no) = (entry.application.id, entry.application.no);
         let tables = &mut *self.tables.write();
         if let Some(known) = tables.applications.get(&no)
             && known.application.version > entry.application.version
@@ -254,18 +233,38 @@ impl Registry {
         Ok(entry)
     }
 
+    /// Opens the management tokens of an application.
+    pub(crate) async fn open_application(
+        &self,
+        application: Application,
+    ) -> Result<ApplicationEntry, SealError> {
+        let id = application.id;
+        let key = self.sealer.key(id.0).await?;
+        let open = |sealed: &[u8]| {
+            let token = key.open(What::ManagementToken, id.0, sealed)?;
+            String::from_utf8(token).map(Zeroizing::new).map_err(|_| SealError::Damaged)
+        };
+        let token = open(&application.management_token)?;
+        let retiring = match &application.retiring {
+            None => None,
+            Some(RetiringToken { sealed, until }) => {
+                let token = open(sealed)?;
+                Some(Retiring { signer: Signer::new(&token), token, until: *until })
+            }
+        };
+        Ok(ApplicationEntry {
+            signer: Signer::new(&token),
+            management_token: token,
+            retiring,
+            links: Links { origin: self.origin.clone(), client_id: id.to_string() },
+            key,
+            application,
+        })
+    }
+
     /// Takes in a webhook as it is stored now, unless memory has a newer state; answers with the newest. `None` when it was
     /// deleted, or its application is gone.
     pub(crate) fn put_webhook(&self, mut stored: StoredWebhook) -> Option<Arc<WebhookEntry>> {
-        let revision = &stored.webhook.revision;
-        let target = self.outbound.parse(&revision.callback_uri).ok().map(Arc::new);
-        let error_target = match &revision.error_uri {
-            Some(uri) => self.outbound.parse(uri).ok().map(Arc::new),
-            None => target.clone(),
-        };
-        stored.webhook.status.errors_withheld =
-            challenged_error_uri(revision, target.as_deref(), error_target.as_deref())
-                .is_some_and(|uri| stored.verified_error_uri.as_deref() != Some(uri));
         let tables = &mut *self.tables.write();
         let application = tables.applications.get(&stored.webhook.application)?.clone();
         let (no, id) = (stored.webhook.no, stored.webhook.id);
@@ -279,21 +278,31 @@ impl Registry {
             // Noted beside its changes, and never goes back.
             stored.auto_after = stored.auto_after.max(known.stored.auto_after);
         }
-        let order = tables.next();
-        let (headers, error_headers) =
-            headers_of(&application.key, &stored.webhook, target.as_deref(), error_target.as_deref());
-        let entry = Arc::new(WebhookEntry {
-            stored,
-            target,
-            error_target,
-            headers,
-            error_headers,
-            application,
-            order,
-        });
+        let entry = Arc::new(self.webhook_entry_of(stored, application, tables.next()));
         tables.webhook_ids.insert(id, no);
         tables.webhooks.insert(no, entry.clone());
         Some(entry)
+    }
+
+    /// A webhook with its URIs parsed and its headers opened.
+    pub(crate) fn webhook_entry_of(
+        &self,
+        mut stored: StoredWebhook,
+        application: Arc<ApplicationEntry>,
+        order: u64,
+    ) -> WebhookEntry {
+        let revision = &stored.webhook.revision;
+        let target = self.outbound.parse(&revision.callback_uri).ok().map(Arc::new);
+        let error_target = match &revision.error_uri {
+            Some(uri) => self.outbound.parse(uri).ok().map(Arc::new),
+            None => target.clone(),
+        };
+        stored.webhook.status.errors_withheld =
+            challenged_error_uri(revision, target.as_deref(), error_target.as_deref())
+                .is_some_and(|uri| stored.verified_error_uri.as_deref() != Some(uri));
+        let (headers, error_headers) =
+            headers_of(&application.key, &stored.webhook, target.as_deref(), error_target.as_deref());
+        WebhookEntry { stored, target, error_target, headers, error_headers, application, order }
     }
 
     /// An automatic webhook has the vehicles of its application up to this one.

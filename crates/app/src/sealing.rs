@@ -23,7 +23,8 @@ use crate::ports::Dice;
 const NONCE: usize = 24;
 /// Data keys held in memory; when there are more, all are dropped and fetched again as they are needed.
 const CACHED: usize = 200_000;
-const CHECK: &str = "kek-check";
+/// The note with the check value of the key-encryption key.
+pub(crate) const CHECK: &str = "kek-check";
 
 /// What a sealed text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,6 +212,11 @@ impl Sealer {
             .zip(wrapped)
             .map(|(&subject, wrapped)| self.unwrap(subject, &wrapped.ok_or(SealError::Erased)?))
             .collect()
+    }
+
+    /// Where the keys are kept.
+    pub(crate) fn keyring(&self) -> &Arc<dyn Keyring> {
+        &self.keyring
     }
 
     /// A hash under the key-encryption key.

@@ -102,6 +102,8 @@ pub struct RetentionSettings {
     /// The pause between heartbeats: so long it may take until a store that cannot be written, or a clock that is off,
     /// is noticed.
     pub heartbeat_every: Duration,
+    /// How often the whole store is looked through, piece by piece; never for `None`.
+    pub check_every: Option<Duration>,
 }
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -137,6 +139,7 @@ impl Default for Settings {
                 batch: 5_000,
                 pass_every: Duration::from_secs(5),
                 heartbeat_every: Duration::from_secs(1),
+                check_every: None,
             },
             plans: Plans::default(),
             connect: ConnectSettings { simulated: true },

@@ -39,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "csv", run: recordings::csv },
     Target { name: "gpx", run: recordings::gpx },
     Target { name: "column-map", run: recordings::column_map },
+    Target { name: "answer", run: egress::fuzzing::read_answer },
 ];
 
 /// Processor time that one input may take.

@@ -41,6 +41,11 @@ fn any_column_map_is_taken_or_refused() {
 }
 
 #[test]
+fn any_answer_of_a_receiver_is_read_or_refused() {
+    a_short_run("answer");
+}
+
+#[test]
 #[ignore = "long; cargo xtask soak --only fuzz"]
 fn soak_fuzz_every_target() {
     for target in TARGETS {

@@ -2,9 +2,9 @@
 
 use std::{
     env::VarError,
-    fs::{File, OpenOptions},
+    fs::{DirBuilder, File, OpenOptions},
     io::{Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -25,29 +25,122 @@ pub(crate) struct AdminToken {
 
 /// The key-encryption key: from the environment, else from `master.key`, which the first start makes.
 pub(crate) fn master_key(data: &Path, dice: &dyn Dice) -> Result<Zeroizing<[u8; 32]>> {
-    let text = match variable("MILEPOST_MASTER_KEY")? {
-        Some(text) => text,
-        None => {
-            let path = data.join("master.key");
-            match read(&path)? {
-                Some(text) => text,
-                None if data.join("keyring.db").exists() => bail!(
-                    "{} is missing, but there is a keyring; put the key back (or give it as MILEPOST_MASTER_KEY)",
-                    path.display()
-                ),
-                None => {
-                    let mut bytes = Zeroizing::new([0; 32]);
-                    dice.fill(&mut *bytes);
-                    let text = Zeroizing::new(hex::encode(bytes.as_slice()));
-                    write(&path, &text)?;
-                    text
-                }
-            }
+    if let Some(key) = master_key_of_environment()? {
+        return Ok(key);
+    }
+    let path = data.join("master.key");
+    if let Some(text) = read(&path)? {
+        return parse_master_key(&text).with_context(|| format!("{} cannot be used", path.display()));
+    }
+    for (file, holds) in [("keyring.db", "a keyring"), ("milepost.db", "data")] {
+        if has_bytes(&data.join(file)) {
+            bail!(
+                "{} is missing, but there is {holds}; put the key back (or give it as MILEPOST_MASTER_KEY)",
+                path.display()
+            );
         }
-    };
+    }
+    let mut key = Zeroizing::new([0; 32]);
+    dice.fill(&mut *key);
+    write(&path, &Zeroizing::new(hex::encode(key.as_slice())))?;
+    Ok(key)
+}
+
+/// Refuses a folder with data and without the keyring that opens it: a new keyring would open nothing.
+pub(crate) fn has_its_keyring(data: &Path) -> Result<()> {
+    let has_keyring = ["keyring.db", "keyring.db-wal"].iter().any(|file| has_bytes(&data.join(file)));
+    if has_bytes(&data.join("milepost.db")) && !has_keyring {
+        bail!(
+            "{0} has a database and no keyring.db, which opens it; put the keyring back, or restore a backup with an \
+             exported one (milepost restore BACKUP --keyring FILE --data {0} --force)",
+            data.display()
+        );
+    }
+    Ok(())
+}
+
+fn has_bytes(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.len() > 0)
+}
+
+/// The key-encryption key in `MILEPOST_MASTER_KEY`.
+pub(crate) fn master_key_of_environment() -> Result<Option<Zeroizing<[u8; 32]>>> {
+    let text = variable("MILEPOST_MASTER_KEY")?;
+    text.map(|text| parse_master_key(&text).context("MILEPOST_MASTER_KEY cannot be used")).transpose()
+}
+
+/// The key-encryption key in a file.
+pub(crate) fn read_master_key(path: &Path) -> Result<Zeroizing<[u8; 32]>> {
+    let text = read(path)?.with_context(|| format!("there is no file {}", path.display()))?;
+    parse_master_key(&text).with_context(|| format!("{} cannot be used", path.display()))
+}
+
+fn parse_master_key(text: &str) -> Result<Zeroizing<[u8; 32]>> {
     let mut key = Zeroizing::new([0; 32]);
     hex::decode_to_slice(text.trim(), &mut *key).context("the master key must be 64 hexadecimal digits")?;
     Ok(key)
+}
+
+/// What a data folder has beside recordings and old files, by the beginning of the name.
+const OWN_FILES: &[&str] = &[
+    "milepost.db",
+    "keyring.db",
+    "master.key",
+    "admin-token",
+    "restore.journal",
+    "restore.staging",
+    "before-restore-",
+    "recordings",
+];
+
+/// Takes the rights of others away from a data folder and from what is ours in it. Says so where there were any.
+pub(crate) fn make_private(data: &Path) -> Result<()> {
+    let Ok(about) = std::fs::metadata(data) else { return Ok(()) };
+    let is_ours = has_bytes(&data.join("milepost.db")) || has_bytes(&data.join("master.key"));
+    let mut tightened = Vec::new();
+    // A folder that everybody may write into, such as /tmp, is not the folder of one program.
+    if is_ours && about.mode() & 0o1000 == 0 {
+        tighten(data, &mut tightened);
+    }
+    let entries = std::fs::read_dir(data).with_context(|| format!("cannot read {}", data.display()))?;
+    for entry in entries.filter_map(Result::ok) {
+        let name = entry.file_name();
+        if OWN_FILES.iter().any(|own| name.to_string_lossy().starts_with(own)) {
+            tighten_all(&entry.path(), &mut tightened);
+        }
+    }
+    if !tightened.is_empty() {
+        let files = tightened.len();
+        tracing::warn!(
+            folder = %data.display(), files,
+            "Others could read files of the data folder; now only its owner can"
+        );
+    }
+    Ok(())
+}
+
+fn tighten_all(path: &Path, tightened: &mut Vec<PathBuf>) {
+    tighten(path, tightened);
+    let is_folder = std::fs::symlink_metadata(path).is_ok_and(|about| about.is_dir());
+    if let (true, Ok(entries)) = (is_folder, std::fs::read_dir(path)) {
+        entries.filter_map(Result::ok).for_each(|entry| tighten_all(&entry.path(), tightened));
+    }
+}
+
+/// What belongs to somebody else, or leads elsewhere, is left as it is.
+fn tighten(path: &Path, tightened: &mut Vec<PathBuf>) {
+    let Ok(about) = std::fs::symlink_metadata(path) else { return };
+    let is_own = about.uid() == rustix::process::geteuid().as_raw();
+    if about.is_symlink() || !is_own || about.mode() & 0o077 == 0 {
+        return;
+    }
+    let private = std::fs::Permissions::from_mode(about.mode() & 0o700);
+    match std::fs::set_permissions(path, private) {
+        Ok(()) => tightened.push(path.to_owned()),
+        Err(error) => {
+            tracing::warn!(file = %path.display(), %error, "The rights of others could not be taken away");
+        }
+    }
 }
 
 /// The admin token: from `MILEPOST_ADMIN_TOKEN`, else from `admin-token`, which the first start makes.
@@ -108,7 +201,7 @@ fn read(path: &Path) -> Result<Option<Zeroizing<String>>> {
 fn write(path: &Path, text: &str) -> Result<()> {
     let context = || format!("cannot write {}", path.display());
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(context)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(context)?;
     }
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).with_context(context)?;

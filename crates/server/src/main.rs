@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod folder;
 mod machine;
+mod restore;
 mod simulator;
 mod telemetry;
 mod tls;
@@ -25,6 +26,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const WRONG_USE: u8 = 2;
 
 fn main() -> ExitCode {
+    // Whatever this process writes is for its own user only.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let command = cli::Cli::command();
     let matches = command.clone().get_matches();
     let cli = match cli::Cli::from_arg_matches(&matches) {

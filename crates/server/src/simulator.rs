@@ -501,7 +501,7 @@ mod tests {
 
     async fn application(app: &Arc<App>) -> ApplicationId {
         let made =
-            app.create_application("Fleet", vec![], app::UNLIMITED, Defaults::default()).await.unwrap();
+            app.create_application("Fleet", vec![], app::UNLIMITED, Defaults::default(), None).await.unwrap();
         made.entry.application.id
     }
 
@@ -537,8 +537,11 @@ mod tests {
         for soc in [80, 30] {
             let application = application(&server.app).await;
             let (car, _) = server.app.record_trip(new_recording(), trip(soc)).await.unwrap();
-            let linked =
-                server.app.connect_car(car.car.id, application, None, PermissionSet::ALL).await.unwrap();
+            let linked = server
+                .app
+                .connect_car(car.car.id, application, None, PermissionSet::ALL, None)
+                .await
+                .unwrap();
             vehicles.push(linked.vehicle);
             assert_eq!(charge(&server.app, linked.vehicle).await, Ok(Some(Value::Number(soc.into()))));
         }
@@ -615,7 +618,7 @@ mod tests {
             let mut answers = Vec::new();
             for &car in &cars {
                 let linked =
-                    server.app.connect_car(car, application, None, PermissionSet::ALL).await.unwrap();
+                    server.app.connect_car(car, application, None, PermissionSet::ALL, None).await.unwrap();
                 answers.push(charge(&server.app, linked.vehicle).await.map_err(drop));
             }
             let known = |soc| Ok(Some(Value::Number(soc)));

@@ -19,6 +19,7 @@ use crate::{
     config::{Config, EgressSection},
     folder::{self, AdminToken},
     machine::{MachineDice, MachineSpawn},
+    restore,
     simulator::{self, Controls},
     telemetry::Metrics,
     tls::TlsFiles,
@@ -134,9 +135,14 @@ pub(crate) struct Stores {
 impl Stores {
     /// Opens them; a new folder gets a new key.
     pub(crate) fn open(data: &Path) -> Result<Self> {
+        restore::swap::finish(data)?;
+        folder::has_its_keyring(data)?;
         let master_key = folder::master_key(data, &MachineDice)?;
+        folder::make_private(data)?;
+        // The keyring first: data without its keyring is refused.
+        let keyring = Arc::new(SqliteKeyring::open(data)?);
         let store = SqliteStore::open(data, Options::default())?;
-        Ok(Self { store, keyring: Arc::new(SqliteKeyring::open(data)?), master_key })
+        Ok(Self { store, keyring, master_key })
     }
 
     /// Finishes what is waiting and lets go of the folder.

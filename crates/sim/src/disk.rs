@@ -11,20 +11,20 @@ use domain::{
         lives::{Grace, Lives},
     },
     ids::{
-        ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo, WebhookId,
-        WebhookNo,
+        ApplicationId, ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo,
+        WebhookId, WebhookNo,
     },
     time::Timestamp,
     webhook::Revision,
 };
 use store::{
-    Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, DisconnectedVehicle, Due,
-    Edited, Feed, Grants, Kept, KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery,
-    NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded,
-    RecordedCar, RecordingPart, Recordings, Redeemed, Redelivered, Refreshed, Registry, Retention, Retired,
-    RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, Store, StoreError, StoredWebhook,
-    SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow, Vehicles, WaitingEvent,
-    WaitingFilter, WaitingPage, WebhookChange,
+    Application, Backup, Bucket, Car, CheckStep, ClaimDue, Code, Deliveries, DeliveryFilter,
+    DisconnectedVehicle, Due, Edited, Feed, Grants, KeepAnswer, Kept, KnownVehicle, LaneKey, LaneLease,
+    LedgerEntry, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner,
+    Page, Queue, QueuedEvent, Record, Recorded, RecordedCar, RecordingPart, Recordings, Redeemed,
+    Redelivered, Refreshed, Registry, Retention, Retired, RetiringToken, Secret, SecretHash, Size,
+    StepCommit, StepResult, Store, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone,
+    Upkeep, VehicleFilter, VehicleRow, Vehicles, WaitingEvent, WaitingFilter, WaitingPage, WebhookChange,
 };
 use uuid::Uuid;
 
@@ -38,11 +38,13 @@ pub(crate) struct Disk {
 
 macro_rules! passes_on {
     ($($part:ident {
+        $(at once { $($at_once:tt)* })?
         $(reads fn $read:ident($($read_name:ident: $read_type:ty),*) -> $read_result:ty;)*
         $(writes fn $write:ident($($write_name:ident: $write_type:ty),*) -> $write_result:ty;)*
     })*) => {$(
         #[async_trait]
         impl $part for Disk {
+            $($($at_once)*)?
             $(async fn $read(&self, $($read_name: $read_type),*) -> Result<$read_result, StoreError> {
                 a_moment().await;
                 let result = self.database.$read($($read_name),*).await;
@@ -64,6 +66,11 @@ macro_rules! passes_on {
 
 passes_on! {
     Registry {
+        at once {
+            fn keeping(&self, keep: KeepAnswer) -> Arc<dyn Store> {
+                Arc::new(Self { database: self.database.keeping(keep), fate: self.fate.clone() })
+            }
+        }
         reads fn applications() -> Vec<Application>;
         reads fn secrets(no: ApplicationNo) -> Vec<Secret>;
         reads fn webhooks() -> Vec<StoredWebhook>;
@@ -89,6 +96,7 @@ passes_on! {
         writes fn advance_sweep(sweep: Sweep) -> ();
         writes fn end_sweep(sweep: Sweep) -> ();
         writes fn keep(key: String, answer: Kept, now: Timestamp) -> Kept;
+        writes fn replace_kept(key: String, answer: Kept) -> ();
     }
     Grants {
         reads fn token(hash: SecretHash) -> Option<TokenGrant>;
@@ -177,14 +185,28 @@ passes_on! {
         reads fn last_delivered(webhook: WebhookNo) -> Option<Timestamp>;
     }
     Upkeep {
+        at once {
+            fn damage(&self) -> Option<String> {
+                self.database.damage()
+            }
+        }
         reads fn size() -> Size;
-        reads fn backup(to: PathBuf) -> Backup;
+        reads fn backup(to: PathBuf, now: Timestamp) -> Backup;
         reads fn check() -> Vec<String>;
+        reads fn quick_check() -> Vec<String>;
+        reads fn check_next(place: Option<String>) -> CheckStep;
+        reads fn ledger(after: i64, limit: usize) -> Vec<LedgerEntry>;
         reads fn close() -> ();
         writes fn retire(retention: Retention) -> Retired;
         writes fn retire_oldest(limit: usize) -> Retired;
         writes fn erase_vehicle(vehicle: VehicleNo) -> ();
         writes fn heartbeat(now: Timestamp) -> Timestamp;
+        writes fn accept_clock(now: Timestamp) -> ();
+        writes fn installation(fresh: u64) -> u64;
+        writes fn add_to_ledger(entries: Vec<LedgerEntry>) -> ();
+        writes fn forget_in_ledger(subject: Uuid) -> ();
+        writes fn apply_end(entry: LedgerEntry, now: Timestamp) -> bool;
+        writes fn purge_application(id: ApplicationId, now: Timestamp) -> bool;
     }
 }
 

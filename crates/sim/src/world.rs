@@ -442,7 +442,7 @@ impl World {
             return known;
         }
         let made = self.must(|app| async move {
-            app.create_application("Acme", vec![], app::UNLIMITED, Defaults::default()).await
+            app.create_application("Acme", vec![], app::UNLIMITED, Defaults::default(), None).await
         });
         *self.application.insert(made.entry.application.id)
     }
@@ -462,14 +462,14 @@ impl World {
     /// Gives the application another management token, and tells no receiver.
     pub fn rotate_token(&mut self) -> String {
         let id = self.application();
-        self.must(|app| async move { app.rotate_management_token(id, Duration::ZERO).await });
+        self.must(|app| async move { app.rotate_management_token(id, Duration::ZERO, None).await });
         self.token()
     }
 
     /// Gives the application another management token beside the one that it has, which still signs for so long.
     pub fn rotate_token_over(&mut self, overlap: Duration) -> String {
         let id = self.application();
-        self.must(move |app| async move { app.rotate_management_token(id, overlap).await });
+        self.must(move |app| async move { app.rotate_management_token(id, overlap, None).await });
         self.token()
     }
 
@@ -603,7 +603,7 @@ impl World {
             headers: Default::default(),
         };
         change(&mut request);
-        let view = self.must(|app| async move { app.create_webhook(request).await });
+        let view = self.must(|app| async move { app.create_webhook(request, None).await });
         let webhook = view.entry.webhook();
         let hook = Hook { id: webhook.id, no: webhook.no, receiver: self.made_receivers };
         self.made_hooks.push(hook);
@@ -759,7 +759,7 @@ impl World {
     pub fn feed(&mut self, newer: Newer, hold: Duration) -> Arc<Feed> {
         let id = self.application();
         let hold_ms = u32::try_from(hold.as_millis()).expect("a short time");
-        self.must(|app| async move { app.create_feed(id, "Cars", newer, hold_ms).await }).feed
+        self.must(|app| async move { app.create_feed(id, "Cars", newer, hold_ms, None).await }).feed
     }
 
     /// Pushes readings in one request; answers with those that were refused. `None` when the process ended before it

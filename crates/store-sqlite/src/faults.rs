@@ -370,7 +370,7 @@ async fn fault_b13_a_backup_taken_under_load_restores_to_whole_steps() {
     for round in 0..3 {
         let before = version(&store, vehicle).await;
         let to = folder.path().join(format!("backup-{round}.db"));
-        store.backup(to.clone()).await.unwrap();
+        store.backup(to.clone(), domain::time::Timestamp::from_secs(0)).await.unwrap();
         backups.push((before, to, version(&store, vehicle).await));
     }
     stop.store(true, Ordering::SeqCst);
@@ -577,7 +577,10 @@ async fn the_same_calls_give_the_same_bytes_in_memory() {
         for version in 2..50 {
             store.commit_steps(vec![full_step(vehicle, webhook, version)]).await.unwrap();
         }
-        let copy = store.backup(folder.path().join(run.to_string())).await.unwrap();
+        let copy = store
+            .backup(folder.path().join(run.to_string()), domain::time::Timestamp::from_secs(0))
+            .await
+            .unwrap();
         copies.push(std::fs::read(copy.path).unwrap());
     }
     assert!(copies[0] == copies[1]);
@@ -586,9 +589,12 @@ async fn the_same_calls_give_the_same_bytes_in_memory() {
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused() {
     let folder = folder();
-    std::fs::write(folder.path().join(DATA.file), vec![b'x'; 10_000]).unwrap();
+    let file = folder.path().join(DATA.file);
+    std::fs::write(&file, vec![b'x'; 10_000]).unwrap();
     let refused = SqliteStore::open(folder.path(), Options::default()).err().unwrap();
-    assert!(matches!(refused, OpenError::Sqlite(_)), "{refused}");
+    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
+    assert!(refused.to_string().contains("milepost restore"));
+    assert_eq!(std::fs::read(file).unwrap(), vec![b'x'; 10_000]);
 }
 
 #[tokio::test]

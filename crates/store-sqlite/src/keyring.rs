@@ -3,16 +3,16 @@
 //! An erased key is overwritten in the file, and the write-ahead log that may still hold it is emptied before the erase
 //! is answered.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use domain::time::Timestamp;
-use store::{Keyring, StoreError, Subject, WrappedKey};
+use store::{Backup, Keyring, LedgerEntry, StoreError, Subject, WrappedKey};
 
 use crate::{
     engine::{Engine, InMemory, Threaded},
     open::{KEYRING, OpenError, Options},
-    ops::keyring as ops,
+    ops::{keyring as ops, ledger, upkeep},
 };
 
 /// Wrapped keys in SQLite.
@@ -28,7 +28,7 @@ impl SqliteKeyring {
     /// When another process has it, or it is not a keyring that this program can use.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
         let options = Options { readers: 1, ..Options::default() };
-        Ok(Self { engine: Engine::Threaded(Threaded::open(dir, KEYRING, options)?) })
+        Ok(Self { engine: Engine::threaded(Threaded::open(dir, KEYRING, options)?) })
     }
 
     /// A new one in memory.
@@ -46,7 +46,7 @@ impl SqliteKeyring {
     ///
     /// When SQLite gets no memory.
     pub fn on(memory: &InMemory) -> Result<Self, OpenError> {
-        Ok(Self { engine: Engine::Inline(memory.open(KEYRING)?) })
+        Ok(Self { engine: Engine::inline(memory.open(KEYRING)?) })
     }
 
     /// Finishes what is waiting and closes.
@@ -76,6 +76,38 @@ impl Keyring for SqliteKeyring {
 
     async fn erased(&self) -> Result<Vec<(Subject, Timestamp)>, StoreError> {
         self.engine.read(|conn| Ok(ops::erased(conn)?)).await
+    }
+
+    fn damage(&self) -> Option<String> {
+        self.engine.damage()
+    }
+
+    async fn check(&self) -> Result<Vec<String>, StoreError> {
+        let findings = self
+            .engine
+            .read_aside(|conn| {
+                upkeep::integrity(conn, "PRAGMA integrity_check(20)")
+                    .map_err(|error| crate::error::store_error(&error))
+            })
+            .await?;
+        findings.first().inspect(|finding| self.engine.found_damage(finding));
+        Ok(findings)
+    }
+
+    async fn add_to_ledger(&self, entries: Vec<LedgerEntry>) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(ops::add_to_ledger(tx, &entries)?)).await
+    }
+
+    async fn ledger(&self, after: i64, limit: usize) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.engine.read(move |conn| Ok(ledger::entries(conn, after, limit)?)).await
+    }
+
+    async fn prune_ledger(&self, before: Timestamp) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(ledger::prune(tx, before)?)).await
+    }
+
+    async fn export(&self, to: PathBuf, now: Timestamp) -> Result<Backup, StoreError> {
+        self.engine.read_aside(move |conn| crate::backup::copy(conn, &to, KEYRING, now)).await
     }
 
     async fn note(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {

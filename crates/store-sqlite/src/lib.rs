@@ -10,6 +10,7 @@
 //! | `engine` | transactions, group commit, snapshots, injected faults |
 //! | `sqlite`, `keyring` | the traits, one line per method |
 //! | `backup` | a consistent copy while work goes on |
+//! | `restore` | what a file is, copies of files at rest, the locks of a folder |
 
 mod backup;
 mod engine;
@@ -19,10 +20,15 @@ mod faults;
 mod keyring;
 mod open;
 mod ops;
+mod restore;
 mod rows;
 mod sqlite;
 
 pub use engine::{Fault, FaultHook, InMemory, Point};
 pub use keyring::SqliteKeyring;
 pub use open::{OpenError, Options};
+pub use restore::{
+    About, FileKind, FolderLock, Unusable, copy_at_rest, forget_unredeemed_codes, inspect,
+    looks_like_a_database, merge_keyrings,
+};
 pub use sqlite::SqliteStore;

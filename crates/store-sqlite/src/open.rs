@@ -1,8 +1,9 @@
 //! Opening a database file: one process, a new enough engine, a known schema, and the settings that the promises need.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
     io::{Read, Seek, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -40,6 +41,20 @@ pub enum OpenError {
     /// SQLite before 3.51.3 can corrupt a database in write-ahead mode when a checkpoint is reset.
     #[error("SQLite {0} is too old for a write-ahead log: build with 3.51.3 or newer")]
     EngineTooOld(String),
+    /// The file is no database any more.
+    #[error(
+        "{path} is damaged ({source}); nothing was changed. Put a backup in its place with \
+         `milepost restore BACKUP --data DIR --force`, which keeps the damaged file"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The file belongs to another program.
+    #[error("{0} is a database of another program; name another data folder")]
+    NotOurs(PathBuf),
     /// The file could not be opened or migrated.
     #[error("cannot open the database")]
     Sqlite(#[from] rusqlite::Error),
@@ -87,6 +102,12 @@ pub(crate) struct Kind {
     pub(crate) cache_kib: u32,
     /// What is run once when the file is opened.
     pub(crate) at_start: &'static str,
+    /// SQLite's application id: what tells our files from others', and from one another.
+    pub(crate) application_id: i32,
+    /// A table that files from before the application id have.
+    pub(crate) known_by: &'static str,
+    /// Writes into a copy when it was made.
+    pub(crate) stamp: &'static str,
 }
 
 /// The main database.
@@ -101,20 +122,30 @@ pub(crate) const DATA: Kind = Kind {
         include_str!("../migrations/data/0006_webhook_states.sql"),
         include_str!("../migrations/data/0007_retrying.sql"),
         include_str!("../migrations/data/0008_recordings.sql"),
+        include_str!("../migrations/data/0009_ledger.sql"),
     ],
     secure_delete: false,
     cache_kib: 64 << 10,
     // The lock says that no other process lives: the leases of the one before have ended.
     at_start: "UPDATE lane SET node = NULL",
+    application_id: 0x4d50_4442,
+    known_by: "document",
+    stamp: "INSERT OR REPLACE INTO meta (name, value) VALUES ('copied_at', ?1)",
 };
 
 /// The keyring.
 pub(crate) const KEYRING: Kind = Kind {
     file: "keyring.db",
-    migrations: &[include_str!("../migrations/keyring/0001_initial.sql")],
+    migrations: &[
+        include_str!("../migrations/keyring/0001_initial.sql"),
+        include_str!("../migrations/keyring/0002_ledger.sql"),
+    ],
     secure_delete: true,
     cache_kib: 8 << 10,
     at_start: "",
+    application_id: 0x4d50_4b52,
+    known_by: "data_key",
+    stamp: "INSERT OR REPLACE INTO note (name, value) VALUES ('copied_at', cast(?1 AS BLOB))",
 };
 
 /// Pages in the write-ahead log from which a commit also moves them into the file: 16 MiB, so that a page that changes
@@ -131,7 +162,11 @@ pub(crate) struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
 impl Lock {
     /// Takes the lock beside the file, or says who has it.
     pub(crate) fn take(dir: &Path, kind: Kind) -> Result<Self, OpenError> {
-        std::fs::create_dir_all(dir).map_err(|source| OpenError::Folder { path: dir.into(), source })?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|source| OpenError::Folder { path: dir.into(), source })?;
         let path = dir.join(format!("{}.lock", kind.file));
         let folder = |source| OpenError::Folder { path: path.clone(), source };
         let mut file = OpenOptions::new()
@@ -139,6 +174,7 @@ impl Lock {
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(0o600)
             .open(&path)
             .map_err(folder)?;
         match file.try_lock() {
@@ -171,14 +207,62 @@ pub(crate) fn engine_is_new_enough(number: i32, name: &str) -> Result<(), OpenEr
 /// Opens the connection that writes, and brings the schema up to date.
 pub(crate) fn writer(path: &Path, kind: Kind, wal_limit: u64) -> Result<Connection, OpenError> {
     engine_is_new_enough(rusqlite::version_number(), rusqlite::version())?;
+    // SQLite gives its other files the rights of this one.
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| OpenError::Folder { path: path.into(), source })?;
     let mut conn = Connection::open(path)?;
+    is_ours(&conn, path, kind)?;
     conn.pragma_update(None, "journal_mode", "wal")?;
     conn.pragma_update(None, "synchronous", "full")?;
     conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     conn.pragma_update(None, "journal_size_limit", i64::try_from(wal_limit).unwrap_or(i64::MAX))?;
     settle(&conn, kind, kind.cache_kib)?;
     migrate(&mut conn, kind.migrations)?;
+    if application_id(&conn)? != kind.application_id {
+        conn.pragma_update(None, "application_id", kind.application_id)?;
+    }
     Ok(conn)
+}
+
+/// Refuses what is no database, or another program's, before anything is written into it.
+fn is_ours(conn: &Connection, path: &Path, kind: Kind) -> Result<(), OpenError> {
+    match belongs(conn, kind) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(OpenError::NotOurs(path.into())),
+        Err(source) if is_damage(&source) => Err(OpenError::Damaged { path: path.into(), source }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a database is empty, or one of a kind.
+fn belongs(conn: &Connection, kind: Kind) -> rusqlite::Result<bool> {
+    let tables: u32 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(tables == 0 || is_a(conn, kind)?)
+}
+
+/// Whether a database is one of a kind.
+pub(crate) fn is_a(conn: &Connection, kind: Kind) -> rusqlite::Result<bool> {
+    match application_id(conn)? {
+        0 => conn.query_row(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)",
+            [kind.known_by],
+            |row| row.get(0),
+        ),
+        id => Ok(id == kind.application_id),
+    }
+}
+
+fn application_id(conn: &Connection) -> rusqlite::Result<i32> {
+    conn.pragma_query_value(None, "application_id", |row| row.get(0))
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
 }
 
 /// Opens a connection that only reads.

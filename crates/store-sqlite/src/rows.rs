@@ -97,13 +97,14 @@ pub(crate) const fn powertrain(powertrain: Powertrain) -> u8 {
 
 /// Why a webhook is switched off.
 pub(crate) fn disabled(row: &Row<'_>, column: usize) -> Result<Option<Disabled>> {
-    Ok(match row.get::<_, Option<u8>>(column)? {
-        None => None,
-        Some(0) => Some(Disabled::Operator),
-        Some(1) => Some(Disabled::RetriesUsedUp),
-        Some(2) => Some(Disabled::PlanChanged),
-        Some(_) => return Err(damaged(column, "no such reason")),
-    })
+    row.get::<_, Option<u8>>(column)?
+        .map(|number| disabled_of_number(number).ok_or_else(|| damaged(column, "no such reason")))
+        .transpose()
+}
+
+/// The reason with a stored number.
+pub(crate) fn disabled_of_number(number: u8) -> Option<Disabled> {
+    Disabled::ALL.iter().copied().find(|&why| disabled_number(why) == number)
 }
 
 /// The stored number of a reason.

@@ -1,6 +1,10 @@
 //! The store: each method hands its operation to the engine.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::Deref,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use domain::{
@@ -10,32 +14,75 @@ use domain::{
         lives::{Grace, Lives},
     },
     ids::{
-        ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo, WebhookId,
-        WebhookNo,
+        ApplicationId, ApplicationNo, EventNo, FeedId, ObservationNo, PoolNo, UserId, VehicleId, VehicleNo,
+        WebhookId, WebhookNo,
     },
     time::Timestamp,
     webhook::Revision,
 };
 use store::{
-    Application, Backup, Bucket, Car, ClaimDue, Code, Deliveries, DeliveryFilter, DisconnectedVehicle, Due,
-    Edited, Feed, Grants, Kept, KnownVehicle, LaneKey, LaneLease, LoadedVehicle, LoggedDelivery,
-    NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner, Page, Queue, QueuedEvent, Record, Recorded,
-    RecordedCar, RecordingPart, Recordings, Redeemed, Redelivered, Refreshed, Registry, Retention, Retired,
-    RetiringToken, Secret, SecretHash, Size, StepCommit, StepResult, StoreError, StoredWebhook,
-    SubscriptionRow, Sweep, TokenGrant, Tombstone, Upkeep, VehicleFilter, VehicleRow, Vehicles, WaitingEvent,
-    WaitingFilter, WaitingPage, WebhookChange,
+    Application, Backup, Bucket, Car, CheckStep, ClaimDue, Code, Deliveries, DeliveryFilter,
+    DisconnectedVehicle, Due, Edited, Feed, Grants, KeepAnswer, Kept, KnownVehicle, LaneKey, LaneLease,
+    LedgerEntry, LoadedVehicle, LoggedDelivery, NewApplication, NewLink, NewPair, NewWebhook, NodeId, Owner,
+    Page, Queue, QueuedEvent, Record, Recorded, RecordedCar, RecordingPart, Recordings, Redeemed,
+    Redelivered, Refreshed, Registry, Retention, Retired, RetiringToken, Secret, SecretHash, Size,
+    StepCommit, StepResult, Store, StoreError, StoredWebhook, SubscriptionRow, Sweep, TokenGrant, Tombstone,
+    Upkeep, VehicleFilter, VehicleRow, Vehicles, WaitingEvent, WaitingFilter, WaitingPage, WebhookChange,
 };
 use uuid::Uuid;
 
 use crate::{
-    engine::{Engine, InMemory, Threaded},
+    engine::{Engine, InMemory, Threaded, Tx},
+    error::OpResult,
     open::{DATA, OpenError, Options},
-    ops::{deliveries, grants, queue, recordings, registry, steps, tombstones, upkeep, vehicles, waiting},
+    ops::{
+        deliveries, grants, ledger, queue, recordings, registry, steps, tombstones, upkeep, vehicles, waiting,
+    },
 };
 
 /// The data store in SQLite.
 pub struct SqliteStore {
-    engine: Engine,
+    engine: KeepingEngine,
+}
+
+/// The engine, as one caller has it: with an answer to be kept by the transaction that does the work, if there is one.
+#[derive(Clone)]
+pub(crate) struct KeepingEngine {
+    engine: Arc<Engine>,
+    keep: Option<Arc<KeepAnswer>>,
+}
+
+impl KeepingEngine {
+    fn new(engine: Engine) -> Self {
+        Self { engine: Arc::new(engine), keep: None }
+    }
+
+    /// Runs a write. One that changed something keeps the answer, too; one that declined has no answer to keep.
+    async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Tx<'_>) -> OpResult<T> + Send + 'static,
+    {
+        let Some(keep) = self.keep.clone() else { return self.engine.write(work).await };
+        self.engine
+            .write(move |tx| {
+                let before = tx.total_changes();
+                let done = work(tx)?;
+                if tx.total_changes() > before {
+                    registry::keep_with(tx, &keep)?;
+                }
+                Ok(done)
+            })
+            .await
+    }
+}
+
+impl Deref for KeepingEngine {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.engine
+    }
 }
 
 impl SqliteStore {
@@ -45,7 +92,7 @@ impl SqliteStore {
     ///
     /// When another process has it, or it is not a database that this program can use.
     pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
-        Ok(Self { engine: Engine::Threaded(Threaded::open(dir, DATA, options)?) })
+        Ok(Self { engine: KeepingEngine::new(Engine::threaded(Threaded::open(dir, DATA, options)?)) })
     }
 
     /// A new one in memory.
@@ -63,7 +110,7 @@ impl SqliteStore {
     ///
     /// When SQLite gets no memory.
     pub fn on(memory: &InMemory) -> Result<Self, OpenError> {
-        Ok(Self { engine: Engine::Inline(memory.open(DATA)?) })
+        Ok(Self { engine: KeepingEngine::new(Engine::inline(memory.open(DATA)?)) })
     }
 
     /// The engine, for tests that need more than the traits.
@@ -75,6 +122,12 @@ impl SqliteStore {
 
 #[async_trait]
 impl Registry for SqliteStore {
+    fn keeping(&self, keep: KeepAnswer) -> Arc<dyn Store> {
+        Arc::new(Self {
+            engine: KeepingEngine { engine: self.engine.engine.clone(), keep: Some(Arc::new(keep)) },
+        })
+    }
+
     async fn create_application(&self, new: NewApplication) -> Result<Application, StoreError> {
         self.engine.write(move |tx| Ok(registry::create_application(tx, &new)?)).await
     }
@@ -177,6 +230,10 @@ impl Registry for SqliteStore {
 
     async fn end_sweep(&self, sweep: Sweep) -> Result<(), StoreError> {
         self.engine.write(move |tx| Ok(registry::end_sweep(tx, sweep)?)).await
+    }
+
+    async fn replace_kept(&self, key: String, answer: Kept) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(registry::replace_kept(tx, &key, &answer)?)).await
     }
 
     async fn kept(&self, key: String) -> Result<Option<Kept>, StoreError> {
@@ -623,14 +680,74 @@ impl Upkeep for SqliteStore {
         })
     }
 
-    async fn backup(&self, to: PathBuf) -> Result<Backup, StoreError> {
-        self.engine.read_aside(move |conn| crate::backup::copy(conn, &to)).await
+    async fn backup(&self, to: PathBuf, now: Timestamp) -> Result<Backup, StoreError> {
+        self.engine.read_aside(move |conn| crate::backup::copy(conn, &to, DATA, now)).await
     }
 
     async fn check(&self) -> Result<Vec<String>, StoreError> {
         self.engine
             .read_aside(|conn| upkeep::check(conn).map_err(|error| crate::error::store_error(&error)))
             .await
+    }
+
+    fn damage(&self) -> Option<String> {
+        self.engine.damage()
+    }
+
+    async fn quick_check(&self) -> Result<Vec<String>, StoreError> {
+        let findings = self
+            .engine
+            .read_aside(|conn| upkeep::quick_check(conn).map_err(|error| crate::error::store_error(&error)))
+            .await?;
+        findings.first().inspect(|finding| self.engine.found_damage(finding));
+        Ok(findings)
+    }
+
+    async fn check_next(&self, after: Option<String>) -> Result<CheckStep, StoreError> {
+        let step = self
+            .engine
+            .read_aside(move |conn| {
+                upkeep::check_next(conn, after.as_deref()).map_err(|error| crate::error::store_error(&error))
+            })
+            .await?;
+        step.findings.first().inspect(|finding| self.engine.found_damage(finding));
+        Ok(step)
+    }
+
+    async fn accept_clock(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(upkeep::accept_clock(tx, now)?)).await
+    }
+
+    async fn installation(&self, fresh: u64) -> Result<u64, StoreError> {
+        self.engine.write(move |tx| Ok(upkeep::installation(tx, fresh)?)).await
+    }
+
+    async fn ledger(&self, after: i64, limit: usize) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.engine.read(move |conn| Ok(ledger::entries(conn, after, limit)?)).await
+    }
+
+    async fn add_to_ledger(&self, entries: Vec<LedgerEntry>) -> Result<(), StoreError> {
+        self.engine
+            .write(move |tx| {
+                for entry in &entries {
+                    ledger::put(tx, entry)?;
+                    ledger::go_on_above(tx, entry.version)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn forget_in_ledger(&self, subject: Uuid) -> Result<(), StoreError> {
+        self.engine.write(move |tx| Ok(ledger::forget(tx, subject)?)).await
+    }
+
+    async fn apply_end(&self, entry: LedgerEntry, now: Timestamp) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(upkeep::apply_end(tx, &entry, now)?)).await
+    }
+
+    async fn purge_application(&self, id: ApplicationId, now: Timestamp) -> Result<bool, StoreError> {
+        self.engine.write(move |tx| Ok(upkeep::purge_application(tx, id, now)?)).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -271,6 +271,8 @@ impl Scene {
                     log_before: past,
                     roll_ups_before: past,
                     tokens_before: now,
+                    now: domain::time::Timestamp::from_secs(i64::MAX / 2_000_000),
+                    ahead: None,
                     limit: 1_000,
                 };
                 self.store.retire(retention).await.unwrap();

@@ -9,6 +9,7 @@ mod deliveries;
 mod error;
 mod grants;
 mod keyring;
+mod ledger;
 mod queue;
 mod recordings;
 mod registry;
@@ -19,16 +20,17 @@ pub use deliveries::{Bucket, Deliveries, DeliveryFilter, LogStatus, LoggedDelive
 pub use error::StoreError;
 pub use grants::{Code, Grants, NewPair, Redeemed, Refreshed, TokenGrant};
 pub use keyring::{Keyring, Subject, WrappedKey};
+pub use ledger::{EndKind, LedgerEntry, WebhookState, grant_key, grant_of_key};
 pub use queue::{
     LaneKey, LaneLease, NodeId, OutcomeOf, Queue, QueuePlace, QueuedEvent, Record, Recorded, Redelivered,
     Scope, Tombstone, Unsendable, WaitingEvent, WaitingFilter, WaitingPage,
 };
 pub use recordings::{RecordedCar, RecordingPart, Recordings};
 pub use registry::{
-    Application, Edited, Feed, Kept, NewApplication, NewWebhook, Newer, Registry, RetiringToken, Secret,
-    SecretHash, StoredWebhook, Sweep, SwitchedOff, WebhookChange,
+    Application, Edited, Feed, KeepAnswer, Kept, NewApplication, NewWebhook, Newer, Registry, RetiringToken,
+    Secret, SecretHash, StoredWebhook, Sweep, SwitchedOff, WebhookChange,
 };
-pub use upkeep::{Backup, Retention, Retired, Size, Upkeep};
+pub use upkeep::{Ahead, Backup, CheckStep, Retention, Retired, Size, Upkeep};
 pub use vehicles::{
     Car, ClaimDue, Connection, ConnectionFilter, DisconnectedVehicle, Due, KnownVehicle, LoadedVehicle,
     NewEvent, NewLapse, NewLink, NewObservation, Owner, SourceRef, StepCommit, StepResult, SubscriptionRow,

@@ -1,9 +1,11 @@
 //! Applications, their secrets, webhooks and feeds: few rows, read into memory at start.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use domain::{
     connect::defaults::Defaults,
-    ids::{ApplicationId, ApplicationNo, FeedId, VehicleNo, WebhookId, WebhookNo},
+    ids::{ApplicationId, ApplicationNo, EventNo, FeedId, VehicleNo, WebhookId, WebhookNo},
     time::Timestamp,
     webhook::{Disabled, Revision, Webhook},
 };
@@ -287,8 +289,21 @@ impl Newer {
     }
 }
 
+/// An answer to be kept by the transaction that does the work, under an idempotency key that has none yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeepAnswer {
+    /// The key.
+    pub key: String,
+    /// The answer.
+    pub answer: Kept,
+    /// Whether it names the event that the work queues. Its number is kept beside the answer.
+    pub names_event: bool,
+    /// Now.
+    pub now: Timestamp,
+}
+
 /// The kept answer of an idempotent request.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// Hash of the request: the same key with another request is a mistake of the client.
     pub request: [u8; 32],
@@ -296,11 +311,16 @@ pub struct Kept {
     pub status: u16,
     /// Body of the answer, sealed.
     pub body: Vec<u8>,
+    /// The event that it names, whose number was given with the work: the body has a place for it.
+    pub event: Option<EventNo>,
 }
 
 /// Applications, webhooks, kept answers.
 #[async_trait]
 pub trait Registry: Send + Sync + 'static {
+    /// The same store, whose next write that changes something also keeps an answer under an idempotency key, in the same
+    /// transaction: work and answer are there together or not at all. A key that has an answer already refuses the work.
+    fn keeping(&self, keep: KeepAnswer) -> Arc<dyn crate::Store>;
     /// Makes an application.
     async fn create_application(&self, new: NewApplication) -> Result<Application, StoreError>;
     /// Every application, oldest first.
@@ -369,4 +389,6 @@ pub trait Registry: Send + Sync + 'static {
     async fn kept(&self, key: String) -> Result<Option<Kept>, StoreError>;
     /// Keeps an answer; the first one under a key stays, and is returned.
     async fn keep(&self, key: String, answer: Kept, now: Timestamp) -> Result<Kept, StoreError>;
+    /// Replaces an answer that was kept with its work by one that says what followed. Without one, nothing happens.
+    async fn replace_kept(&self, key: String, answer: Kept) -> Result<(), StoreError>;
 }

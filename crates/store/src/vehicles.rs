@@ -50,6 +50,8 @@ pub struct NewLink {
     pub permissions: PermissionSet,
     /// Where it is read.
     pub source: SourceRef,
+    /// The simulator's car that it is, if it is one.
+    pub car: Option<Uuid>,
     /// Its first document, sealed.
     pub document: Vec<u8>,
     /// Now.

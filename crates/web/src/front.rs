@@ -136,7 +136,7 @@ fn known(method: &Method) -> bool {
 
 /// Bytes of a body, but for those that carry data: what people and programs ask for is small, and is parsed where it is
 /// served.
-const MOST_ASKED: usize = 256 * 1_024;
+const MOST_ASKED: usize = 1_024 * 1_024;
 
 /// Bytes of a body behind a door.
 fn most_body(path: &str) -> usize {
@@ -241,7 +241,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_doors_for_data_take_large_bodies() {
-        let server = Server::new().await;
+        let server = Server::with(Limits { body: 2 * MOST_ASKED, ..Limits::default() }).await;
         let sent = |path: &str| {
             let body = Body::from(vec![b' '; MOST_ASKED + 1]);
             Request::post(path).header(header::CONTENT_TYPE, "application/json").body(body).unwrap()

@@ -86,6 +86,9 @@ impl Clock for StandingClock {
 #[derive(Default)]
 struct CountingDice(AtomicU64);
 
+/// Where the dice of a process begin that goes on in a folder.
+const AGAIN: u64 = 1 << 32;
+
 impl Dice for CountingDice {
     fn fill(&self, buffer: &mut [u8]) {
         for (chunk, at) in buffer.chunks_mut(32).zip(0_u64..) {
@@ -544,8 +547,16 @@ impl Server {
     /// One whose data is on disk, in a folder that may have been used before.
     pub(crate) async fn in_folder(folder: &Path, options: Options) -> Self {
         let keyring = Arc::new(SqliteKeyring::open(folder).unwrap());
+        // What a process before has made must not be made again.
+        let dice = if folder.join("milepost.db").exists() { AGAIN } else { 0 };
         let store = SqliteStore::open(folder, options).unwrap();
-        Self::start_on(store, keyring, Limits::default(), usual()).await
+        Self::start_with(store, keyring, Limits::default(), usual(), dice).await
+    }
+
+    /// Ends the process: its folder is free.
+    pub(crate) async fn end(self) {
+        self.app.shut_down(Duration::ZERO).await.unwrap();
+        self.keyring.close().await.unwrap();
     }
 
     async fn start_on(
@@ -553,6 +564,16 @@ impl Server {
         keyring: Arc<SqliteKeyring>,
         limits: Limits,
         settings: Settings,
+    ) -> Self {
+        Self::start_with(store, keyring, limits, settings, 0).await
+    }
+
+    async fn start_with(
+        store: SqliteStore,
+        keyring: Arc<SqliteKeyring>,
+        limits: Limits,
+        settings: Settings,
+        dice: u64,
     ) -> Self {
         let clock = StandingClock(watch::Sender::new(Duration::ZERO));
         let outbound = WayOut::new();
@@ -562,7 +583,7 @@ impl Server {
             keyring: keyring.clone(),
             master_key: Zeroizing::new([7; 32]),
             clock: Arc::new(clock.clone()),
-            dice: Arc::new(CountingDice::default()),
+            dice: Arc::new(CountingDice(AtomicU64::new(dice))),
             outbound: Arc::new(outbound.clone()),
             source: cars.clone(),
             simulator: cars.clone(),
@@ -668,7 +689,7 @@ impl Server {
         let application = tenant.application.parse().unwrap();
         let feed = match self.app.feeds(application).unwrap().pop() {
             Some(feed) => feed,
-            None => self.app.create_feed(application, "Cars", Newer::Observed, 0).await.unwrap().feed,
+            None => self.app.create_feed(application, "Cars", Newer::Observed, 0, None).await.unwrap().feed,
         };
         let of = PushedReading::of(vehicle.parse().unwrap(), signal, value);
         let reading = PushedReading { observed_at: Some(at), ..of };

@@ -75,6 +75,13 @@ impl<T> Changed<T> {
     }
 }
 
+impl<T: Serialize> Changed<T> {
+    /// Status and body, to be kept under an idempotency key.
+    pub(crate) fn to_kept(&self) -> (u16, Vec<u8>) {
+        (self.status.as_u16(), serde_json::to_vec(&self.body).expect("an answer is plain data"))
+    }
+}
+
 impl<T: Serialize> IntoResponse for Changed<T> {
     fn into_response(self) -> Response {
         let mut response = (self.status, axum::Json(self.body)).into_response();

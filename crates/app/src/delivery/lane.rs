@@ -24,6 +24,9 @@ use crate::{WebhookEntry, planted::Planted};
 /// Requests in flight that a lane starts with. More come with the first answers.
 const START: u32 = 1;
 
+/// A receiver that has taken nothing for so long holds its events up itself.
+const TAKES_WITHIN: Duration = Duration::from_millis(250);
+
 /// What came of one event: its record, and the event itself when it is to be tried again.
 pub(crate) struct Ending {
     pub record: Record,
@@ -147,11 +150,12 @@ impl Lane {
         self.on_time.first + self.on_time.retries
     }
 
-    /// First attempts that wait, or are under way, while the receiver answers promptly: what is to do is ours to do. More
-    /// than memory holds counts as one more window.
-    pub(crate) fn waits_for_us(&self, window: usize) -> usize {
+    /// First attempts that wait, or are under way, while the receiver takes one after the other: what is to do is ours to
+    /// do. More than memory holds counts as one more window.
+    pub(crate) fn waits_for_us(&self, window: usize, now: Timestamp) -> usize {
         let delivers = !self.closed && self.webhook.webhook().status.delivers();
-        if !delivers || self.breaker.is_open() || self.standing() != Standing::Prompt {
+        let takes = self.last_delivered.is_some_and(|at| now.since(at) < TAKES_WITHIN);
+        if !delivers || !takes || self.breaker.is_open() || self.standing() != Standing::Prompt {
             return 0;
         }
         let stored = if self.stored.due { window } else { 0 };

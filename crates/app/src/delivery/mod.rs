@@ -258,11 +258,11 @@ impl Lanes {
     }
 
     /// What the lanes of each application have done, and have to do.
-    pub(crate) fn totals(&self) -> HashMap<ApplicationNo, LaneTotals> {
+    pub(crate) fn totals(&self, now: Timestamp) -> HashMap<ApplicationNo, LaneTotals> {
         let inner = &*self.inner.lock();
         let mut totals = inner.turns.totals().clone();
         for lane in inner.lanes.values() {
-            let waiting = lane.waits_for_us(self.settings.window);
+            let waiting = lane.waits_for_us(self.settings.window, now);
             if waiting > 0 {
                 totals.entry(lane.application()).or_default().pending += waiting as u64;
             }

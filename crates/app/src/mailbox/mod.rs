@@ -392,6 +392,7 @@ async fn commit(
         return Vec::new();
     }
     let begun = app.clock.monotonic();
+    let ends = commits.iter().any(|commit| commit.rows.iter().any(is_an_end));
     let results = match app.store.commit_steps(commits).await {
         Ok(results) => results,
         Err(error) => {
@@ -400,6 +401,8 @@ async fn commit(
             return Vec::new();
         }
     };
+    // An end is reported when no restore can undo it any more.
+    let noted = if ends { app.note_ends().await } else { Ok(()) };
     let count = results.len();
     let (mut again, mut events, mut pushed) = (Vec::new(), Vec::new(), Vec::new());
     let mut revisions = HashMap::new();
@@ -412,7 +415,9 @@ async fn commit(
                 report(&made.outcome, now);
                 pushed.append(&mut made.outcome.pushed);
                 app.notice_due(made.opened.source.pool, made.outcome.next_due);
-                answer(&mut made.letter, Ok(std::mem::take(&mut made.outcome.judgements)));
+                let is_noted = if made.outcome.rows.iter().any(is_an_end) { noted.clone() } else { Ok(()) };
+                let judgements = std::mem::take(&mut made.outcome.judgements);
+                answer(&mut made.letter, is_noted.map(|()| judgements));
                 let stays = is_pushed(&made);
                 let (opened, entries) = entries_of(made, numbers, &mut revisions, now);
                 events.extend(entries);
@@ -437,6 +442,15 @@ async fn commit(
         app.lanes.hand_over(app, events);
     }
     again
+}
+
+/// Whether a change of rows ends something that a restored backup could revive.
+fn is_an_end(change: &RowChange) -> bool {
+    match change {
+        RowChange::Unsubscribe { .. } | RowChange::Disconnect => true,
+        RowChange::Permissions { narrowed, .. } => *narrowed,
+        RowChange::Subscribe { .. } => false,
+    }
 }
 
 /// Whether more readings of the vehicle will come soon.

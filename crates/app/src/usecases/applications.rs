@@ -13,10 +13,10 @@ use domain::{
     warning::Warning,
     webhook::Disabled,
 };
-use store::{Application, Edited, NewApplication, RetiringToken, Secret, StoreError};
+use store::{Application, Edited, NewApplication, RetiringToken, Secret, Store, StoreError};
 use zeroize::Zeroizing;
 
-use super::{chance, token, token_hash};
+use super::{chance, idempotency::Answering, token, token_hash};
 use crate::{App, AppError, ApplicationEntry, Precondition, WebhookEntry, What};
 
 /// Client secrets of one application.
@@ -62,6 +62,7 @@ impl App {
         redirect_uris: Vec<String>,
         plan: &str,
         connect: Defaults,
+        answering: Option<&Answering<'_, CreatedApplication>>,
     ) -> Result<CreatedApplication, AppError> {
         let name = checked_name(name)?;
         check_redirect_uris(&redirect_uris)?;
@@ -71,26 +72,35 @@ impl App {
         let key = self.sealer.make_keys(&[id.0]).await?.remove(0);
         let management_token = self.new_management_token();
         let client_secret = Zeroizing::new(token(&*self.dice, "mps_"));
-        let application = self
-            .store
-            .create_application(NewApplication {
-                id,
-                name,
-                redirect_uris,
-                plan: plan.to_owned(),
-                connect,
-                management_token: key.seal(
-                    &*self.dice,
-                    What::ManagementToken,
-                    id.0,
-                    management_token.as_bytes(),
-                ),
-                secret: secret(&client_secret, now),
-                created_at: now,
-            })
-            .await?;
-        let entry = self.registry.put_application(application).await?;
-        Ok(CreatedApplication { entry, client_secret })
+        let new = NewApplication {
+            id,
+            name,
+            redirect_uris,
+            plan: plan.to_owned(),
+            connect,
+            management_token: key.seal(&*self.dice, What::ManagementToken, id.0, management_token.as_bytes()),
+            secret: secret(&client_secret, now),
+            created_at: now,
+        };
+        // Everything is known but its number, which nobody is shown.
+        let unnumbered = Application {
+            no: ApplicationNo(0),
+            id,
+            name: new.name.clone(),
+            redirect_uris: new.redirect_uris.clone(),
+            plan: new.plan.clone(),
+            connect,
+            management_token: new.management_token.clone(),
+            retiring: None,
+            created_at: now,
+            version: 1,
+        };
+        let entry = Arc::new(self.registry.open_application(unnumbered).await?);
+        let mut created = CreatedApplication { entry, client_secret };
+        let make = move |store: Arc<dyn Store>| async move { store.create_application(new).await };
+        let application = self.keeping(answering, &created, make).await?;
+        created.entry = self.registry.put_application(application).await?;
+        Ok(created)
     }
 
     /// Every application, oldest first.
@@ -124,7 +134,7 @@ impl App {
         edit: EditApplication,
     ) -> Result<Arc<ApplicationEntry>, AppError> {
         let decide = |entry: &ApplicationEntry| self.decide_edit(&entry.application, &edit);
-        let edited = self.edit_stored(id, precondition, decide).await?;
+        let edited = self.edit_stored(id, precondition, None, decide).await?;
         self.apply_plan(edited.application.no).await?;
         Ok(edited)
     }
@@ -157,6 +167,7 @@ impl App {
         &self,
         id: ApplicationId,
         precondition: &Precondition,
+        answering: Option<&Answering<'_, ApplicationEntry>>,
         decide: impl Fn(&ApplicationEntry) -> Result<Option<ApplicationChange>, AppError> + Send + Sync,
     ) -> Result<Arc<ApplicationEntry>, AppError> {
         for _ in 0..Precondition::TRIES {
@@ -169,7 +180,17 @@ impl App {
                     self.store.update_application(no, version, name, redirect_uris, plan, connect).await?
                 }
                 Some(ApplicationChange::Token { sealed, retiring }) => {
-                    self.store.set_management_token(no, version, sealed, retiring).await?
+                    let next = Application {
+                        management_token: sealed.clone(),
+                        retiring: retiring.clone(),
+                        version: version + 1,
+                        ..current.application.clone()
+                    };
+                    let next = self.registry.open_application(next).await?;
+                    let set = move |store: Arc<dyn Store>| async move {
+                        store.set_management_token(no, version, sealed, retiring).await
+                    };
+                    self.keeping(answering, &next, set).await?
                 }
             };
             match edited {
@@ -179,6 +200,7 @@ impl App {
                     for webhook in self.registry.webhooks(Some(no)) {
                         self.lanes.refresh(webhook);
                     }
+                    self.note_ends().await?;
                     return Ok(entry);
                 }
                 Edited::Stale(now) => drop(self.registry.put_application(now).await?),
@@ -233,6 +255,7 @@ impl App {
         &self,
         id: ApplicationId,
         overlap: Duration,
+        answering: Option<&Answering<'_, ApplicationEntry>>,
     ) -> Result<Arc<ApplicationEntry>, AppError> {
         if overlap > LONGEST_OVERLAP {
             let seconds = LONGEST_OVERLAP.as_secs();
@@ -256,7 +279,7 @@ impl App {
                 retiring: (!overlap.is_zero()).then(|| RetiringToken { sealed: old, until: now + overlap }),
             }))
         };
-        self.edit_stored(id, &Precondition::None, decide).await
+        self.edit_stored(id, &Precondition::None, answering, decide).await
     }
 
     /// Ends the overlap after a rotation: only the new management token counts. Without one, nothing happens.
@@ -291,7 +314,7 @@ impl App {
             let sealed = application.management_token.clone();
             Ok(over.then_some(ApplicationChange::Token { sealed, retiring: None }))
         };
-        self.edit_stored(id, &Precondition::None, decide).await
+        self.edit_stored(id, &Precondition::None, None, decide).await
     }
 
     /// The client secrets of an application, by their last characters.
@@ -300,22 +323,29 @@ impl App {
     }
 
     /// Adds a client secret, shown this once.
-    pub async fn add_secret(&self, id: ApplicationId) -> Result<(Secret, Zeroizing<String>), AppError> {
+    pub async fn add_secret(
+        &self,
+        id: ApplicationId,
+        answering: Option<&Answering<'_, (Secret, Zeroizing<String>)>>,
+    ) -> Result<(Secret, Zeroizing<String>), AppError> {
         let no = self.application(id)?.application.no;
         let text = Zeroizing::new(token(&*self.dice, "mps_"));
         let secret = secret(&text, self.now());
-        if !self.store.add_secret(no, secret.clone(), MOST_SECRETS).await? {
+        let added = (secret.clone(), text);
+        let add =
+            move |store: Arc<dyn Store>| async move { store.add_secret(no, secret, MOST_SECRETS).await };
+        if !self.keeping(answering, &added, add).await? {
             let message = format!("an application has at most {MOST_SECRETS} secrets; remove one first");
             return Err(AppError::Conflict(message));
         }
-        Ok((secret, text))
+        Ok(added)
     }
 
     /// Removes the client secret with these last characters.
     pub async fn remove_secret(&self, id: ApplicationId, hint: &str) -> Result<(), AppError> {
         let no = self.application(id)?.application.no;
         match self.store.remove_secret(no, hint.to_owned()).await? {
-            true => Ok(()),
+            true => self.note_ends().await,
             false => {
                 Err(AppError::Conflict("no such secret, or it is the last one; add another first".into()))
             }

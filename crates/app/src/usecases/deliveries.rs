@@ -7,10 +7,11 @@ use domain::{
     time::Timestamp,
     vehicle::{Observation, Occasion},
 };
-use store::{Bucket, DeliveryFilter, LogStatus, LoggedDelivery, Page, Redelivered, Unsendable};
+use store::{Bucket, DeliveryFilter, LogStatus, LoggedDelivery, Page, Redelivered, Store, Unsendable};
 
 use std::sync::Arc;
 
+use super::idempotency::Answering;
 use crate::{
     App, AppError, WebhookEntry, What,
     delivery::compose::{self, Content},
@@ -82,7 +83,11 @@ impl App {
     }
 
     /// Sends an ended event again, with the same event id. Answers with the number of the new delivery.
-    pub async fn redeliver(self: &Arc<Self>, event: EventNo) -> Result<EventNo, AppError> {
+    pub async fn redeliver(
+        self: &Arc<Self>,
+        event: EventNo,
+        answering: Option<&Answering<'_, EventNo>>,
+    ) -> Result<EventNo, AppError> {
         let logged = self.store.delivery(event).await?.ok_or(AppError::NotFound("delivery"))?;
         let entry = self.registry.webhook(logged.webhook).ok_or(AppError::NotFound("delivery"))?;
         if !entry.webhook().status.delivers() {
@@ -105,7 +110,9 @@ impl App {
         let carries = self.carried(&logged, &entry).await?;
         // What has been looked at so far may end at any moment: the store decides.
         let _hand_over = self.lanes.begin_hand_over();
-        let (lane, queued) = match self.store.redeliver(event, carries, self.now()).await? {
+        let now = self.now();
+        let queue = move |store: Arc<dyn Store>| async move { store.redeliver(event, carries, now).await };
+        let (lane, queued) = match self.keeping_event(answering, queue).await? {
             Redelivered::Queued(lane, queued) => (lane, queued),
             Redelivered::Refused(why) => return Err(AppError::Conflict(unsendable(why).into())),
         };

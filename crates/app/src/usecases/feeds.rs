@@ -12,10 +12,10 @@ use domain::{
 };
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
-use store::{Feed, Newer};
+use store::{Feed, Newer, Store};
 use zeroize::Zeroizing;
 
-use super::{applications::checked_name, chance, token, token_hash};
+use super::{applications::checked_name, chance, idempotency::Answering, token, token_hash};
 use crate::{App, AppError, metrics};
 
 /// Feeds of one application.
@@ -106,6 +106,7 @@ impl App {
         name: &str,
         newer: Newer,
         hold_ms: u32,
+        answering: Option<&Answering<'_, CreatedFeed>>,
     ) -> Result<CreatedFeed, AppError> {
         let application = self.application(application)?.application.no;
         let name = checked_name(name)?;
@@ -125,13 +126,15 @@ impl App {
             hold_ms,
             created_at: now,
         };
-        if !self.store.create_feed(feed.clone(), MOST_FEEDS).await? {
+        let created = CreatedFeed { feed: Arc::new(feed.clone()), token: text };
+        let hash = feed.hash;
+        let make = move |store: Arc<dyn Store>| async move { store.create_feed(feed, MOST_FEEDS).await };
+        if !self.keeping(answering, &created, make).await? {
             let message = format!("an application has at most {MOST_FEEDS} feeds; remove one first");
             return Err(AppError::Conflict(message));
         }
-        let feed = Arc::new(feed);
-        self.feeds.by_token.write().insert(feed.hash, feed.clone());
-        Ok(CreatedFeed { feed, token: text })
+        self.feeds.by_token.write().insert(hash, created.feed.clone());
+        Ok(created)
     }
 
     /// The feeds of an application, oldest first.
@@ -150,7 +153,7 @@ impl App {
         }
         self.feeds.by_token.write().retain(|_, feed| feed.id != id);
         self.feeds.watches.lock().remove(&key_of(id));
-        Ok(())
+        self.note_ends().await
     }
 
     /// The feed that a token belongs to.

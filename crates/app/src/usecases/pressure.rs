@@ -135,7 +135,7 @@ impl App {
         let passed = now.saturating_sub(inner.looked_at);
         if passed >= LOOK_EVERY {
             inner.looked_at = now;
-            let totals = self.lanes.totals();
+            let totals = self.lanes.totals(self.now());
             for (application, of) in &mut inner.applications {
                 of.look(totals.get(application).copied().unwrap_or_default(), passed);
             }

@@ -6,11 +6,12 @@ use domain::{
     signal::Powertrain,
     vehicle::Input,
 };
-use store::{Car, KnownVehicle};
+use store::{Car, KnownVehicle, SourceRef, Store, VehicleRow};
 use uuid::Uuid;
 
 use super::{
     connect::SimulatedLogin,
+    idempotency::Answering,
     vehicles::{LinkRequest, Linked},
 };
 use crate::{
@@ -35,20 +36,30 @@ pub struct CarState {
 
 impl App {
     /// Makes a car in the simulator.
-    pub async fn make_car(self: &Arc<Self>, request: &CarRequest) -> Result<CarState, AppError> {
+    pub async fn make_car(
+        self: &Arc<Self>,
+        request: &CarRequest,
+        answering: Option<&Answering<'_, CarState>>,
+    ) -> Result<CarState, AppError> {
         let mut seed = [0; 8];
         self.dice.fill(&mut seed);
         let made = self
             .simulator
             .make(request, u64::from_le_bytes(seed), self.now())
             .map_err(|CarRefused { field, message }| AppError::invalid(field, message))?;
-        self.add_car(made).await
+        self.add_car(made, answering).await
     }
 
-    async fn add_car(self: &Arc<Self>, made: MadeCar) -> Result<CarState, AppError> {
+    async fn add_car(
+        self: &Arc<Self>,
+        made: MadeCar,
+        answering: Option<&Answering<'_, CarState>>,
+    ) -> Result<CarState, AppError> {
         let car = self.new_car(made).await?;
-        self.store.add_car(car.clone()).await?;
-        Ok(self.car_state(car, vec![]))
+        let state = self.car_state(car.clone(), vec![]);
+        let add = move |store: Arc<dyn Store>| async move { store.add_car(car).await };
+        self.keeping(answering, &state, add).await?;
+        Ok(state)
     }
 
     /// A car of the simulator.
@@ -64,14 +75,24 @@ impl App {
     }
 
     /// Does something to a car; every vehicle that is this car follows.
-    pub async fn control_car(&self, id: Uuid, command: &CarCommand) -> Result<CarState, AppError> {
+    pub async fn control_car(
+        &self,
+        id: Uuid,
+        command: &CarCommand,
+        answering: Option<&Answering<'_, CarState>>,
+    ) -> Result<CarState, AppError> {
         let current = self.car(id).await?;
         let spec = self
             .simulator
             .control(&current.car.source.spec, command, self.now())
             .map_err(|CarRefused { field, message }| AppError::invalid(field, message))?;
-        self.store.update_car(id, spec).await?;
-        self.car(id).await
+        let source = SourceRef { spec: spec.clone(), ..current.car.source.clone() };
+        let state = self.car_state(Car { source, ..current.car }, current.vehicles);
+        let update = move |store: Arc<dyn Store>| async move { store.update_car(id, spec).await };
+        if !self.keeping(answering, &state, update).await? {
+            return Err(AppError::NotFound("simulated vehicle"));
+        }
+        Ok(state)
     }
 
     /// The stages of a car's profile; of one that goes on for days, those of the present day.
@@ -88,6 +109,7 @@ impl App {
         application: ApplicationId,
         user: Option<UserId>,
         permissions: PermissionSet,
+        answering: Option<&Answering<'_, VehicleRow>>,
     ) -> Result<Linked, AppError> {
         let application = self.application(application)?.application.no;
         let car = self.car(id).await?.car;
@@ -101,8 +123,7 @@ impl App {
         let user = known.map(|(_, owner)| owner).or(user);
         let again = known.map(|(known, _)| known);
         let request = LinkRequest { application, user, info: car.info, permissions, source: car.source };
-        let linked = self.link_all(vec![request], again).await?.remove(0);
-        self.store.attach_car(id, linked.no).await?;
+        let linked = self.link_all(vec![request], again, Some(id), answering).await?.remove(0);
         if again.is_some() {
             self.put_on_automatic_webhooks(linked.no, application).await?;
         }

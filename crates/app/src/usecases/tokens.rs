@@ -14,11 +14,11 @@ use domain::{
     ids::{ApplicationNo, UserId, VehicleId},
     time::Timestamp,
 };
-use store::{Code, NewPair, Redeemed, Refreshed, StoreError, TokenGrant};
+use store::{Code, NewPair, Redeemed, Refreshed, Store, StoreError, TokenGrant};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-use super::token_hash;
+use super::{idempotency::Answering, token_hash};
 use crate::{App, AppError, ApplicationEntry, ports::Dice};
 
 /// Vehicles of one consent.
@@ -132,6 +132,7 @@ impl App {
         match self.store.spend_code(hash, no, pair.hashes(), Lives::default(), now).await? {
             Redeemed::Given(life) => Ok(pair.given(life.access, now)),
             Redeemed::Replayed => {
+                self.note_ends().await?;
                 let (application, user) = (client.application.id, known.user);
                 tracing::warn!(
                     application.id = %application, user.id = %user,
@@ -156,6 +157,7 @@ impl App {
         match self.store.refresh(hash, no, pair.hashes(), lives, grace, now).await? {
             Refreshed::Given(life) => Ok(pair.given(life.access, now)),
             Refreshed::Replayed => {
+                self.note_ends().await?;
                 tracing::warn!(
                     application.id = %client.application.id,
                     "A refresh token came long after it was spent: all tokens of its consent are revoked"
@@ -176,7 +178,9 @@ impl App {
     /// Ends what a token of the application opens: an access token alone, or with a refresh token all tokens of its
     /// consent. False when the application has no such token.
     pub async fn revoke(&self, client: &ApplicationEntry, token: &str) -> Result<bool, AppError> {
-        Ok(self.store.revoke(token_hash(token), client.application.no, self.now()).await?)
+        let revoked = self.store.revoke(token_hash(token), client.application.no, self.now()).await?;
+        self.note_ends().await?;
+        Ok(revoked)
     }
 
     /// Gives out an access token that opens all vehicles of an owner to their application, without the owner's consent:
@@ -184,11 +188,17 @@ impl App {
     pub async fn grant_access_token(
         &self,
         vehicle: VehicleId,
+        answering: Option<&Answering<'_, (Zeroizing<String>, Duration)>>,
     ) -> Result<(Zeroizing<String>, Duration), AppError> {
         let row = self.vehicle(vehicle, None).await?;
         let (text, life) = (short_token(&*self.dice, "mpa_"), Lives::default().access);
-        self.store.grant_token(token_hash(&text), row.application, row.user, self.now() + life).await?;
-        Ok((text, life))
+        let (hash, until) = (token_hash(&text), self.now() + life);
+        let given = (text, life);
+        let grant = move |store: Arc<dyn Store>| async move {
+            store.grant_token(hash, row.application, row.user, until).await
+        };
+        self.keeping(answering, &given, grant).await?;
+        Ok(given)
     }
 
     /// What an access token opens; `None` when it is unknown, expired or revoked.

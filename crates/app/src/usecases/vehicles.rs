@@ -8,10 +8,11 @@ use domain::{
     vehicle::{Document, Input, Pushes, VehicleInfo},
 };
 use store::{
-    DisconnectedVehicle, KnownVehicle, NewLink, SourceRef, SubscriptionRow, VehicleFilter, VehicleRow,
+    DisconnectedVehicle, KnownVehicle, NewLink, SourceRef, Store, SubscriptionRow, VehicleFilter, VehicleRow,
 };
+use uuid::Uuid;
 
-use super::chance;
+use super::{chance, idempotency::Answering};
 use crate::{App, AppError, Precondition, What};
 
 /// The source of vehicles that nobody can be asked about: all that is known of them is pushed.
@@ -55,8 +56,19 @@ pub struct Linked {
 impl App {
     /// Links vehicles, all or none. Data keys are durable before anything is sealed under them.
     pub async fn link(&self, requests: Vec<LinkRequest>) -> Result<Vec<Linked>, AppError> {
+        self.link_answering(requests, None, None).await
+    }
+
+    /// As [`App::link`], for the request of a caller who is answered with the first vehicle; vehicles are this car of the
+    /// simulator, if one is named.
+    pub(crate) async fn link_answering(
+        &self,
+        requests: Vec<LinkRequest>,
+        car: Option<Uuid>,
+        answering: Option<&Answering<'_, VehicleRow>>,
+    ) -> Result<Vec<Linked>, AppError> {
         let _one_at_a_time = self.linking.lock().await;
-        self.link_all(requests, None).await
+        self.link_all(requests, None, car, answering).await
     }
 
     /// Links vehicles while `linking` is held; one that was linked before keeps its number and its id.
@@ -64,6 +76,8 @@ impl App {
         &self,
         requests: Vec<LinkRequest>,
         again: Option<KnownVehicle>,
+        car: Option<Uuid>,
+        answering: Option<&Answering<'_, VehicleRow>>,
     ) -> Result<Vec<Linked>, AppError> {
         self.check_room(&requests).await?;
         let now = self.now();
@@ -89,11 +103,14 @@ impl App {
                 again: again.map(|known| known.no),
                 permissions: request.permissions,
                 source: request.source,
+                car,
                 document: key.seal(&*self.dice, What::Document, vehicle.0, &document.encode()),
                 connected_at: now,
             });
         }
-        let numbers = self.store.link(links).await?;
+        let Some(first) = links.first().map(unnumbered) else { return Ok(linked) };
+        let link = move |store: Arc<dyn Store>| async move { store.link(links).await };
+        let numbers = self.keeping(answering, &first, link).await?;
         for (linked, no) in linked.iter_mut().zip(numbers) {
             linked.no = no;
         }
@@ -108,11 +125,12 @@ impl App {
         user: Option<UserId>,
         info: VehicleInfo,
         permissions: PermissionSet,
+        answering: Option<&Answering<'_, VehicleRow>>,
     ) -> Result<Linked, AppError> {
         let application = self.application(application)?.application.no;
         let source = SourceRef { kind: PUSHED, pool: self.pool(PUSHED_POOL).await?, spec: vec![] };
         let request = LinkRequest { application, user, info, permissions, source };
-        Ok(self.link(vec![request]).await?.remove(0))
+        Ok(self.link_answering(vec![request], None, answering).await?.remove(0))
     }
 
     /// Whether the plans of applications have room for more vehicles.
@@ -260,7 +278,8 @@ impl App {
     pub async fn erase_vehicle(&self, id: VehicleId) -> Result<(), AppError> {
         let no = self.end_connection(id).await?;
         self.store.erase_vehicle(no).await?;
-        self.forget_erased_recordings().await
+        self.forget_erased_recordings().await?;
+        self.note_ends().await
     }
 
     /// Sees to it that a vehicle is disconnected, and answers with its row number.
@@ -303,7 +322,23 @@ impl App {
             return Err(AppError::NotFound("user"));
         }
         self.sealer.erase(user.0, self.now()).await?;
+        self.store.forget_in_ledger(user.0).await?;
         self.forget_erased_recordings().await?;
         Ok(erased)
+    }
+}
+
+/// A vehicle as it will be listed, but for its number, which nobody is shown.
+fn unnumbered(link: &NewLink) -> VehicleRow {
+    VehicleRow {
+        no: VehicleNo(0),
+        info: link.info.clone(),
+        application: link.application,
+        user: link.user,
+        connection: link.connection,
+        permissions: link.permissions,
+        source: link.source.clone(),
+        connected_at: link.connected_at,
+        due: None,
     }
 }

@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use domain::{
     delivery::{AttemptResult, Failure},
-    ids::{ApplicationId, ApplicationNo, EventId, WebhookId, WebhookNo},
+    ids::{ApplicationId, ApplicationNo, EventId, VehicleNo, WebhookId, WebhookNo},
     payload::{
         self,
         unified::{self, Envelope},
@@ -23,16 +23,17 @@ use domain::{
     signal, signature,
     time::Timestamp,
     warning::Warning,
-    webhook::{Agent, Disabled, Kind, Plan, Revision, Scheduled, Unified},
+    webhook::{Agent, Disabled, Kind, Plan, Revision, Scheduled, Status, Unified, Webhook},
 };
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
-use store::{Edited, NewWebhook, StoreError, StoredWebhook, SwitchedOff, WebhookChange};
+use store::{Edited, NewWebhook, Store, StoreError, StoredWebhook, SwitchedOff, WebhookChange};
 
 use super::{
     applications::checked_name,
     challenge::{challenge_problem, shown, test_problem},
     chance,
+    idempotency::Answering,
     receivers::ReceiverState,
     webhook_headers::{HeaderChange, revised_headers},
 };
@@ -230,7 +231,9 @@ impl Drop for Verifying<'_> {
 impl ProbeLimits {
     /// Notes that somebody verifies a webhook; `None` when somebody does already.
     fn begin(&self, no: WebhookNo) -> Option<Verifying<'_>> {
-        self.verifying.lock().insert(no).then_some(Verifying(self, no))
+        let is_first = self.verifying.lock().insert(no);
+        // Made only for the first: one that is dropped at once would end the turn of the other.
+        is_first.then(|| Verifying(self, no))
     }
 
     /// Takes the turn of a webhook, or says how long to wait.
@@ -257,7 +260,11 @@ impl ProbeLimits {
 
 impl App {
     /// Makes a webhook, unverified or verified at once.
-    pub async fn create_webhook(&self, request: NewWebhookRequest) -> Result<WebhookView, AppError> {
+    pub async fn create_webhook(
+        &self,
+        request: NewWebhookRequest,
+        answering: Option<&Answering<'_, WebhookView>>,
+    ) -> Result<WebhookView, AppError> {
         let application = self.application(request.application)?;
         let name = checked_name(&request.name)?;
         check_plan(&request.plan)?;
@@ -288,7 +295,18 @@ impl App {
             verify: request.verify,
             created_at: now,
         };
-        let stored = self.store.create_webhook(new).await?;
+        let unnumbered = self.registry.webhook_entry_of(unnumbered(&new), application.clone(), 0);
+        let made = WebhookView {
+            entry: Arc::new(unnumbered),
+            last_verification: None,
+            last_error_verification: None,
+            last_test: None,
+            subscriptions: 0,
+            queued: 0,
+            receiver: ReceiverState { breaker: "closed", ..ReceiverState::default() },
+        };
+        let make = move |store: Arc<dyn Store>| async move { store.create_webhook(new).await };
+        let stored = self.keeping(answering, &made, make).await?;
         let no = stored.webhook.no;
         let _verifying = self.probes.begin(no);
         let entry = self.take_in(stored)?;
@@ -354,6 +372,7 @@ impl App {
                 Edited::Done((stored, _)) => {
                     let entry = self.take_in(stored)?;
                     self.health.wake_sweeper();
+                    self.note_ends().await?;
                     return match verifies {
                         true => Ok(self.verify_if_not_too_often(webhook.no).await?),
                         false => Ok(self.view(entry).await?),
@@ -667,7 +686,7 @@ impl App {
         if let Edited::Done((_, Some(tombstone))) = changed {
             self.lanes.bury(tombstone);
         }
-        Ok(())
+        self.note_ends().await
     }
 
     /// The number of a webhook by id, also of one that is deleted: the log still has it.
@@ -682,6 +701,7 @@ impl App {
 
     /// Writes a change, then tells memory: first what must not leave any more, then the rest.
     async fn change(&self, no: WebhookNo, change: WebhookChange) -> Result<WebhookView, AppError> {
+        let may_end = matches!(change, WebhookChange::Disable { .. });
         let (stored, tombstone) = match self.store.change_webhook(no, change).await? {
             Edited::Done(changed) | Edited::Stale(changed) => changed,
             Edited::Gone => return Err(AppError::NotFound("webhook")),
@@ -690,6 +710,9 @@ impl App {
             self.lanes.bury(tombstone);
         }
         let entry = self.take_in(stored)?;
+        if may_end {
+            self.note_ends().await?;
+        }
         self.view(entry).await
     }
 
@@ -757,6 +780,30 @@ impl App {
         let mut bytes = [0; CHALLENGE_LENGTH];
         self.dice.fill(&mut bytes);
         bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 64)])).collect()
+    }
+}
+
+/// A webhook as it will be stored, but for its number, which nobody is shown.
+fn unnumbered(new: &NewWebhook) -> StoredWebhook {
+    StoredWebhook {
+        webhook: Webhook {
+            no: WebhookNo(0),
+            id: new.id,
+            application: new.application,
+            name: new.name.clone(),
+            status: Status::default(),
+            revision: new.revision.clone(),
+        },
+        auto_subscribe: new.auto_subscribe,
+        auto_after: VehicleNo(0),
+        created_at: new.created_at,
+        last_verification: Vec::new(),
+        last_test: Vec::new(),
+        last_error_verification: Vec::new(),
+        verified_error_uri: None,
+        verifying: new.verify,
+        switched_off: None,
+        changes: 0,
     }
 }
 

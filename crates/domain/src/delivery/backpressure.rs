@@ -38,7 +38,7 @@ pub enum Admission {
 const WAITING: Duration = Duration::from_millis(250);
 const LEAST_WAITING: u64 = 1_024;
 const MOST_WAITING: u64 = 4_096;
-/// How long a request waits at most.
+/// How long a request waits at most. What has ended meanwhile shows how long the rest takes.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The pause before it asks again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
@@ -57,7 +57,7 @@ impl Pressure {
             return Admission::Now;
         }
         let room_after = Duration::from_secs_f64(((ahead - allowed + 1) as f64 / per_second).min(3_600.0));
-        if waited + room_after > PATIENCE {
+        if waited >= PATIENCE {
             return Admission::ComeBack(room_after.clamp(Duration::from_secs(1), LONGEST));
         }
         Admission::Wait(room_after.clamp(PAUSE.0, PAUSE.1))
@@ -85,9 +85,10 @@ mod tests {
             (lagging(1_999, 1, 8_000.0), 0, Wait(millis(5))),
             (lagging(2_399, 0, 8_000.0), 0, Wait(millis(50))),
             (lagging(9_999, 0, 8_000.0), 0, Wait(millis(100))),
-            (lagging(9_999, 0, 8_000.0), 2_500, ComeBack(millis(1_000))),
-            (lagging(41_999, 0, 8_000.0), 0, ComeBack(millis(5_000))),
-            (lagging(u64::MAX, 9, 8_000.0), 0, ComeBack(millis(60_000))),
+            (lagging(41_999, 0, 0.0), 2_999, Wait(millis(100))),
+            (lagging(9_999, 0, 8_000.0), 3_000, ComeBack(millis(1_000))),
+            (lagging(41_999, 0, 8_000.0), 3_000, ComeBack(millis(5_000))),
+            (lagging(u64::MAX, 9, 8_000.0), 3_000, ComeBack(millis(60_000))),
             (Pressure { is_busy: false, ..lagging(1_000_000, 0, 10.0) }, 0, Now),
         ] {
             assert_eq!(pressure.admission(millis(waited)), expected, "{pressure:?}");

@@ -732,7 +732,7 @@ mod tests {
         fn what_is_read_of_any_body_is_within_its_bound(place in 0..93_usize, value in crate::payload::arbitrary::any_value()) {
             let signal = SignalId::all().nth(place).unwrap();
             if let Value::Json(body) = value && let Ok(Read { value: Some(value), .. }) = read(signal, &body) {
-                prop_assert!(value.weight() <= signal.form().max_bytes().max(40 + 14 * MOST_CELLS));
+                prop_assert!(value.weight() <= 6 * signal.form().max_bytes().max(64));
             }
         }
     }

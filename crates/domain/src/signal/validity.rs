@@ -218,10 +218,7 @@ fn of_body(composite: &Composite, body: &str) -> Result<Value, Invalid> {
 
 /// A body as the number or word that says the same, if one does; what receivers read of it first has to be there.
 pub(super) fn reduced(composite: &Composite, body: String) -> Result<Value, Invalid> {
-    let text = |key| {
-        let member = json::member(&body, key)?.strip_prefix('"')?.strip_suffix('"')?;
-        (!member.contains('\\')).then(|| member.to_owned())
-    };
+    let text = |key| json::member(&body, key).and_then(json::text_of).map(|text| text.into_owned());
     let member = |key| json::member(&body, key).filter(|member| *member != "null");
     let number = |key| member(key).and_then(|number| number.parse::<f64>().ok());
     let bare = match composite.body {
@@ -271,7 +268,10 @@ pub(super) fn reduced(composite: &Composite, body: String) -> Result<Value, Inva
             member("description").is_none().then(|| text("status").map(Value::Text)).flatten()
         }
     };
-    Ok(bare.unwrap_or(Value::Json(body)))
+    match (bare, composite.bare) {
+        (Some(value), Some(form)) => of_form(form, value),
+        _ => Ok(Value::Json(body)),
+    }
 }
 
 #[cfg(test)]
@@ -384,6 +384,17 @@ mod tests {
     }
 
     #[test]
+    fn a_drive_mode_by_one_name_stands_for_both_if_it_is_short_enough() {
+        let mode = SignalId::from_code("transmission-drivemode").unwrap();
+        let named = |name: &str| {
+            valid(mode, Value::Json(format!(r#"{{"canonical":null,"oemDisplayName":"{name}"}}"#)))
+        };
+        assert_eq!(named(r#"a \"b\""#), Ok(Value::Text(r#"a "b""#.into())));
+        assert_eq!(named(&"x".repeat(100)), Err(Invalid::TooLong));
+        assert_eq!(named("N/A"), Err(Invalid::Nothing));
+    }
+
+    #[test]
     fn every_example_is_a_valid_value_of_its_signal() {
         for signal in SignalId::all() {
             let read =
@@ -401,7 +412,7 @@ mod tests {
             if let Ok(value) = valid(signal, value) {
                 prop_assert_eq!(valid(signal, value.clone()), Ok(value.clone()));
                 prop_assert!(crate::payload::unified::has_body(signal, &value), "{:?}", value);
-                prop_assert!(value.weight() <= signal.form().max_bytes().max(40 + 14 * MOST_CELLS));
+                prop_assert!(value.weight() <= 6 * signal.form().max_bytes().max(64));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Values of signals, in canonical units. Which form a signal takes, and which values it can have, is in the table of
 //! [`form`](super::form).
 
-use super::form::{DIRECTIONS, LOCATION_TYPES};
+use super::form::{DIRECTIONS, LOCATION_TYPES, MOST_CELLS};
 
 /// What a car said about one signal. Composite values are one value: they move together.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +69,9 @@ macro_rules! listed {
 listed!(Direction, DIRECTIONS);
 listed!(LocationType, LOCATION_TYPES);
 
+/// Bytes of a cell of a grid in a body.
+pub(super) const GRID_CELL: usize = 56;
+
 impl Value {
     /// A position of which no more is known.
     pub const fn position(latitude: f64, longitude: f64, heading: Option<f64>) -> Self {
@@ -85,14 +88,16 @@ impl Value {
         .filter(|number: &f64| number.is_finite())
     }
 
-    /// About how many bytes it takes where it is stored and sent.
+    /// About how many bytes it takes where it is sent.
     pub fn weight(&self) -> usize {
         match self {
             Self::Flag(_) => 1,
             Self::Number(_) => 9,
-            Self::Position { .. } => 40,
-            Self::Text(text) | Self::Json(text) => text.len(),
-            Self::Grid(cells) => 14 * cells.len(),
+            Self::Position { .. } => 120,
+            // Characters that JSON escapes take up to six bytes.
+            Self::Text(text) => text.len() + 5 * text.bytes().filter(|byte| !(0x20..).contains(byte)).count(),
+            Self::Json(text) => text.len(),
+            Self::Grid(cells) => GRID_CELL * cells.len(),
         }
     }
 
@@ -102,12 +107,14 @@ impl Value {
         let Self::Grid(before) = known else { return self };
         let Self::Grid(mut cells) = self else { return self };
         for known in before {
+            let full = cells.len() >= MOST_CELLS;
             match cells.iter_mut().find(|cell| (cell.row, cell.column) == (known.row, known.column)) {
                 Some(cell) => {
                     cell.is_open = cell.is_open.or(known.is_open);
                     cell.is_locked = cell.is_locked.or(known.is_locked);
                     cell.pressure = cell.pressure.or(known.pressure);
                 }
+                None if full => {}
                 None => cells.push(*known),
             }
         }

@@ -27,7 +27,11 @@ use std::{cmp::Ordering, time::Duration};
 use super::{Document, Doubt, ReadingOutcome, Renumbered, SignalState, Why};
 use crate::{
     errors::ErrorCode,
-    signal::{Invalid, SignalId, Value, can_follow, form::MOST_BYTES_OF_VEHICLE, valid},
+    signal::{
+        Invalid, SignalId, Value, can_follow,
+        form::{ALWAYS_TAKEN, MOST_BYTES_OF_VEHICLE},
+        valid,
+    },
     time::Timestamp,
 };
 
@@ -43,11 +47,14 @@ const RISING_UNTIMED: u8 = 8;
 /// The place of a reading that has waited: nobody waits for its judgement.
 pub(super) const HELD: u32 = u32::MAX;
 /// Values that are remembered beside those that count.
-pub(super) const MOST_REMEMBERED_BYTES: usize = 1_024;
+const MOST_REMEMBERED_BYTES: usize = 1_024;
 /// Ids that are remembered per vehicle, of readings that neither a moment nor a number tells from earlier ones.
 const REMEMBERED: usize = 1_024;
 /// Readings of one vehicle that may wait for earlier ones; the oldest goes on when there are more.
 pub const MOST_HELD: usize = 256;
+
+/// Bytes that their values may have together.
+const MOST_HELD_BYTES: usize = 64 * 1_024;
 
 /// Which feed pushed a reading: the end of its id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -281,7 +288,7 @@ impl Reading {
             },
         };
         let heavy = value.weight();
-        if heavy > MOST_REMEMBERED_BYTES
+        if heavy > ALWAYS_TAKEN
             && weight.saturating_sub(known.map_or(0, Value::weight)) + heavy > MOST_BYTES_OF_VEHICLE
         {
             return Judged { why: Some(Why::TooMuch), ..Judged::of(Verdict::Implausible, None) };
@@ -499,7 +506,7 @@ fn release(held: &mut Vec<Reading>, ready: &mut Vec<Reading>, now: Timestamp) {
     held.sort_by_key(place);
     let newest = held.iter().map(Reading::moment).max().unwrap_or(now);
     let weight: usize = held.iter().filter_map(|reading| reading.value.as_ref()).map(Value::weight).sum();
-    let surplus = match weight > MOST_BYTES_OF_VEHICLE {
+    let surplus = match weight > MOST_HELD_BYTES {
         true => held.len(),
         false => held.len().saturating_sub(MOST_HELD),
     };

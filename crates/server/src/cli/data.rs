@@ -20,7 +20,16 @@ pub(crate) struct Restore {
     /// The data folder
     #[arg(long, default_value = "./milepost-data")]
     pub data: PathBuf,
-    /// Replace the database that is there
+    /// The keyring that was exported with `milepost keyring export`; the one in the data folder counts, too
+    #[arg(long, value_name = "FILE")]
+    pub keyring: Option<PathBuf>,
+    /// The master key; otherwise MILEPOST_MASTER_KEY or the one in the data folder
+    #[arg(long, value_name = "FILE")]
+    pub master_key: Option<PathBuf>,
+    /// Put the backup in the place of the database that is there, which is kept beside it
     #[arg(long)]
     pub force: bool,
+    /// What was done as JSON
+    #[arg(long)]
+    pub json: bool,
 }

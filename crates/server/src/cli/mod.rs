@@ -7,6 +7,7 @@ mod data;
 mod delivery;
 mod demo;
 mod feed;
+mod keyring;
 mod listen;
 mod owner;
 mod paging;
@@ -27,6 +28,7 @@ pub(crate) use data::{Backup, Doctor, Restore};
 pub(crate) use delivery::DeliveryCommand;
 pub(crate) use demo::Demo;
 pub(crate) use feed::FeedCommand;
+pub(crate) use keyring::KeyringCommand;
 pub(crate) use listen::Listen;
 pub(crate) use owner::{ConnectionCommand, UserCommand};
 pub(crate) use paging::{Paging, id, one_of, trimmed};
@@ -95,7 +97,9 @@ pub(crate) enum Command {
     Doctor(WithServerArgs<Doctor>),
     /// Write a consistent copy of a running server's database
     Backup(WithServerArgs<Backup>),
-    /// Put a backup into a data folder, with the server stopped
+    /// The keyring, which backups do not contain: export
+    Keyring(WithServer<KeyringCommand>),
+    /// Put a backup into a data folder, with the server stopped; see docs/backup.md
     Restore(Restore),
 }
 

@@ -121,6 +121,7 @@ const LINES: &[&str] = &[
     "replay FILE --app A --webhook A --columns FILE --speed 2",
     "doctor",
     "backup FILE",
+    "keyring export FILE",
 ];
 
 /// Names that were used, by operation: `POST /webhooks/{id}/test` with `eventType`.

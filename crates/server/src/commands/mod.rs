@@ -8,9 +8,11 @@ mod client;
 #[cfg(test)]
 mod coverage;
 mod demo;
+mod keyring;
 mod listen;
 mod refusal;
 pub(crate) mod replay;
+mod restore;
 mod serve;
 mod show;
 
@@ -67,6 +69,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::BenchReceiver { secret } => bench::serve_receiver(secret).await,
         Command::Doctor(with) => backup::doctor(with).await,
         Command::Backup(with) => backup::backup(with).await,
-        Command::Restore(args) => backup::restore(args).await,
+        Command::Keyring(with) => keyring::keyring(with).await,
+        Command::Restore(args) => restore::restore(args).await,
     }
 }

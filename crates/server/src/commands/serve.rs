@@ -1,6 +1,6 @@
 //! `milepost serve`: the server until it is told to stop.
 
-use std::sync::Arc;
+use std::{future::poll_fn, sync::Arc, task::Poll};
 
 use anyhow::{Result, bail};
 use domain::time::Timestamp;
@@ -46,24 +46,72 @@ pub(crate) async fn run(args: Serve) -> Result<()> {
     until_told(running, signals).await
 }
 
-/// The wishes of the operating system that the process ends.
+/// What signals do: some end the process in order, and no other one ends it.
+///
+/// | signal | what it does |
+/// | --- | --- |
+/// | `SIGTERM`, `SIGINT`, `SIGQUIT` | stop in order; a second one at once |
+/// | `SIGHUP` | reads the certificate again, if there is one (`tls`); a demo stops in order, because its terminal is gone |
+/// | `SIGPIPE`, `SIGXFSZ` | nothing: the write fails, and that is reported |
+/// | `SIGUSR1`, `SIGUSR2`, `SIGALRM`, `SIGVTALRM`, `SIGPROF`, `SIGIO`, `SIGPWR` | nothing; a log line |
 pub(crate) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+    ends: Vec<Signal>,
+    ignored: Vec<(&'static str, Signal)>,
 }
 
+/// Signals that would end a process that does not watch for them, by name and number on Linux.
+const IGNORED: &[(&str, i32)] = &[
+    ("SIGUSR1", 10),
+    ("SIGUSR2", 12),
+    ("SIGPIPE", 13),
+    ("SIGALRM", 14),
+    ("SIGXFSZ", 25),
+    ("SIGVTALRM", 26),
+    ("SIGPROF", 27),
+    ("SIGIO", 29),
+    ("SIGPWR", 30),
+];
+
 impl Signals {
-    /// Begins to watch for them.
+    /// Begins to watch for them, as a server does.
     pub(crate) fn new() -> Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        let mut signals = Self::of_terminal()?;
+        signals.ends.pop();
+        signals.ignored.push(("SIGHUP", signal(SignalKind::hangup())?));
+        Ok(signals)
     }
 
-    /// Returns at the next one.
+    /// As a program does that belongs to a terminal: it ends with it.
+    pub(crate) fn of_terminal() -> Result<Self> {
+        let ends =
+            [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::quit(), SignalKind::hangup()];
+        let ignored = IGNORED.iter().map(|&(name, number)| Ok((name, signal(SignalKind::from_raw(number))?)));
+        Ok(Self {
+            ends: ends.into_iter().map(signal).collect::<std::io::Result<_>>()?,
+            ignored: ignored.collect::<Result<_>>()?,
+        })
+    }
+
+    /// Returns at the next one that ends the process.
     pub(crate) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
+        poll_fn(|cx| {
+            for (name, ignored) in &mut self.ignored {
+                while let Poll::Ready(Some(())) = ignored.poll_recv(cx) {
+                    if *name == "SIGHUP" {
+                        tracing::info!(
+                            "SIGHUP: certificates are read again where there are any; nothing else is"
+                        );
+                    } else if *name != "SIGPIPE" {
+                        tracing::info!(signal = *name, "A signal that means nothing here was ignored");
+                    }
+                }
+            }
+            match self.ends.iter_mut().any(|end| end.poll_recv(cx).is_ready()) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
     }
 }
 

@@ -16,8 +16,19 @@ use super::{Chance, FastClock, before, pause, wall};
 
 /// The longest rest between two calls of one caller.
 const REST_MS: u64 = 25;
-/// Webhooks that one caller makes beside those that things are sent to.
-const MOST_WEBHOOKS: usize = 20;
+/// Things of each kind that one caller makes beside those that the stage has.
+const MOST_MADE: [usize; KINDS.len()] = [20, 3, 20];
+
+/// What callers make, in words of the API: the last part of the path. Each thing has a name of its own.
+pub(crate) const KINDS: [&str; 3] = ["webhooks", "feeds", "applications"];
+
+/// Where things of a kind are made and listed.
+pub(crate) fn path_of(kind: usize, application: &str) -> String {
+    match KINDS[kind] {
+        "applications" => "/applications".into(),
+        kind => format!("/applications/{application}/{kind}"),
+    }
+}
 
 /// When something took effect: not before the first, not after the second, by the server's clock.
 pub(crate) type Between = (Timestamp, Timestamp);
@@ -51,12 +62,12 @@ pub(crate) struct Done {
     pub(crate) calls: u64,
     /// Calls that were sent more than once.
     pub(crate) repeated: u64,
-    /// Ids of webhooks that were made.
-    pub(crate) webhooks: Vec<String>,
+    /// Kinds and ids of what was made.
+    pub(crate) made: Vec<(usize, String)>,
     /// Ids of deliveries that came of redelivering.
     pub(crate) redeliveries: Vec<String>,
-    /// When redeliveries were asked for first, by the receiver's clock, and how often in all.
-    pub(crate) redeliveries_asked: Vec<(Timestamp, usize)>,
+    /// When redeliveries were asked for first, by the receiver's clock.
+    pub(crate) redeliveries_asked: Vec<Timestamp>,
 }
 
 /// One who calls.
@@ -74,7 +85,7 @@ enum Call {
     Subscribe(usize),
     Unsubscribe(usize),
     Redeliver(String),
-    Make(String),
+    Make(usize, String),
 }
 
 struct Asked {
@@ -104,7 +115,7 @@ impl Caller {
     pub(crate) fn in_doubt(&self) -> Option<&Pair> {
         match self.unanswered.as_ref()?.call {
             Call::Subscribe(pair) | Call::Unsubscribe(pair) => Some(&self.pairs[pair]),
-            Call::Redeliver(_) | Call::Make(_) => None,
+            Call::Redeliver(_) | Call::Make(..) => None,
         }
     }
 
@@ -145,10 +156,13 @@ impl Caller {
 
     async fn choose(&mut self) -> io::Result<Option<Call>> {
         Ok(match self.chance.below(8) {
-            0 if self.done.webhooks.len() < MOST_WEBHOOKS => {
-                Some(Call::Make(format!("made {:08x}", self.chance.draw())))
+            0 => {
+                let kind = self.chance.below(KINDS.len());
+                let made = self.done.made.iter().filter(|(known, _)| *known == kind).count();
+                let name = format!("made {:08x}", self.chance.draw());
+                (made < MOST_MADE[kind]).then_some(Call::Make(kind, name))
             }
-            0..=2 => self.ended_delivery().await?.map(Call::Redeliver),
+            1..=2 => self.ended_delivery().await?.map(Call::Redeliver),
             _ => {
                 let pair = self.chance.below(self.pairs.len());
                 Some(if self.pairs[pair].is_on() { Call::Unsubscribe(pair) } else { Call::Subscribe(pair) })
@@ -177,9 +191,12 @@ impl Caller {
             Call::Redeliver(delivery) => {
                 keyed.post(&format!("/deliveries/{delivery}/redeliver"), &Value::Null).await
             }
-            Call::Make(name) => {
-                let path = format!("/applications/{}/webhooks", self.application);
-                keyed.post(&path, &hourly(name, &self.callback, false)).await
+            Call::Make(kind, name) => {
+                let body = match KINDS[*kind] {
+                    "webhooks" => hourly(name, &self.callback, false),
+                    _ => json!({ "name": name }),
+                };
+                keyed.post(&path_of(*kind, &self.application), &body).await
             }
         }
     }
@@ -199,14 +216,14 @@ impl Caller {
             }
             (Call::Redeliver(_), 202) => {
                 self.done.redeliveries.push(id());
-                self.done.redeliveries_asked.push((asked.at, asked.tries));
+                self.done.redeliveries_asked.push(asked.at);
             }
             // Refused: its vehicle is off the webhook by now.
             (Call::Redeliver(_), 409) => {
-                self.done.redeliveries_asked.push((asked.at, asked.tries));
+                self.done.redeliveries_asked.push(asked.at);
                 return;
             }
-            (Call::Make(_), 201) => self.done.webhooks.push(id()),
+            (Call::Make(kind, _), 201) => self.done.made.push((kind, id())),
             (..) => panic!("{status} {}", answer.text()),
         }
         self.done.calls += 1;

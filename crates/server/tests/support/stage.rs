@@ -1,6 +1,7 @@
 //! The stage: an application, two hourly webhooks on one callback URI, vehicles, callers, a receiver with a durable
 //! journal, and a server that is killed and started again on one data folder.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::calls::{Caller, Pair, Period, hourly};
+use super::calls::{Caller, KINDS, Pair, Period, hourly, path_of};
 use super::judge::{History, Judgement, Row, judge};
 use super::{Chance, FastClock, Launch, Server, before, pause, wall};
 
@@ -57,6 +58,7 @@ pub(crate) struct Stage {
     client: HttpClient,
     chance: Chance,
     webhooks: [Id; 2],
+    application: String,
     steady: Vec<Pair>,
     callers: Vec<Caller>,
     kills: Vec<Timestamp>,
@@ -88,6 +90,7 @@ impl Stage {
             clock,
             chance: Chance(plan.seed),
             webhooks: [Id(0); 2],
+            application: String::new(),
             steady: Vec::new(),
             callers: Vec::new(),
             kills: Vec::new(),
@@ -105,6 +108,7 @@ impl Stage {
         let application = self.post("/applications", json!({ "name": "Fleet" })).await;
         self.receiver.set_secrets_everywhere(&[application["managementToken"].as_str().unwrap()]);
         let application = application["id"].as_str().unwrap();
+        self.application = application.to_owned();
         let callback = self.receiver.url(CALLBACK);
         for number in 0..self.webhooks.len() {
             let body = hourly(&format!("Hourly {number}"), &callback, true);
@@ -256,8 +260,30 @@ impl Stage {
                 assert_eq!(on.contains(&pair.vehicle), pair.is_on(), "after a kill: {pair:?}");
             }
         }
-        for webhook in self.callers.iter().flat_map(|caller| &caller.done.webhooks) {
-            self.get(&format!("/webhooks/{webhook}")).await;
+        let made = |kind| {
+            let all = self.callers.iter().flat_map(|caller| &caller.done.made);
+            all.filter(move |(made, _)| *made == kind).map(|(_, id)| id.as_str())
+        };
+        for kind in 0..KINDS.len() {
+            let listed = self.made(kind).await;
+            let listed: BTreeSet<&str> = listed.iter().filter_map(|item| item["id"].as_str()).collect();
+            assert!(made(kind).all(|id| listed.contains(id)), "{} are missing", KINDS[kind]);
+        }
+    }
+
+    /// Everything of a kind that callers have made: each is there once, however often its call was sent.
+    async fn made(&self, kind: usize) -> Vec<Value> {
+        let mut listed = self.list(&path_of(kind, &self.application)).await;
+        listed.retain(|item| item["name"].as_str().is_some_and(|name| name.starts_with("made ")));
+        listed
+    }
+
+    /// Nothing was made twice, and nothing that nobody was answered with.
+    async fn everything_was_made_once(&self) {
+        for kind in 0..KINDS.len() {
+            let answered = self.callers.iter().flat_map(|caller| &caller.done.made);
+            let answered = answered.filter(|(made, _)| *made == kind).count();
+            assert_eq!(self.made(kind).await.len(), answered, "{}", KINDS[kind]);
         }
     }
 
@@ -274,6 +300,7 @@ impl Stage {
         let answered = Arc::new(AtomicBool::new(true));
         self.callers = self.call(answered).join_all().await;
         self.holds().await;
+        self.everything_was_made_once().await;
         let begun = wall();
         loop {
             let judgement = self.judge(until + HOUR / 2).await;

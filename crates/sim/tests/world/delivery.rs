@@ -266,7 +266,7 @@ fn what_was_sent_again_by_hand_has_the_id_and_the_data_of_the_first_time() {
     world.receiver_is(hook, answers(200));
     world.enable(hook);
     let event = world.log()[0].logged.event;
-    world.must(|app| async move { app.redeliver(event).await });
+    world.must(|app| async move { app.redeliver(event, None).await });
     world.advance(minutes(1));
     let posts = world.posts(hook);
     assert_eq!(posts.len(), 7);
@@ -284,7 +284,7 @@ fn a_redelivery_that_waits_when_the_process_ends_is_sent_by_the_next() {
     world.advance_to("16:30");
     world.receiver_is(hook, unreached(Failure::Refused));
     let event = world.log()[0].logged.event;
-    world.must(|app| async move { app.redeliver(event).await });
+    world.must(|app| async move { app.redeliver(event, None).await });
     world.advance(seconds(5));
     world.receiver_is(hook, answers(200));
     world.outage(minutes(3));
@@ -323,14 +323,14 @@ fn what_carries_more_than_an_owner_still_grants_is_not_sent_again() {
     check_not_sent_again(&mut world, hook);
     world.grant(car, [Permission::ReadOdometer, Permission::ReadLocation].into_iter().collect());
     let event = world.log()[0].logged.event;
-    world.must(|app| async move { app.redeliver(event).await });
+    world.must(|app| async move { app.redeliver(event, None).await });
 }
 
 /// A redelivery of the first event of the log is refused, and nothing is sent.
 #[track_caller]
 fn check_not_sent_again(world: &mut World, hook: Hook) {
     let (event, before) = (world.log()[0].logged.event, world.posts(hook).len());
-    let answered = world.ask(|app| async move { app.redeliver(event).await });
+    let answered = world.ask(|app| async move { app.redeliver(event, None).await });
     assert!(matches!(answered, Some(Err(AppError::Conflict(_)))), "{answered:?}");
     world.advance(minutes(1));
     assert_eq!(world.posts(hook).len(), before);

@@ -120,6 +120,29 @@ fn accepted(world: &World, hook: Hook) -> Vec<Json> {
     posts.iter().filter(|post| post.answered == Answered::Status(200)).map(Received::json).collect()
 }
 
+#[test]
+fn a_clock_of_the_server_that_was_ahead_costs_no_event_afterwards() {
+    for timed in [false, true] {
+        let mut feeder = Feeder::new(5, 1, Duration::ZERO);
+        let hook = feeder.webhook(&[STATE_OF_CHARGE]);
+        feeder.first();
+        let before = accepted(&feeder.world, hook).len();
+        let id = feeder.cars[0].id();
+        // The car's clock is right, whatever the server's says.
+        let push = |feeder: &mut Feeder, charge: i32, ahead: Duration| {
+            let observed_at = timed.then(|| feeder.world.now() - ahead);
+            let value = number(f64::from(charge));
+            feeder.send(vec![PushedReading { observed_at, ..PushedReading::of(id, STATE_OF_CHARGE, value) }]);
+            feeder.world.advance(seconds(10));
+        };
+        feeder.world.jump(3_600);
+        (70..73).for_each(|charge| push(&mut feeder, charge, seconds(3_600)));
+        feeder.world.jump(-3_600);
+        (40..49).for_each(|charge| push(&mut feeder, charge, seconds(0)));
+        assert_eq!(accepted(&feeder.world, hook).len() - before, 3 + 9, "timed: {timed}");
+    }
+}
+
 /// A car that drives off, request by request, the process ending twice.
 fn driven_off(seed: u64, after: u64, hold: Duration) -> Result<(), String> {
     let mut feeder = Feeder::new(seed, 1, hold);

@@ -66,11 +66,20 @@ async fn after(turns: u32) {
     }
 }
 
-/// Nothing arrives later than a second from now, and nothing waits.
+/// Whether a request reports that a permission is missing: of a car that stays on the webhook, that is news and no data.
+fn reports_a_missing_permission(post: &Received) -> bool {
+    let body = post.json();
+    body["eventType"] == "VEHICLE_ERROR" && body["data"]["errors"][0]["type"] == "PERMISSION"
+}
+
+/// No data arrives later than a second from now, and nothing waits.
 fn check_silent(world: &mut World, hook: Hook, what: &str) {
     let answered_at = world.monotonic();
     world.advance(minutes(40));
     for post in world.posts(hook) {
+        if what.starts_with("narrowed") && reports_a_missing_permission(&post) {
+            continue;
+        }
         assert!(post.began <= answered_at + seconds(1), "{what}: a request began at {:?}", post.began);
     }
     let queued = world.ask(|app| async move { app.webhook(hook.id).await });
@@ -93,7 +102,7 @@ fn a_redelivery_that_races_with_an_end_sends_nothing_later_than_a_second() {
             world.must(|app| async move {
                 let again = async |turns| {
                     after(turns).await;
-                    app.redeliver(event).await
+                    app.redeliver(event, None).await
                 };
                 let ended = async {
                     after(15).await;

@@ -22,6 +22,7 @@ pub(crate) use threaded::Threaded;
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use store::StoreError;
 
@@ -55,13 +56,50 @@ pub(crate) struct Commits {
     pub(crate) items: u64,
 }
 
-/// Runs operations.
-pub(crate) enum Engine {
+/// Runs operations, and remembers damage that one of them has met.
+pub(crate) struct Engine {
+    runs: Runs,
+    damage: Mutex<Option<String>>,
+}
+
+enum Runs {
     Threaded(Threaded),
     Inline(Inline),
 }
 
 impl Engine {
+    pub(crate) fn threaded(threads: Threaded) -> Self {
+        Self { runs: Runs::Threaded(threads), damage: Mutex::default() }
+    }
+
+    pub(crate) fn inline(inline: Inline) -> Self {
+        Self { runs: Runs::Inline(inline), damage: Mutex::default() }
+    }
+
+    /// What the first operation said that met damage. It stays until the file is opened anew: a page that cannot be read
+    /// is not mended by the next page that can.
+    pub(crate) fn damage(&self) -> Option<String> {
+        self.damage.lock().clone()
+    }
+
+    pub(crate) fn found_damage(&self, what: &str) {
+        let mut damage = self.damage.lock();
+        if damage.is_none() {
+            tracing::error!(
+                damage = what,
+                "The database is damaged; restore a backup with `milepost restore`"
+            );
+            *damage = Some(what.to_owned());
+        }
+    }
+
+    fn noticing<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Damaged(what)) = &result {
+            self.found_damage(what);
+        }
+        result
+    }
+
     /// Runs a write in a transaction, with others that are waiting. It may run twice: alone, after another one failed
     /// the transaction of both.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -69,10 +107,10 @@ impl Engine {
         T: Send + 'static,
         F: Fn(&Tx<'_>) -> OpResult<T> + Send + 'static,
     {
-        match self {
-            Self::Threaded(threads) => threads.write(work, None).await,
-            Self::Inline(inline) => inline.write(work),
-        }
+        self.noticing(match &self.runs {
+            Runs::Threaded(threads) => threads.write(work, None).await,
+            Runs::Inline(inline) => inline.write(work),
+        })
     }
 
     /// Runs a write of so many items, which lets others go first.
@@ -81,10 +119,10 @@ impl Engine {
         T: Send + 'static,
         F: Fn(&Tx<'_>) -> OpResult<T> + Send + 'static,
     {
-        match self {
-            Self::Threaded(threads) => threads.write(work, Some(items)).await,
-            Self::Inline(inline) => inline.write(work),
-        }
+        self.noticing(match &self.runs {
+            Runs::Threaded(threads) => threads.write(work, Some(items)).await,
+            Runs::Inline(inline) => inline.write(work),
+        })
     }
 
     /// Runs a read in a snapshot.
@@ -93,10 +131,10 @@ impl Engine {
         T: Send + 'static,
         F: FnOnce(&Connection) -> OpResult<T> + Send + 'static,
     {
-        match self {
-            Self::Threaded(threads) => threads.read(work).await,
-            Self::Inline(inline) => inline.read(work),
-        }
+        self.noticing(match &self.runs {
+            Runs::Threaded(threads) => threads.read(work).await,
+            Runs::Inline(inline) => inline.read(work),
+        })
     }
 
     /// Runs a long read beside the others, on a connection of its own.
@@ -105,25 +143,25 @@ impl Engine {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        match self {
-            Self::Threaded(threads) => threads.read_aside(work).await,
-            Self::Inline(inline) => inline.read(|conn| work(conn).map_err(OpError::Refused)),
-        }
+        self.noticing(match &self.runs {
+            Runs::Threaded(threads) => threads.read_aside(work).await,
+            Runs::Inline(inline) => inline.read(|conn| work(conn).map_err(OpError::Refused)),
+        })
     }
 
     /// Empties the write-ahead log into the file, so that nothing that was deleted is left in it.
     pub(crate) async fn truncate_wal(&self) -> Result<(), StoreError> {
-        match self {
-            Self::Threaded(threads) => threads.truncate_wal().await,
-            Self::Inline(_) => Ok(()),
+        match &self.runs {
+            Runs::Threaded(threads) => threads.truncate_wal().await,
+            Runs::Inline(_) => Ok(()),
         }
     }
 
     /// Finishes what is waiting and closes.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
-        match self {
-            Self::Threaded(threads) => threads.close().await,
-            Self::Inline(inline) => {
+        match &self.runs {
+            Runs::Threaded(threads) => threads.close().await,
+            Runs::Inline(inline) => {
                 inline.close();
                 Ok(())
             }
@@ -132,17 +170,17 @@ impl Engine {
 
     /// What the files take.
     pub(crate) fn files(&self) -> Files {
-        match self {
-            Self::Threaded(threads) => Files::of(threads.path()),
-            Self::Inline(_) => Files::NONE,
+        match &self.runs {
+            Runs::Threaded(threads) => Files::of(threads.path()),
+            Runs::Inline(_) => Files::NONE,
         }
     }
 
     /// What was committed since start.
     pub(crate) fn commits(&self) -> Commits {
-        match self {
-            Self::Threaded(threads) => threads.commits(),
-            Self::Inline(inline) => inline.commits(),
+        match &self.runs {
+            Runs::Threaded(threads) => threads.commits(),
+            Runs::Inline(inline) => inline.commits(),
         }
     }
 }

@@ -14,6 +14,7 @@
 //! its limit. Only a reader's long snapshot can hold that up, and it does not hold up writes; a log line names the size.
 
 use std::{
+    io,
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::{
@@ -375,6 +376,14 @@ impl Writer {
         if self.core.is_none() {
             let conn = open::writer(&self.path, self.kind, self.wal_limit).map_err(|error| match error {
                 OpenError::Sqlite(error) => store_error(&error),
+                OpenError::Folder { source, .. } => match source.kind() {
+                    io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+                        StoreError::ReadOnly
+                    }
+                    io::ErrorKind::StorageFull => StoreError::Full,
+                    _ => StoreError::Disk(source.to_string()),
+                },
+                OpenError::Damaged { source, .. } => StoreError::Damaged(source.to_string()),
                 other => StoreError::Failed(other.to_string()),
             })?;
             checkpoint(&conn, "TRUNCATE", PATIENCE).map_err(|error| store_error(&error))?;

@@ -9,9 +9,10 @@ use domain::{
 };
 use minicbor::bytes::ByteArray;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
-use store::{Code, NewPair, Redeemed, Refreshed, SecretHash, TokenGrant};
+use store::{Code, EndKind, NewPair, Redeemed, Refreshed, SecretHash, TokenGrant};
 use uuid::Uuid;
 
+use super::ledger::{self, End};
 use crate::{engine::Tx, error::damaged, rows};
 
 pub(crate) fn grant_token(
@@ -143,9 +144,16 @@ pub(crate) fn revoke(
         return Ok(true);
     }
     let removed = tx
-        .prepare_cached("DELETE FROM token WHERE hash = ?1 AND application = ?2 AND expires_at > ?3")?
-        .execute(params![hash, application.0, now.as_micros()])?;
-    Ok(removed > 0)
+        .prepare_cached(
+            "DELETE FROM token WHERE hash = ?1 AND application = ?2 AND expires_at > ?3 RETURNING user, expires_at",
+        )?
+        .query_row(params![hash, application.0, now.as_micros()], |row| {
+            Ok((rows::uuid(row, 0)?, rows::moment(row, 1)?))
+        })
+        .optional()?;
+    let Some((user, until)) = removed else { return Ok(false) };
+    ledger::note(tx, End { until: Some(until), ..End::new(EndKind::Token, hash, user) })?;
+    Ok(true)
 }
 
 pub(crate) fn forget_grants(tx: &Tx<'_>, user: UserId) -> Result<()> {
@@ -241,10 +249,19 @@ fn insert_access(
     .map(drop)
 }
 
-fn revoke_grant(tx: &Tx<'_>, no: GrantNo, now: Timestamp) -> Result<()> {
-    tx.prepare_cached("UPDATE token_grant SET revoked_at = ifnull(revoked_at, ?2) WHERE no = ?1")?
-        .execute(params![no.0, now.as_micros()])
-        .map(drop)
+pub(crate) fn revoke_grant(tx: &Tx<'_>, no: GrantNo, now: Timestamp) -> Result<()> {
+    let revoked = tx
+        .prepare_cached(
+            "UPDATE token_grant SET revoked_at = ?2 WHERE no = ?1 AND revoked_at IS NULL
+             RETURNING user, created_at, idle_at",
+        )?
+        .query_row(params![no.0, now.as_micros()], |row| {
+            Ok((rows::uuid(row, 0)?, rows::moment(row, 1)?, rows::moment(row, 2)?))
+        })
+        .optional()?;
+    let Some((user, created_at, until)) = revoked else { return Ok(()) };
+    let key = store::grant_key(UserId(user), created_at, no.0);
+    ledger::note(tx, End { until: Some(until), ..End::new(EndKind::Grant, &key, user) })
 }
 
 fn list(vehicles: &[VehicleId]) -> Vec<u8> {

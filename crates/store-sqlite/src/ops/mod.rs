@@ -5,6 +5,7 @@
 pub(crate) mod deliveries;
 pub(crate) mod grants;
 pub(crate) mod keyring;
+pub(crate) mod ledger;
 pub(crate) mod queue;
 pub(crate) mod recordings;
 pub(crate) mod registry;

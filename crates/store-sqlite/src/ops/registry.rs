@@ -6,17 +6,21 @@ use domain::{
         country::Country,
         defaults::{Defaults, Wanted},
     },
-    ids::{ApplicationId, ApplicationNo, FeedId, VehicleNo, WebhookId, WebhookNo},
+    ids::{ApplicationId, ApplicationNo, EventNo, FeedId, VehicleNo, WebhookId, WebhookNo},
     time::Timestamp,
     webhook::{Revision, Status, Webhook},
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use store::{
-    Application, Edited, Feed, Kept, NewApplication, NewWebhook, Newer, RetiringToken, Scope, Secret,
-    StoredWebhook, Sweep, SwitchedOff, Tombstone, WebhookChange,
+    Application, Edited, EndKind, Feed, KeepAnswer, Kept, NewApplication, NewWebhook, Newer, RetiringToken,
+    Scope, Secret, StoredWebhook, Sweep, SwitchedOff, Tombstone, WebhookChange, WebhookState,
 };
 
-use super::{grants, tombstones};
+use super::{
+    grants,
+    ledger::{self, End},
+    tombstones,
+};
 use crate::{engine::Tx, error::damaged, rows};
 
 pub(crate) fn create_application(tx: &Tx<'_>, new: &NewApplication) -> Result<Application> {
@@ -87,7 +91,12 @@ pub(crate) fn update_application(
             connect.permissions.map(|wanted| wanted.required.bits()),
             connect.country.map(|country| country.code),
         ])?;
-    edited(tx, no, updated)
+    let edited = edited(tx, no, updated)?;
+    if let Edited::Done(now) = &edited {
+        let (id, settings) = (now.id.0, encode(&(redirect_uris.to_vec(), plan)));
+        ledger::note(tx, End { value: settings, ..End::new(EndKind::Application, id.as_bytes(), id) })?;
+    }
+    Ok(edited)
 }
 
 /// What became of an edit of an application that has changed so many rows.
@@ -113,6 +122,7 @@ pub(crate) fn delete_application(tx: &Tx<'_>, no: ApplicationNo) -> Result<bool>
     if in_use {
         return Ok(false);
     }
+    ledger::forget(tx, ledger::application_id(tx, no)?.0)?;
     tx.prepare_cached("DELETE FROM secret WHERE application = ?1")?.execute([no.0])?;
     grants::remove_of_application(tx, no)?;
     tx.prepare_cached("DELETE FROM feed WHERE application = ?1")?.execute([no.0])?;
@@ -140,7 +150,31 @@ pub(crate) fn set_management_token(
             retiring.map(|retiring| &retiring.sealed),
             retiring.map(|retiring| retiring.until.as_micros()),
         ])?;
-    edited(tx, no, updated)
+    let edited = edited(tx, no, updated)?;
+    if let Edited::Done(now) = &edited {
+        let id = now.id.0;
+        let tokens = Tokens {
+            sealed: sealed.to_vec(),
+            retiring: retiring.map(|retiring| retiring.sealed.clone()),
+            until: retiring.map(|retiring| retiring.until.as_micros()),
+        };
+        ledger::note(
+            tx,
+            End { value: encode(&tokens), ..End::new(EndKind::ManagementToken, id.as_bytes(), id) },
+        )?;
+    }
+    Ok(edited)
+}
+
+/// The management tokens of an application in the ledger.
+#[derive(minicbor::Encode, minicbor::Decode)]
+pub(crate) struct Tokens {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) sealed: Vec<u8>,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub(crate) retiring: Option<Vec<u8>>,
+    #[n(2)]
+    pub(crate) until: Option<i64>,
 }
 
 pub(crate) fn secrets(conn: &Connection, no: ApplicationNo) -> Result<Vec<Secret>> {
@@ -164,13 +198,17 @@ pub(crate) fn remove_secret(tx: &Tx<'_>, no: ApplicationNo, hint: &str) -> Resul
         return Ok(false);
     }
     // Hints may agree by chance: the oldest goes.
-    let removed = tx
+    let removed: Option<Vec<u8>> = tx
         .prepare_cached(
             "DELETE FROM secret
-             WHERE no = (SELECT no FROM secret WHERE application = ?1 AND hint = ?2 ORDER BY no LIMIT 1)",
+             WHERE no = (SELECT no FROM secret WHERE application = ?1 AND hint = ?2 ORDER BY no LIMIT 1)
+             RETURNING hash",
         )?
-        .execute(params![no.0, hint])?;
-    Ok(removed > 0)
+        .query_row(params![no.0, hint], |row| row.get(0))
+        .optional()?;
+    let Some(hash) = removed else { return Ok(false) };
+    ledger::note(tx, End::new(EndKind::Secret, &hash, ledger::application_id(tx, no)?.0))?;
+    Ok(true)
 }
 
 pub(crate) fn create_webhook(tx: &Tx<'_>, new: &NewWebhook) -> Result<StoredWebhook> {
@@ -266,6 +304,10 @@ pub(crate) fn change_webhook(
             if *sweep {
                 begin_sweep(tx, no, revision.number)?;
             }
+            let now = &before.webhook.revision;
+            if now.callback_uri != revision.callback_uri || now.error_uri != revision.error_uri {
+                note_webhook(tx, no, EndKind::Destination, revision.number.to_be_bytes().to_vec())?;
+            }
         }
         WebhookChange::Verification { uri, result, passed } => {
             // What another URI has answered counts for nothing: that of now is still to be challenged.
@@ -298,6 +340,8 @@ pub(crate) fn change_webhook(
                  WHERE no = ?1",
             )?
             .execute([no.0])?;
+            let id = before.webhook.id.0;
+            ledger::touch(tx, EndKind::Webhook, id.as_bytes(), &WebhookState::On.to_value())?;
         }
         WebhookChange::Disable { why, since } => {
             tx.prepare_cached(
@@ -311,12 +355,15 @@ pub(crate) fn change_webhook(
                 since.status,
                 since.failure
             ])?;
+            let state = WebhookState::Off(rows::disabled_number(*why));
+            note_webhook(tx, no, EndKind::Webhook, state.to_value())?;
             tombstone = Some(tombstones::write(tx, Scope::Webhook(no))?);
         }
         WebhookChange::Delete { now } => {
             tx.prepare_cached("UPDATE webhook SET deleted_at = ?2 WHERE no = ?1")?
                 .execute(params![no.0, now.as_micros()])?;
             tx.prepare_cached("DELETE FROM sweep WHERE webhook = ?1")?.execute([no.0])?;
+            note_webhook(tx, no, EndKind::Webhook, WebhookState::Deleted.to_value())?;
             return Ok(Edited::Done((before, Some(tombstones::write(tx, Scope::Webhook(no))?))));
         }
     }
@@ -329,6 +376,11 @@ pub(crate) fn change_webhook(
         begin_to_deliver(tx, after)?;
     }
     Ok(after.map_or(Edited::Gone, |after| Edited::Done((after, tombstone))))
+}
+
+fn note_webhook(tx: &Tx<'_>, no: WebhookNo, kind: EndKind, value: Vec<u8>) -> Result<()> {
+    let Some((id, application)) = ledger::webhook_and_application(tx, no)? else { return Ok(()) };
+    ledger::note(tx, End { value, ..End::new(kind, id.as_bytes(), application) })
 }
 
 /// The webhook delivers from now on. Vehicles that a webhook watches are told by a sweep: they owe it a first delivery.
@@ -393,7 +445,14 @@ pub(crate) fn feeds(conn: &Connection) -> Result<Vec<Feed>> {
 }
 
 pub(crate) fn delete_feed(tx: &Tx<'_>, id: FeedId) -> Result<bool> {
-    Ok(tx.prepare_cached("DELETE FROM feed WHERE id = ?1")?.execute([id.0.as_bytes()])? > 0)
+    let application: Option<i64> = tx
+        .prepare_cached("DELETE FROM feed WHERE id = ?1 RETURNING application")?
+        .query_row([id.0.as_bytes()], |row| row.get(0))
+        .optional()?;
+    let Some(application) = application else { return Ok(false) };
+    let owner = ledger::application_id(tx, ApplicationNo(application))?.0;
+    ledger::note(tx, End::new(EndKind::Feed, id.0.as_bytes(), owner))?;
+    Ok(true)
 }
 
 pub(crate) fn sweeps(conn: &Connection) -> Result<Vec<Sweep>> {
@@ -427,8 +486,15 @@ pub(crate) fn end_sweep(tx: &Tx<'_>, sweep: Sweep) -> Result<()> {
 }
 
 pub(crate) fn kept(conn: &Connection, key: &str) -> Result<Option<Kept>> {
-    conn.prepare_cached("SELECT request, status, body FROM kept WHERE key = ?1")?
-        .query_row([key], |row| Ok(Kept { request: row.get(0)?, status: row.get(1)?, body: row.get(2)? }))
+    conn.prepare_cached("SELECT request, status, body, event FROM kept WHERE key = ?1")?
+        .query_row([key], |row| {
+            Ok(Kept {
+                request: row.get(0)?,
+                status: row.get(1)?,
+                body: row.get(2)?,
+                event: row.get::<_, Option<i64>>(3)?.map(EventNo),
+            })
+        })
         .optional()
 }
 
@@ -439,6 +505,23 @@ pub(crate) fn keep(tx: &Tx<'_>, key: &str, answer: &Kept, now: Timestamp) -> Res
     tx.prepare_cached("INSERT INTO kept (key, request, status, body, kept_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![key, answer.request, answer.status, answer.body, now.as_micros()])?;
     Ok(answer.clone())
+}
+
+/// Keeps an answer with the work that it is about. A key that has an answer makes the transaction fail.
+pub(crate) fn keep_with(tx: &Tx<'_>, keep: &KeepAnswer) -> Result<()> {
+    let Kept { request, status, body, .. } = &keep.answer;
+    let event = if keep.names_event { Some(tx.events.last(tx)?) } else { None };
+    tx.prepare_cached(
+        "INSERT INTO kept (key, request, status, body, event, kept_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![keep.key, request, status, body, event, keep.now.as_micros()])
+    .map(drop)
+}
+
+pub(crate) fn replace_kept(tx: &Tx<'_>, key: &str, answer: &Kept) -> Result<()> {
+    tx.prepare_cached("UPDATE kept SET request = ?2, status = ?3, body = ?4, event = ?5 WHERE key = ?1")?
+        .execute(params![key, answer.request, answer.status, answer.body, answer.event.map(|event| event.0)])
+        .map(drop)
 }
 
 fn insert_secret(tx: &Tx<'_>, no: ApplicationNo, secret: &Secret) -> Result<()> {
@@ -532,7 +615,7 @@ fn texts(texts: &[String]) -> Vec<u8> {
     encode(texts)
 }
 
-fn encode<T: minicbor::Encode<()> + ?Sized>(value: &T) -> Vec<u8> {
+pub(crate) fn encode<T: minicbor::Encode<()> + ?Sized>(value: &T) -> Vec<u8> {
     minicbor::to_vec(value).expect("writing into a vector cannot fail")
 }
 

@@ -9,10 +9,11 @@ use domain::{
 };
 use rusqlite::{OptionalExtension, Result, params};
 use store::{
-    LaneKey, LogStatus, NewEvent, NewLapse, NewObservation, Scope, StepCommit, StepResult, Tombstone,
+    EndKind, LaneKey, LogStatus, NewEvent, NewLapse, NewObservation, Scope, StepCommit, StepResult, Tombstone,
 };
 
 use super::{
+    ledger::{self, End},
     queue::{Counted, Enqueue, RollUp, enqueue},
     tombstones,
 };
@@ -260,17 +261,20 @@ fn change_row(
                 "INSERT OR REPLACE INTO subscription (webhook, vehicle, id, since) VALUES (?1, ?2, ?3, ?4)",
             )?
             .execute(params![webhook.0, vehicle.0, id.0.as_bytes(), now.as_micros()])?;
+            note_subscription(tx, vehicle, webhook, true)?;
             Ok(None)
         }
         RowChange::Unsubscribe { webhook } => unsubscribe(tx, vehicle, webhook).map(Some),
         RowChange::Permissions { granted, narrowed } => {
             tx.prepare_cached("UPDATE connection SET permissions = ?2 WHERE vehicle = ?1")?
                 .execute(params![vehicle.0, granted.bits()])?;
+            note_permissions(tx, vehicle, granted.bits(), narrowed)?;
             narrowed.then(|| tombstones::write(tx, Scope::Vehicle(vehicle))).transpose()
         }
         RowChange::Disconnect => {
             tx.prepare_cached("DELETE FROM connection WHERE vehicle = ?1")?.execute([vehicle.0])?;
             tx.prepare_cached("DELETE FROM subscription WHERE vehicle = ?1")?.execute([vehicle.0])?;
+            note_disconnected(tx, vehicle)?;
             tombstones::write(tx, Scope::Vehicle(vehicle)).map(Some)
         }
     }
@@ -279,5 +283,33 @@ fn change_row(
 fn unsubscribe(tx: &Tx<'_>, vehicle: VehicleNo, webhook: WebhookNo) -> Result<Tombstone> {
     tx.prepare_cached("DELETE FROM subscription WHERE webhook = ?1 AND vehicle = ?2")?
         .execute([webhook.0, vehicle.0])?;
+    note_subscription(tx, vehicle, webhook, false)?;
     tombstones::write(tx, Scope::Subscription(webhook, vehicle))
+}
+
+fn note_subscription(tx: &Tx<'_>, vehicle: VehicleNo, webhook: WebhookNo, is_on: bool) -> Result<()> {
+    let Some((vehicle, user)) = ledger::vehicle_and_user(tx, vehicle)? else { return Ok(()) };
+    let Some((webhook, _)) = ledger::webhook_and_application(tx, webhook)? else { return Ok(()) };
+    let key = ledger::subscription_key(webhook, vehicle);
+    if is_on {
+        return ledger::touch(tx, EndKind::Subscription, &key, &[1]);
+    }
+    let end = End::new(EndKind::Subscription, &key, user);
+    ledger::note(tx, End { vehicle: Some(vehicle), value: vec![0], ..end })
+}
+
+fn note_permissions(tx: &Tx<'_>, vehicle: VehicleNo, granted: u32, narrowed: bool) -> Result<()> {
+    let Some((vehicle, user)) = ledger::vehicle_and_user(tx, vehicle)? else { return Ok(()) };
+    let value = granted.to_be_bytes();
+    if !narrowed {
+        return ledger::touch(tx, EndKind::Permissions, vehicle.as_bytes(), &value);
+    }
+    let end = End::new(EndKind::Permissions, vehicle.as_bytes(), user);
+    ledger::note(tx, End { vehicle: Some(vehicle), value: value.to_vec(), ..end })
+}
+
+fn note_disconnected(tx: &Tx<'_>, vehicle: VehicleNo) -> Result<()> {
+    let Some((vehicle, user)) = ledger::vehicle_and_user(tx, vehicle)? else { return Ok(()) };
+    let end = End::new(EndKind::Connection, vehicle.as_bytes(), user);
+    ledger::note(tx, End { vehicle: Some(vehicle), ..end })
 }

@@ -10,12 +10,15 @@ use domain::{
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row, ToSql, params};
 use store::{
-    Car, ClaimDue, DisconnectedVehicle, Due, KnownVehicle, LoadedVehicle, NewLink, Owner, SecretHash,
-    SourceRef, SubscriptionRow, VehicleFilter, VehicleRow,
+    Car, ClaimDue, DisconnectedVehicle, Due, EndKind, KnownVehicle, LoadedVehicle, NewLink, Owner,
+    SecretHash, SourceRef, SubscriptionRow, VehicleFilter, VehicleRow,
 };
 use uuid::Uuid;
 
-use super::recordings;
+use super::{
+    ledger::{self, End},
+    recordings,
+};
 use crate::{engine::Tx, rows};
 
 pub(crate) fn pool(tx: &Tx<'_>, name: &str) -> Result<PoolNo> {
@@ -76,6 +79,14 @@ fn link_one(tx: &Tx<'_>, new: &NewLink) -> Result<VehicleNo> {
         "INSERT INTO document (vehicle, version, pool, last_observation, body) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
     .execute(params![no, version, pool, last_observation, new.document])?;
+    if let Some(car) = new.car {
+        attach_car(tx, car, VehicleNo(no))?;
+    }
+    if new.again.is_some()
+        && let Some((vehicle, _)) = ledger::vehicle_and_user(tx, VehicleNo(no))?
+    {
+        ledger::touch(tx, EndKind::Connection, vehicle.as_bytes(), new.connection.0.as_bytes())?;
+    }
     Ok(VehicleNo(no))
 }
 
@@ -123,8 +134,9 @@ pub(crate) fn owner(conn: &Connection, user: UserId) -> Result<Option<Owner>> {
 
 pub(crate) fn note_ended_access(tx: &Tx<'_>, user: UserId, now: Timestamp) -> Result<()> {
     tx.prepare_cached("UPDATE owner SET ended_at = max(ifnull(ended_at, ?2), ?2) WHERE user = ?1")?
-        .execute(params![user.0.as_bytes(), now.as_micros()])
-        .map(drop)
+        .execute(params![user.0.as_bytes(), now.as_micros()])?;
+    let end = End::new(EndKind::SignIn, user.0.as_bytes(), user.0);
+    ledger::note(tx, End { value: now.as_micros().to_be_bytes().to_vec(), ..end })
 }
 
 pub(crate) fn forget_owner(tx: &Tx<'_>, user: UserId) -> Result<bool> {

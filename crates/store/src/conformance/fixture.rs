@@ -124,6 +124,7 @@ impl<'a> Fixture<'a> {
                 .with(Permission::ReadOdometer)
                 .with(Permission::ReadBattery),
             source: SourceRef { kind: 1, pool: self.pool, spec: b"car".to_vec() },
+            car: None,
             document: b"first document".to_vec(),
             connected_at: at(1),
         }

@@ -8,7 +8,7 @@ use domain::{
     time::Timestamp,
 };
 
-use super::fixture::{Fixture, at};
+use super::fixture::{Fixture, at, later};
 use crate::{Code, NewPair, Redeemed, Refreshed, Retention, SecretHash, Store, TokenGrant};
 
 const MINUTE: i64 = 60;
@@ -280,6 +280,8 @@ pub async fn retention_deletes_codes_and_tokens_after_their_time(store: &dyn Sto
             log_before: at(0),
             roll_ups_before: at(0),
             tokens_before: before,
+            now: later(),
+            ahead: None,
             limit: 1,
         };
         async move { store.retire(retention).await.expect("retires").rows }

@@ -17,6 +17,7 @@ mod deliveries;
 pub mod fixture;
 mod grants;
 mod keyring;
+mod ledger;
 mod queue;
 mod recordings;
 mod registry;
@@ -27,6 +28,7 @@ mod vehicles;
 pub use deliveries::*;
 pub use grants::*;
 pub use keyring::*;
+pub use ledger::*;
 pub use queue::*;
 pub use recordings::*;
 pub use registry::*;
@@ -161,6 +163,26 @@ macro_rules! conformance_of_store {
             the_oldest_rows_can_be_deleted_whatever_their_age
             numbers_are_not_used_again
             an_erased_vehicle_leaves_its_place_in_the_log_and_nothing_else
+            rows_from_while_the_clock_was_ahead_go_with_those_after_them
+            rows_that_are_not_old_yet_hide_none_behind_them
+            a_clock_that_was_far_behind_for_a_moment_costs_no_rows_before_it
+            tokens_and_answers_from_ahead_are_set_back
+            an_event_that_waits_for_long_does_not_hold_up_the_oldest_rows
+            a_clock_that_is_right_again_can_be_accepted
+            an_installation_keeps_its_number
+            a_check_in_pieces_comes_to_its_end
+            // Ledger
+            what_ends_is_in_the_ledger
+            what_comes_back_replaces_its_entry
+            the_end_of_a_larger_thing_replaces_those_of_the_smaller_ones
+            an_end_is_applied_to_what_is_from_before_it
+            a_revoked_consent_stays_revoked_where_it_is_known_and_no_other_is
+            a_newer_entry_is_not_replaced_by_an_older_one
+            an_edit_that_moves_a_webhook_is_in_the_ledger
+            an_answer_is_kept_with_its_work_or_not_at_all
+            a_kept_answer_names_the_event_that_was_queued_with_it
+            a_car_is_attached_with_the_link_that_names_it
+            an_erased_vehicle_is_found_no_more_by_what_was_noted_of_it
             the_latest_heartbeat_never_goes_back
             a_backup_is_a_file_that_was_not_there
             a_closed_store_says_so
@@ -186,6 +208,8 @@ macro_rules! conformance_of_keyring {
             an_erased_key_is_gone_for_good
             the_ledger_has_every_erasure_with_its_first_moment
             a_note_is_kept
+            the_keyring_has_the_newest_entries_of_subjects_that_are_not_erased
+            an_exported_keyring_is_a_file_that_was_not_there
         }
     };
     (@ $open:path: $($promise:ident)*) => {$(

@@ -317,6 +317,8 @@ pub async fn a_redelivery_is_refused_from_the_commit_on_that_ends_the_right_to_i
         log_before: at(0),
         roll_ups_before: at(0),
         tokens_before: at(0),
+        now: later(),
+        ahead: None,
         limit: 100,
     };
     store.retire(retention).await.expect("retires");

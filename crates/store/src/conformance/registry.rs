@@ -320,8 +320,8 @@ pub async fn progress_of_an_older_sweep_does_not_touch_a_newer_one(store: &dyn S
 }
 
 pub async fn the_first_answer_under_an_idempotency_key_stays(store: &dyn Store) {
-    let first = Kept { request: [1; 32], status: 201, body: b"first".to_vec() };
-    let second = Kept { request: [2; 32], status: 200, body: b"second".to_vec() };
+    let first = Kept { request: [1; 32], status: 201, body: b"first".to_vec(), event: None };
+    let second = Kept { request: [2; 32], status: 200, body: b"second".to_vec(), event: None };
     assert_eq!(store.kept("key".into()).await.expect("reads"), None);
     assert_eq!(store.keep("key".into(), first.clone(), at(0)).await.expect("keeps"), first);
     assert_eq!(store.keep("key".into(), second.clone(), at(1)).await.expect("keeps"), first);

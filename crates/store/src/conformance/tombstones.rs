@@ -100,6 +100,7 @@ pub async fn a_tombstone_does_not_cover_what_comes_after_it(store: &dyn Store) {
         switch_off(store, webhook).await,
         grant(&fixture, vehicle, true).await.expect("is written"),
     ];
+    store.change_webhook(webhook, WebhookChange::Enable).await.expect("is switched on");
     fixture.subscribe(vehicle, webhook).await;
     let after = fixture.queue(vehicle, webhook, at(21)).await;
     for tombstone in &tombstones {

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use domain::{ids::UserId, time::Timestamp, vehicle::RowChange};
 
 use super::fixture::{Fixture, at, later};
-use crate::{DeliveryFilter, Kept, LogStatus, Retention, Store, StoreError, VehicleFilter, WebhookChange};
+use crate::{
+    Ahead, DeliveryFilter, Kept, LogStatus, Retention, Store, StoreError, VehicleFilter, WebhookChange,
+};
 
 fn everything_before(moment: Timestamp, limit: usize) -> Retention {
     Retention {
@@ -13,6 +15,8 @@ fn everything_before(moment: Timestamp, limit: usize) -> Retention {
         log_before: moment,
         roll_ups_before: moment,
         tokens_before: moment,
+        now: later(),
+        ahead: None,
         limit,
     }
 }
@@ -26,7 +30,7 @@ pub async fn retention_deletes_what_is_old_and_nothing_else(store: &dyn Store) {
         let event = fixture.queue(vehicle, webhook, moment).await;
         fixture.end(webhook, moment, &[event], LogStatus::Delivered, moment).await;
         store.grant_token([number; 32], fixture.application, user, moment).await.expect("keeps");
-        let kept = Kept { request: [number; 32], status: 200, body: vec![] };
+        let kept = Kept { request: [number; 32], status: 200, body: vec![], event: None };
         store.keep(format!("key {number}"), kept, moment).await.expect("keeps");
     }
     let waiting = fixture.queue(vehicle, webhook, at(500)).await;
@@ -168,13 +172,125 @@ pub async fn a_backup_is_a_file_that_was_not_there(store: &dyn Store) {
     let fixture = Fixture::new(store).await;
     fixture.vehicle().await;
     let to = unused_path();
-    let backup = store.backup(to.clone()).await.expect("backs up");
+    let backup = store.backup(to.clone(), at(0)).await.expect("backs up");
     let bytes = std::fs::metadata(&to).expect("the file is there").len();
-    let again = store.backup(to.clone()).await;
+    let again = store.backup(to.clone(), at(0)).await;
     std::fs::remove_file(&to).expect("the file is ours");
     assert_eq!((backup.path, backup.bytes), (to, bytes));
     assert!(bytes > 0);
     assert!(matches!(again, Err(StoreError::Failed(_))), "{again:?}");
+}
+
+/// Queues and ends an event at each of these moments.
+async fn delivered_at(fixture: &Fixture<'_>, moments: impl IntoIterator<Item = i64>) {
+    let webhook = fixture.webhook().await.webhook.no;
+    let vehicle = fixture.vehicle().await;
+    for moment in moments.into_iter().map(at) {
+        let event = fixture.queue(vehicle, webhook, moment).await;
+        fixture.end(webhook, moment, &[event], LogStatus::Delivered, moment).await;
+    }
+}
+
+/// What retention leaves of the log, and how many observations, when it runs to its end.
+async fn left_over(store: &dyn Store, before: i64, now: i64) -> (Vec<Timestamp>, usize) {
+    let retention = Retention { now: at(now), ..everything_before(at(before), 4) };
+    while store.retire(retention).await.expect("retires").rows > 0 {}
+    let log = store.list_deliveries(DeliveryFilter::default(), 99).await.expect("lists").items;
+    let vehicle = store.list_vehicles(VehicleFilter::default(), 1).await.expect("lists")[0].no;
+    let seen = store.observations(vehicle, None, 99).await.expect("reads").len();
+    (log.iter().rev().map(|row| row.ended_at).collect(), seen)
+}
+
+pub async fn rows_from_while_the_clock_was_ahead_go_with_those_after_them(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    // More rows than one pass looks at claim to be of a time that is still to come.
+    let ahead = (0..20).map(|row| 900_000 + row);
+    delivered_at(&fixture, (0..3).chain(ahead).chain(100..103).chain(500..503)).await;
+    let (log, seen) = left_over(store, 50, 200).await;
+    assert_eq!(log.len(), 26, "nothing after them is old yet");
+    assert_eq!(seen, 26);
+    assert_eq!(left_over(store, 300, 600).await, ((500..503).map(at).collect(), 3));
+}
+
+pub async fn rows_that_are_not_old_yet_hide_none_behind_them(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    // The clock was ahead by less than the time that rows are kept.
+    delivered_at(&fixture, (400..420).chain(100..110).chain(500..503)).await;
+    let (log, _) = left_over(store, 300, 600).await;
+    assert_eq!(log, (400..420).chain(500..503).map(at).collect::<Vec<_>>());
+    let (log, _) = left_over(store, 450, 750).await;
+    assert_eq!(log, (500..503).map(at).collect::<Vec<_>>());
+}
+
+pub async fn a_clock_that_was_far_behind_for_a_moment_costs_no_rows_before_it(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    delivered_at(&fixture, (400..404).chain([-1_000_000]).chain(404..408)).await;
+    let (log, _) = left_over(store, 300, 500).await;
+    assert_eq!(log, (400..408).map(at).collect::<Vec<_>>());
+}
+
+pub async fn tokens_and_answers_from_ahead_are_set_back(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let user = UserId(fixture.uuid());
+    store.grant_token([1; 32], fixture.application, user, at(900_000)).await.expect("keeps");
+    store.grant_token([2; 32], fixture.application, user, at(150)).await.expect("keeps");
+    let kept = Kept { request: [1; 32], status: 200, body: vec![], event: None };
+    store.keep("ahead".into(), kept, at(900_000)).await.expect("keeps");
+    delivered_at(&fixture, [900_000]).await;
+    let ahead = Ahead { written: at(200), access: at(300), refresh: at(400), code: at(300) };
+    let retention = Retention { now: at(100), ahead: Some(ahead), ..everything_before(at(0), 100) };
+    store.retire(retention).await.expect("retires");
+    let token =
+        async |number: u8| store.token([number; 32]).await.expect("reads").map(|token| token.expires_at);
+    assert_eq!((token(1).await, token(2).await), (Some(at(300)), Some(at(150))));
+    assert!(store.roll_ups(vec![], at(0), later()).await.expect("reads").is_empty());
+    store.retire(everything_before(at(301), 100)).await.expect("retires");
+    assert_eq!(token(1).await, None);
+    assert_eq!(store.kept("ahead".into()).await.expect("reads"), None);
+}
+
+pub async fn an_event_that_waits_for_long_does_not_hold_up_the_oldest_rows(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let webhook = fixture.webhook().await.webhook.no;
+    let vehicle = fixture.vehicle().await;
+    let waiting = fixture.queue(vehicle, webhook, at(0)).await;
+    delivered_at(&fixture, 1..6).await;
+    while store.retire_oldest(2).await.expect("retires").rows > 0 {}
+    let seen = store.observations(vehicle, None, 9).await.expect("reads").len();
+    assert_eq!(seen, 1, "what the event carries stays");
+    assert_eq!(fixture.waiting_numbers(webhook).await, [waiting]);
+    assert!(store.list_deliveries(DeliveryFilter::default(), 9).await.expect("lists").items.is_empty());
+}
+
+pub async fn a_clock_that_is_right_again_can_be_accepted(store: &dyn Store) {
+    store.heartbeat(at(900_000)).await.expect("writes");
+    assert_eq!(store.heartbeat(at(10)).await.expect("writes"), at(900_000));
+    store.accept_clock(at(20)).await.expect("accepts");
+    assert_eq!(store.heartbeat(at(15)).await.expect("writes"), at(20));
+}
+
+pub async fn an_installation_keeps_its_number(store: &dyn Store) {
+    for fresh in [u64::MAX, 7] {
+        assert_eq!(store.installation(fresh).await.expect("writes"), u64::MAX);
+    }
+}
+
+pub async fn a_check_in_pieces_comes_to_its_end(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    delivered_at(&fixture, 0..3).await;
+    assert_eq!(store.quick_check().await.expect("reads"), Vec::<String>::new());
+    let (mut place, mut pieces) = (None, 0);
+    loop {
+        let step = store.check_next(place).await.expect("reads");
+        assert_eq!(step.findings, Vec::<String>::new());
+        match step.place {
+            None => break,
+            place_now => place = place_now,
+        }
+        pieces += 1;
+    }
+    assert!(pieces > 3, "{pieces}");
+    assert_eq!(store.damage(), None);
 }
 
 /// A path that no other test uses: each runs on a thread of its own.

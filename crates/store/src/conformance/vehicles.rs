@@ -658,3 +658,14 @@ pub async fn requests_about_a_vehicle_are_counted_by_month(store: &dyn Store) {
         assert_eq!(store.count_requests(vehicle, month, by).await.expect("counts"), expected);
     }
 }
+
+pub async fn a_car_is_attached_with_the_link_that_names_it(store: &dyn Store) {
+    let fixture = Fixture::new(store).await;
+    let link = fixture.new_link(UserId(fixture.uuid()));
+    let id = fixture.uuid();
+    let car = Car { id, info: link.info.clone(), source: link.source.clone(), created_at: at(0) };
+    store.add_car(car).await.expect("adds");
+    store.link(vec![NewLink { car: Some(id), ..link.clone() }]).await.expect("links");
+    let (_, vehicles) = store.car(id).await.expect("reads").expect("is there");
+    assert_eq!(vehicles, [link.info.id]);
+}

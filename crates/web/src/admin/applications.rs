@@ -18,8 +18,9 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use zeroize::Zeroizing;
 
-use super::{Answer, Change, Changed, Shown, Versioned};
+use super::{Answer, Change, Changed, Shown, Versioned, idempotency::Keyed};
 use crate::{
     extract::{Ids, IfMatch, Json, MaybeJson, Query},
     paging::{self, Cursor, List, Page, PageQuery},
@@ -281,19 +282,27 @@ async fn list(State(app): State<Arc<App>>, Query(page): Query<PageQuery>) -> Ans
 /// `POST /api/v1/applications`
 async fn create(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Json(new): Json<NewApplication>,
 ) -> Result<Changed<CreatedApplication>, ApiError> {
     let plan = new.plan.as_deref().unwrap_or(UNLIMITED);
     let connect = new.connect.unwrap_or_default();
     let connect =
         Defaults { permissions: connect.permissions()?.flatten(), country: connect.country()?.flatten() };
-    let created = app.create_application(&new.name, new.redirect_uris, plan, connect).await?;
-    let answer = CreatedApplication {
-        application: Application::of(&created.entry, app.now()),
-        client_secret: created.client_secret.to_string(),
-        management_token: created.entry.management_token.to_string(),
+    let now = app.now();
+    let answer = |created: &app::CreatedApplication| {
+        Changed::created(CreatedApplication {
+            application: Application::of(&created.entry, now),
+            client_secret: created.client_secret.to_string(),
+            management_token: created.entry.management_token.to_string(),
+        })
     };
-    Ok(Changed::created(answer).version(created.entry.application.version))
+    let kept = |created: &app::CreatedApplication| answer(created).to_kept();
+    let answering = keyed.answering(&kept);
+    let created =
+        app.create_application(&new.name, new.redirect_uris, plan, connect, answering.as_ref()).await?;
+    let version = created.entry.application.version;
+    Ok(answer(&created).version(version))
 }
 
 /// `GET /api/v1/applications/{id}`
@@ -336,10 +345,14 @@ async fn secrets(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> An
 /// `POST /api/v1/applications/{id}/secrets`
 async fn add_secret(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Ids(id): Ids<ApplicationId>,
 ) -> Result<Changed<CreatedSecret>, ApiError> {
-    let (secret, text) = app.add_secret(id).await?;
-    Ok(Changed::created(CreatedSecret { secret: secret.into(), client_secret: text.to_string() }))
+    let answer = |(secret, text): &(store::Secret, Zeroizing<String>)| {
+        Changed::created(CreatedSecret { secret: secret.clone().into(), client_secret: text.to_string() })
+    };
+    let kept = |added: &_| answer(added).to_kept();
+    Ok(answer(&app.add_secret(id, keyed.answering(&kept).as_ref()).await?))
 }
 
 /// `DELETE /api/v1/applications/{id}/secrets/{hint}`
@@ -355,15 +368,19 @@ async fn remove_secret(
 /// `POST /api/v1/applications/{id}/management-token/rotate`
 async fn rotate(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Ids(id): Ids<ApplicationId>,
     MaybeJson(rotation): MaybeJson<Rotation>,
 ) -> Change<ManagementToken> {
-    let overlap = Duration::from_secs(rotation.overlap_seconds);
-    let entry = app.rotate_management_token(id, overlap).await?;
-    Ok(Changed::ok(ManagementToken {
-        management_token: entry.management_token.to_string(),
-        management_token_overlap_until: entry.overlap_until(app.now()).map(Moment),
-    }))
+    let (overlap, now) = (Duration::from_secs(rotation.overlap_seconds), app.now());
+    let answer = |entry: &app::ApplicationEntry| {
+        Changed::ok(ManagementToken {
+            management_token: entry.management_token.to_string(),
+            management_token_overlap_until: entry.overlap_until(now).map(Moment),
+        })
+    };
+    let kept = |entry: &app::ApplicationEntry| answer(entry).to_kept();
+    Ok(answer(&*app.rotate_management_token(id, overlap, keyed.answering(&kept).as_ref()).await?))
 }
 
 /// `POST /api/v1/applications/{id}/management-token/end-overlap`

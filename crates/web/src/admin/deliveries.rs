@@ -25,6 +25,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Answer, Changed,
+    idempotency::Keyed,
     triggers::EventCause,
     waiting::{self, Waiting},
 };
@@ -539,10 +540,12 @@ async fn get(State(app): State<Arc<App>>, Ids(DeliveryId(event)): Ids<DeliveryId
 /// `POST /api/v1/deliveries/{id}/redeliver`
 async fn redeliver(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Ids(DeliveryId(event)): Ids<DeliveryId>,
 ) -> Result<Changed<Redelivery>, ApiError> {
-    let id = Id::of(DeliveryId(app.redeliver(event).await?));
-    Ok(Changed::accepted(Redelivery { id }))
+    let answer = |event: EventNo| Changed::accepted(Redelivery { id: Id::of(DeliveryId(event)) });
+    let kept = |&event: &EventNo| answer(event).to_kept();
+    Ok(answer(app.redeliver(event, keyed.answering(&kept).as_ref()).await?))
 }
 
 #[cfg(test)]

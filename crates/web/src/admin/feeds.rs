@@ -12,6 +12,7 @@ use domain::ids::{ApplicationId, FeedId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::idempotency::Keyed;
 use super::{Answer, Changed};
 use crate::{
     extract::{Ids, Json},
@@ -166,13 +167,19 @@ async fn list(State(app): State<Arc<App>>, Ids(id): Ids<ApplicationId>) -> Answe
 /// `POST /api/v1/applications/{id}/feeds`
 async fn create(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Ids(id): Ids<ApplicationId>,
     Json(new): Json<NewFeed>,
 ) -> Result<Changed<CreatedFeed>, ApiError> {
-    let created = app.create_feed(id, &new.name, new.newer.into(), new.reorder_ms).await?;
-    let feed = Feed::of(&created.feed, id, FeedWatch::default());
-    let answer = CreatedFeed { feed, token: created.token.to_string() };
-    Ok(Changed::created(answer))
+    let answer = |created: &app::CreatedFeed| {
+        let feed = Feed::of(&created.feed, id, FeedWatch::default());
+        Changed::created(CreatedFeed { feed, token: created.token.to_string() })
+    };
+    let kept = |created: &app::CreatedFeed| answer(created).to_kept();
+    let answering = keyed.answering(&kept);
+    let created =
+        app.create_feed(id, &new.name, new.newer.into(), new.reorder_ms, answering.as_ref()).await?;
+    Ok(answer(&created))
 }
 
 /// `DELETE /api/v1/feeds/{id}`

@@ -30,6 +30,14 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .takes::<NewBackup>()
         .answers::<Backup>(StatusCode::CREATED),
+        operation(
+            Method::POST,
+            "/server/keyring-exports",
+            export_keyring,
+            "Copies the keyring into a new file while work goes on; the master key is not in it",
+        )
+        .takes::<NewBackup>()
+        .answers::<Backup>(StatusCode::CREATED),
     ]
 }
 
@@ -57,7 +65,7 @@ pub(crate) struct NewBackup {
     path: String,
 }
 
-/// A finished backup; data keys are not in it.
+/// A finished copy: of the data without keys, or of the keyring.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Backup {
     path: String,
@@ -84,5 +92,15 @@ async fn back_up(
 ) -> Result<Changed<Backup>, ApiError> {
     let backup = app.back_up(PathBuf::from(new.path)).await?;
     let answer = Backup { path: backup.path.display().to_string(), bytes: backup.bytes };
+    Ok(Changed::created(answer))
+}
+
+/// `POST /api/v1/server/keyring-exports`
+async fn export_keyring(
+    State(app): State<Arc<App>>,
+    Json(new): Json<NewBackup>,
+) -> Result<Changed<Backup>, ApiError> {
+    let export = app.export_keyring(PathBuf::from(new.path)).await?;
+    let answer = Backup { path: export.path.display().to_string(), bytes: export.bytes };
     Ok(Changed::created(answer))
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Answer, Change, Changed, ImportReportView, vehicles::granted};
+use super::{Answer, Change, Changed, ImportReportView, idempotency::Keyed, vehicles::granted};
 use crate::{
     extract::{Car, Ids, Json, Part, Query, Uploaded},
     paging::{self, Cursor, List, Page, PageQuery},
@@ -371,6 +371,7 @@ async fn list(State(app): State<Arc<App>>, Query(page): Query<PageQuery>) -> Ans
 /// `POST /api/v1/simulator/vehicles`
 async fn create(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Json(new): Json<NewSimulatedVehicle>,
 ) -> Result<Changed<SimulatedVehicle>, ApiError> {
     let request = CarRequest {
@@ -382,7 +383,8 @@ async fn create(
         seed: new.seed,
         started: new.started.unwrap_or(true),
     };
-    Ok(Changed::created(app.make_car(&request).await?.into()))
+    let kept = |made: &CarState| Changed::created(SimulatedVehicle::from(made.clone())).to_kept();
+    Ok(Changed::created(app.make_car(&request, keyed.answering(&kept).as_ref()).await?.into()))
 }
 
 /// `POST /api/v1/simulator/recordings`
@@ -448,36 +450,38 @@ async fn get(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<Simulate
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/start`
-async fn start(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
-    control(&app, car, CarCommand::Start).await
+async fn start(State(app): State<Arc<App>>, keyed: Keyed, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
+    control(&app, &keyed, car, CarCommand::Start).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/pause`
-async fn pause(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
-    control(&app, car, CarCommand::Pause).await
+async fn pause(State(app): State<Arc<App>>, keyed: Keyed, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
+    control(&app, &keyed, car, CarCommand::Pause).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/restart`
-async fn restart(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
-    control(&app, car, CarCommand::Restart).await
+async fn restart(State(app): State<Arc<App>>, keyed: Keyed, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
+    control(&app, &keyed, car, CarCommand::Restart).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/speed`
 async fn speed(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Ids(car): Ids<Car>,
     Json(speed): Json<Speed>,
 ) -> Change<SimulatedVehicle> {
-    control(&app, car, CarCommand::Speed(speed.factor)).await
+    control(&app, &keyed, car, CarCommand::Speed(speed.factor)).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/jump`
 async fn jump(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Ids(car): Ids<Car>,
     Json(jump): Json<Jump>,
 ) -> Change<SimulatedVehicle> {
-    control(&app, car, jump.command()?).await
+    control(&app, &keyed, car, jump.command()?).await
 }
 
 /// `GET /api/v1/simulator/vehicles/{id}/stages`
@@ -494,104 +498,135 @@ async fn stages(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Answer<Page<
 /// `POST /api/v1/simulator/vehicles/{id}/profile`
 async fn profile(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Ids(car): Ids<Car>,
     Json(profile): Json<Profile>,
 ) -> Change<SimulatedVehicle> {
-    control(&app, car, CarCommand::Profile(profile.profile)).await
+    control(&app, &keyed, car, CarCommand::Profile(profile.profile)).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/fail`
 async fn fail(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Ids(car): Ids<Car>,
     Json(fail): Json<Fail>,
 ) -> Change<SimulatedVehicle> {
     let error = fail.error.map(|error| error.find()).transpose()?;
-    control(&app, car, CarCommand::Fail(error)).await
+    control(&app, &keyed, car, CarCommand::Fail(error)).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/latency`
 async fn latency(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Ids(car): Ids<Car>,
     Json(latency): Json<Latency>,
 ) -> Change<SimulatedVehicle> {
-    control(&app, car, CarCommand::Latency(latency.latency)).await
+    control(&app, &keyed, car, CarCommand::Latency(latency.latency)).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/plug-in`
-async fn plug_in(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
-    control(&app, car, CarCommand::PlugIn).await
+async fn plug_in(State(app): State<Arc<App>>, keyed: Keyed, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
+    control(&app, &keyed, car, CarCommand::PlugIn).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/unplug`
-async fn unplug(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
-    control(&app, car, CarCommand::Unplug).await
+async fn unplug(State(app): State<Arc<App>>, keyed: Keyed, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
+    control(&app, &keyed, car, CarCommand::Unplug).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/interrupt`
-async fn interrupt(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
-    control(&app, car, CarCommand::Interrupt).await
+async fn interrupt(
+    State(app): State<Arc<App>>,
+    keyed: Keyed,
+    Ids(car): Ids<Car>,
+) -> Change<SimulatedVehicle> {
+    control(&app, &keyed, car, CarCommand::Interrupt).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/open-door`
-async fn open_door(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
-    control(&app, car, CarCommand::OpenDoor).await
+async fn open_door(
+    State(app): State<Arc<App>>,
+    keyed: Keyed,
+    Ids(car): Ids<Car>,
+) -> Change<SimulatedVehicle> {
+    control(&app, &keyed, car, CarCommand::OpenDoor).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/close-door`
-async fn close_door(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
-    control(&app, car, CarCommand::CloseDoor).await
+async fn close_door(
+    State(app): State<Arc<App>>,
+    keyed: Keyed,
+    Ids(car): Ids<Car>,
+) -> Change<SimulatedVehicle> {
+    control(&app, &keyed, car, CarCommand::CloseDoor).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/fault`
 async fn fault(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Ids(car): Ids<Car>,
     Json(fault): Json<Fault>,
 ) -> Change<SimulatedVehicle> {
-    control(&app, car, CarCommand::Fault(fault.system)).await
+    control(&app, &keyed, car, CarCommand::Fault(fault.system)).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/clear-fault`
-async fn clear_fault(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
-    control(&app, car, CarCommand::ClearFault).await
+async fn clear_fault(
+    State(app): State<Arc<App>>,
+    keyed: Keyed,
+    Ids(car): Ids<Car>,
+) -> Change<SimulatedVehicle> {
+    control(&app, &keyed, car, CarCommand::ClearFault).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/revoke`
-async fn revoke(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
-    control(&app, car, CarCommand::Revoke).await
+async fn revoke(State(app): State<Arc<App>>, keyed: Keyed, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
+    control(&app, &keyed, car, CarCommand::Revoke).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/change-password`
-async fn change_password(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
-    control(&app, car, CarCommand::ChangePassword).await
+async fn change_password(
+    State(app): State<Arc<App>>,
+    keyed: Keyed,
+    Ids(car): Ids<Car>,
+) -> Change<SimulatedVehicle> {
+    control(&app, &keyed, car, CarCommand::ChangePassword).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/restore`
-async fn restore(State(app): State<Arc<App>>, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
-    control(&app, car, CarCommand::Restore).await
+async fn restore(State(app): State<Arc<App>>, keyed: Keyed, Ids(car): Ids<Car>) -> Change<SimulatedVehicle> {
+    control(&app, &keyed, car, CarCommand::Restore).await
 }
 
 /// `POST /api/v1/simulator/vehicles/{id}/connect`
 async fn connect(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Ids(car): Ids<Car>,
     Json(connect): Json<Connect>,
 ) -> Result<Changed<Connected>, ApiError> {
     let application = connect.application_id.parse("applicationId")?;
     let user = connect.user_id.as_ref().map(|id| id.parse("userId")).transpose()?;
-    let linked = app.connect_car(car.0, application, user, granted(connect.permissions.as_deref())?).await?;
-    let answer = Connected {
-        vehicle_id: Id::of(linked.vehicle),
-        user_id: Id::of(linked.user),
-        connection_id: Id::of(linked.connection),
+    let permissions = granted(connect.permissions.as_deref())?;
+    let answer = |vehicle, user, connection| {
+        Changed::created(Connected {
+            vehicle_id: Id::of(vehicle),
+            user_id: Id::of(user),
+            connection_id: Id::of(connection),
+        })
     };
-    Ok(Changed::created(answer))
+    let kept = |row: &store::VehicleRow| answer(row.info.id, row.user, row.connection).to_kept();
+    let answering = keyed.answering(&kept);
+    let linked = app.connect_car(car.0, application, user, permissions, answering.as_ref()).await?;
+    Ok(answer(linked.vehicle, linked.user, linked.connection))
 }
 
-async fn control(app: &Arc<App>, car: Car, command: CarCommand) -> Change<SimulatedVehicle> {
-    Ok(Changed::ok(app.control_car(car.0, &command).await?.into()))
+async fn control(app: &Arc<App>, keyed: &Keyed, car: Car, command: CarCommand) -> Change<SimulatedVehicle> {
+    let kept = |state: &CarState| Changed::ok(SimulatedVehicle::from(state.clone())).to_kept();
+    Ok(Changed::ok(app.control_car(car.0, &command, keyed.answering(&kept).as_ref()).await?.into()))
 }
 
 impl Jump {
@@ -737,7 +772,7 @@ mod tests {
         taken().await.expect(409);
         put("8", b"x".to_vec()).await.expect(204);
         for (part, bytes, status) in
-            [("0", vec![], 400), ("0", vec![0; 262_145], 413), ("1024", vec![0], 400), ("x", vec![0], 404)]
+            [("0", vec![], 400), ("0", vec![0; 262_145], 400), ("1024", vec![0], 400), ("x", vec![0], 404)]
         {
             put(part, bytes).await.expect(status);
         }

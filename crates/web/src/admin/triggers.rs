@@ -252,7 +252,11 @@ mod tests {
 
     use crate::testing::{Server, Tenant, new_webhook_of, receiver};
     use axum::http::Method;
-    use domain::{signal, webhook::Kind};
+    use domain::{
+        connect::{Permission, PermissionSet},
+        signal,
+        webhook::Kind,
+    };
     use expect_test::expect;
     use serde_json::{Value, json};
 
@@ -270,6 +274,23 @@ mod tests {
         let webhook = server.webhook(&tenant, new).await;
         let vehicle = server.pushed_vehicle(&tenant, "BMW").await;
         (tenant, webhook, vehicle)
+    }
+
+    #[tokio::test]
+    async fn what_becomes_readable_is_sent_and_explained_as_that() {
+        let server = Server::new().await;
+        let (tenant, webhook, vehicle) = watched(&server).await;
+        server.on(&webhook, &vehicle).await;
+        server.push_charge(&tenant, &vehicle, 50.0).await;
+        server.settle().await;
+        let id = vehicle.parse().unwrap();
+        for granted in [PermissionSet::default().with(Permission::ReadOdometer), PermissionSet::ALL] {
+            server.app.set_permissions(id, granted).await.unwrap();
+        }
+        server.clock.pass(Duration::from_secs(60));
+        server.push_charge(&tenant, &vehicle, 50.0).await;
+        server.settle().await;
+        assert_eq!(explained(&server, &vehicle, &webhook).await["finding"], "fired");
     }
 
     #[tokio::test]

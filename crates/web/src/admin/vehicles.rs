@@ -1,6 +1,6 @@
 //! `/api/v1/vehicles`: what is connected, what is known of it, and the end of it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use app::{App, AppError};
 use axum::{
@@ -19,8 +19,12 @@ use serde_json::Value;
 use store::{DisconnectedVehicle, SubscriptionRow, VehicleFilter, VehicleRow};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
-use super::{Answer, Change, Changed, Shown, Versioned, application_no, subscriptions::SubscriptionState};
+use super::{
+    Answer, Change, Changed, Shown, Versioned, application_no, idempotency::Keyed,
+    subscriptions::SubscriptionState,
+};
 use crate::{
     extract::{Ids, IfMatch, Json, Query, id_in_query},
     paging::{self, Cursor, Limit, List, Page},
@@ -422,12 +426,16 @@ async fn get(State(app): State<Arc<App>>, Ids(id): Ids<VehicleId>) -> Shown<Vehi
 /// `POST /api/v1/applications/{id}/vehicles`
 async fn connect(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Ids(application): Ids<ApplicationId>,
     Json(new): Json<PushedVehicle>,
 ) -> Result<Changed<Vehicle>, ApiError> {
     let user = new.user_id.as_ref().map(|id| id.parse("userId")).transpose()?;
     let permissions = granted(new.permissions.as_deref())?;
-    let linked = app.connect_pushed(application, user, new.info()?, permissions).await?;
+    let applications = ApplicationIds::new(&app);
+    let kept = |row: &VehicleRow| Changed::created(Vehicle::of(row, &applications)).to_kept();
+    let answering = keyed.answering(&kept);
+    let linked = app.connect_pushed(application, user, new.info()?, permissions, answering.as_ref()).await?;
     Ok(Changed::created(shown(&app, linked.vehicle).await?))
 }
 
@@ -469,12 +477,18 @@ async fn erase(State(app): State<Arc<App>>, Ids(id): Ids<VehicleId>) -> Result<S
 /// `POST /api/v1/vehicles/{id}/access-token`
 async fn access_token(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Ids(id): Ids<VehicleId>,
 ) -> Result<Changed<AccessToken>, ApiError> {
-    let (token, life) = app.grant_access_token(id).await?;
-    let answer =
-        AccessToken { access_token: token.to_string(), token_type: "Bearer", expires_in: life.as_secs() };
-    Ok(Changed::created(answer))
+    let answer = |(token, life): &(Zeroizing<String>, Duration)| {
+        Changed::created(AccessToken {
+            access_token: token.to_string(),
+            token_type: "Bearer",
+            expires_in: life.as_secs(),
+        })
+    };
+    let kept = |given: &_| answer(given).to_kept();
+    Ok(answer(&app.grant_access_token(id, keyed.answering(&kept).as_ref()).await?))
 }
 
 #[cfg(test)]

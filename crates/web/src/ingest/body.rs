@@ -24,6 +24,9 @@ pub(super) const MOST_READINGS: usize = 10_000;
 pub(super) const MOST_READING: usize = 32 * 1_024;
 /// Bytes of a body once it is unpacked.
 const MOST_UNPACKED: usize = 8 * 1_024 * 1_024;
+/// A packed body may unpack to so many times its size, beyond what any may: readings that look alike are packed to a fiftieth.
+const MOST_RATIO: usize = 100;
+const ANY_RATIO: usize = 256 * 1_024;
 /// Bytes that are unpacked at once.
 const CHUNK: usize = 64 * 1_024;
 /// Bytes of a packed body that are read where they arrive. Unpacking more may take long, whatever it unpacks to.
@@ -60,6 +63,16 @@ impl Source {
             b"" | b"identity" => Ok(Self::Plain(Cursor::new(body))),
             b"gzip" | b"x-gzip" => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(Cursor::new(body))))),
             _ => Err(ApiError::readings_type()),
+        }
+    }
+
+    /// How many bytes there may be.
+    fn most_unpacked(&self) -> usize {
+        match self {
+            Self::Plain(_) => MOST_UNPACKED,
+            Self::Gzip(packed) => {
+                MOST_UNPACKED.min(ANY_RATIO + MOST_RATIO * packed.get_ref().get_ref().len())
+            }
         }
     }
 
@@ -144,8 +157,9 @@ impl Reader {
         }
         self.buffer.truncate(filled);
         self.unpacked += filled - begins;
-        if self.unpacked > MOST_UNPACKED {
-            return Err(ApiError::too_large(MOST_UNPACKED));
+        let most = self.source.most_unpacked();
+        if self.unpacked > most {
+            return Err(ApiError::too_large(most));
         }
         if matches!(self.source, Source::Gzip(_)) {
             self.budget.take(&mut self.room, filled - begins)?;

@@ -93,7 +93,7 @@ mod tests {
 
     async fn feed(server: &Server, tenant: &Tenant) -> String {
         let id = tenant.application.parse().unwrap();
-        let made = server.app.create_feed(id, "Telematics", store::Newer::Observed, 0).await.unwrap();
+        let made = server.app.create_feed(id, "Telematics", store::Newer::Observed, 0, None).await.unwrap();
         made.token.to_string()
     }
 
@@ -322,20 +322,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reading_of_millions_of_elements_is_refused_by_its_place_and_the_others_are_taken() {
+    async fn a_reading_that_is_too_long_is_refused_by_its_place_and_the_others_are_taken() {
         let server = Server::new().await;
         let tenant = server.tenant("A").await;
         let token = feed(&server, &tenant).await;
-        let bomb = format!(r#"{{"vehicleId":"x","signal":"y","value":[{}0]}}"#, "0,".repeat(3_900_000));
-        let body = format!("[{bomb},{}]", reading(&tenant.vehicle, json!(78)));
-        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-        packed.write_all(body.as_bytes()).unwrap();
-        let answered = push(&server, &token, "application/json", Some("gzip"), packed.finish().unwrap())
-            .await
-            .expect(200);
+        let long = format!(r#"{{"vehicleId":"x","signal":"y","value":[{}0]}}"#, "0,".repeat(100_000));
+        let body = format!("[{long},{}]", reading(&tenant.vehicle, json!(78)));
+        let answered = push(&server, &token, "application/json", None, body.into_bytes()).await.expect(200);
         let taken = answered.json();
         assert_eq!(taken["accepted"], 1);
         assert_eq!(taken["rejected"], json!([{"index": 0, "error": "a reading has at most 32768 bytes"}]));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_unpacks_to_hundreds_of_times_its_size_is_refused() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let token = feed(&server, &tenant).await;
+        let bomb = format!(r#"[{{"vehicleId":"x","signal":"y","value":[{}0]}}]"#, "0,".repeat(3_900_000));
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        packed.write_all(bomb.as_bytes()).unwrap();
+        let packed = packed.finish().unwrap();
+        assert!(packed.len() < 16_384, "{}", packed.len());
+        push(&server, &token, "application/json", Some("gzip"), packed).await.expect(413);
     }
 
     #[tokio::test]

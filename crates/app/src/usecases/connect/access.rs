@@ -58,7 +58,8 @@ impl App {
     /// first, and is ended with the rest.
     async fn note_ended_access(&self, user: UserId) -> Result<(), AppError> {
         let _no_consent = self.linking.lock().await;
-        Ok(self.store.note_ended_access(user, self.now()).await?)
+        self.store.note_ended_access(user, self.now()).await?;
+        self.note_ends().await
     }
 
     /// A vehicle, if it is connected and this owner's.

@@ -144,6 +144,7 @@ impl App {
                 again: known.map(|known| known.no),
                 permissions: offer.permissions,
                 source: self.source(offer).await?,
+                car: None,
                 document: user_key.seal(&*self.dice, What::Document, id.0, &document.encode()),
                 connected_at: now,
             });

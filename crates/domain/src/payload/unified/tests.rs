@@ -5,7 +5,10 @@ use crate::{
         arbitrary::{any_outcome, any_text},
         javascript, json,
     },
-    signal::{self, Powertrain, Value},
+    signal::{
+        self, Powertrain, Value,
+        form::{BodyKind, Form, MOST_BYTES_OF_VEHICLE},
+    },
     vehicle::{Observed, Region},
     webhook::Trigger,
 };
@@ -404,6 +407,31 @@ fn a_vehicle_with_every_signal_fits_into_the_largest_body_however_much_changes_a
         docs-2026: first 23616 bytes, fits: true; half 27104 bytes, fits: true; all 30944 bytes, fits: true
     "#]]
     .assert_eq(&sizes);
+}
+
+#[test]
+fn a_vehicle_whose_values_are_as_long_as_they_may_be_fits_into_the_largest_body() {
+    let all: Vec<_> = SignalId::all().collect();
+    let mut seen = sample::observation(SignalId::all(), NOW);
+    let mut room = MOST_BYTES_OF_VEHICLE;
+    for observed in &mut seen.signals {
+        let sample = observed.outcome.as_mut().expect("samples are values");
+        match observed.signal.form() {
+            Form::Text { max_bytes } => sample.value = Value::Text("x".repeat(*max_bytes)),
+            Form::Composite(composite) if composite.body == BodyKind::List && room > 0 => {
+                let long = room.min(composite.max_bytes);
+                room -= long;
+                let text = |length| format!(r#"{{"values":["{}"]}}"#, "x".repeat(length));
+                sample.value = Value::Json(text(long - text(0).len()));
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(room, 0, "all of the room is taken");
+    for &profile in Profile::ALL {
+        let body = state_of(&settings(profile, &all), &Occasion::Changed(all.clone()), &seen);
+        assert!(fits(&body), "{}: {} bytes", profile.as_str(), body.len());
+    }
 }
 
 fn any_profile() -> impl Strategy<Value = Profile> {

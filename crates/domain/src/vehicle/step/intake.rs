@@ -13,14 +13,26 @@ use crate::{
     connect::PermissionSet,
     errors::ErrorCode,
     ids::{SubscriptionId, WebhookNo},
-    signal::{SignalId, Value, valid},
+    signal::{
+        Invalid, SignalId, Value,
+        form::{ALWAYS_TAKEN, MOST_BYTES_OF_VEHICLE},
+        valid,
+    },
     time::Timestamp,
 };
 
 /// What the sender of a reading is told of its verdict.
 const fn outcome_of(verdict: Verdict, why: Option<Why>) -> ReadingOutcome {
     match (verdict, why) {
-        (_, Some(why @ (Why::TooMuch | Why::NotGranted))) => ReadingOutcome::Rejected(why),
+        // What cannot be one of its signal's values at all is refused, as it is where it is read.
+        (
+            _,
+            Some(
+                why @ (Why::TooMuch
+                | Why::NotGranted
+                | Why::Invalid(Invalid::Form | Invalid::Unlisted | Invalid::TooLong)),
+            ),
+        ) => ReadingOutcome::Rejected(why),
         (_, Some(why)) => ReadingOutcome::Implausible(why),
         (Verdict::First | Verdict::Changed | Verdict::Returned, None) => ReadingOutcome::Applied,
         (Verdict::Same | Verdict::Duplicate, None) => ReadingOutcome::Unchanged,
@@ -135,11 +147,11 @@ impl Step<'_> {
     ) -> Option<Duration> {
         let now = self.now;
         self.outcome.unchanged = false;
-        let state = self.document.signal_mut(signal);
         let outcome = outcome.and_then(|(value, captured_at)| match valid(signal, value) {
-            Err(_) => Err(Fault::from(ErrorCode::UPSTREAM_INVALID_DATA)),
-            Ok(value) => Ok((value, captured_at)),
+            Ok(value) if self.has_room_for(signal, &value) => Ok((value, captured_at)),
+            Ok(_) | Err(_) => Err(Fault::from(ErrorCode::UPSTREAM_INVALID_DATA)),
         });
+        let state = self.document.signal_mut(signal);
         // A failure that passes proves nothing about one that lasts: the signal was not answered.
         if let Err(fault) = &outcome
             && fault.code.passes()
@@ -161,6 +173,12 @@ impl Step<'_> {
                 fault.retry_after
             }
         }
+    }
+
+    /// Whether a value fits beside the vehicle's others.
+    fn has_room_for(&self, signal: SignalId, value: &Value) -> bool {
+        let others = || self.document.weight() - self.document.value(signal).map_or(0, Value::weight);
+        value.weight() <= ALWAYS_TAKEN || others() + value.weight() <= MOST_BYTES_OF_VEHICLE
     }
 
     /// Takes in pushed readings, moment by moment: what was measured together makes one event.
@@ -229,8 +247,7 @@ impl Step<'_> {
 
     /// Judges a reading and takes its value if it is the newest; true when that is a change.
     fn take_reading(&mut self, reading: Reading) -> bool {
-        let heavy =
-            reading.value.as_ref().is_some_and(|value| value.weight() > readings::MOST_REMEMBERED_BYTES);
+        let heavy = reading.value.as_ref().is_some_and(|value| value.weight() > ALWAYS_TAKEN);
         let weight = if heavy { self.document.weight() } else { 0 };
         let state = self.document.signal_mut(reading.signal);
         let differs = |value: &Option<Value>| match (&state.value, value) {

@@ -88,7 +88,7 @@ fn plan() -> Plan {
 
 async fn tenant(running: &Running, name: &str, vehicles: usize) -> Result<Tenant> {
     let app = &running.app;
-    let created = app.create_application(name, vec![], app::UNLIMITED, Defaults::default()).await?;
+    let created = app.create_application(name, vec![], app::UNLIMITED, Defaults::default(), None).await?;
     let application = created.entry.application.no;
     let pool = app.pool("pushed").await?;
     let request = || LinkRequest {
@@ -108,7 +108,7 @@ async fn tenant(running: &Running, name: &str, vehicles: usize) -> Result<Tenant
     };
     let linked = app.link((0..vehicles).map(|_| request()).collect()).await?;
     let id = created.entry.application.id;
-    let feed = app.create_feed(id, "Benchmark", Newer::Observed, 0).await?;
+    let feed = app.create_feed(id, "Benchmark", Newer::Observed, 0, None).await?;
     Ok(Tenant {
         id,
         token: created.entry.management_token.to_string(),
@@ -137,7 +137,7 @@ async fn webhook(
         agent: Agent::Milepost,
         headers: Default::default(),
     };
-    let made = app.create_webhook(request).await?;
+    let made = app.create_webhook(request, None).await?;
     let id = made.entry.webhook().id;
     let verified = app.verify_webhook(id).await?;
     ensure!(verified.entry.webhook().status.verified, "the receiver was not verified");
@@ -179,7 +179,7 @@ fn compared(what: &str, clean: Vec<f64>, troubled: Vec<f64>) -> Vec<Figure> {
     let ratios = clean.iter().zip(&troubled).map(|(clean, troubled)| troubled / clean).collect();
     vec![
         Figure::new(format!("{what}: quiet"), "ms", clean),
-        Figure::new(format!("{what}: beside it"), "ms", troubled),
+        Figure::new(format!("{what}: troubled"), "ms", troubled),
         Figure::new(format!("{what}: ratio"), "×", ratios),
     ]
 }
@@ -419,7 +419,8 @@ impl Pusher<'_> {
         let first = self.step * BATCH % self.tenant.vehicles.len();
         self.step += 1;
         self.moment += 1;
-        let value = (self.step % 97) as f64;
+        // Never 0: sensors that sleep say that, so it fires nothing at once.
+        let value = (self.step % 97) as f64 + 1.0;
         body(&self.tenant.vehicles[first..first + BATCH], CHARGE, value, self.moment)
     }
 

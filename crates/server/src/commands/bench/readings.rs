@@ -75,7 +75,7 @@ pub(super) async fn measure(args: &Bench, bound: f64) -> Result<Vec<Figure>> {
     });
     let (stage, mut counter) = stage::prepare_with(&running, config, plan).await?;
     let vehicles = link(&running, &stage).await?;
-    let feed = running.app.create_feed(stage.application, "Benchmark", Newer::Observed, 0).await?;
+    let feed = running.app.create_feed(stage.application, "Benchmark", Newer::Observed, 0, None).await?;
     let client = HttpClient::new(&format!("http://{}", running.address))?.bearer(&feed.token)?;
     let mut pusher = Pusher { client, vehicles, moment: FIRST_HOUR.as_millis(), step: 0 };
     // The first push of each vehicle is its first delivery.
@@ -190,7 +190,7 @@ impl Pusher {
         self.step += 1;
         self.moment += 1;
         let mut body = String::with_capacity(BATCH * 160);
-        let value = (self.step % 97) as f64;
+        let value = (self.step % 97) as f64 + 1.0;
         for vehicle in &self.vehicles[first..first + BATCH / per_vehicle] {
             match kind {
                 // Never the value of the vehicle's turn before.

@@ -108,7 +108,8 @@ pub(super) async fn prepare(running: &Running, config: Config) -> Result<(Stage,
 /// Makes an application and a verified webhook of any kind to the receiver.
 pub(super) async fn prepare_with(running: &Running, config: Config, plan: Plan) -> Result<(Stage, Counter)> {
     let app = &running.app;
-    let created = app.create_application("Benchmark", vec![], app::UNLIMITED, Defaults::default()).await?;
+    let created =
+        app.create_application("Benchmark", vec![], app::UNLIMITED, Defaults::default(), None).await?;
     let token = created.entry.management_token.to_string();
     let counter = Counter::start(&token).await?;
     let request = NewWebhookRequest {
@@ -123,7 +124,7 @@ pub(super) async fn prepare_with(running: &Running, config: Config, plan: Plan) 
         agent: Agent::Milepost,
         headers: Default::default(),
     };
-    let webhook = app.create_webhook(request).await?.entry.webhook().id;
+    let webhook = app.create_webhook(request, None).await?.entry.webhook().id;
     let verified = app.verify_webhook(webhook).await?;
     if !verified.entry.webhook().status.verified {
         bail!(

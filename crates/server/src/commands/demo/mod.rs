@@ -46,7 +46,7 @@ pub(crate) async fn run(args: Demo) -> Result<()> {
     config.pace = Some(args.speed.ceil() as u32);
     config.log.format = LogFormat::Text;
     telemetry::log(&config.log)?;
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::of_terminal()?;
     let from = beginning(&args).await?;
     let clock = Arc::new(MachineClock::paced(from, args.speed));
     let console = Console::for_stdout(shown_time(from, args.speed));

@@ -177,7 +177,7 @@ impl<'a> Stage<'a> {
                 seed: Some(seed),
                 started: true,
             };
-            let car = self.app.make_car(&request).await?;
+            let car = self.app.make_car(&request, None).await?;
             actors.push(self.connect(&door, &car).await?);
         }
         let all: Vec<VehicleId> = actors.iter().map(|actor| actor.vehicle).collect();
@@ -209,7 +209,13 @@ impl<'a> Stage<'a> {
         let redirect_uri = "http://localhost/linked".to_owned();
         let created = self
             .app
-            .create_application("Demo fleet", vec![redirect_uri.clone()], app::UNLIMITED, Defaults::default())
+            .create_application(
+                "Demo fleet",
+                vec![redirect_uri.clone()],
+                app::UNLIMITED,
+                Defaults::default(),
+                None,
+            )
             .await?;
         self.receiver.set_secrets_everywhere(&[created.entry.management_token.as_str()]);
         let id = created.entry.application.id;
@@ -258,7 +264,7 @@ impl<'a> Stage<'a> {
             agent: Agent::Milepost,
             headers: Default::default(),
         };
-        let id = self.app.create_webhook(request).await?.entry.webhook().id;
+        let id = self.app.create_webhook(request, None).await?.entry.webhook().id;
         self.console.borrow_mut().name(Id(id.0.as_u128()), name);
         let answered = self.app.verify_webhook(id).await?;
         let expected = verified(&answered)?;
@@ -295,7 +301,7 @@ impl<'a> Stage<'a> {
         let recording = NewRecording { name, columns, speed: 1, longest_pause: None, started_at: None };
         let (car, report) = self.app.record_trip(recording, content).await?;
         report.lines().iter().for_each(|line| self.note(&format!("recording: {line}")));
-        let linked = self.app.connect_car(car.car.id, application, None, PermissionSet::ALL).await?;
+        let linked = self.app.connect_car(car.car.id, application, None, PermissionSet::ALL, None).await?;
         Ok(self.introduced(&car, linked.vehicle).vehicle)
     }
 

@@ -87,7 +87,7 @@ async fn happen(stage: &Stage<'_>, actor: &Actor, act: &Act) -> Result<(), AppEr
         Act::Approve => stage.app.approve_charging_events(actor.vehicle).await,
         Act::Control(controls) => {
             for &control in *controls {
-                stage.app.control_car(actor.car, &control.into()).await?;
+                stage.app.control_car(actor.car, &control.into(), None).await?;
             }
             Ok(())
         }

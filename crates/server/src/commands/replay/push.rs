@@ -247,7 +247,7 @@ mod tests {
         let server = wiring::start(&config, Arc::new(MachineClock::wall()), None).await.unwrap();
         let application = server
             .app
-            .create_application("Fleet", vec![], app::UNLIMITED, Defaults::default())
+            .create_application("Fleet", vec![], app::UNLIMITED, Defaults::default(), None)
             .await
             .unwrap();
         let application = application.entry.application.id;
@@ -260,9 +260,10 @@ mod tests {
             seed: Some(1),
             started: true,
         };
-        let car = server.app.make_car(&request).await.unwrap().car.id;
-        let linked = server.app.connect_car(car, application, None, PermissionSet::ALL).await.unwrap();
-        let made = server.app.create_feed(application, "Trip", store::Newer::Observed, 0).await.unwrap();
+        let car = server.app.make_car(&request, None).await.unwrap().car.id;
+        let linked = server.app.connect_car(car, application, None, PermissionSet::ALL, None).await.unwrap();
+        let made =
+            server.app.create_feed(application, "Trip", store::Newer::Observed, 0, None).await.unwrap();
         let feed = Feed::new(&format!("http://{}", server.address), &made.token, &linked.vehicle.to_string())
             .unwrap();
         let plan = Plan { speed: ReplaySpeed::Max, keep_times: false };

@@ -22,6 +22,7 @@ use domain::{
 };
 
 use super::{Answer, Change, Changed, Shown, Versioned};
+use crate::admin::idempotency::Keyed;
 use crate::{
     extract::{Ids, IfMatch, Json, MaybeJson, Query},
     paging::{self, Cursor, List, Page, PageQuery},
@@ -110,10 +111,14 @@ async fn list(
 /// `POST /api/v1/applications/{id}/webhooks`
 async fn create(
     State(app): State<Arc<App>>,
+    keyed: Keyed,
     Ids(application): Ids<ApplicationId>,
     Json(new): Json<NewWebhook>,
 ) -> Change<Webhook> {
-    let view = app.create_webhook(new.into_request(application)?).await?;
+    // What a verification brings replaces this.
+    let kept = |view: &WebhookView| shown(Changed::created, view).to_kept();
+    let answering = keyed.answering(&kept);
+    let view = app.create_webhook(new.into_request(application)?, answering.as_ref()).await?;
     Ok(shown(Changed::created, &view).warn(app.settings_warnings(&view.entry).await?))
 }
 
@@ -319,6 +324,8 @@ mod tests {
             (Kind::Unified, "triggers", json!(["odometer"])),
             (Kind::Unified, "triggers", json!([{"signal": "charge-ischarging", "deadband": 1}])),
             (Kind::Unified, "triggers", json!([{"signal": "tractionbattery-stateofcharge", "deadBand": 0}])),
+            (Kind::Unified, "triggers", json!([{"signal": "charge-ischarging", "deadBand": 5}])),
+            (Kind::Unified, "triggers", json!([{"signal": "charge-chargelimits", "deadBand": 5}])),
             (Kind::Unified, "triggers", json!([7])),
             (Kind::Unified, "data", json!(["odometer-traveleddistance", "charge-ischarged"])),
             (Kind::Unified, "includeTriggers", json!(false)),
@@ -345,6 +352,8 @@ mod tests {
             "invalid_value" ["triggers[0]"] "there is no signal \"odometer\"; is it odometer-traveleddistance?"
             "malformed" ["triggers[0].deadband"] "nobody knows the member triggers[0].deadband; there are signal, deadBand"
             "invalid_value" ["triggers"] "a deadBand is a number above 0"
+            "invalid_value" ["triggers"] "charge-ischarging takes no deadBand: it is true or false; leave it out, and every change fires"
+            "invalid_value" ["triggers"] "charge-chargelimits takes no deadBand: it is a number of percent, 0 to 100, or an object with values, activeLimit, unit; leave it out, and every change fires"
             "malformed" ["triggers[0]"] "triggers[0] is the code of a signal, or {\"signal\":\"…\",\"deadBand\":1}, and this is a number"
             "invalid_value" ["data[1]"] "there is no signal \"charge-ischarged\"; is it charge-ischarging?"
             "invalid_value" ["data"] "without its triggers, say what the webhook's data is"

@@ -68,7 +68,7 @@ async fn a_read_of_a_battery_that_is_not_settled_links_to_where_the_owner_can_ch
     let vehicles = server.admin(Method::GET, "/vehicles", Value::Null).await.json();
     let vehicle = vehicles["items"][0]["id"].as_str().unwrap().to_owned();
     server.app.set_permissions(vehicle.parse().unwrap(), PermissionSet::ALL).await.unwrap();
-    let (token, _) = server.app.grant_access_token(vehicle.parse().unwrap()).await.unwrap();
+    let (token, _) = server.app.grant_access_token(vehicle.parse().unwrap(), None).await.unwrap();
     let path = format!("/v2.0/vehicles/{vehicle}/battery/nominal_capacity");
     let read = async || server.request(Method::GET, &path, &token, Value::Null).await.expect(200).json();
     let open = read().await;
