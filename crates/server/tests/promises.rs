@@ -857,13 +857,18 @@ async fn receivers_that_misbehave_are_retried_logged_with_reason_and_hint_and_ha
         let got = receiver.log().events();
         let same =
             got.iter().filter(|event| event.path() == path && event.body == text(&detail, "body")).count();
-        assert_eq!(same, 6, "{form}: the first attempt and five retries, byte for byte the same");
-        let hook = server.get(&format!("/webhooks/{hook}")).await;
-        assert_eq!(
-            (&hook["enabled"], &hook["disabledReason"]),
-            (&json!(false), &json!("retries_used_up")),
-            "{form}"
+        // The first attempt may go out on the connection that the verification left. One that breaks there before a byte
+        // of the answer came is sent once more on a fresh connection, as part of the same attempt.
+        let replaced = usize::from(matches!(form, "reset" | "close"));
+        assert!(
+            (6..=6 + replaced).contains(&same),
+            "{form}: the first attempt and five retries, byte for byte the same, not {same}"
         );
+        // The last end is recorded first, and the webhook is switched off for it afterwards.
+        let off = async || server.get(&format!("/webhooks/{hook}")).await["enabled"] == json!(false);
+        assert!(eventually(PATIENCE, off).await, "{form} is switched off");
+        let hook = server.get(&format!("/webhooks/{hook}")).await;
+        assert_eq!(hook["disabledReason"], "retries_used_up", "{form}");
     }
     for form in HARMLESS.into_iter().chain(["ok"]) {
         assert!(eventually(PATIENCE, async || ended(form).await.is_some()).await, "{form} ends");

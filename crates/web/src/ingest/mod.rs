@@ -23,6 +23,8 @@
 
 mod answer;
 mod body;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod reading;
 
 use std::sync::Arc;
