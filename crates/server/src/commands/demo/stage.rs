@@ -47,7 +47,7 @@ const LEGEND: [(&str, &str); 5] = [
         "schedule",
         "v2 scheduled: data on a cadence, here each full hour; Energy and Upkeep share a callback URI",
     ),
-    ("eventBased", "v2 eventBased: charging starts, stops or completes, of brands that tell it"),
+    ("eventBased", "v2 eventBased: charging starts, stops or completes, of brands that report it"),
     ("dynamic", "v2 dynamic: data every hour, every half hour while a car is plugged in"),
     ("VEHICLE_STATE", "unified: chosen signals, as soon as one that is a trigger has changed"),
     ("VEHICLE_ERROR", "unified: an error appears or is resolved; these go to a URI of their own"),
@@ -134,7 +134,7 @@ impl<'a> Stage<'a> {
         self.note("server", &format!("http://{}", running.address));
         self.note("receiver", &self.receiver.url("/"));
         self.note("data", &args.data.display().to_string());
-        self.note("clock", &format!("{from}, {} times faster than time", args.speed));
+        self.note("clock", &format!("{from}, at {}× speed", args.speed));
         if let Some(path) = &running.admin_token.written_to {
             self.note("admin", &format!("the token was written to {}", path.display()));
         }
