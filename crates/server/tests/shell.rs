@@ -294,3 +294,11 @@ async fn an_unknown_behaviour_of_the_receiver_is_a_wrong_option_and_lists_those_
     assert_eq!(done.code, 2, "{done:?}");
     assert!(done.errors.contains("--respond: `maybe` is no behaviour") && done.errors.contains("keep-alive-lie"));
 }
+
+#[tokio::test]
+async fn a_replay_that_does_not_say_for_whom_names_both_ways() {
+    let said = one_line(&run(&["replay", "Cargo.toml"]).await, 2);
+    assert_eq!(said, "say --vehicle to push readings, or --app for a simulated car");
+    let done = run(&["serve", "--listen", "8080"]).await;
+    assert!(done.code == 2 && done.errors.contains("such as 127.0.0.1:8080"), "{done:?}");
+}

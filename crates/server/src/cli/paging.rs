@@ -1,5 +1,7 @@
 //! Options that all long lists have, and values that many options take.
 
+use std::net::SocketAddr;
+
 use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
@@ -47,6 +49,15 @@ pub(crate) fn positive<T: std::str::FromStr + From<u8> + PartialOrd>(text: &str)
     number.ok_or_else(|| "a whole number from 1 is needed".into())
 }
 
+/// Where to listen.
+///
+/// # Errors
+///
+/// Says what an address looks like.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.trim().parse().map_err(|_| "an address with a port is needed, such as 127.0.0.1:8080".into())
+}
+
 /// A secret or an address without the line end of the file that a variable was filled from.
 pub(crate) fn trimmed(text: &str) -> Result<String, std::convert::Infallible> {
     Ok(text.trim().to_owned())
@@ -68,6 +79,14 @@ pub(crate) fn id(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_to_listen_on_has_a_port() {
+        assert!(address(" 127.0.0.1:0\n").is_ok() && address("[::1]:8080").is_ok());
+        for wrong in ["", "8080", ":8080", "localhost:8080", "127.0.0.1"] {
+            assert!(address(wrong).unwrap_err().contains("127.0.0.1:8080"), "{wrong}");
+        }
+    }
 
     #[test]
     fn nothing_is_not_a_number_of_things() {
