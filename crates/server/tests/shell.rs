@@ -5,8 +5,6 @@
 
 mod common;
 
-use std::os::unix::fs::PermissionsExt as _;
-
 use common::{Server, items, run, text};
 use lab::client::HttpClient;
 use serde_json::{Value, json};
@@ -174,9 +172,12 @@ async fn rates_follow_a_clock_that_runs_faster() {
 #[tokio::test]
 async fn a_server_whose_token_no_client_could_send_does_not_start() {
     let folder = tempfile::tempdir().unwrap();
-    let token = folder.path().join("admin-token");
-    std::fs::write(&token, "two lines\nof a token\n").unwrap();
-    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let file = folder.path().join("admin-token");
+    std::fs::write(&file, "two lines\nof a token\n").unwrap();
+    // A warning would say that others could read them.
+    for (path, mode) in [(folder.path(), 0o700), (&*file, 0o600)] {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    }
     let data = folder.path().to_str().unwrap();
     let said = one_line(&run(&["serve", "--listen", "127.0.0.1:0", "--data", data]).await, 1);
     assert!(said.contains("admin-token must be one word") && !said.contains("two lines"), "{said}");

@@ -31,7 +31,7 @@ pub(crate) use feed::FeedCommand;
 pub(crate) use keyring::KeyringCommand;
 pub(crate) use listen::Listen;
 pub(crate) use owner::{ConnectionCommand, UserCommand};
-pub(crate) use paging::{Paging, id, one_of, trimmed};
+pub(crate) use paging::{Paging, id, one_of, positive, trimmed};
 pub(crate) use replay::{Replay, ReplaySpeed};
 pub(crate) use serve::Serve;
 pub(crate) use simulator::{Car, NewCar, Owner, SimulatorCommand};
