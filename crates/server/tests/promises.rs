@@ -802,7 +802,7 @@ const MISBEHAVIOURS: [(&str, Result<u16, &str>, Option<&str>); 8] = [
     ("close", Err("closed_early"), None),
     ("garbage", Err("protocol"), Some("speaks HTTP/1.1")),
     ("413", Ok(413), Some("limit on the size")),
-    ("500", Ok(500), None),
+    ("500", Ok(500), Some("its own log says why")),
 ];
 
 /// What looks bad and is not: the status came, and decides.

@@ -298,7 +298,8 @@ impl Soak {
 
     /// What a world that has come to rest has shown.
     fn end(mut self, weeks: u32) -> Life {
-        let verdict = judge::judge(&mut self.world, &self.periods, &self.unread, &self.watching);
+        let without_calendar: Vec<Hook> = self.watching.iter().chain(&self.calm).copied().collect();
+        let verdict = judge::judge(&mut self.world, &self.periods, &self.unread, &without_calendar);
         Life {
             weeks,
             verdict,
