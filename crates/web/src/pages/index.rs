@@ -6,7 +6,7 @@ use super::{
 };
 
 pub(super) fn page() -> String {
-    html::page("All pages", &format!("<dl>\n{}</dl>\n", rows()))
+    html::page("Docs", &format!("<dl>\n{}</dl>\n", rows()))
 }
 
 /// Each page under `/docs` with what it is about.
