@@ -407,7 +407,7 @@ fn like(setting: &str, current: &Value) -> String {
     match setting {
         "egress.allow" => r#"["127.0.0.1/32:9000"]"#.into(),
         "egress.deny" | "egress.no_proxy" | "server.trusted_proxies" => r#"["10.0.0.0/8"]"#.into(),
-        "egress.nameservers" => r#"["9.9.9.9"]"#.into(),
+        "egress.nameservers" => r#"["192.0.2.53:53"]"#.into(),
         "reads.vehicle_per_minute" => r#"{ KIA = 4, "*" = 60 }"#.into(),
         _ => current.to_string(),
     }
