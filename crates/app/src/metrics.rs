@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use domain::{delivery::AttemptResult, vehicle::Tally, webhook::Disabled};
+use domain::{delivery::AttemptResult, webhook::Disabled};
 use metrics::{counter, gauge, histogram};
+
+use crate::AnswerCounts;
 
 /// An attempt has ended.
 pub(crate) fn attempt(result: AttemptResult, took_ms: u32) {
@@ -106,17 +108,9 @@ pub(crate) fn space(size: &store::Size) {
     counter!("milepost_store_items_total").absolute(size.items);
 }
 
-/// Readings that were pushed.
-pub(crate) fn ingested(accepted: usize, rejected: usize) {
-    counter!("milepost_readings_total", "result" => "accepted").increment(accepted as u64);
-    counter!("milepost_readings_total", "result" => "rejected").increment(rejected as u64);
-}
-
-/// How readings of feeds were judged.
-pub(crate) fn judged(tally: Tally) {
-    counter!("milepost_readings_judged_total", "verdict" => "taken").increment(tally.taken);
-    counter!("milepost_readings_judged_total", "verdict" => "late").increment(tally.late);
-    counter!("milepost_readings_judged_total", "verdict" => "conflict").increment(tally.conflicts);
-    counter!("milepost_readings_judged_total", "verdict" => "implausible").increment(tally.implausible);
-    counter!("milepost_readings_judged_total", "verdict" => "unknown").increment(tally.unknown);
+/// What readings that were pushed became, by the words of the answers.
+pub(crate) fn answered(counts: AnswerCounts) {
+    for (outcome, count) in counts.by_word() {
+        counter!("milepost_readings_total", "outcome" => outcome).increment(count);
+    }
 }

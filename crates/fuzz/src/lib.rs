@@ -40,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "gpx", run: recordings::gpx },
     Target { name: "column-map", run: recordings::column_map },
     Target { name: "answer", run: egress::fuzzing::read_answer },
+    Target { name: "ingest", run: web::fuzzing::read_readings },
 ];
 
 /// Processor time that one input may take.

@@ -46,6 +46,11 @@ fn any_answer_of_a_receiver_is_read_or_refused() {
 }
 
 #[test]
+fn any_body_of_readings_is_divided_and_each_reading_is_taken_or_refused() {
+    a_short_run("ingest");
+}
+
+#[test]
 #[ignore = "long; cargo xtask soak --only fuzz"]
 fn soak_fuzz_every_target() {
     for target in TARGETS {

@@ -771,6 +771,14 @@ impl World {
         Some(answered.expect("readings are taken in").rejected)
     }
 
+    /// Pushes a reading; answers with whether it was applied. `None` when the process ended before it answered.
+    pub(crate) fn push_applied(&mut self, feed: &Arc<Feed>, reading: PushedReading) -> Option<bool> {
+        let feed = feed.clone();
+        let answered = self.ask(|app| async move { app.ingest(&feed, vec![(0, reading)]).await })?;
+        let ingested = answered.expect("readings are taken in");
+        Some(ingested.rejected.is_empty() && ingested.outcomes.is_empty())
+    }
+
     /// Pushes readings as a request over HTTP does: it waits while events of the application lag, and may be sent away.
     pub fn push_or_wait(
         &mut self,

@@ -68,6 +68,8 @@ use crate::{api_v2::error::V2Error, front::Front, problem::ApiError};
 
 pub use admin::openapi;
 pub use client::TrustedProxies;
+#[cfg(feature = "fuzzing")]
+pub use ingest::fuzzing;
 pub use mount::is_reserved;
 pub use probes::metrics;
 pub use serve::{Serving, serve};

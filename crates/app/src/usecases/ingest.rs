@@ -142,8 +142,6 @@ impl App {
         }
         ingested.rejected.sort_unstable_by_key(|rejected| rejected.index);
         ingested.outcomes.sort_unstable_by_key(|(index, ..)| *index);
-        let rejected = ingested.rejected.len();
-        crate::metrics::ingested(count as usize - rejected, rejected);
         Ok(ingested)
     }
 

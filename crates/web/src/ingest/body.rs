@@ -32,7 +32,7 @@ const CHUNK: usize = 64 * 1_024;
 /// Bytes of a packed body that are read where they arrive. Unpacking more may take long, whatever it unpacks to.
 const MOST_PACKED_HERE: usize = 16 * 1_024;
 /// Bytes of the reason that a reading is refused for.
-const MOST_REASON: usize = 512;
+pub(super) const MOST_REASON: usize = 512;
 
 /// How a body is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +115,7 @@ pub(super) struct Reader {
 }
 
 /// The readings of a body by their places, and those that cannot be read.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Sorted {
     pub(super) readings: Vec<(usize, PushedReading)>,
     pub(super) rejected: Vec<Rejected>,
@@ -336,6 +336,30 @@ fn malformed(what: &str) -> ApiError {
     ApiError::malformed(format!("the body is not an array of readings: {what}"))
 }
 
+/// The parts of a body that comes in pieces of `chunk` bytes, each after its place.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn divided(form: Form, body: &[u8], chunk: usize) -> Result<Vec<String>, String> {
+    let (mut splitter, mut buffer, mut parts) = (Splitter::new(form), Vec::new(), Vec::new());
+    let mut pieces: Vec<&[u8]> = body.chunks(chunk).collect();
+    pieces.push(b"");
+    let count = pieces.len();
+    for (number, piece) in pieces.into_iter().enumerate() {
+        let begins = buffer.len();
+        buffer.extend_from_slice(piece);
+        let take = |place, part: Part<'_>| {
+            parts.push(match part {
+                Part::Reading(raw) => format!("{place} {}", String::from_utf8_lossy(raw)),
+                Part::TooLong => format!("{place} too long"),
+            });
+            Ok(())
+        };
+        let used =
+            splitter.split(&buffer, begins, number + 1 == count, take).map_err(|error| error.detail)?;
+        buffer.drain(..used);
+    }
+    Ok(parts)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -344,25 +368,7 @@ mod tests {
 
     /// The readings of a body that comes in pieces of `chunk` bytes.
     fn split(form: Form, body: &str, chunk: usize) -> Result<Vec<String>, String> {
-        let (mut splitter, mut buffer, mut parts) = (Splitter::new(form), Vec::new(), Vec::new());
-        let mut pieces: Vec<&[u8]> = body.as_bytes().chunks(chunk).collect();
-        pieces.push(b"");
-        let count = pieces.len();
-        for (number, piece) in pieces.into_iter().enumerate() {
-            let begins = buffer.len();
-            buffer.extend_from_slice(piece);
-            let take = |place, part: Part<'_>| {
-                parts.push(match part {
-                    Part::Reading(raw) => format!("{place} {}", String::from_utf8_lossy(raw)),
-                    Part::TooLong => format!("{place} too long"),
-                });
-                Ok(())
-            };
-            let used =
-                splitter.split(&buffer, begins, number + 1 == count, take).map_err(|error| error.detail)?;
-            buffer.drain(..used);
-        }
-        Ok(parts)
+        divided(form, body.as_bytes(), chunk)
     }
 
     /// A body is divided into these, in whatever pieces it comes.

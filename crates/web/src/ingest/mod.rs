@@ -23,6 +23,8 @@
 
 mod answer;
 mod body;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod reading;
 
 use std::sync::Arc;
@@ -79,7 +81,9 @@ async fn take(
     let mut ingested = app.ingest(&feed, readings).await?;
     ingested.rejected.extend(rejected);
     ingested.rejected.sort_unstable_by_key(|rejected| rejected.index);
-    Ok(Out(Taken::of(&places, ingested, wanted)))
+    let taken = Taken::of(&places, ingested, wanted);
+    app.count_answer(feed.id, taken.counts());
+    Ok(Out(taken))
 }
 
 #[cfg(test)]
