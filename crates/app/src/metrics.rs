@@ -122,7 +122,11 @@ enum Kind {
 /// Every family, with what it measures.
 const FAMILIES: &[(&str, Kind, &str)] = &[
     ("milepost_attempts_total", Kind::Counter, "Attempts to deliver, by outcome and reason."),
-    ("milepost_attempt_duration_seconds", Kind::Histogram, "From the look-up of a receiver's name to its answer."),
+    (
+        "milepost_attempt_duration_seconds",
+        Kind::Histogram,
+        "From the look-up of a receiver's name to its answer.",
+    ),
     ("milepost_webhooks_failing", Kind::Gauge, "Webhooks whose last attempts have failed."),
     ("milepost_records_total", Kind::Counter, "Ends of attempts that were written to the store."),
     ("milepost_webhooks_switched_off_total", Kind::Counter, "Webhooks that were switched off, by reason."),
@@ -131,7 +135,11 @@ const FAMILIES: &[(&str, Kind, &str)] = &[
     ("milepost_slots_missed_total", Kind::Counter, "Slots that passed while the server was down."),
     ("milepost_source_reads_total", Kind::Counter, "Reads of vehicles, by pool and result."),
     ("milepost_commit_steps", Kind::Histogram, "Steps of vehicles that were committed together."),
-    ("milepost_step_conflicts_total", Kind::Counter, "Steps that were made again because their vehicle had changed."),
+    (
+        "milepost_step_conflicts_total",
+        Kind::Counter,
+        "Steps that were made again because their vehicle had changed.",
+    ),
     ("milepost_commit_duration_seconds", Kind::Histogram, "How long the commit of steps took."),
     ("milepost_lane_depth_events", Kind::Gauge, "Events that wait in all lanes."),
     ("milepost_lane_oldest_age_seconds", Kind::Gauge, "Age of the oldest event that waits."),

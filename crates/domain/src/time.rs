@@ -80,7 +80,8 @@ impl Timestamp {
             Some(at) => text.split_at(at),
             None => (text, ""),
         };
-        let digits = fraction.len() - fraction.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ',')).len();
+        let digits = fraction.len()
+            - fraction.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ',')).len();
         let cut = if digits > FINEST + 1 {
             format!("{front}{}{}", &fraction[..=FINEST], &fraction[digits..])
         } else {

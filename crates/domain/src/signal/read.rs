@@ -80,7 +80,9 @@ impl Unread {
                 format!("{code} takes {}, not {given}", form.describe())
             }
             Self::Invalid(invalid) => invalid.describe(signal),
-            Self::Unit(unit) => format!("{code} takes {}, not {unit:?}", units().unwrap_or_default().join(", ")),
+            Self::Unit(unit) => {
+                format!("{code} takes {}, not {unit:?}", units().unwrap_or_default().join(", "))
+            }
             Self::UnitForm(place) => match units().as_deref() {
                 Some([unit, ..]) => format!("{code}: {place} is a text, such as {unit:?}"),
                 _ => format!("{code}: {place} is a text"),
@@ -103,7 +105,9 @@ fn number_in(json: &str) -> Option<f64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is_decimal = digits.starts_with(|first: char| first.is_ascii_digit())
         && digits.ends_with(|last: char| last.is_ascii_digit())
-        && digits.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'))
+        && digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'))
         && !digits.contains(".e")
         && !digits.contains(".E");
     if is_decimal { text.parse().ok() } else { None }
@@ -276,9 +280,8 @@ fn opening(lockable: Lockable, body: &str) -> Result<Read, Unread> {
     }
     let is_open = open.and_then(|(.., open)| open);
     let is_locked = locked.and_then(|(.., locked)| locked).filter(|_| lockable == Lockable::Yes);
-    for ((name, given, _), taken) in [(open, is_open), (locked, is_locked)]
-        .into_iter()
-        .filter_map(|(given, taken)| Some((given?, taken)))
+    for ((name, given, _), taken) in
+        [(open, is_open), (locked, is_locked)].into_iter().filter_map(|(given, taken)| Some((given?, taken)))
     {
         if taken.is_none() && says_something(Some(given)) {
             ignored.push(name.into());
@@ -321,7 +324,9 @@ fn grid(cells: Cells, body: &str, unit: Option<&str>) -> Result<Read, Unread> {
     if !taken.iter().any(GridCell::says_something) && !ignored.is_empty() {
         return Err(Invalid::Form.into());
     }
-    let size = |key| number_in(member(body, key)?).filter(|size| (0.0..=255.0).contains(size)).map(|size| size as u8);
+    let size = |key| {
+        number_in(member(body, key)?).filter(|size| (0.0..=255.0).contains(size)).map(|size| size as u8)
+    };
     fill(&mut taken, size("rowCount"), size("columnCount"));
     ignored.truncate(MOST_NAMED);
     Ok(Read { value: Some(Value::Grid(taken)), ignored })
@@ -392,7 +397,8 @@ fn of_composite(composite: &Composite, json: &str) -> Result<Read, Unread> {
 
 /// A body of a composite with its members in their order, each as it can be, and what is left out of it.
 pub(super) fn composed(composite: &Composite, json: &str) -> Result<Read, Unread> {
-    let is_own = |known: &Member| !matches!(known.shape, Shape::Unit(_)) && member(json, known.name).is_some();
+    let is_own =
+        |known: &Member| !matches!(known.shape, Shape::Unit(_)) && member(json, known.name).is_some();
     let is_body = composite.members.iter().any(is_own);
     if !is_body {
         return Err(Invalid::Form.into());
@@ -612,9 +618,8 @@ fn ordered(items: &mut Vec<String>, ordering: Ordering) {
     match ordering {
         Ordering::Kept => return,
         Ordering::Free => items.sort_unstable(),
-        Ordering::Latest(key) => items.sort_unstable_by(|one, other| {
-            (member(other, key), &**one).cmp(&(member(one, key), &**other))
-        }),
+        Ordering::Latest(key) => items
+            .sort_unstable_by(|one, other| (member(other, key), &**one).cmp(&(member(one, key), &**other))),
     }
     items.dedup();
 }
@@ -623,8 +628,8 @@ fn ordered(items: &mut Vec<String>, ordering: Ordering) {
 mod tests {
     use super::*;
     use crate::signal::{
-        valid, CHARGE_LIMITS, DOORS, GEAR, IS_CHARGING, LOCATION, ODOMETER, REAR_TRUNK, SPEED, STATE_OF_CHARGE,
-        TIRES,
+        CHARGE_LIMITS, DOORS, GEAR, IS_CHARGING, LOCATION, ODOMETER, REAR_TRUNK, SPEED, STATE_OF_CHARGE,
+        TIRES, valid,
     };
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
@@ -810,7 +815,9 @@ mod tests {
         let sessions = SignalId::from_code("charge-chargerecords").unwrap();
         let body = |ids: &[&str]| {
             let item = |id: &&str| format!(r#"{{"id":"{id}","startTime":"2026-05-0{id}T10:00:00Z"}}"#);
-            read(sessions, &format!("[{}]", ids.iter().map(item).collect::<Vec<_>>().join(","))).unwrap().value
+            read(sessions, &format!("[{}]", ids.iter().map(item).collect::<Vec<_>>().join(",")))
+                .unwrap()
+                .value
         };
         assert_eq!(body(&["1", "3", "2", "3"]), body(&["3", "2", "1"]), "sessions are a set");
         let Some(Value::Json(text)) = body(&["1", "3", "2"]) else { panic!() };
@@ -827,7 +834,11 @@ mod tests {
             assert_eq!(read(signal, texts).unwrap(), plain, "{code} {texts}");
         };
         same("tractionbattery-stateofcharge", r#"" 80.5 ""#, "80.5");
-        same("odometer-traveleddistance", r#"{"value":"1e2","unit":"miles"}"#, r#"{"value":100,"unit":"mi"}"#);
+        same(
+            "odometer-traveleddistance",
+            r#"{"value":"1e2","unit":"miles"}"#,
+            r#"{"value":100,"unit":"mi"}"#,
+        );
         same("charge-ischarging", r#""True""#, "true");
         same("charge-ischarging", r#"{"value":"false"}"#, "false");
         same("charge-chargelimits", r#""80""#, "80");
@@ -837,7 +848,11 @@ mod tests {
             r#"{"values":[{"limit":80,"type":"LOCATION"}],"activeLimit":80}"#,
         );
         same("closure-reartrunk", r#""true""#, "true");
-        same("closure-reartrunk", r#"{"isOpen":"true","isLocked":"FALSE"}"#, r#"{"isOpen":true,"isLocked":false}"#);
+        same(
+            "closure-reartrunk",
+            r#"{"isOpen":"true","isLocked":"FALSE"}"#,
+            r#"{"isOpen":true,"isLocked":false}"#,
+        );
         same(
             "closure-doors",
             r#"[{"row":"0","column":"1","isOpen":"true"}]"#,
@@ -860,7 +875,10 @@ mod tests {
         );
         for text in ["80 %", "8O", "0x50", "80.", ".8", "+80", "80,5", "inf", "NaN80", "1 000", "yes"] {
             let refused = read(STATE_OF_CHARGE, &format!("\"{text}\"")).unwrap_err();
-            assert_eq!(refused, "tractionbattery-stateofcharge takes a number of percent, 0 to 100", "{text}");
+            assert_eq!(
+                refused, "tractionbattery-stateofcharge takes a number of percent, 0 to 100",
+                "{text}"
+            );
         }
         for text in ["1", "0", "yes", "on"] {
             assert!(read(IS_CHARGING, &format!("\"{text}\"")).is_err(), "{text}");
@@ -872,10 +890,14 @@ mod tests {
     #[test]
     fn a_unit_that_is_no_text_is_refused_with_its_place() {
         let capacity = SignalId::from_code("tractionbattery-nominalcapacity").unwrap();
-        check(ODOMETER, &[r#"{"value":100,"unit":7}"#, r#"{"value":100,"unit":null}"#], expect![[r#"
+        check(
+            ODOMETER,
+            &[r#"{"value":100,"unit":7}"#, r#"{"value":100,"unit":null}"#],
+            expect![[r#"
             {"value":100,"unit":7} ! odometer-traveleddistance: unit is a text, such as "km"
             {"value":100,"unit":null} Some(Number(100.0))
-        "#]]);
+        "#]],
+        );
         check(
             TIRES,
             &[
@@ -887,22 +909,36 @@ mod tests {
                 {"values":[{"row":0,"column":0,"tirePressure":240}],"unit":false} ! wheel-tires: unit is a text, such as "kPa"
             "#]],
         );
-        check(CHARGE_LIMITS, &[r#"{"activeLimit":80,"values":[],"unit":{}}"#], expect![[r#"
+        check(
+            CHARGE_LIMITS,
+            &[r#"{"activeLimit":80,"values":[],"unit":{}}"#],
+            expect![[r#"
             {"activeLimit":80,"values":[],"unit":{}} ! charge-chargelimits: unit is a text, such as "percent"
-        "#]]);
-        check(capacity, &[r#"{"value":82,"unit":1}"#], expect![[r#"
+        "#]],
+        );
+        check(
+            capacity,
+            &[r#"{"value":82,"unit":1}"#],
+            expect![[r#"
             {"value":82,"unit":1} ! tractionbattery-nominalcapacity: unit is a text, such as "kWh"
-        "#]]);
-        check(IS_CHARGING, &[r#"{"value":true,"unit":1}"#, r#"{"value":true,"unit":"kWh"}"#], expect![[r#"
+        "#]],
+        );
+        check(
+            IS_CHARGING,
+            &[r#"{"value":true,"unit":1}"#, r#"{"value":true,"unit":"kWh"}"#],
+            expect![[r#"
             {"value":true,"unit":1} ! charge-ischarging: unit is a text
             {"value":true,"unit":"kWh"} Some(Flag(true)) without unit
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn what_cannot_be_of_every_place_is_refused_and_a_pressure_beyond_all_is_implausible() {
         let judged = |signal, text: &str| read(signal, text).map(|read| valid(signal, read.value.unwrap()));
-        let tyre = |pressure: &str| format!(r#"{{"values":[{{"row":0,"column":0,"tirePressure":{pressure}}}],"unit":"bar"}}"#);
+        let tyre = |pressure: &str| {
+            format!(r#"{{"values":[{{"row":0,"column":0,"tirePressure":{pressure}}}],"unit":"bar"}}"#)
+        };
         assert_eq!(judged(TIRES, &tyre("258")), Ok(Err(Invalid::OutOfRange)));
         assert_eq!(judged(TIRES, &tyre("0")), Ok(Err(Invalid::Nothing)));
         assert_eq!(judged(TIRES, &tyre("null")), Ok(Err(Invalid::Nothing)));
@@ -913,10 +949,14 @@ mod tests {
         assert!(judged(REAR_TRUNK, r#"{"isOpen":"maybe"}"#).is_err());
         assert_eq!(judged(REAR_TRUNK, r#"{"isOpen":null}"#), Ok(Err(Invalid::Nothing)));
         let hood = SignalId::from_code("closure-enginecover").unwrap();
-        check(hood, &[r#"{"isOpen":true,"isLocked":true}"#, r#"{"isLocked":true}"#], expect![[r#"
+        check(
+            hood,
+            &[r#"{"isOpen":true,"isLocked":true}"#, r#"{"isLocked":true}"#],
+            expect![[r#"
             {"isOpen":true,"isLocked":true} Some(Grid([GridCell { row: 0, column: 0, is_open: Some(true), is_locked: None, pressure: None }])) without isLocked
             {"isLocked":true} ! closure-enginecover takes true for open, or an object with isOpen
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

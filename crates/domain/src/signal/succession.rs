@@ -46,8 +46,9 @@ pub fn can_follow(signal: SignalId, before: &Value, after: &Value, elapsed: Dura
             after >= before - ROUNDING_KM && after <= before + furthest_km(minutes)
         }),
         LOCATION => distance_km(before, after).is_none_or(|distance| distance <= furthest_km(minutes)),
-        ENERGY_ADDED => numbers()
-            .is_none_or(|(before, after)| after <= before + AHEAD_KWH + FASTEST_KW * minutes / 60.0),
+        ENERGY_ADDED => {
+            numbers().is_none_or(|(before, after)| after <= before + AHEAD_KWH + FASTEST_KW * minutes / 60.0)
+        }
         MAX_RANGE_CHARGES => numbers().is_none_or(|(before, after)| after >= before),
         STATE_OF_CHARGE | LOW_VOLTAGE_CHARGE | FUEL_LEVEL => uses_up(PERCENT_PER_MINUTE),
         BATTERY_RANGE | FUEL_RANGE => uses_up(KM_PER_MINUTE),

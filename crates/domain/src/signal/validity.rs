@@ -117,7 +117,8 @@ pub(super) fn of_text(max_bytes: usize, kind: TextKind, text: &str) -> Result<St
         _ if means_nothing(&text) => Err(Invalid::Nothing),
         TextKind::Vin => {
             let vin = text.to_ascii_uppercase();
-            let can_be = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'A'..=b'Z') && !b"IOQ".contains(&byte);
+            let can_be =
+                |byte: u8| byte.is_ascii_digit() || matches!(byte, b'A'..=b'Z') && !b"IOQ".contains(&byte);
             if vin.len() == 17 && vin.bytes().all(can_be) { Ok(vin) } else { Err(Invalid::Form) }
         }
         TextKind::Name | TextKind::Word if text.len() > max_bytes => Err(Invalid::TooLong),
@@ -204,13 +205,7 @@ fn of_position(position: Value) -> Result<Value, Invalid> {
     // A full turn is none, and the meridian opposite of Greenwich is one.
     let heading = heading.filter(|&heading| is_heading(heading)).map(|heading| heading % 360.0 + 0.0);
     let longitude = if longitude == -180.0 { 180.0 } else { longitude + 0.0 };
-    Ok(Value::Position {
-        latitude: latitude + 0.0,
-        longitude,
-        heading,
-        direction,
-        location_type,
-    })
+    Ok(Value::Position { latitude: latitude + 0.0, longitude, heading, direction, location_type })
 }
 
 pub(super) fn is_heading(degrees: f64) -> bool {

@@ -7,8 +7,8 @@
 use minicbor::{Decoder, Encoder, data::Type, decode::Error};
 
 use super::{
-    Cause, Document, Doubt, FeedKey, Fired, Forgotten, Gathering, Judged, Observation, Observed, Order, Pushes, Reading,
-    Renumbered, Sample, SignalState, Subscription, Told, Verdict, Watching, readings::HELD,
+    Cause, Document, Doubt, FeedKey, Fired, Forgotten, Gathering, Judged, Observation, Observed, Order,
+    Pushes, Reading, Renumbered, Sample, SignalState, Subscription, Told, Verdict, Watching, readings::HELD,
 };
 use crate::{
     connect::PermissionSet,
@@ -788,7 +788,11 @@ mod tests {
                     judged,
                     sequence,
                     estimated: doubtful.0,
-                    forgotten: doubtful.1.map(|(value, since, measured_at)| Forgotten { value, since, measured_at }),
+                    forgotten: doubtful.1.map(|(value, since, measured_at)| Forgotten {
+                        value,
+                        since,
+                        measured_at,
+                    }),
                     doubt: doubtful.2.map(|(value, at, count)| Doubt { value, at, count }),
                     renumbered: doubtful.3.map(|(number, count)| Renumbered { number, count }),
                 })

@@ -192,6 +192,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_example_of_the_documentation_is_answered_as_it_says() {
+        let page = include_str!("../../../../docs/readings.md");
+        let blocks: Vec<&str> =
+            page.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+        let [request, answer] = blocks[..] else { panic!("a request and its answer: {blocks:?}") };
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let token = feed(&server, &tenant).await;
+        let body = request.replace("22222222-2222-4222-8222-222222222222", &tenant.vehicle).into_bytes();
+        let answered = push(&server, &token, "application/json", None, body).await.expect(200).json();
+        let answer: Value = serde_json::from_str(answer).unwrap();
+        assert_eq!(answered, answer, "{answered:#}");
+    }
+
+    #[tokio::test]
     async fn what_is_not_json_in_one_reading_concerns_no_other() {
         let server = Server::new().await;
         let tenant = server.tenant("A").await;

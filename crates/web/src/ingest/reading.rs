@@ -202,7 +202,8 @@ mod tests {
             value is given twice
             value: the same key again
             the reading is not JSON: expected value at line 1 column 98
-            vehicleId is not a UUID"#]].assert_eq(&told.join("\n"));
+            vehicleId is not a UUID"#]]
+        .assert_eq(&told.join("\n"));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Answer, Fault, FeedKey, Forgotten, Judged, Judgement, Order, Reading, ReadingOutcome, SignalState, Subscription,
-        Tally, Told, Verdict, Why, charging, readings, readings::is_reported, slots::Rhythm,
+        Answer, Fault, FeedKey, Forgotten, Judged, Judgement, Order, Reading, ReadingOutcome, SignalState,
+        Subscription, Tally, Told, Verdict, Why, charging, readings, readings::is_reported, slots::Rhythm,
     },
     Input, Lapse, Owed, RowChange, Step,
 };
