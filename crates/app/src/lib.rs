@@ -31,6 +31,7 @@ mod usecases;
 pub use error::AppError;
 pub use health::{Health, LoopStatus};
 pub use ledger::{Fit, Reapplied, fit, reapply};
+pub use metrics::describe as describe_metrics;
 pub use plans::{Plan, Plans, UNLIMITED};
 pub use precondition::Precondition;
 pub use registry::{ApplicationEntry, WebhookEntry};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{delivery::AttemptResult, webhook::Disabled};
-use metrics::{counter, gauge, histogram};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::AnswerCounts;
 
@@ -112,5 +112,104 @@ pub(crate) fn space(size: &store::Size) {
 pub(crate) fn answered(counts: AnswerCounts) {
     for (outcome, count) in counts.by_word() {
         counter!("milepost_readings_total", "outcome" => outcome).increment(count);
+    }
+}
+
+/// What a family of metrics is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// Every family, with what it measures.
+const FAMILIES: &[(&str, Kind, &str)] = &[
+    ("milepost_attempts_total", Kind::Counter, "Attempts to deliver, by outcome and reason."),
+    (
+        "milepost_attempt_duration_seconds",
+        Kind::Histogram,
+        "From the look-up of a receiver's name to its answer.",
+    ),
+    ("milepost_webhooks_failing", Kind::Gauge, "Webhooks whose last attempts have failed."),
+    ("milepost_records_total", Kind::Counter, "Ends of attempts that were written to the store."),
+    ("milepost_webhooks_switched_off_total", Kind::Counter, "Webhooks that were switched off, by reason."),
+    ("milepost_webhooks_not_delivering", Kind::Gauge, "Webhooks that do not deliver now, by reason."),
+    ("milepost_schedule_lateness_seconds", Kind::Histogram, "From the time of a slot to its event."),
+    ("milepost_slots_missed_total", Kind::Counter, "Slots that passed while the server was down."),
+    ("milepost_source_reads_total", Kind::Counter, "Reads of vehicles, by pool and result."),
+    ("milepost_commit_steps", Kind::Histogram, "Steps of vehicles that were committed together."),
+    (
+        "milepost_step_conflicts_total",
+        Kind::Counter,
+        "Steps that were made again because their vehicle had changed.",
+    ),
+    ("milepost_commit_duration_seconds", Kind::Histogram, "How long the commit of steps took."),
+    ("milepost_lane_depth_events", Kind::Gauge, "Events that wait in all lanes."),
+    ("milepost_lane_oldest_age_seconds", Kind::Gauge, "Age of the oldest event that waits."),
+    ("milepost_store_bytes", Kind::Gauge, "Size of the database."),
+    ("milepost_store_wal_bytes", Kind::Gauge, "Size of the database's write-ahead log."),
+    ("milepost_store_free_disk_bytes", Kind::Gauge, "Free space where the database is."),
+    ("milepost_store_commits_total", Kind::Counter, "Transactions that were committed."),
+    ("milepost_store_items_total", Kind::Counter, "Writes in these transactions."),
+    (
+        "milepost_readings_total",
+        Kind::Counter,
+        "Readings that were pushed, by outcome: that of the answer to the push, or rejected.",
+    ),
+];
+
+/// Tells the recorder of the process what each family measures.
+pub fn describe() {
+    for &(name, kind, help) in FAMILIES {
+        match kind {
+            Kind::Counter => describe_counter!(name, help),
+            Kind::Gauge => describe_gauge!(name, help),
+            Kind::Histogram => describe_histogram!(name, help),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    /// The families that are measured here, from the text of this file.
+    fn measured() -> Vec<(&'static str, Kind)> {
+        let code = include_str!("metrics.rs").split("\nmod tests {").next().unwrap();
+        let of = |start: &'static str, kind| {
+            code.split(start).skip(1).map(move |rest| (rest.split('"').next().unwrap(), kind))
+        };
+        let mut all: Vec<_> = of("counter!(\"", Kind::Counter)
+            .chain(of("gauge!(\"", Kind::Gauge))
+            .chain(of("histogram!(\"", Kind::Histogram))
+            .collect();
+        all.sort_by_key(|(name, _)| *name);
+        all.dedup();
+        all
+    }
+
+    #[test]
+    fn every_family_says_what_it_measures() {
+        let mut described: Vec<_> = FAMILIES.iter().map(|&(name, kind, _)| (name, kind)).collect();
+        described.sort_by_key(|(name, _)| *name);
+        assert_eq!(described, measured());
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let shown = recorder.handle();
+        metrics::with_local_recorder(&recorder, || {
+            describe();
+            for &(name, kind, _) in FAMILIES {
+                match kind {
+                    Kind::Counter => counter!(name).increment(1),
+                    Kind::Gauge => gauge!(name).set(1.0),
+                    Kind::Histogram => histogram!(name).record(1.0),
+                }
+            }
+        });
+        let shown = shown.render();
+        for (name, _, help) in FAMILIES {
+            assert!(shown.contains(&format!("# HELP {name} {help}\n")), "{name}\n{shown}");
+        }
     }
 }

@@ -72,6 +72,40 @@ impl Timestamp {
         u32::try_from(i32::from(date.year()) * 12 + i32::from(date.month()) - 1).unwrap_or(0)
     }
 
+    /// From text of RFC 3339, or of ISO 8601 with an offset, as recorders and brokers write it: any number of digits of a second
+    /// (what is finer than a nanosecond is cut off), and `24:00:00` for the end of a day.
+    pub fn parse(text: &str) -> Option<Self> {
+        /// Digits of a second that the calendar takes.
+        const FINEST: usize = 9;
+        let text = text.trim();
+        if let Ok(at) = text.parse::<jiff::Timestamp>() {
+            return Some(Self::from_jiff(at));
+        }
+        let (front, fraction) = match text.find(['.', ',']) {
+            Some(at) => text.split_at(at),
+            None => (text, ""),
+        };
+        let digits = fraction.len()
+            - fraction.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ',')).len();
+        let cut = if digits > FINEST + 1 {
+            format!("{front}{}{}", &fraction[..=FINEST], &fraction[digits..])
+        } else {
+            text.to_owned()
+        };
+        // The date has ten characters; what comes after the T or blank is the time of day.
+        let is_end_of_day = cut.get(11..19) == Some("24:00:00")
+            && cut.get(19..).is_some_and(|rest| {
+                let rest = rest.trim_start_matches(['.', ',']);
+                rest.trim_start_matches('0').starts_with(['Z', 'z', '+', '-', ' '])
+            });
+        if !is_end_of_day {
+            return cut.parse::<jiff::Timestamp>().ok().map(Self::from_jiff);
+        }
+        let midnight = format!("{}00:00:00{}", &cut[..11], &cut[19..]);
+        let midnight = Self::from_jiff(midnight.parse::<jiff::Timestamp>().ok()?);
+        Some(midnight + Duration::from_secs(24 * 60 * 60))
+    }
+
     /// From the calendar's form.
     pub fn from_jiff(at: jiff::Timestamp) -> Self {
         Self(at.as_microsecond())
@@ -143,6 +177,33 @@ mod tests {
         assert_eq!(Timestamp::from_millis(1_714_579_272_345).to_string(), "2024-05-01T16:01:12.345Z");
         assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp::from_millis(-1).to_string(), "1969-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn moments_are_read_as_recorders_write_them() {
+        let seconds = |text: &str| Timestamp::parse(text).map(|at| at.as_micros() as f64 / 1e6);
+        let noon = 1_777_629_600.0;
+        for (text, expected) in [
+            ("2026-05-01T10:00:00Z", Some(noon)),
+            ("2026-05-01T12:00:00+02:00", Some(noon)),
+            ("2026-05-01T10:00:00.1234567891234567Z", Some(noon + 0.123_456)),
+            ("2026-05-01T10:00:00,5000000000000+00:00", Some(noon + 0.5)),
+            ("2026-04-30T24:00:00Z", Some(noon - 36_000.0)),
+            ("2026-04-30T24:00:00.000Z", Some(noon - 36_000.0)),
+            ("2026-04-30T24:00:00+02:00", Some(noon - 43_200.0)),
+            ("2026-12-31t24:00:00z", Some(1_798_761_600.0)),
+            ("2026-04-30T24:00:01Z", None),
+            ("2026-04-30T24:00:00.5Z", None),
+            ("2026-04-30T24:01:00Z", None),
+            ("2026-04-30T25:00:00Z", None),
+            ("2026-04-31T24:00:00Z", None),
+            ("2026-05-01T10:00:00", None),
+            ("24:00:00", None),
+            ("äöü.123456789123", None),
+            ("", None),
+        ] {
+            assert_eq!(seconds(text), expected, "{text}");
+        }
     }
 
     #[test]

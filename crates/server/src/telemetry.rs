@@ -30,6 +30,7 @@ impl Metrics {
             .set_buckets_for_metric(suffix("commit_steps"), STEPS)?
             .install_recorder()
             .context("metrics cannot be collected")?;
+        app::describe_metrics();
         let upkeep = handle.clone();
         std::thread::Builder::new()
             .name("metrics-upkeep".into())

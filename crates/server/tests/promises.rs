@@ -1071,6 +1071,10 @@ async fn probes_and_metrics_are_there_under_their_promised_names() {
         assert!(there.await, "{family} is not in {}", families().await);
     }
     let shown = families().await;
+    for line in shown.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let family = line.split(' ').next().unwrap();
+        assert!(shown.contains(&format!("# HELP {family} ")), "{family} does not say what it measures");
+    }
     for id in [&app, &hook] {
         assert!(!shown.contains(id.as_str()), "labels are bounded");
     }

@@ -767,7 +767,7 @@ impl World {
     pub fn push(&mut self, feed: &Arc<Feed>, readings: Vec<PushedReading>) -> Option<Vec<Rejected>> {
         let feed = feed.clone();
         let readings = readings.into_iter().enumerate().collect();
-        let answered = self.ask(|app| async move { app.ingest(&feed, readings).await })?;
+        let answered = self.ask(|app| async move { app.ingest(&feed, readings, vec![]).await })?;
         Some(answered.expect("readings are taken in").rejected)
     }
 
@@ -790,7 +790,7 @@ impl World {
         let pushed = self.ask(|app| async move {
             let mut admitted = app.admit_readings(feed.application).await?;
             admitted.expect(readings.len())?;
-            app.ingest(&feed, readings).await
+            app.ingest(&feed, readings, vec![]).await
         });
         pushed.expect("the process does not end meanwhile").map(|ingested| ingested.rejected)
     }

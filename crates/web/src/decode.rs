@@ -50,6 +50,8 @@ impl Default for Message {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Body,
+    /// One of the readings of a body.
+    Reading,
     Query,
 }
 
@@ -57,13 +59,14 @@ impl Source {
     const fn noun(self) -> &'static str {
         match self {
             Self::Body => "the body",
+            Self::Reading => "the reading",
             Self::Query => "the query",
         }
     }
 
     const fn member(self) -> &'static str {
         match self {
-            Self::Body => "member",
+            Self::Body | Self::Reading => "member",
             Self::Query => "parameter",
         }
     }
@@ -321,22 +324,28 @@ impl<'de> Deserialize<'de> for Node {
 
 /// Decodes a JSON body.
 pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    json_of(body, Source::Body)
+}
+
+/// Decodes JSON from a part of a request.
+pub(crate) fn json_of<T: DeserializeOwned>(body: &[u8], source: Source) -> Result<T, Refusal> {
+    let noun = source.noun();
     // Some editors and shells put a byte order mark before everything.
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     let node: Node = serde_json::from_slice(body).map_err(|error| match body.trim_ascii().is_empty() {
-        true => de::Error::custom("the body is empty; it must be JSON"),
-        false => <Refusal as de::Error>::custom(not_json(&error)),
+        true => de::Error::custom(format!("{noun} is empty; it must be JSON")),
+        false => <Refusal as de::Error>::custom(not_json(noun, &error)),
     })?;
     node.twice()?;
     T::deserialize(Tree(&node))
 }
 
 /// Where a text stops being JSON.
-fn not_json(error: &serde_json::Error) -> String {
+fn not_json(noun: &str, error: &serde_json::Error) -> String {
     if error.is_eof() {
-        return "the body is not JSON: it ends in the middle".to_owned();
+        return format!("{noun} is not JSON: it ends in the middle");
     }
-    format!("the body is not JSON: look at line {}, character {}", error.line(), error.column())
+    format!("{noun} is not JSON: look at line {}, character {}", error.line(), error.column())
 }
 
 /// Decodes a query: parameters that are texts, each given once.

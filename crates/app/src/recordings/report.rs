@@ -108,7 +108,7 @@ pub struct Skipped {
     pub reason: SkipReason,
     /// How many rows or cells.
     pub count: u64,
-    /// Where the first of them are, at most [`Skipped::MOST_LINES`]; lines of text, or points of a track.
+    /// The lines of the first of them, at most [`Skipped::MOST_LINES`]; of a track, those in which its points begin.
     pub lines: Vec<u64>,
     /// The first one: its column and what it says, cut short.
     pub sample: Option<(String, String)>,

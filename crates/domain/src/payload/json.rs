@@ -155,7 +155,7 @@ const fn needs_escape(byte: u8) -> bool {
 }
 
 /// A string in quotes, as `JSON.stringify` writes it.
-fn write_string(out: &mut String, text: &str) {
+pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
     let mut rest = text;
     while let Some(at) = rest.bytes().position(needs_escape) {

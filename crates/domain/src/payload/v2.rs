@@ -502,6 +502,18 @@ mod tests {
     }
 
     #[test]
+    fn charge_without_a_state_is_the_error_of_the_state() {
+        let not_capable = Err(ErrorCode::COMPATIBILITY_VEHICLE_NOT_CAPABLE);
+        let signals =
+            [(signal::IS_CABLE_CONNECTED, Ok(Value::Flag(true))), (signal::CHARGING_STATUS, not_capable)];
+        let settings = settings(&[Endpoint::Charge], UnitSystem::Metric);
+        let entry = entries(&composed(&settings, Mode::Live, &observation(&signals)));
+        let body = json::member(entry.trim_end(), "body").unwrap().to_owned();
+        assert_eq!(json::member(entry.trim_end(), "code"), Some("501"), "{entry}");
+        assert_eq!(json::member(&body, "code"), Some("\"VEHICLE_NOT_CAPABLE\""));
+    }
+
+    #[test]
     fn the_error_of_a_read_is_that_of_its_first_signal_that_failed() {
         let code = |signals: &[(SignalId, Outcome)]| {
             let settings = settings(&[Endpoint::Battery], UnitSystem::Metric);

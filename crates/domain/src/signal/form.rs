@@ -5,7 +5,7 @@
 //! | flag | `true`, `false` | [`Value::Flag`] |
 //! | number | a number in the unit of its signal, or `{"value":…,"unit":"…"}` in one that converts into it | [`Value::Number`] |
 //! | word | a word of a closed list, in any case | [`Value::Text`], upper case |
-//! | text | any text that says something | [`Value::Text`] |
+//! | text | any text that says something, in whatever blanks and characters it is composed of | [`Value::Text`] |
 //! | position | latitude and longitude, with heading, direction and kind of fix where they are known | [`Value::Position`] |
 //! | grid | doors, windows or tyres by row and column | [`Value::Grid`] |
 //! | opening | something single that stands open or not, with or without a lock | [`Value::Grid`] of one cell |
@@ -35,6 +35,8 @@ pub enum Form {
     Text {
         /// The longest.
         max_bytes: usize,
+        /// What it says.
+        kind: TextKind,
     },
     /// Where the vehicle is.
     Position,
@@ -61,6 +63,17 @@ pub struct Number {
     pub sentinels: &'static [f64],
     /// Only whole numbers.
     pub whole: bool,
+}
+
+/// What a text says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextKind {
+    /// A name: every character counts.
+    Name,
+    /// A word of the brand's own: the same in any case.
+    Word,
+    /// A vehicle identification number (ISO 3779), upper case.
+    Vin,
 }
 
 /// What the cells of a grid say.
@@ -121,6 +134,8 @@ pub struct Member {
     pub shape: Shape,
     /// Whether it is written as `null` where it is not known; else it is left out.
     pub always: bool,
+    /// An object with such members is none where all of them are unknown: a trouble code without its code.
+    pub key: bool,
 }
 
 /// What a member of a composite can be; any of them may be null.
@@ -149,8 +164,10 @@ pub enum Shape {
 pub enum Ordering {
     /// It is kept.
     Kept,
-    /// It does not: the list is sorted, so that equal lists are equal.
+    /// It does not: the list is sorted and has nothing twice, so that equal lists are equal.
     Free,
+    /// The same, with the latest of this member first.
+    Latest(&'static str),
 }
 
 /// Items of a list.
@@ -215,7 +232,7 @@ impl Form {
             Self::Flag => 5,
             Self::Number(_) => 24,
             Self::Word(words) => 2 + words.iter().map(|word| word.len()).max().unwrap_or(0),
-            Self::Text { max_bytes } => *max_bytes,
+            Self::Text { max_bytes, .. } => *max_bytes,
             Self::Position => 160,
             Self::Grid(_) => MOST_CELLS * 64,
             Self::Opening(_) => 64,
@@ -229,7 +246,10 @@ impl Form {
             Self::Flag => "true or false".into(),
             Self::Number(number) => number.describe(),
             Self::Word(words) => format!("one of {}", words.join(", ")),
-            Self::Text { max_bytes } => format!("a text of at most {max_bytes} bytes"),
+            Self::Text { kind: TextKind::Vin, .. } => {
+                "a VIN: 17 digits and letters, of which I, O and Q are none".into()
+            }
+            Self::Text { max_bytes, .. } => format!("a text of at most {max_bytes} bytes"),
             Self::Position => {
                 "an object with latitude and longitude in degrees, and heading (0 to 360), direction \
                 (N, NE, …) and locationType (LAST_PARKED, CURRENT) where they are known"
@@ -279,11 +299,28 @@ impl Number {
 
 impl Composite {
     fn describe(&self) -> String {
-        let names: Vec<&str> = self.members.iter().map(|member| member.name).collect();
+        let named = |member: &Member| {
+            let keys = member.shape.keys_of_items().join(" or ");
+            let each = if keys.is_empty() { String::new() } else { format!(" (each with {keys})") };
+            format!("{}{each}", member.name)
+        };
+        let names: Vec<String> = self.members.iter().map(named).collect();
         let object = format!("an object with {}", names.join(", "));
         match self.bare {
             Some(bare) => format!("{}, or {object}", bare.describe()),
             None => object,
+        }
+    }
+}
+
+impl Shape {
+    /// The members without one of which an item of a list is none.
+    fn keys_of_items(&self) -> Vec<&'static str> {
+        match self {
+            Self::List(Self::Object(members), _) => {
+                members.iter().filter(|member| member.key).map(|member| member.name).collect()
+            }
+            _ => Vec::new(),
         }
     }
 }
@@ -325,7 +362,11 @@ const fn count(most: f64) -> Number {
 }
 
 const fn text(max_bytes: usize) -> Form {
-    Form::Text { max_bytes }
+    Form::Text { max_bytes, kind: TextKind::Name }
+}
+
+const fn word(max_bytes: usize) -> Form {
+    Form::Text { max_bytes, kind: TextKind::Word }
 }
 
 const fn composite(
@@ -339,12 +380,17 @@ const fn composite(
 
 /// A member that is left out where it is not known.
 const fn member(name: &'static str, shape: Shape) -> Member {
-    Member { name, shape, always: false }
+    Member { name, shape, always: false, key: false }
 }
 
 /// A member that is null where it is not known.
 const fn always(name: &'static str, shape: Shape) -> Member {
-    Member { name, shape, always: true }
+    Member { name, shape, always: true, key: false }
+}
+
+/// A member without which its object is none, unless it has another such member.
+const fn key(member: Member) -> Member {
+    Member { key: true, ..member }
 }
 
 const PERCENT: Number = number("percent", Dimension::Share, 0.0, 100.0);
@@ -358,7 +404,7 @@ const ODOMETER: Number =
     number("km", Dimension::Distance, 0.0, 5_000_000.0).besides(&[1_677_721.5, 2_147_483.647, 4_294_967.295]);
 const CAPACITY: Form = Form::Number(number("kWh", Dimension::Energy, 0.1, 2_000.0));
 const LIMIT: Form = Form::Number(number("percent", Dimension::Share, 0.0, 100.0));
-const MODE: Form = text(64);
+const MODE: Form = word(64);
 const VERDICTS: &[&str] = &["OK", "ALERT"];
 const VERDICT: Form = Form::Word(VERDICTS);
 const MONEY: Shape = Shape::Number(-1_000_000_000.0, 1_000_000_000.0);
@@ -373,7 +419,7 @@ const LONGITUDE: Shape = Shape::Number(-180.0, 180.0);
 const SCOPES: Shape = Shape::Word(&["GLOBAL", "LOCATION", "CONNECTOR", "CHARGING_TYPE"]);
 const DAYS: Shape = Shape::List(
     &Shape::Word(&["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]),
-    LIST,
+    SET,
 );
 const CONDITION: Shape = Shape::Object(&[
     member("name", SHORT),
@@ -405,21 +451,21 @@ const ROWS: &[Row] = &[
     ("charge-chargelimits", composite(BodyKind::Limits, Some(&LIMIT), &[
         always("values", Shape::List(&Shape::Object(&[
             always("type", SCOPES),
-            always("limit", Shape::Quantity(0.0, 100.0)),
+            key(always("limit", Shape::Quantity(0.0, 100.0))),
             always("condition", CONDITION),
         ]), SET)),
         always("activeLimit", Shape::Quantity(0.0, 100.0)),
         always("unit", Shape::Unit("percent")),
     ], 4_096), r#"{"values":[{"type":"GLOBAL","limit":80,"condition":null}],"activeLimit":80,"unit":"percent"}"#),
-    ("charge-chargeportstatuscolor", text(64), r#""GREEN""#),
+    ("charge-chargeportstatuscolor", word(64), r#""GREEN""#),
     ("charge-chargerate", Form::Number(number("km/h", Dimension::Speed, -5_000.0, 20_000.0)), "24"),
     ("charge-chargerecords", composite(BodyKind::List, None, &[
         always("values", Shape::List(&Shape::Object(&[
-            member("id", SHORT),
+            key(member("id", SHORT)),
             member("cost", Shape::Object(&[
                 member("currency", Shape::Text(8)), member("energyAmount", MONEY), member("otherAmount", MONEY),
             ])),
-            member("startTime", MOMENT),
+            key(member("startTime", MOMENT)),
             member("endTime", MOMENT),
             always("location", CONDITION),
             member("energyAdded", Shape::Number(0.0, 10_000.0)),
@@ -428,7 +474,7 @@ const ROWS: &[Row] = &[
             member("isPublicCharger", Shape::Flag),
             member("startStateOfCharge", OF_HUNDRED),
             member("endStateOfCharge", OF_HUNDRED),
-        ]), LIST)),
+        ]), Ordering::Latest("startTime"))),
     ], 6_144), r#"{"values":[{"id":"rec-1","startTime":"2026-03-01T20:00:00Z","endTime":"2026-03-01T23:10:00Z","location":null,"energyAdded":21.5}]}"#),
     ("charge-chargerphases", Form::Number(count(3.0)), "3"),
     ("charge-chargetimers", composite(BodyKind::List, None, &[
@@ -436,20 +482,20 @@ const ROWS: &[Row] = &[
             always("type", SCOPES),
             always("condition", CONDITION),
             member("schedules", Shape::List(&Shape::Object(&[
-                member("start", MOMENT), member("end", MOMENT), member("days", DAYS),
-            ]), LIST)),
+                key(member("start", MOMENT)), key(member("end", MOMENT)), member("days", DAYS),
+            ]), SET)),
             member("departureTimers", Shape::List(&Shape::Object(&[
-                member("time", MOMENT), member("days", DAYS),
-            ]), LIST)),
+                key(member("time", MOMENT)), member("days", DAYS),
+            ]), SET)),
             member("isOEMOptimizationEnabled", Shape::Flag),
             member("scheduleType", Shape::Word(&["DAILY", "WEEKLY", "WORKWEEK"])),
             member("scheduleId", SHORT),
-        ]), LIST)),
+        ]), SET)),
     ], 4_096), r#"{"values":[{"type":"GLOBAL","condition":null,"schedules":[{"start":"22:00:00","end":"06:00:00","days":["MONDAY"]}],"departureTimers":[],"isOEMOptimizationEnabled":false}]}"#),
-    ("charge-chargingconnectortype", text(64), r#""J1772""#),
+    ("charge-chargingconnectortype", word(64), r#""J1772""#),
     ("charge-detailedchargingstatus", Form::Word(&["CHARGING", "NOT_CHARGING", "FULLY_CHARGED"]), r#""NOT_CHARGING""#),
     ("charge-energyadded", Form::Number(number("kWh", Dimension::Energy, 0.0, 10_000.0)), "12.5"),
-    ("charge-fastchargertype", text(64), r#""CCS""#),
+    ("charge-fastchargertype", word(64), r#""CCS""#),
     ("charge-ischarging", Form::Flag, "true"),
     ("charge-ischargingcableconnected", Form::Flag, "true"),
     ("charge-ischargingcablelatched", Form::Flag, "true"),
@@ -480,7 +526,7 @@ const ROWS: &[Row] = &[
     ("diagnostics-dtccount", Form::Number(count(1_000.0).besides(&[255.0])), "0"),
     ("diagnostics-dtclist", composite(BodyKind::List, None, &[
         always("values", Shape::List(&Shape::Object(&[
-            always("code", Shape::Text(64)), always("timestamp", MOMENT),
+            key(always("code", Shape::Text(64))), always("timestamp", MOMENT),
         ]), SET)),
     ], 4_096), r#"{"values":[{"code":"P0A80","timestamp":"2026-02-03T10:00:00Z"}]}"#),
     ("diagnostics-emissions", HEALTH, r#""OK""#),
@@ -517,13 +563,13 @@ const ROWS: &[Row] = &[
     ("service-isinservice", Form::Flag, "false"),
     ("service-records", composite(BodyKind::List, None, &[
         always("values", Shape::List(&Shape::Object(&[
-            member("id", SHORT),
-            member("time", MOMENT),
+            key(member("id", SHORT)),
+            key(member("time", MOMENT)),
             member("odometer", KM),
             member("cost", Shape::Object(&[member("amount", MONEY), member("currency", Shape::Text(8))])),
             member("tasks", Shape::List(&NAMED, LIST)),
             member("details", Shape::List(&NAMED, LIST)),
-        ]), LIST)),
+        ]), Ordering::Latest("time"))),
     ], 6_144), r#"{"values":[{"id":"svc-1","time":"2026-01-15T09:00:00Z","odometer":41200,"cost":{"amount":210,"currency":"EUR"},"tasks":[{"id":"t1","description":"oil"}]}]}"#),
     ("surveillance-brand", text(128), r#""Guard""#),
     ("surveillance-isenabled", Form::Flag, "false"),
@@ -533,7 +579,7 @@ const ROWS: &[Row] = &[
         always("capacity", Shape::Quantity(0.1, 2_000.0)),
         always("source", Shape::Word(&["SMARTCAR", "USER_SELECTED"])),
         always("availableCapacities", Shape::List(&Shape::Object(&[
-            always("capacity", Shape::Quantity(0.1, 2_000.0)), always("description", SHORT),
+            key(always("capacity", Shape::Quantity(0.1, 2_000.0))), always("description", SHORT),
         ]), SET)),
         always("unit", Shape::Unit("kWh")),
     ], 2_048), "82"),
@@ -542,7 +588,7 @@ const ROWS: &[Row] = &[
         always("type", SHORT),
         always("additionalValues", Shape::List(&Shape::Object(&[
             always("type", Shape::Word(&["IDEAL_CONDITIONS", "ESTIMATED", "RATED"])),
-            always("value", Shape::Quantity(0.0, 2_000.0)),
+            key(always("value", Shape::Quantity(0.0, 2_000.0))),
         ]), SET)),
         always("unit", Shape::Unit("km")),
     ], 1_024), "290"),
@@ -555,9 +601,9 @@ const ROWS: &[Row] = &[
     ("vehicleidentification-nickname", text(128), r#""Blue van""#),
     ("vehicleidentification-packages", composite(BodyKind::List, None, NAMES, 2_048), r#"{"values":["Pilot","Plus"]}"#),
     ("vehicleidentification-trim", text(64), r#""Long Range""#),
-    ("vehicleidentification-vin", text(17), r#""XXXSAMPLE0VIN0001""#),
+    ("vehicleidentification-vin", Form::Text { max_bytes: 17, kind: TextKind::Vin }, r#""XXXSAMPLE0VN00001""#),
     ("vehicleuseraccount-permissions", composite(BodyKind::List, None, NAMES, 2_048), r#"{"values":["vehicle_read"]}"#),
-    ("vehicleuseraccount-role", text(64), r#""OWNER""#),
+    ("vehicleuseraccount-role", word(64), r#""OWNER""#),
     ("wheel-style", text(64), r#""Aero19""#),
     ("wheel-tires", Form::Grid(Cells::Tires), r#"{"values":[{"row":0,"column":0,"tirePressure":240},{"row":0,"column":1,"tirePressure":240}],"rowCount":1,"columnCount":2,"unit":"kPa"}"#),
 ];

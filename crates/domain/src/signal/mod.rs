@@ -19,7 +19,7 @@ pub use endpoint::{Endpoint, EndpointRefused};
 pub use read::{Read, read};
 pub use succession::can_follow;
 pub use unit::Dimension;
-pub use validity::{Invalid, means_nothing, valid};
+pub use validity::{Invalid, in_words_of, means_nothing, valid};
 pub use value::{Direction, GridCell, LocationType, Value};
 
 use std::{collections::HashMap, sync::LazyLock};
@@ -158,6 +158,7 @@ macro_rules! named {
 named! {
     CHARGE_LIMITS = 4 "charge-chargelimits",
     CHARGING_STATUS = 11 "charge-detailedchargingstatus",
+    ENERGY_ADDED = 12 "charge-energyadded",
     IS_CHARGING = 14 "charge-ischarging",
     IS_CABLE_CONNECTED = 15 "charge-ischargingcableconnected",
     IS_CHARGING_PORT_OPEN = 17 "charge-ischargingportflapopen",

@@ -1,16 +1,17 @@
 //! Reading a value as a sender writes it: JSON, in the form of its signal.
 //!
-//! A scalar stands alone or as `{"value":…,"unit":"…"}`; whatever has more to it is the body of the catalogue. A unit that is
-//! known is converted. `null` says that the value is no longer known; a body in which nothing is known says nothing. What
+//! A scalar stands alone or as `{"value":…,"unit":"…"}`; whatever has more to it is the body of the catalogue. Numbers and
+//! flags may be written as text, wherever they stand. A unit that is known is converted. `null` says that the value is no longer known; a body in which nothing is known says nothing. What
 //! is not taken of a body is named, so that its sender learns of it. Whether a number can be is not asked here:
 //! [`valid`](super::valid) does.
 
 use super::{
     Direction, GridCell, LocationType, SignalId, Value,
     form::{
-        Cells, Composite, Form, MOST_CELLS, MOST_ITEMS, MOST_PLACES, Member, Number, Ordering, Shape, TYRE,
+        Cells, Composite, Form, Lockable, MOST_CELLS, MOST_ITEMS, MOST_PLACES, Member, Number, Ordering,
+        Shape, TYRE,
     },
-    validity::{Invalid, is_heading, listed, means_nothing, reduced},
+    validity::{Invalid, is_heading, listed, means_nothing, of_cell, of_text, plain, reduced},
 };
 use crate::payload::json::{canonical, elements, member, members, text_of};
 
@@ -49,51 +50,88 @@ pub fn read(signal: SignalId, text: &str) -> Result<Read, String> {
     let text = text.trim();
     let form = signal.form();
     let taken = match text.as_bytes().first() {
-        Some(b'n') if text == "null" => Ok(Read::NO_LONGER_KNOWN),
-        Some(b't') if text == "true" => flag(form, true),
-        Some(b'f') if text == "false" => flag(form, false),
-        Some(b'"') => match text_of(text) {
-            Some(word) => scalar(form, &word),
-            None => Err(Unread::Json("a text that is not complete")),
-        },
         Some(b'{' | b'[') => match canonical(text) {
             Ok(body) => object(form, &body),
             Err(malformed) => Err(Unread::Json(malformed.what)),
         },
-        _ => match text.parse::<f64>() {
-            Ok(number) => bare_number(form, number),
-            Err(_) => Err(Unread::Json("no value")),
-        },
+        _ => value_of(form, text, None),
     };
-    taken.map_err(|unread| {
-        let code = &signal.entry().code;
-        match unread {
-            Unread::Invalid(Invalid::Unlisted) => {
-                let given: String = text.chars().take(64).collect();
-                format!("{code} takes {}, not {given}", form.describe())
-            }
-            Unread::Invalid(invalid) => invalid.describe(signal),
-            Unread::Unit(unit) => {
-                let units: Vec<&str> =
-                    form.number().map(|number| number.dimension.words().collect()).unwrap_or_default();
-                format!("{code} takes {}, not {unit:?}", units.join(", "))
-            }
-            Unread::Json(what) => format!("value: {what}"),
-        }
-    })
+    taken.map_err(|unread| unread.describe(signal, text))
 }
 
 /// Why a text is no value.
 #[derive(Debug)]
 pub(super) enum Unread {
     Invalid(Invalid),
+    /// A unit that is not known.
     Unit(String),
+    /// A unit at this place that is no text.
+    UnitForm(String),
     Json(&'static str),
+}
+
+impl Unread {
+    fn describe(self, signal: SignalId, text: &str) -> String {
+        let (code, form) = (&signal.entry().code, signal.form());
+        let units = || form.number().map(|number| number.dimension.words().collect::<Vec<_>>());
+        match self {
+            Self::Invalid(Invalid::Unlisted) => {
+                let given: String = text.chars().take(64).collect();
+                format!("{code} takes {}, not {given}", form.describe())
+            }
+            Self::Invalid(invalid) => invalid.describe(signal),
+            Self::Unit(unit) => {
+                format!("{code} takes {}, not {unit:?}", units().unwrap_or_default().join(", "))
+            }
+            Self::UnitForm(place) => match units().as_deref() {
+                Some([unit, ..]) => format!("{code}: {place} is a text, such as {unit:?}"),
+                _ => format!("{code}: {place} is a text"),
+            },
+            Self::Json(what) => format!("value: {what}"),
+        }
+    }
 }
 
 impl From<Invalid> for Unread {
     fn from(invalid: Invalid) -> Self {
         Self::Invalid(invalid)
+    }
+}
+
+/// The number that JSON says, as a number or as a text with nothing but one: some brokers make a text of every value.
+fn number_in(json: &str) -> Option<f64> {
+    let text = text_of(json);
+    let text = text.as_deref().map_or(json, str::trim);
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_decimal = digits.starts_with(|first: char| first.is_ascii_digit())
+        && digits.ends_with(|last: char| last.is_ascii_digit())
+        && digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'))
+        && !digits.contains(".e")
+        && !digits.contains(".E");
+    if is_decimal { text.parse().ok() } else { None }
+}
+
+/// The flag that JSON says, as `true` and `false` or as a text with nothing but one of them, in any case.
+fn flag_in(json: &str) -> Option<bool> {
+    let text = text_of(json);
+    match text.as_deref().map(str::trim) {
+        Some(word) if word.eq_ignore_ascii_case("true") => Some(true),
+        Some(word) if word.eq_ignore_ascii_case("false") => Some(false),
+        Some(_) => None,
+        None => json.parse().ok(),
+    }
+}
+
+/// The unit that a body names. One that is no text cannot be guessed.
+fn unit_in(body: &str, place: impl FnOnce() -> String) -> Result<Option<String>, Unread> {
+    match member(body, "unit") {
+        None | Some("null") => Ok(None),
+        Some(unit) => match text_of(unit) {
+            Some(unit) => Ok(Some(unit.into_owned())),
+            None => Err(Unread::UnitForm(place())),
+        },
     }
 }
 
@@ -107,38 +145,42 @@ fn flag(form: &Form, flag: bool) -> Result<Read, Unread> {
     }
 }
 
-fn bare_number(form: &Form, number: f64) -> Result<Read, Unread> {
+fn number(form: &Form, number: f64, unit: Option<&str>) -> Result<Read, Unread> {
     match form {
-        Form::Number(_) | Form::Composite(Composite { bare: Some(Form::Number(_)), .. }) => {
-            Ok(Read::whole(Value::Number(number)))
+        Form::Number(of) | Form::Composite(Composite { bare: Some(Form::Number(of)), .. }) => {
+            Ok(Read::whole(Value::Number(converted(of, number, unit)?)))
         }
         _ => Err(Invalid::Form.into()),
     }
 }
 
 /// A word. One that means nothing is taken for every form: it is judged as such.
-fn scalar(form: &Form, word: &str) -> Result<Read, Unread> {
-    let text = || Ok(Read::whole(Value::Text(word.to_owned())));
+fn word(form: &Form, json: &str, unit: Option<&str>) -> Result<Read, Unread> {
+    let word = text_of(json).ok_or(Unread::Json("a text that is not complete"))?;
     match form {
-        _ if means_nothing(word) => text(),
+        _ if means_nothing(&word) => Ok(Read::whole(Value::Text(word.into_owned()))),
         Form::Word(words) | Form::Composite(Composite { bare: Some(Form::Word(words)), .. }) => {
-            let word = listed(words, word).ok_or(Invalid::Unlisted)?;
+            let word = listed(words, &word).ok_or(Invalid::Unlisted)?;
             Ok(Read::whole(Value::Text(word.into())))
         }
-        Form::Text { max_bytes }
-        | Form::Composite(Composite { bare: Some(Form::Text { max_bytes }), .. }) => {
-            if word.len() > *max_bytes { Err(Invalid::TooLong.into()) } else { text() }
+        Form::Text { max_bytes, kind }
+        | Form::Composite(Composite { bare: Some(Form::Text { max_bytes, kind }), .. }) => {
+            Ok(Read::whole(Value::Text(of_text(*max_bytes, *kind, &word)?)))
         }
-        _ => Err(Invalid::Form.into()),
+        _ => match (number_in(json), flag_in(json)) {
+            (Some(given), _) => number(form, given, unit),
+            (_, Some(given)) => flag(form, given),
+            (None, None) => Err(Invalid::Form.into()),
+        },
     }
 }
 
 /// A body in canonical form.
 pub(super) fn object(form: &Form, body: &str) -> Result<Read, Unread> {
-    let unit = member(body, "unit").and_then(text_of);
+    let unit = unit_in(body, || "unit".into())?;
     match form {
         Form::Grid(cells) => grid(*cells, body, unit.as_deref()),
-        Form::Opening(_) => opening(body),
+        Form::Opening(lockable) => opening(*lockable, body),
         Form::Position => position(body),
         Form::Composite(composite) => {
             let (bare, only) = (member(body, "value"), is_only(body, &["value", "unit"]));
@@ -150,24 +192,21 @@ pub(super) fn object(form: &Form, body: &str) -> Result<Read, Unread> {
         Form::Flag | Form::Number(_) | Form::Word(_) | Form::Text { .. } => {
             let value = member(body, "value").ok_or(Invalid::Form)?;
             let mut read = value_of(form, value, unit.as_deref())?;
-            read.ignored = others(body, &["value", "unit"]);
+            let taken: &[&str] = if form.number().is_some() { &["value", "unit"] } else { &["value"] };
+            read.ignored = others(body, taken);
             Ok(read)
         }
     }
 }
 
-/// The scalar of a body, in the unit that the body names.
+/// A value that stands alone, or in a body that names its unit.
 fn value_of(form: &Form, value: &str, unit: Option<&str>) -> Result<Read, Unread> {
-    match (value, form) {
-        ("null", _) => Ok(Read::NO_LONGER_KNOWN),
-        ("true", _) => flag(form, true),
-        ("false", _) => flag(form, false),
-        (text, _) if text.starts_with('"') => scalar(form, &text_of(text).unwrap_or_default()),
-        (number, Form::Number(of)) => {
-            let number = number.parse::<f64>().map_err(|_| Invalid::Form)?;
-            Ok(Read::whole(Value::Number(converted(of, number, unit)?)))
-        }
-        _ => Err(Invalid::Form.into()),
+    match value.as_bytes().first() {
+        Some(b'n') if value == "null" => Ok(Read::NO_LONGER_KNOWN),
+        Some(b't' | b'f') => flag(form, flag_in(value).ok_or(Unread::Json("no value"))?),
+        Some(b'"') => word(form, value, unit),
+        Some(b'{' | b'[') => Err(Invalid::Form.into()),
+        _ => number(form, number_in(value).ok_or(Unread::Json("no value"))?, unit),
     }
 }
 
@@ -189,7 +228,8 @@ fn others(body: &str, taken: &[&str]) -> Vec<String> {
 fn position(body: &str) -> Result<Read, Unread> {
     let degrees = |key| match member(body, key) {
         None | Some("null") => Ok(None),
-        Some(degrees) => degrees.parse::<f64>().map(Some).map_err(|_| Unread::from(Invalid::Form)),
+        Some(degrees) if !says_something(Some(degrees)) => Ok(None),
+        Some(degrees) => number_in(degrees).map(Some).ok_or(Unread::from(Invalid::Form)),
     };
     if members(body).next().is_none()
         || member(body, "latitude").is_none() && member(body, "longitude").is_none()
@@ -224,31 +264,34 @@ fn says_something(member: Option<&str>) -> bool {
     member.is_some_and(|member| member != "null" && !text_of(member).is_some_and(|text| means_nothing(&text)))
 }
 
-fn opening(body: &str) -> Result<Read, Unread> {
-    let cell = match member(body, "values").or_else(|| body.starts_with('[').then_some(body)) {
-        Some(cells) => elements(cells).and_then(|mut cells| cells.next()).ok_or(Invalid::Form)?,
-        None => body,
-    };
-    let (mut ignored, mut known) = (others(cell, &["isOpen", "isLocked", "row", "column", "value"]), false);
-    let mut flag = |names: &[&str]| {
-        let (name, given) = names.iter().find_map(|name| Some((*name, member(cell, name)?)))?;
-        known = true;
-        match given {
-            "true" => Some(true),
-            "false" => Some(false),
-            given => {
-                if says_something(Some(given)) {
-                    ignored.push(name.into());
-                }
-                None
-            }
+fn opening(lockable: Lockable, body: &str) -> Result<Read, Unread> {
+    let (cell, more) = match member(body, "values").or_else(|| body.starts_with('[').then_some(body)) {
+        Some(cells) => {
+            let mut cells = elements(cells).ok_or(Invalid::Form)?;
+            (cells.next().ok_or(Invalid::Form)?, cells.count())
         }
+        None => (body, 0),
     };
-    let (is_open, is_locked) = (flag(&["isOpen", "value"]), flag(&["isLocked"]));
-    if !known {
+    let mut ignored = others(cell, &["isOpen", "isLocked", "row", "column", "value"]);
+    let flag = |name| member(cell, name).map(|given| (name, given, flag_in(given)));
+    let (open, locked) = (flag("isOpen").or_else(|| flag("value")), flag("isLocked"));
+    if open.or(locked).is_none() {
         return Err(Invalid::Form.into());
     }
+    let is_open = open.and_then(|(.., open)| open);
+    let is_locked = locked.and_then(|(.., locked)| locked).filter(|_| lockable == Lockable::Yes);
+    for ((name, given, _), taken) in
+        [(open, is_open), (locked, is_locked)].into_iter().filter_map(|(given, taken)| Some((given?, taken)))
+    {
+        if taken.is_none() && says_something(Some(given)) {
+            ignored.push(name.into());
+        }
+    }
+    ignored.extend((1..=more).take(MOST_NAMED).map(|place| format!("values[{place}]")));
     let cell = GridCell { is_open, is_locked, ..GridCell::default() };
+    if !cell.says_something() && !ignored.is_empty() {
+        return Err(Invalid::Form.into());
+    }
     Ok(Read { value: Some(Value::Grid(vec![cell])), ignored })
 }
 
@@ -269,7 +312,7 @@ fn grid(cells: Cells, body: &str, unit: Option<&str>) -> Result<Read, Unread> {
         if place >= MOST_CELLS {
             return Err(Invalid::TooLong.into());
         }
-        match of_cell(cells, cell, unit)? {
+        match given_cell(cells, cell, unit, place)? {
             Some((cell, lost)) => {
                 taken.push(cell);
                 ignored.extend(lost.into_iter().map(|name| format!("values[{place}].{name}")));
@@ -277,57 +320,50 @@ fn grid(cells: Cells, body: &str, unit: Option<&str>) -> Result<Read, Unread> {
             None => ignored.push(format!("values[{place}]")),
         }
     }
-    if taken.is_empty() && !ignored.is_empty() {
+    // A pressure that cannot be is given, too: it is judged as what it is.
+    if !taken.iter().any(GridCell::says_something) && !ignored.is_empty() {
         return Err(Invalid::Form.into());
     }
-    let size = |key| member(body, key).and_then(|size| size.parse::<u8>().ok());
+    let size = |key| {
+        number_in(member(body, key)?).filter(|size| (0.0..=255.0).contains(size)).map(|size| size as u8)
+    };
     fill(&mut taken, size("rowCount"), size("columnCount"));
     ignored.truncate(MOST_NAMED);
     Ok(Read { value: Some(Value::Grid(taken)), ignored })
 }
 
-/// A cell, and the members of it that cannot be; none for one without a place.
-fn of_cell<'t>(
+/// A cell as it is given, and the members of it that cells of its grid do not have or that cannot be; none for one without a
+/// place.
+fn given_cell<'t>(
     cells: Cells,
     cell: &'t str,
     unit: Option<&str>,
+    index: usize,
 ) -> Result<Option<(GridCell, Vec<&'t str>)>, Unread> {
+    let own = unit_in(cell, || format!("values[{index}].unit"))?;
     let place = |key| {
-        let place = member(cell, key)?.parse::<f64>().ok()?;
+        let place = number_in(member(cell, key)?)?;
         ((0.0..f64::from(MOST_PLACES)).contains(&place) && place.fract() == 0.0).then_some(place as u8)
     };
     let (Some(row), Some(column)) = (place("row"), place("column")) else { return Ok(None) };
-    let (mut taken, mut lost) = (GridCell { row, column, ..GridCell::default() }, Vec::new());
-    let own = member(cell, "unit").and_then(text_of);
-    for (key, value) in members(cell) {
-        let flag = match value {
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => None,
-        };
-        let known = match (cells, key) {
-            (_, "row" | "column" | "unit") => true,
-            (Cells::Doors | Cells::Windows, "isOpen") => {
-                taken.is_open = flag;
-                flag.is_some()
-            }
-            (Cells::Doors, "isLocked") => {
-                taken.is_locked = flag;
-                flag.is_some()
-            }
-            (Cells::Tires, "tirePressure" | "pressure") => {
-                let pressure = value.parse::<f64>().ok();
-                let pressure = pressure.map(|pressure| converted(&TYRE, pressure, own.as_deref().or(unit)));
-                taken.pressure = pressure.transpose()?;
-                taken.pressure.is_some_and(|pressure| TYRE.holds(pressure))
-            }
-            _ => false,
-        };
-        if !known && says_something(Some(value)) {
-            lost.push(key);
-        }
-    }
-    Ok(Some((taken, lost)))
+    let flag = |key| member(cell, key).and_then(flag_in);
+    let pressure = member(cell, "tirePressure").or_else(|| member(cell, "pressure")).and_then(number_in);
+    let pressure = match cells {
+        Cells::Tires => pressure.map(|given| converted(&TYRE, given, own.as_deref().or(unit))).transpose()?,
+        Cells::Doors | Cells::Windows => None,
+    };
+    let given = GridCell { row, column, is_open: flag("isOpen"), is_locked: flag("isLocked"), pressure };
+    let taken = of_cell(cells, given);
+    let is_lost = |key: &str| match key {
+        "row" | "column" | "unit" => false,
+        "isOpen" => taken.is_open.is_none(),
+        "isLocked" => taken.is_locked.is_none(),
+        "tirePressure" | "pressure" => taken.pressure.is_none(),
+        _ => true,
+    };
+    let lost = members(cell).filter(|(key, value)| is_lost(key) && says_something(Some(value)));
+    let lost = lost.map(|(key, _)| key).collect();
+    Ok(Some((GridCell { pressure, ..taken }, lost)))
 }
 
 /// Adds the cells that a layout has and that were not named: nothing is known of them.
@@ -356,38 +392,22 @@ fn of_composite(composite: &Composite, json: &str) -> Result<Read, Unread> {
         }
         false => json,
     };
-    let own = composite.members.iter().any(|known| says_something(member(json, known.name)));
-    if let (false, Some(nothing)) = (own, composite.members.first()) {
-        // The body of the signal in which nothing is known, or none at all.
-        let is_body = member(json, nothing.name).is_some();
-        return if is_body { Ok(Read::nothing()) } else { Err(Invalid::Form.into()) };
-    }
-    let (body, ignored) = body_in(composite, json)?;
-    if body.len() > composite.max_bytes {
-        return Err(Invalid::TooLong.into());
-    }
-    match reduced(composite, body) {
-        Ok(value) => Ok(Read { value: Some(value), ignored }),
-        Err(Invalid::Nothing) if ignored.is_empty() => Ok(Read::nothing()),
-        Err(Invalid::Nothing) => Err(Invalid::Form.into()),
-        Err(invalid) => Err(invalid.into()),
-    }
+    composed(composite, json)
 }
 
 /// A body of a composite with its members in their order, each as it can be, and what is left out of it.
-pub(super) fn body(composite: &Composite, json: &str) -> Option<(String, Vec<String>)> {
-    json.starts_with('{').then(|| body_in(composite, json).ok())?
-}
-
-fn body_in(composite: &Composite, json: &str) -> Result<(String, Vec<String>), Unread> {
-    if !json.starts_with('{') {
+pub(super) fn composed(composite: &Composite, json: &str) -> Result<Read, Unread> {
+    let is_own =
+        |known: &Member| !matches!(known.shape, Shape::Unit(_)) && member(json, known.name).is_some();
+    let is_body = composite.members.iter().any(is_own);
+    if !is_body {
         return Err(Invalid::Form.into());
     }
     let number = match composite.bare {
         Some(Form::Number(number)) => Some(number),
         _ => None,
     };
-    let unit = member(json, "unit").and_then(text_of).map(|unit| unit.into_owned());
+    let unit = unit_in(json, || "unit".into())?;
     if let (Some(number), Some(unit)) = (number, &unit) {
         converted(number, 0.0, Some(unit))?;
     }
@@ -398,8 +418,20 @@ fn body_in(composite: &Composite, json: &str) -> Result<(String, Vec<String>), U
         number,
         unit,
     };
-    writing.object(composite.members, json);
-    Ok((writing.out, writing.ignored))
+    let says_something = writing.object(composite.members, json);
+    let Writing { out: body, ignored, .. } = writing;
+    let made = match says_something {
+        true if body.len() > composite.max_bytes => Err(Invalid::TooLong),
+        true => reduced(composite, body),
+        false => Err(Invalid::Nothing),
+    };
+    match made {
+        Ok(value) => Ok(Read { value: Some(value), ignored }),
+        // What says something, though nothing that can be read, does not say that nothing is known.
+        Err(Invalid::Nothing) if ignored.is_empty() => Ok(Read::nothing()),
+        Err(Invalid::Nothing) => Err(Invalid::Form.into()),
+        Err(invalid) => Err(invalid.into()),
+    }
 }
 
 /// A body that is being written in its one form.
@@ -413,10 +445,12 @@ struct Writing<'a> {
 }
 
 impl Writing<'_> {
-    fn object(&mut self, known: &[Member], json: &str) {
+    /// Writes an object; false, and nothing is written, when nothing in it is known or none of its keys.
+    fn object(&mut self, known: &[Member], json: &str) -> bool {
+        let start = self.out.len();
+        let (mut first, mut says_something, mut has_key) = (true, false, false);
         self.out.push('{');
-        let mut first = true;
-        for Member { name, shape, always } in known {
+        for Member { name, shape, always, key } in known {
             let before = self.out.len();
             if !std::mem::take(&mut first) {
                 self.out.push(',');
@@ -426,6 +460,8 @@ impl Writing<'_> {
             self.out.push_str("\":");
             let given = member(json, name).unwrap_or("null");
             let taken = self.at(name, |writing| writing.shape(shape, given));
+            says_something |= taken && !matches!(shape, Shape::Unit(_));
+            has_key |= taken && *key;
             match (taken, always, shape) {
                 (true, ..) => {}
                 (false, true, Shape::List(..)) => self.out.push_str("[]"),
@@ -442,6 +478,11 @@ impl Writing<'_> {
                 self.at(key, |writing| writing.lose());
             }
         }
+        let stands = says_something && (has_key || !known.iter().any(|known| known.key));
+        if !stands {
+            self.out.truncate(start);
+        }
+        stands
     }
 
     /// Works at a place one level deeper.
@@ -473,10 +514,13 @@ impl Writing<'_> {
         }
         let taken = match shape {
             Shape::Unit(_) => true,
-            Shape::Flag if matches!(json, "true" | "false") => {
-                self.out.push_str(json);
-                true
-            }
+            Shape::Flag => match flag_in(json) {
+                Some(flag) => {
+                    self.out.push_str(if flag { "true" } else { "false" });
+                    true
+                }
+                None => false,
+            },
             Shape::Number(least, most) => self.number(json, *least, *most, None),
             Shape::Quantity(least, most) => {
                 let unit = self.unit.clone();
@@ -489,16 +533,10 @@ impl Writing<'_> {
                 }
                 None => false,
             },
-            Shape::Text(most) if json.starts_with('"') && json.len() <= *most + 2 => {
-                self.out.push_str(json);
-                true
-            }
-            Shape::Object(members) if json.starts_with('{') => {
-                self.object(members, json);
-                true
-            }
-            Shape::List(item, ordering) => self.list(item, *ordering, json),
-            Shape::Flag | Shape::Text(_) | Shape::Object(_) => false,
+            Shape::Text(most) => self.text(json, *most),
+            Shape::Object(members) if json.starts_with('{') => return self.part(members, json),
+            Shape::List(item, ordering) if json.starts_with('[') => return self.list(item, *ordering, json),
+            Shape::Object(_) | Shape::List(..) => false,
         };
         if !taken {
             self.lose();
@@ -506,8 +544,32 @@ impl Writing<'_> {
         taken
     }
 
+    /// Writes an object within a body. One that does not stand is left out as a whole, and so are its parts.
+    fn part(&mut self, members: &[Member], json: &str) -> bool {
+        let before = self.ignored.len();
+        let stands = self.object(members, json);
+        if !stands {
+            self.ignored.truncate(before);
+            if crate::payload::json::members(json).any(|(_, value)| says_something(Some(value))) {
+                self.lose();
+            }
+        }
+        stands
+    }
+
+    fn text(&mut self, json: &str, most: usize) -> bool {
+        let Some(text) = text_of(json) else { return false };
+        let before = self.out.len();
+        crate::payload::json::write_string(&mut self.out, &plain(&text));
+        let fits = self.out.len() - before <= most + 2;
+        if !fits {
+            self.out.truncate(before);
+        }
+        fits
+    }
+
     fn number(&mut self, json: &str, least: f64, most: f64, unit: Option<&str>) -> bool {
-        let number = json.parse::<f64>().ok().and_then(|number| match (self.number, unit) {
+        let number = number_in(json).and_then(|number| match (self.number, unit) {
             (Some(of), Some(unit)) => of.dimension.convert(number, unit),
             _ => Some(number),
         });
@@ -525,25 +587,25 @@ impl Writing<'_> {
         self.out.push('"');
     }
 
+    /// Writes a list of the items that can be read; false, and nothing is written, when it has items and none can.
     fn list(&mut self, item: &Shape, ordering: Ordering, json: &str) -> bool {
         let Some(items) = elements(json) else { return false };
         let start = self.out.len();
-        self.out.push('[');
-        let mut written: Vec<String> = Vec::new();
+        let (mut written, mut count): (Vec<String>, usize) = (Vec::new(), 0);
         for (place, json) in items.enumerate() {
-            let begin = self.out.len();
+            count = place + 1;
             if place >= MOST_ITEMS {
                 self.at(&format!("[{place}]"), Self::lose);
                 break;
             }
             if self.at(&format!("[{place}]"), |writing| writing.shape(item, json)) {
-                written.push(self.out.split_off(begin));
+                written.push(self.out.split_off(start));
             }
         }
-        if ordering == Ordering::Free {
-            written.sort_unstable();
+        if written.is_empty() && count > 0 {
+            return false;
         }
-        self.out.truncate(start);
+        ordered(&mut written, ordering);
         self.out.push('[');
         self.out.push_str(&written.join(","));
         self.out.push(']');
@@ -551,12 +613,23 @@ impl Writing<'_> {
     }
 }
 
+/// Brings items into the order that equal lists share.
+fn ordered(items: &mut Vec<String>, ordering: Ordering) {
+    match ordering {
+        Ordering::Kept => return,
+        Ordering::Free => items.sort_unstable(),
+        Ordering::Latest(key) => items
+            .sort_unstable_by(|one, other| (member(other, key), &**one).cmp(&(member(one, key), &**other))),
+    }
+    items.dedup();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::signal::{
         CHARGE_LIMITS, DOORS, GEAR, IS_CHARGING, LOCATION, ODOMETER, REAR_TRUNK, SPEED, STATE_OF_CHARGE,
-        TIRES,
+        TIRES, valid,
     };
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
@@ -633,7 +706,7 @@ mod tests {
                 {"latitude":48.2,"longitude":11.6,"heading":-1} Some(Position { latitude: 48.2, longitude: 11.6, heading: None, direction: None, location_type: None }) without heading
                 {"latitude":48.2,"longitude":11.6,"heading":42,"direction":"ne","locationType":"CURRENT"} Some(Position { latitude: 48.2, longitude: 11.6, heading: Some(42.0), direction: Some(Direction(1)), location_type: Some(LocationType(1)) })
                 {"latitude":48.2,"longitude":null} Some(Text(""))
-                {"latitude":"48.2","longitude":11.6} ! location-preciselocation takes an object with latitude and longitude in degrees, and heading (0 to 360), direction (N, NE, …) and locationType (LAST_PARKED, CURRENT) where they are known
+                {"latitude":"48.2","longitude":11.6} Some(Position { latitude: 48.2, longitude: 11.6, heading: None, direction: None, location_type: None })
                 {} ! location-preciselocation takes an object with latitude and longitude in degrees, and heading (0 to 360), direction (N, NE, …) and locationType (LAST_PARKED, CURRENT) where they are known
             "#]],
         );
@@ -686,7 +759,7 @@ mod tests {
                 {"activeLimit":80,"values":[]} Some(Json("{\"values\":[],\"activeLimit\":80,\"unit\":\"percent\"}"))
                 {"activeLimit":0.8,"values":[],"unit":"fraction"} Some(Json("{\"values\":[],\"activeLimit\":80,\"unit\":\"percent\"}"))
                 {"values":[{"limit":80,"type":"global"},7],"activeLimit":80} Some(Number(80.0)) without values[1]
-                {"foo":1} ! charge-chargelimits takes a number of percent, 0 to 100, or an object with values, activeLimit, unit
+                {"foo":1} ! charge-chargelimits takes a number of percent, 0 to 100, or an object with values (each with limit), activeLimit, unit
                 {"values":null,"activeLimit":null} Some(Text(""))
             "#]],
         );
@@ -700,6 +773,213 @@ mod tests {
             expect![[r#"
                 {"value":100,"unit":"miles","type":"DEFAULT","additionalValues":[]} Some(Number(160.9344))
                 {"value":100,"unit":"miles","additionalValues":[{"type":"rated","value":110}]} Some(Json("{\"value\":160.9344,\"type\":null,\"additionalValues\":[{\"type\":\"RATED\",\"value\":177.02784}],\"unit\":\"km\"}"))
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_list_of_which_no_item_can_be_read_is_no_list() {
+        check(
+            crate::signal::DTC_LIST,
+            &[
+                r#"{"values":[]}"#,
+                r#"{"values":["P0420",7]}"#,
+                r#"{"values":[{"name":"P0420"}]}"#,
+                r#"{"values":[{"timestamp":"2026-05-01T10:00:00Z"}]}"#,
+                r#"{"values":[{"code":"P0420"},{"timestamp":"2026-05-01T10:00:00Z"},{}]}"#,
+                r#"{"values":[{"code":null},null]}"#,
+                r#"[{"code":"P0420"},{"code":"P0171"},{"code":"P0420"}]"#,
+                r#"{"values":{"code":"P0420"}}"#,
+                "{}",
+            ],
+            expect![[r#"
+                {"values":[]} Some(Json("{\"values\":[]}"))
+                {"values":["P0420",7]} ! diagnostics-dtclist takes an object with values (each with code)
+                {"values":[{"name":"P0420"}]} ! diagnostics-dtclist takes an object with values (each with code)
+                {"values":[{"timestamp":"2026-05-01T10:00:00Z"}]} ! diagnostics-dtclist takes an object with values (each with code)
+                {"values":[{"code":"P0420"},{"timestamp":"2026-05-01T10:00:00Z"},{}]} Some(Json("{\"values\":[{\"code\":\"P0420\",\"timestamp\":null}]}")) without values[1]
+                {"values":[{"code":null},null]} Some(Text(""))
+                [{"code":"P0420"},{"code":"P0171"},{"code":"P0420"}] Some(Json("{\"values\":[{\"code\":\"P0171\",\"timestamp\":null},{\"code\":\"P0420\",\"timestamp\":null}]}"))
+                {"values":{"code":"P0420"}} ! diagnostics-dtclist takes an object with values (each with code)
+                {} ! diagnostics-dtclist takes an object with values (each with code)
+            "#]],
+        );
+        check(
+            CHARGE_LIMITS,
+            &[r#"{"values":[{"type":"GLOBAL"}]}"#, r#"{"values":[{"type":"GLOBAL"}],"activeLimit":80}"#],
+            expect![[r#"
+                {"values":[{"type":"GLOBAL"}]} ! charge-chargelimits takes a number of percent, 0 to 100, or an object with values (each with limit), activeLimit, unit
+                {"values":[{"type":"GLOBAL"}],"activeLimit":80} Some(Json("{\"values\":[],\"activeLimit\":80,\"unit\":\"percent\"}")) without values[0]
+            "#]],
+        );
+        let sessions = SignalId::from_code("charge-chargerecords").unwrap();
+        let body = |ids: &[&str]| {
+            let item = |id: &&str| format!(r#"{{"id":"{id}","startTime":"2026-05-0{id}T10:00:00Z"}}"#);
+            read(sessions, &format!("[{}]", ids.iter().map(item).collect::<Vec<_>>().join(",")))
+                .unwrap()
+                .value
+        };
+        assert_eq!(body(&["1", "3", "2", "3"]), body(&["3", "2", "1"]), "sessions are a set");
+        let Some(Value::Json(text)) = body(&["1", "3", "2"]) else { panic!() };
+        let place = |id: &str| text.find(&format!(r#""id":"{id}""#)).unwrap();
+        assert!(place("3") < place("2") && place("2") < place("1"), "the latest first: {text}");
+    }
+
+    #[test]
+    fn numbers_and_flags_may_be_written_as_text_wherever_they_stand() {
+        let same = |code: &str, texts: &str, plain: &str| {
+            let signal = SignalId::from_code(code).unwrap();
+            let plain = read(signal, plain).unwrap();
+            assert!(plain.value.is_some() && plain.ignored.is_empty(), "{code}");
+            assert_eq!(read(signal, texts).unwrap(), plain, "{code} {texts}");
+        };
+        same("tractionbattery-stateofcharge", r#"" 80.5 ""#, "80.5");
+        same(
+            "odometer-traveleddistance",
+            r#"{"value":"1e2","unit":"miles"}"#,
+            r#"{"value":100,"unit":"mi"}"#,
+        );
+        same("charge-ischarging", r#""True""#, "true");
+        same("charge-ischarging", r#"{"value":"false"}"#, "false");
+        same("charge-chargelimits", r#""80""#, "80");
+        same(
+            "charge-chargelimits",
+            r#"{"values":[{"limit":"80","type":"LOCATION"}],"activeLimit":"80"}"#,
+            r#"{"values":[{"limit":80,"type":"LOCATION"}],"activeLimit":80}"#,
+        );
+        same("closure-reartrunk", r#""true""#, "true");
+        same(
+            "closure-reartrunk",
+            r#"{"isOpen":"true","isLocked":"FALSE"}"#,
+            r#"{"isOpen":true,"isLocked":false}"#,
+        );
+        same(
+            "closure-doors",
+            r#"[{"row":"0","column":"1","isOpen":"true"}]"#,
+            r#"[{"row":0,"column":1,"isOpen":true}]"#,
+        );
+        same(
+            "wheel-tires",
+            r#"{"values":[{"row":0,"column":0,"tirePressure":"2.4"}],"unit":"bar"}"#,
+            r#"{"values":[{"row":0,"column":0,"tirePressure":2.4}],"unit":"bar"}"#,
+        );
+        same(
+            "location-preciselocation",
+            r#"{"latitude":"48.2","longitude":"-11.6","heading":"42"}"#,
+            r#"{"latitude":48.2,"longitude":-11.6,"heading":42}"#,
+        );
+        same(
+            "charge-chargerecords",
+            r#"[{"id":"1","energyAdded":"21.5","isPublicCharger":"true"}]"#,
+            r#"[{"id":"1","energyAdded":21.5,"isPublicCharger":true}]"#,
+        );
+        for text in ["80 %", "8O", "0x50", "80.", ".8", "+80", "80,5", "inf", "NaN80", "1 000", "yes"] {
+            let refused = read(STATE_OF_CHARGE, &format!("\"{text}\"")).unwrap_err();
+            assert_eq!(
+                refused, "tractionbattery-stateofcharge takes a number of percent, 0 to 100",
+                "{text}"
+            );
+        }
+        for text in ["1", "0", "yes", "on"] {
+            assert!(read(IS_CHARGING, &format!("\"{text}\"")).is_err(), "{text}");
+        }
+        let nickname = SignalId::from_code("vehicleidentification-nickname").unwrap();
+        assert!(read(nickname, "80").is_err(), "a number is no text");
+    }
+
+    #[test]
+    fn a_unit_that_is_no_text_is_refused_with_its_place() {
+        let capacity = SignalId::from_code("tractionbattery-nominalcapacity").unwrap();
+        check(
+            ODOMETER,
+            &[r#"{"value":100,"unit":7}"#, r#"{"value":100,"unit":null}"#],
+            expect![[r#"
+            {"value":100,"unit":7} ! odometer-traveleddistance: unit is a text, such as "km"
+            {"value":100,"unit":null} Some(Number(100.0))
+        "#]],
+        );
+        check(
+            TIRES,
+            &[
+                r#"{"values":[{"row":0,"column":0,"tirePressure":240,"unit":["kPa"]}]}"#,
+                r#"{"values":[{"row":0,"column":0,"tirePressure":240}],"unit":false}"#,
+            ],
+            expect![[r#"
+                {"values":[{"row":0,"column":0,"tirePressure":240,"unit":["kPa"]}]} ! wheel-tires: values[0].unit is a text, such as "kPa"
+                {"values":[{"row":0,"column":0,"tirePressure":240}],"unit":false} ! wheel-tires: unit is a text, such as "kPa"
+            "#]],
+        );
+        check(
+            CHARGE_LIMITS,
+            &[r#"{"activeLimit":80,"values":[],"unit":{}}"#],
+            expect![[r#"
+            {"activeLimit":80,"values":[],"unit":{}} ! charge-chargelimits: unit is a text, such as "percent"
+        "#]],
+        );
+        check(
+            capacity,
+            &[r#"{"value":82,"unit":1}"#],
+            expect![[r#"
+            {"value":82,"unit":1} ! tractionbattery-nominalcapacity: unit is a text, such as "kWh"
+        "#]],
+        );
+        check(
+            IS_CHARGING,
+            &[r#"{"value":true,"unit":1}"#, r#"{"value":true,"unit":"kWh"}"#],
+            expect![[r#"
+            {"value":true,"unit":1} ! charge-ischarging: unit is a text
+            {"value":true,"unit":"kWh"} Some(Flag(true)) without unit
+        "#]],
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_of_every_place_is_refused_and_a_pressure_beyond_all_is_implausible() {
+        let judged = |signal, text: &str| read(signal, text).map(|read| valid(signal, read.value.unwrap()));
+        let tyre = |pressure: &str| {
+            format!(r#"{{"values":[{{"row":0,"column":0,"tirePressure":{pressure}}}],"unit":"bar"}}"#)
+        };
+        assert_eq!(judged(TIRES, &tyre("258")), Ok(Err(Invalid::OutOfRange)));
+        assert_eq!(judged(TIRES, &tyre("0")), Ok(Err(Invalid::Nothing)));
+        assert_eq!(judged(TIRES, &tyre("null")), Ok(Err(Invalid::Nothing)));
+        assert!(judged(TIRES, &tyre(r#""low""#)).is_err());
+        assert!(judged(DOORS, r#"[{"row":0,"column":0,"isOpen":"maybe"}]"#).is_err());
+        assert!(judged(DOORS, r#"[{"row":0,"column":0,"tirePressure":240}]"#).is_err());
+        assert_eq!(judged(DOORS, r#"[{"row":0,"column":0,"isOpen":null}]"#), Ok(Err(Invalid::Nothing)));
+        assert!(judged(REAR_TRUNK, r#"{"isOpen":"maybe"}"#).is_err());
+        assert_eq!(judged(REAR_TRUNK, r#"{"isOpen":null}"#), Ok(Err(Invalid::Nothing)));
+        let hood = SignalId::from_code("closure-enginecover").unwrap();
+        check(
+            hood,
+            &[r#"{"isOpen":true,"isLocked":true}"#, r#"{"isLocked":true}"#],
+            expect![[r#"
+            {"isOpen":true,"isLocked":true} Some(Grid([GridCell { row: 0, column: 0, is_open: Some(true), is_locked: None, pressure: None }])) without isLocked
+            {"isLocked":true} ! closure-enginecover takes true for open, or an object with isOpen
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_vehicle_number_has_the_form_of_one() {
+        check(
+            crate::signal::VIN,
+            &[
+                r#"" 5yj3e1ea7kf000001 ""#,
+                r#""5YJ3E1EA7KF00000""#,
+                r#""5YJ3E1EA7KF00000O""#,
+                r#""5YJ3E1EA7KF0000011""#,
+                r#""my car""#,
+                "17",
+                r#""N/A""#,
+            ],
+            expect![[r#"
+                " 5yj3e1ea7kf000001 " Some(Text("5YJ3E1EA7KF000001"))
+                "5YJ3E1EA7KF00000" ! vehicleidentification-vin takes a VIN: 17 digits and letters, of which I, O and Q are none
+                "5YJ3E1EA7KF00000O" ! vehicleidentification-vin takes a VIN: 17 digits and letters, of which I, O and Q are none
+                "5YJ3E1EA7KF0000011" ! vehicleidentification-vin takes a VIN: 17 digits and letters, of which I, O and Q are none
+                "my car" ! vehicleidentification-vin takes a VIN: 17 digits and letters, of which I, O and Q are none
+                17 ! vehicleidentification-vin takes a VIN: 17 digits and letters, of which I, O and Q are none
+                "N/A" Some(Text("N/A"))
             "#]],
         );
     }

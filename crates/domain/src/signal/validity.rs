@@ -4,10 +4,15 @@
 //! of sources, recordings. It gives the one form of a value that equal values share, and drops parts that cannot be while
 //! the rest stands: a position without its impossible heading, a grid without the pressure that a sleeping sensor sends.
 
+use std::borrow::Cow;
+
+use icu_normalizer::ComposingNormalizerBorrowed;
+
 use super::{
     GridCell, SignalId, Value,
     form::{
-        BodyKind, Cells, Composite, Form, Lockable, MOST_CELLS, MOST_LATITUDE, MOST_PLACES, NULL_ISLAND, TYRE,
+        BodyKind, Cells, Composite, Form, Lockable, MOST_CELLS, MOST_LATITUDE, MOST_PLACES, NULL_ISLAND,
+        TYRE, TextKind,
     },
     read,
 };
@@ -65,11 +70,9 @@ fn of_form(form: &Form, value: Value) -> Result<Value, Invalid> {
             None if means_nothing(&word) => Err(Invalid::Nothing),
             None => Err(Invalid::Unlisted),
         },
-        (Form::Text { max_bytes }, Value::Text(text)) => match text.len() {
-            _ if means_nothing(&text) => Err(Invalid::Nothing),
-            bytes if bytes > *max_bytes => Err(Invalid::TooLong),
-            _ => Ok(Value::Text(text)),
-        },
+        (Form::Text { max_bytes, kind }, Value::Text(text)) => {
+            of_text(*max_bytes, *kind, &text).map(Value::Text)
+        }
         (Form::Position, position @ Value::Position { .. }) => of_position(position),
         (Form::Grid(cells), Value::Grid(grid)) => of_grid(*cells, grid),
         (Form::Opening(lockable), Value::Flag(open)) => {
@@ -107,7 +110,53 @@ pub(super) fn listed(words: &[&'static str], text: &str) -> Option<&'static str>
     words.iter().copied().find(|known| same(known))
 }
 
-/// Whether a text is one of the many that say that there is no value.
+/// A text in its one form.
+pub(super) fn of_text(max_bytes: usize, kind: TextKind, text: &str) -> Result<String, Invalid> {
+    let text = plain(text);
+    match kind {
+        _ if means_nothing(&text) => Err(Invalid::Nothing),
+        TextKind::Vin => {
+            let vin = text.to_ascii_uppercase();
+            let can_be =
+                |byte: u8| byte.is_ascii_digit() || matches!(byte, b'A'..=b'Z') && !b"IOQ".contains(&byte);
+            if vin.len() == 17 && vin.bytes().all(can_be) { Ok(vin) } else { Err(Invalid::Form) }
+        }
+        TextKind::Name | TextKind::Word if text.len() > max_bytes => Err(Invalid::TooLong),
+        TextKind::Name | TextKind::Word => Ok(text.into_owned()),
+    }
+}
+
+/// A text as equal ones are written: its characters composed (NFC), one blank between its words and none around them.
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
+    let is_plain = text.is_ascii()
+        && !text.bytes().any(|byte| byte.is_ascii_whitespace() && byte != b' ')
+        && !text.contains("  ")
+        && text.trim_matches(' ').len() == text.len();
+    if is_plain {
+        return text.into();
+    }
+    let words: Vec<&str> = text.split_whitespace().collect();
+    ComposingNormalizerBorrowed::new_nfc().normalize(&words.join(" ")).into_owned().into()
+}
+
+/// A value in the words of the one that is known, where the two differ in nothing but the case of a brand's own words.
+pub fn in_words_of(signal: SignalId, value: Value, known: &Value) -> Value {
+    let is_word = match signal.form() {
+        Form::Text { kind: TextKind::Word, .. } => true,
+        Form::Composite(composite) => composite.body == BodyKind::DriveMode,
+        _ => false,
+    };
+    match (&value, known) {
+        (Value::Text(text), Value::Text(other)) | (Value::Json(text), Value::Json(other))
+            if is_word && text != other && text.to_lowercase() == other.to_lowercase() =>
+        {
+            known.clone()
+        }
+        _ => value,
+    }
+}
+
+/// Whether a text is one of the many that say that there is no value: pushed, read or recorded.
 pub fn means_nothing(text: &str) -> bool {
     const NOTHING: &[&str] = &[
         "",
@@ -115,6 +164,7 @@ pub fn means_nothing(text: &str) -> bool {
         "nan",
         "n.a",
         "null",
+        "none",
         "nil",
         "undefined",
         "unknown",
@@ -152,14 +202,10 @@ fn of_position(position: Value) -> Result<Value, Invalid> {
     if latitude.abs() < NULL_ISLAND && longitude.abs() < NULL_ISLAND || latitude.abs() > MOST_LATITUDE {
         return Err(Invalid::Nothing);
     }
-    let heading = heading.filter(|&heading| is_heading(heading)).map(|heading| heading + 0.0);
-    Ok(Value::Position {
-        latitude: latitude + 0.0,
-        longitude: longitude + 0.0,
-        heading,
-        direction,
-        location_type,
-    })
+    // A full turn is none, and the meridian opposite of Greenwich is one.
+    let heading = heading.filter(|&heading| is_heading(heading)).map(|heading| heading % 360.0 + 0.0);
+    let longitude = if longitude == -180.0 { 180.0 } else { longitude + 0.0 };
+    Ok(Value::Position { latitude: latitude + 0.0, longitude, heading, direction, location_type })
 }
 
 pub(super) fn is_heading(degrees: f64) -> bool {
@@ -170,13 +216,16 @@ fn of_grid(cells: Cells, grid: Vec<GridCell>) -> Result<Value, Invalid> {
     if grid.len() > MOST_CELLS {
         return Err(Invalid::TooLong);
     }
+    // A sensor that sleeps says 0, or less; more than there is on roads is an error of its unit.
+    let is_beyond = grid.iter().any(|cell| cell.pressure.is_some_and(|pressure| pressure > TYRE.most));
     let mut grid: Vec<GridCell> = grid
         .into_iter()
         .filter(|cell| cell.row < MOST_PLACES && cell.column < MOST_PLACES)
         .map(|cell| of_cell(cells, cell))
         .collect();
     if !grid.iter().any(GridCell::says_something) {
-        return Err(Invalid::Nothing);
+        let is_beyond = is_beyond && cells == Cells::Tires;
+        return Err(if is_beyond { Invalid::OutOfRange } else { Invalid::Nothing });
     }
     grid.sort_by_key(|cell| (cell.row, cell.column));
     // What is said last of one place counts; of two silences one.
@@ -191,7 +240,7 @@ fn of_grid(cells: Cells, grid: Vec<GridCell>) -> Result<Value, Invalid> {
 }
 
 /// A cell with what cells of its grid say, without what cannot be.
-fn of_cell(cells: Cells, cell: GridCell) -> GridCell {
+pub(super) fn of_cell(cells: Cells, cell: GridCell) -> GridCell {
     let GridCell { row, column, is_open, is_locked, pressure } = cell;
     let place = GridCell { row, column, ..GridCell::default() };
     match cells {
@@ -209,11 +258,15 @@ fn of_opening(lockable: Lockable, cell: GridCell) -> Result<Value, Invalid> {
 
 fn of_body(composite: &Composite, body: &str) -> Result<Value, Invalid> {
     let body = canonical(body).map_err(|_| Invalid::Form)?;
-    let (body, _) = read::body(composite, &body).ok_or(Invalid::Form)?;
-    if body.len() > composite.max_bytes {
-        return Err(Invalid::TooLong);
+    match read::composed(composite, &body) {
+        Ok(read) => match read.value {
+            Some(Value::Text(text)) if text.is_empty() => Err(Invalid::Nothing),
+            Some(value) => Ok(value),
+            None => Err(Invalid::Nothing),
+        },
+        Err(read::Unread::Invalid(invalid)) => Err(invalid),
+        Err(_) => Err(Invalid::Form),
     }
-    reduced(composite, body)
 }
 
 /// A body as the number or word that says the same, if one does; what receivers read of it first has to be there.
@@ -345,15 +398,12 @@ mod tests {
         let pressures: Vec<_> = cells.iter().map(|cell| cell.pressure).collect();
         assert_eq!(pressures, [Some(240.0), None, None, Some(250.0)]);
         let limits =
-            r#"{"values":[{"type":"global","limit":80},{"type":"LOCATION","limit":900}],"activeLimit":80}"#;
+            r#"{"values":[{"type":"global","limit":800},{"type":"LOCATION","limit":90}],"activeLimit":80}"#;
         assert_eq!(
             valid(CHARGE_LIMITS, Value::Json(limits.into())),
             Ok(Value::Json(
-                concat!(
-                    r#"{"values":[{"type":"GLOBAL","limit":80,"condition":null},"#,
-                    r#"{"type":"LOCATION","limit":null,"condition":null}],"activeLimit":80,"unit":"percent"}"#
-                )
-                .into()
+                r#"{"values":[{"type":"LOCATION","limit":90,"condition":null}],"activeLimit":80,"unit":"percent"}"#
+                    .into()
             ))
         );
     }
@@ -381,6 +431,32 @@ mod tests {
             valid(health, Value::Json(r#"{"description":null,"status":"ok"}"#.into())),
             Ok(Value::Text("OK".into()))
         );
+    }
+
+    #[test]
+    fn equal_texts_and_positions_are_one_value() {
+        let nickname = SignalId::from_code("vehicleidentification-nickname").unwrap();
+        let named = |text: &str| valid(nickname, Value::Text(text.into())).unwrap();
+        assert_eq!(named("Ka\u{308}fer  1\u{a0}"), named(" K\u{e4}fer 1"));
+        assert_eq!(named("Ka\u{308}fer"), Value::Text("Käfer".into()));
+        assert_ne!(named("käfer"), named("Käfer"), "a name is as it is written");
+        let heading = |degrees| valid(LOCATION, Value::position(48.2, 11.6, Some(degrees)));
+        assert_eq!(heading(360.0), heading(0.0));
+        let at = |longitude| valid(LOCATION, Value::position(-17.0, longitude, None));
+        assert_eq!(at(180.0), at(-180.0));
+    }
+
+    #[test]
+    fn words_for_nothing_are_the_same_everywhere() {
+        for word in ["none", "None", "NONE", "n/a", "-", "?", "<invalid>", "Unknown", " ", "nil", "NaN"] {
+            assert!(means_nothing(word), "{word}");
+            for code in ["transmission-gearstate", "charge-ischarging", "vehicleidentification-nickname"] {
+                let signal = SignalId::from_code(code).unwrap();
+                let read = read::read(signal, &format!("{word:?}")).unwrap();
+                assert_eq!(valid(signal, read.value.unwrap()), Err(Invalid::Nothing), "{code} {word}");
+            }
+        }
+        assert!(!means_nothing("nonesuch") && !means_nothing("0"));
     }
 
     #[test]

@@ -92,6 +92,15 @@ pub(super) fn agreed(document: &Document) -> Option<Agreed> {
     Some(Agreed { values, captured_at, received_at, pushed })
 }
 
+/// The moment since which it is not known any more whether the vehicle charges: the last that was said is that one of the two
+/// signals is not known.
+pub(super) fn forgotten_since(document: &Document) -> Option<Timestamp> {
+    let forgotten = |signal| document.signal(signal)?.forgotten.as_ref().map(|forgotten| forgotten.since);
+    let since = forgotten(IS_CHARGING).max(forgotten(CHARGING_STATUS))?;
+    let is_last = newest(document).is_none_or(|newest| newest.moment() < since);
+    is_last.then_some(since)
+}
+
 /// When it was last said whether the vehicle charges.
 pub(super) fn seen_at(document: &Document) -> Option<Timestamp> {
     let seen = [IS_CHARGING, CHARGING_STATUS].into_iter().filter_map(|signal| document.signal(signal));

@@ -7,8 +7,8 @@
 use minicbor::{Decoder, Encoder, data::Type, decode::Error};
 
 use super::{
-    Cause, Document, Doubt, FeedKey, Fired, Gathering, Judged, Observation, Observed, Order, Pushes, Reading,
-    Renumbered, Sample, SignalState, Subscription, Told, Verdict, Watching, readings::HELD,
+    Cause, Document, Doubt, FeedKey, Fired, Forgotten, Gathering, Judged, Observation, Observed, Order,
+    Pushes, Reading, Renumbered, Sample, SignalState, Subscription, Told, Verdict, Watching, readings::HELD,
 };
 use crate::{
     connect::PermissionSet,
@@ -316,7 +316,9 @@ impl Out {
     fn doubts(&mut self, state: &SignalState, base: Timestamp) {
         self.array(4).flag(Some(state.estimated));
         match &state.forgotten {
-            Some((value, at)) => self.array(2).value(value).delta(Some(*at), base),
+            Some(Forgotten { value, since, measured_at }) => {
+                self.array(3).value(value).delta(Some(*since), base).delta(Some(*measured_at), base)
+            }
             None => self.null(),
         };
         match &state.doubt {
@@ -541,8 +543,11 @@ fn doubts(d: &mut Decoder<'_>, base: i64, state: Option<&mut SignalState>) -> Re
     let estimated = d.bool()?;
     let forgotten = optional(d, |d| {
         let len = array(d)?;
-        let forgotten = (value(d)?, delta(d, base)?.unwrap_or_default());
-        skip(d, len, 2).map(|()| forgotten)
+        let (value, since) = (value(d)?, delta(d, base)?.unwrap_or_default());
+        // Older programs have not kept when it was true.
+        let measured_at = if len > 2 { delta(d, base)?.unwrap_or(since) } else { since };
+        skip(d, len, 3.min(len))?;
+        Ok(value.map(|value| Forgotten { value, since, measured_at }))
     })?;
     let doubt = optional(d, |d| {
         let len = array(d)?;
@@ -557,7 +562,7 @@ fn doubts(d: &mut Decoder<'_>, base: i64, state: Option<&mut SignalState>) -> Re
     skip(d, len, 4)?;
     if let Some(state) = state {
         state.estimated = estimated;
-        state.forgotten = forgotten.and_then(|(value, at)| Some((value?, at)));
+        state.forgotten = forgotten.flatten();
         state.doubt = doubt.and_then(|(value, at, count)| Some(Doubt { value: value?, at, count }));
         state.renumbered = renumbered;
     }
@@ -783,7 +788,11 @@ mod tests {
                     judged,
                     sequence,
                     estimated: doubtful.0,
-                    forgotten: doubtful.1,
+                    forgotten: doubtful.1.map(|(value, since, measured_at)| Forgotten {
+                        value,
+                        since,
+                        measured_at,
+                    }),
                     doubt: doubtful.2.map(|(value, at, count)| Doubt { value, at, count }),
                     renumbered: doubtful.3.map(|(number, count)| Renumbered { number, count }),
                 })
@@ -791,12 +800,13 @@ mod tests {
         })
     }
 
-    type Doubtful = (bool, Option<(Value, Timestamp)>, Option<(Value, Timestamp, u8)>, Option<(u64, u8)>);
+    type Doubtful =
+        (bool, Option<(Value, Timestamp, Timestamp)>, Option<(Value, Timestamp, u8)>, Option<(u64, u8)>);
 
     fn doubtful() -> impl Strategy<Value = Doubtful> {
         (
             any::<bool>(),
-            proptest::option::of((values(), times())),
+            proptest::option::of((values(), times(), times())),
             proptest::option::of((values(), times(), any::<u8>())),
             proptest::option::of(any::<(u64, u8)>()),
         )

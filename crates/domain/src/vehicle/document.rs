@@ -46,12 +46,23 @@ pub struct SignalState {
     pub sequence: Option<(FeedKey, u64)>,
     /// The moment of the value is ours: its source said none, or one that lay ahead of our clock.
     pub estimated: bool,
-    /// The last value that was known, and the moment since which it is not any more.
-    pub forgotten: Option<(Value, Timestamp)>,
+    /// The last value that was known, where it is not any more.
+    pub forgotten: Option<Forgotten>,
     /// A value that could not follow, and waits for others that agree with it.
     pub doubt: Option<Doubt>,
     /// Numbers that begin anew, and wait for others that go on from there.
     pub renumbered: Option<Renumbered>,
+}
+
+/// A value that is no longer known. What comes after it is judged by it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forgotten {
+    /// The value.
+    pub value: Value,
+    /// Since when it is not known.
+    pub since: Timestamp,
+    /// When it was true.
+    pub measured_at: Timestamp,
 }
 
 /// A value that could not follow the one that is known.
@@ -206,7 +217,10 @@ impl Document {
                 judged.received_at = judged.received_at.min(now);
                 judged.observed_at = judged.observed_at.min(now);
             }
-            state.forgotten = state.forgotten.take().map(|(value, at)| (value, at.min(now)));
+            if let Some(forgotten) = &mut state.forgotten {
+                forgotten.since = forgotten.since.min(now);
+                forgotten.measured_at = forgotten.measured_at.min(now);
+            }
             state.doubt = None;
         }
         for reading in &mut self.pushes.held {

@@ -11,7 +11,10 @@ pub enum ReadingOutcome {
     /// It says what was known.
     Unchanged,
     /// It is older than what is known.
-    Late,
+    Late {
+        /// It was sent as a reset.
+        reset: bool,
+    },
     /// It is not believed.
     Implausible(Why),
     /// Another value was known of the same moment; this one counts now.
@@ -46,7 +49,7 @@ impl ReadingOutcome {
         match self {
             Self::Applied => "applied",
             Self::Unchanged => "unchanged",
-            Self::Late => "late",
+            Self::Late { .. } => "late",
             Self::Implausible(_) => "implausible",
             Self::Conflicting => "conflicting",
             Self::Unknown { .. } => "unknown",
@@ -60,7 +63,12 @@ impl ReadingOutcome {
         let code = &signal.entry().code;
         match self {
             Self::Applied | Self::Unchanged => None,
-            Self::Late => Some("a newer reading of this signal is known".into()),
+            Self::Late { reset: false } => Some("a newer reading of this signal is known".into()),
+            Self::Late { reset: true } => Some(
+                "a newer reading of this signal is known, and a reset counts from its own moment on; send it with a later \
+                 observedAt (or sequence), or without observedAt"
+                    .into(),
+            ),
             Self::Implausible(why) | Self::Rejected(why) => Some(match why {
                 Why::Invalid(invalid) => invalid.describe(signal),
                 Why::CannotFollow => format!(

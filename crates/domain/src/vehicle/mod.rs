@@ -27,7 +27,8 @@ pub use charging::{SIGNALS as CHARGING_SIGNALS, is_charging, known_to as chargin
 pub use codec::Malformed;
 pub use command::{BrandCommand, ChargeDays, ChargeHours, Command, MOST_CHARGE_DAYS, MOST_SPANS, Span};
 pub use document::{
-    Document, Doubt, Gathering, Judged, Pushes, Renumbered, SignalState, Subscription, Told, Watching,
+    Document, Doubt, Forgotten, Gathering, Judged, Pushes, Renumbered, SignalState, Subscription, Told,
+    Watching,
 };
 pub use event::{ErrorChange, Event, Occasion};
 pub use judgement::{Judgement, ReadingOutcome, Why};

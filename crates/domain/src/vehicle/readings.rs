@@ -24,13 +24,13 @@
 
 use std::{cmp::Ordering, time::Duration};
 
-use super::{Document, Doubt, ReadingOutcome, Renumbered, SignalState, Why};
+use super::{Document, Doubt, Forgotten, ReadingOutcome, Renumbered, SignalState, Why};
 use crate::{
     errors::ErrorCode,
     signal::{
         Invalid, SignalId, Value, can_follow,
         form::{ALWAYS_TAKEN, MOST_BYTES_OF_VEHICLE},
-        valid,
+        in_words_of, valid,
     },
     time::Timestamp,
 };
@@ -261,10 +261,7 @@ impl Reading {
         if place == Ordering::Less {
             return Judged::of(Verdict::Late, Some(value));
         }
-        let value = match &state.value {
-            Some((known, ..)) if !self.reset => value.completed_by(known),
-            _ => value,
-        };
+        let value = if self.reset { value } else { settled(state, self.signal, value) };
         let known = state.value.as_ref().map(|(value, ..)| value);
         let verdict = match known {
             Some(known) if *known == value && place == Ordering::Equal => Verdict::Duplicate,
@@ -272,7 +269,7 @@ impl Reading {
             Some(_) if place == Ordering::Equal => Verdict::Conflicting,
             Some(_) => Verdict::Changed,
             None => match &state.forgotten {
-                Some((last, _)) if *last == value => Verdict::Same,
+                Some(Forgotten { value: last, .. }) if *last == value => Verdict::Same,
                 Some(_) => Verdict::Changed,
                 None if state.fault.is_some_and(is_reported) => Verdict::Returned,
                 None => Verdict::First,
@@ -323,7 +320,7 @@ impl Reading {
     fn in_time(&self, state: &SignalState) -> Ordering {
         let newest = match (&state.value, &state.forgotten) {
             (Some((_, captured_at, _)), _) => *captured_at,
-            (None, Some((_, at))) => Some(*at),
+            (None, Some(forgotten)) => Some(forgotten.since),
             (None, None) => None,
         };
         let Some(newest) = newest else { return Ordering::Greater };
@@ -358,18 +355,32 @@ impl Reading {
     }
 }
 
-/// Whether a value can follow what is known; one that cannot is believed once enough in a row agree with each other.
+/// A value as it counts beside what is known: completed by it, and in its words where it says the same.
+pub(super) fn settled(state: &SignalState, signal: SignalId, value: Value) -> Value {
+    match (&state.value, &state.forgotten) {
+        (Some((known, ..)), _) => in_words_of(signal, value.completed_by(known), known),
+        (None, Some(Forgotten { value: last, .. })) => in_words_of(signal, value, last),
+        (None, None) => value,
+    }
+}
+
+/// Whether a value can follow what is known, or what was known last; one that cannot is believed once enough in a row agree
+/// with each other. That a sensor says 0 again is no evidence: one that sleeps does so, too.
 pub(super) fn is_believed(state: &mut SignalState, signal: SignalId, value: &Value, at: Timestamp) -> bool {
-    let Some((known, captured_at, received_at)) = &state.value else { return true };
-    let elapsed = at.since(captured_at.unwrap_or(*received_at));
-    if can_follow(signal, known, value, elapsed) {
+    let (known, measured_at) = match (&state.value, &state.forgotten) {
+        (Some((known, captured_at, received_at)), _) => (known, captured_at.unwrap_or(*received_at)),
+        (None, Some(Forgotten { value, measured_at, .. })) => (value, *measured_at),
+        (None, None) => return true,
+    };
+    if can_follow(signal, known, value, at.since(measured_at)) {
         state.doubt = None;
         return true;
     }
     let agree = match state.doubt.take() {
         Some(doubt) if can_follow(signal, &doubt.value, value, at.since(doubt.at)) => {
             // The same moment again is no new evidence.
-            doubt.count.saturating_add(u8::from(at > doubt.at))
+            let is_evidence = at > doubt.at && *value != Value::Number(0.0);
+            doubt.count.saturating_add(u8::from(is_evidence))
         }
         _ => 1,
     };
@@ -774,7 +785,8 @@ mod tests {
     #[test]
     fn a_value_that_is_no_longer_known_comes_back_as_a_change_only_if_it_is_another() {
         let mut state = known();
-        state.forgotten = state.value.take().map(|(value, ..)| (value, at(60)));
+        let forgotten = |value| Forgotten { value, since: at(60), measured_at: at(50) };
+        state.forgotten = state.value.take().map(|(value, ..)| forgotten(value));
         let verdict_of =
             |value, observed| verdict(&reading(value, Some(observed), Order::Observed), state.clone());
         assert_eq!(verdict_of(50.0, 61), Verdict::Same);

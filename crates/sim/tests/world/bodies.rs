@@ -13,8 +13,8 @@ const LIMIT: usize = 50 * 1_000;
 
 /// A car whose service history has so many entries of about 110 bytes.
 fn with_services(count: usize) -> Mood {
-    let service = format!(r#"{{"id":"{}"}}"#, "x".repeat(100));
-    let history = format!(r#"{{"values":[{}]}}"#, vec![service; count].join(","));
+    let services: Vec<String> = (0..count).map(|id| format!(r#"{{"id":"{id:0>100}"}}"#)).collect();
+    let history = format!(r#"{{"values":[{}]}}"#, services.join(","));
     says(vec![Answer { signal: signal::SERVICE_RECORDS, outcome: Ok((Value::Json(history), None)) }])
 }
 

@@ -91,7 +91,7 @@ pub(super) enum Cell<'t> {
 
 /// Whether a cell says that a value is not known.
 pub(super) fn is_empty(cell: &str) -> bool {
-    cell.is_empty() || cell.eq_ignore_ascii_case("none") || means_nothing(cell)
+    means_nothing(cell)
 }
 
 impl Form {

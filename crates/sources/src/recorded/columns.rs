@@ -146,11 +146,13 @@ impl ColumnMap {
                 "the map names no signal and no position; write them under [signals] and [position]",
             ));
         }
-        let map = Self { file, time, position, signals };
-        if !map.file.header && map.columns().any(|column| matches!(column, ColumnRef::Name(_))) {
-            return Err(root.refused("with header = false, columns are numbers: column = 1 is the first"));
+        if !file.header
+            && let Some((at, key)) = named_column(root.table)
+        {
+            let why = "is a number where there is no header (file.header = false): 1 is the first column";
+            return Err(root.refused_at(at, &key, why.into()));
         }
-        Ok(map)
+        Ok(Self { file, time, position, signals })
     }
 
     /// Every column that it names.
@@ -406,6 +408,33 @@ fn form(
         Shape::Words(known) => Form::Words { words, known },
         Shape::Text => Form::Words { words, known: &[] },
     }
+}
+
+/// The first key of a map whose column has a name.
+fn named_column(map: &DeTable<'_>) -> Option<(Range<usize>, String)> {
+    const KEYS: [(&str, &[&str]); 3] = [
+        ("time", &["column", "date", "time"]),
+        ("position", &["latitude", "longitude", "heading"]),
+        ("signals", &[]),
+    ];
+    let tables = KEYS.iter().filter_map(|&(name, keys)| match map.get(name)?.get_ref() {
+        DeValue::Table(table) => Some((name, keys, table)),
+        _ => None,
+    });
+    let mut columns = tables.flat_map(|(name, keys, table)| {
+        let columns =
+            table.iter().filter(move |(key, _)| keys.is_empty() || keys.contains(&key.get_ref().as_ref()));
+        columns.map(move |(key, value)| match value.get_ref() {
+            DeValue::Table(of) => {
+                of.get("column").map(|column| (column, format!("{name}.{}.column", key.get_ref())))
+            }
+            _ => Some((value, format!("{name}.{}", key.get_ref()))),
+        })
+    });
+    columns.find_map(|column| {
+        let (column, key) = column?;
+        column.get_ref().as_str().map(|_| (column.span(), key))
+    })
 }
 
 fn column_of(value: &DeValue<'_>) -> Result<ColumnRef, String> {
@@ -672,6 +701,20 @@ mod tests {
             "[time]\ndate = \"d\"\n[signals]\nmotion-currentspeed = \"v\"",
             expect!["column map, line 1: [time] has either column, or both date and time"],
         );
+        let without = "[file]\nheader = false\n[time]\ncolumn = ";
+        for (rest, expected) in [
+            ("\"t\"\n[signals]\nmotion-currentspeed = 2", "line 4: time.column: "),
+            ("1\n[position]\nlatitude = 2\nlongitude = \"lon\"", "line 7: position.longitude: "),
+            ("1\n[signals]\nmotion-currentspeed = \"v\"", "line 6: signals.motion-currentspeed: "),
+            (
+                "1\n[signals]\nmotion-currentspeed = { unit = \"mph\", column = \"v\" }",
+                "line 6: signals.motion-currentspeed.column: ",
+            ),
+        ] {
+            let refused = ColumnMap::from_toml(&format!("{without}{rest}")).unwrap_err().to_string();
+            let why = "is a number where there is no header (file.header = false): 1 is the first column";
+            assert_eq!(refused, format!("column map, {expected}{why}"));
+        }
         check(
             &format!("{TIME}format = \"%H:%M\"\n[signals]\nmotion-currentspeed = \"v\""),
             expect![[

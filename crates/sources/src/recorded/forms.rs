@@ -368,22 +368,40 @@ fn a_track_is_position_speed_and_course_of_all_its_segments() {
         0 currentspeed 36
         1.5 preciselocation 52.7 13.5
         1.5 currentspeed 1.8
-        1 unreadable_time at [2]
-        1 no_value at [4]
-        1 no_position at [4]
+        1 unreadable_time at [9]
+        1 no_value at [13]
+        1 no_position at [13]
     "#]]
     .assert_eq(&shown(&recording));
     assert_eq!(recording.signals().collect::<Vec<_>>(), [LOCATION, SPEED]);
     let marked = format!("\u{feff}\r\n{TRACK}");
-    assert_eq!(shown(&Recording::read(marked.as_bytes(), None).unwrap()), shown(&recording));
+    let a_line_later = shown(&recording).replace("[9]", "[10]").replace("[13]", "[14]");
+    assert_eq!(shown(&Recording::read(marked.as_bytes(), None).unwrap()), a_line_later);
 }
 
 #[test]
 fn a_track_that_was_cut_off_is_taken_up_to_there() {
     let cut = &TRACK[..TRACK.find("<wpt").unwrap()];
     assert!(Recording::read(cut.as_bytes(), None).is_err());
-    let cut = &TRACK[..TRACK.find("52.7").unwrap()];
-    assert_eq!(Recording::read(cut.as_bytes(), None).unwrap().rows(), 1);
+    // Within a tag, between two points, within one, and right before the end.
+    for (end, rows, line) in [
+        ("52.7", 1, 12),
+        ("<trkpt lat=\"52.6", 1, 9),
+        ("<speed>0.5", 1, 12),
+        ("</trkseg>\n </trk>", 2, 14),
+        ("</gpx>", 2, 16),
+    ] {
+        let cut = &TRACK[..TRACK.find(end).unwrap()];
+        for text in [cut.to_owned(), cut.replace('\n', "\r\n"), cut.replace('\n', "\r")] {
+            let recording = Recording::read(text.as_bytes(), None).unwrap();
+            assert_eq!(recording.rows(), rows, "{end}");
+            let rest =
+                recording.report().skipped.iter().find(|skipped| skipped.reason == SkipReason::MalformedRest);
+            let rest = rest.unwrap_or_else(|| panic!("{end}: it is said"));
+            assert_eq!((rest.count, &rest.lines), (1, &vec![line]), "{end}");
+            assert!(recording.report().lines().iter().any(|line| line.contains("malformed")), "{end}");
+        }
+    }
 }
 
 #[test]

@@ -23,6 +23,8 @@ const LONGEST_TEXT: usize = 100;
 /// A point of a track as it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Point {
+    /// Where it begins, counted from 1.
+    pub(super) line: u64,
     pub(super) latitude: String,
     pub(super) longitude: String,
     pub(super) time: String,
@@ -40,17 +42,22 @@ pub(super) enum NoTrack {
     NotGpx(String),
     #[error("the file is not well-formed XML: {0}")]
     Xml(String),
+    #[error("the file ends within its elements, so it was cut off")]
+    CutOff,
     #[error("the file has elements within elements more than {DEEPEST} deep")]
     TooDeep,
 }
 
-/// Hands every point of every track to a function, until that fails.
+/// Hands every point of every track to a function, until that fails. `line` is the one that was read to.
 pub(super) fn points<R: Read, E: From<NoTrack>>(
     text: Utf8<R>,
+    line: &Rc<Shared<u64>>,
     mut each: impl FnMut(&Point) -> Result<(), E>,
 ) -> Result<(), E> {
     let left = Rc::new(Shared::new(LARGEST_PART));
-    let mut reader = Reader::from_reader(Metered { inner: text, left: left.clone() });
+    line.set(1);
+    let metered = Metered { inner: text, left: left.clone(), line: line.clone(), after_cr: false };
+    let mut reader = Reader::from_reader(metered);
     let (mut buffer, mut path) = (Vec::new(), Vec::<Element>::new());
     let mut point = Point::default();
     loop {
@@ -60,7 +67,7 @@ pub(super) fn points<R: Read, E: From<NoTrack>>(
         match event {
             Event::Start(tag) => {
                 let element = Element::of(tag.local_name().as_ref());
-                enter(&path, element, &tag, &mut point).map_err(E::from)?;
+                enter(&path, element, &tag, &mut point, line.get()).map_err(E::from)?;
                 path.push(element);
                 if path.len() > DEEPEST {
                     return Err(NoTrack::TooDeep.into());
@@ -68,7 +75,7 @@ pub(super) fn points<R: Read, E: From<NoTrack>>(
             }
             Event::Empty(tag) => {
                 let element = Element::of(tag.local_name().as_ref());
-                enter(&path, element, &tag, &mut point).map_err(E::from)?;
+                enter(&path, element, &tag, &mut point, line.get()).map_err(E::from)?;
                 if element == Element::Point {
                     each(&point)?;
                 }
@@ -80,7 +87,8 @@ pub(super) fn points<R: Read, E: From<NoTrack>>(
                     each(&point)?;
                 }
             }
-            Event::Eof => return Ok(()),
+            Event::Eof if path.is_empty() => return Ok(()),
+            Event::Eof => return Err(NoTrack::CutOff.into()),
             _ => {}
         }
     }
@@ -114,6 +122,7 @@ fn enter(
     element: Element,
     tag: &quick_xml::events::BytesStart<'_>,
     point: &mut Point,
+    line: u64,
 ) -> Result<(), NoTrack> {
     if path.is_empty() && element != Element::Gpx {
         let name: String = tag.local_name().as_ref().chars().take(LONGEST_TEXT).collect();
@@ -122,7 +131,9 @@ fn enter(
     if element != Element::Point {
         return Ok(());
     }
-    *point = Point::default();
+    // What was read ends with the tag, which may take several lines.
+    let within = line_ends(tag.as_bytes(), &mut false);
+    *point = Point { line: line - within.min(line - 1), ..Point::default() };
     for attribute in tag.attributes().with_checks(false).take(64) {
         let Ok(attribute) = attribute else { continue };
         let into = match attribute.key.local_name().as_ref() {
@@ -161,6 +172,18 @@ fn refused(error: quick_xml::Error) -> NoTrack {
 struct Metered<R> {
     inner: Utf8<R>,
     left: Rc<Shared<usize>>,
+    line: Rc<Shared<u64>>,
+    after_cr: bool,
+}
+
+/// Ends of lines: LF, CR LF and CR.
+fn line_ends(text: &[u8], after_cr: &mut bool) -> u64 {
+    let mut ends = 0;
+    for &byte in text {
+        ends += u64::from(byte == b'\r' || byte == b'\n' && !*after_cr);
+        *after_cr = byte == b'\r';
+    }
+    ends
 }
 
 impl<R: Read> Read for Metered<R> {
@@ -183,6 +206,11 @@ impl<R: Read> BufRead for Metered<R> {
 
     fn consume(&mut self, amount: usize) {
         self.left.set(self.left.get().saturating_sub(amount));
+        // What is consumed was given out before, so this reads nothing.
+        if let Ok(text) = self.inner.fill_buf() {
+            let ends = line_ends(&text[..amount.min(text.len())], &mut self.after_cr);
+            self.line.set(self.line.get() + ends);
+        }
         self.inner.consume(amount);
     }
 }

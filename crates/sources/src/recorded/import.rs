@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     io::{BufRead, ErrorKind, Read},
+    rc::Rc,
 };
 
 use app::ports::{ImportReport, SkipReason};
@@ -317,12 +318,13 @@ fn import_track<R: Read>(text: Utf8<R>) -> Result<Recording, RecordingError> {
     let columns = [(signal::LOCATION, Cells::Positions(vec![])), (signal::SPEED, Cells::Numbers(vec![]))];
     let mut store = Store::new(columns.into_iter());
     let mut report = ImportReport { format, ..ImportReport::default() };
-    let read = gpx::points(text, |point| take_point(point, &speed, &mut store, &mut report));
+    let line = Rc::default();
+    let read = gpx::points(text, &line, |point| take_point(point, &speed, &mut store, &mut report));
     match read {
         Ok(()) => {}
         // Of a file that was cut off, what came before is taken.
         Err(RecordingError::Form(_)) if report.rows > 0 => {
-            report.skip(SkipReason::MalformedRest, report.rows, None);
+            report.skip(SkipReason::MalformedRest, line.get(), None);
         }
         Err(error) => return Err(error),
     }
@@ -345,7 +347,7 @@ fn take_point(
     report: &mut ImportReport,
 ) -> Result<(), RecordingError> {
     report.rows += 1;
-    let line = report.rows;
+    let line = point.line;
     let start = Timestamp::from_secs(0);
     let Some(moment) = TimeFormat::Rfc3339.parse(&point.time, &Zone::UTC, start) else {
         report.skip(SkipReason::UnreadableTime, line, Some(("time", &point.time)));

@@ -174,14 +174,14 @@ fn elapsed(text: &str, per_second: f64) -> Option<std::time::Duration> {
 
 /// ISO 8601 with or without an offset; a blank instead of the T, and a comma before the fraction, are usual.
 fn iso(text: &str, zone: &Zone) -> Option<Moment> {
-    if let Ok(at) = text.parse::<jiff::Timestamp>() {
-        return Some(Timestamp::from_jiff(at).into());
+    if let Some(at) = Timestamp::parse(text) {
+        return Some(at.into());
     }
     // `2026-05-01 10:00:00 +0200`, `2026-05-01 10:00:00 UTC`
     let joined = text.strip_suffix("UTC").map(|rest| format!("{}Z", rest.trim_end()));
     let joined = joined.or_else(|| text.rsplit_once(" +").map(|(front, offset)| format!("{front}+{offset}")));
-    if let Some(at) = joined.and_then(|text| text.parse::<jiff::Timestamp>().ok()) {
-        return Some(Timestamp::from_jiff(at).into());
+    if let Some(at) = joined.and_then(|text| Timestamp::parse(&text)) {
+        return Some(at.into());
     }
     zone.moment(text.parse::<civil::DateTime>().ok().filter(|_| text.contains(':'))?)
 }

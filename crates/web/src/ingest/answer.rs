@@ -175,7 +175,7 @@ impl Outcomes {
         match outcome {
             ReadingOutcome::Applied | ReadingOutcome::Rejected(_) => &mut self.applied,
             ReadingOutcome::Unchanged => &mut self.unchanged,
-            ReadingOutcome::Late => &mut self.late,
+            ReadingOutcome::Late { .. } => &mut self.late,
             ReadingOutcome::Implausible(_) => &mut self.implausible,
             ReadingOutcome::Conflicting => &mut self.conflicting,
             ReadingOutcome::Unknown { .. } => &mut self.unknown,

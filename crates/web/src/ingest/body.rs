@@ -50,6 +50,25 @@ pub(super) fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
     }
 }
 
+/// Whether a body is under gzip; `None` for any other coding. Codings are a list, in one header or in several, in which
+/// `identity` says nothing.
+fn is_packed(headers: &HeaderMap) -> Option<bool> {
+    let mut is_packed = false;
+    for codings in headers.get_all(header::CONTENT_ENCODING) {
+        for coding in codings.as_bytes().split(|&byte| byte == b',') {
+            match coding.trim_ascii().to_ascii_lowercase().as_slice() {
+                b"" | b"identity" => {}
+                b"gzip" | b"x-gzip" if !is_packed => is_packed = true,
+                _ => return None,
+            }
+        }
+    }
+    Some(is_packed)
+}
+
+/// The mark that some editors and libraries put before text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// The bytes of a body as they are, or packed.
 enum Source {
     Plain(Cursor<Bytes>),
@@ -58,11 +77,9 @@ enum Source {
 
 impl Source {
     fn of(headers: &HeaderMap, body: Bytes) -> Result<Self, ApiError> {
-        let coding = headers.get(header::CONTENT_ENCODING).map_or(&b""[..], |coding| coding.as_bytes());
-        match coding.trim_ascii().to_ascii_lowercase().as_slice() {
-            b"" | b"identity" => Ok(Self::Plain(Cursor::new(body))),
-            b"gzip" | b"x-gzip" => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(Cursor::new(body))))),
-            _ => Err(ApiError::readings_type()),
+        match is_packed(headers).ok_or_else(ApiError::readings_type)? {
+            false => Ok(Self::Plain(Cursor::new(body))),
+            true => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(Cursor::new(body))))),
         }
     }
 
@@ -164,7 +181,11 @@ impl Reader {
         if matches!(self.source, Source::Gzip(_)) {
             self.budget.take(&mut self.room, filled - begins)?;
         }
+        let is_first = self.unpacked == filled;
         let Self { buffer, splitter, sorted, .. } = self;
+        if is_first && buffer.starts_with(BYTE_ORDER_MARK) {
+            buffer.drain(..BYTE_ORDER_MARK.len());
+        }
         let used = splitter.split(buffer, begins, is_end, |place, part| sorted.put(place, part))?;
         buffer.drain(..used);
         Ok(is_end)

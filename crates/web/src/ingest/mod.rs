@@ -78,9 +78,7 @@ async fn take(
     let (Sorted { readings, rejected }, _room) = reader.into_parts();
     admitted.expect(readings.len())?;
     let places: Vec<usize> = readings.iter().map(|(index, _)| *index).collect();
-    let mut ingested = app.ingest(&feed, readings).await?;
-    ingested.rejected.extend(rejected);
-    ingested.rejected.sort_unstable_by_key(|rejected| rejected.index);
+    let ingested = app.ingest(&feed, readings, rejected).await?;
     let taken = Taken::of(&places, ingested, wanted);
     app.count_answer(feed.id, taken.counts());
     Ok(Out(taken))
@@ -136,8 +134,14 @@ mod tests {
             ("application/x-ndjson", None, lines),
             ("application/json; charset=utf-8", Some("gzip"), packed.clone()),
             ("application/json", Some("GZIP"), packed.clone()),
-            ("application/json", Some(" X-Gzip "), packed),
-            ("application/json", Some("Identity"), array),
+            ("application/json", Some(" X-Gzip "), packed.clone()),
+            ("application/json", Some("gzip, identity"), packed.clone()),
+            ("application/json", Some("identity,GZip ,"), packed),
+            ("application/json", Some("Identity"), array.clone()),
+            ("application/json", Some("identity, identity"), array.clone()),
+            ("application/json", Some(""), array.clone()),
+            ("application/json", None, [b"\xef\xbb\xbf".to_vec(), array].concat()),
+            ("application/x-ndjson", None, format!("\u{feff}{one}\n{one}").into_bytes()),
         ] {
             let answered = push(&server, &token, kind, coding, body).await.expect(200);
             let taken = answered.json();
@@ -185,8 +189,23 @@ mod tests {
             {"index":1,"error":"no vehicle of this application has this id; connect it first"}
             {"index":2,"error":"tractionbattery-stateofcharge takes a number of percent, 0 to 100"}
             {"index":3,"error":"there is no signal \"no-such\"; see /docs/signals on this server"}
-            {"index":4,"error":"missing field `signal` at line 1 column 62"}"#]]
+            {"index":4,"error":"signal is missing"}"#]]
         .assert_eq(&told.join("\n"));
+    }
+
+    #[tokio::test]
+    async fn the_example_of_the_documentation_is_answered_as_it_says() {
+        let page = include_str!("../../../../docs/readings.md");
+        let blocks: Vec<&str> =
+            page.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+        let [request, answer] = blocks[..] else { panic!("a request and its answer: {blocks:?}") };
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let token = feed(&server, &tenant).await;
+        let body = request.replace("22222222-2222-4222-8222-222222222222", &tenant.vehicle).into_bytes();
+        let answered = push(&server, &token, "application/json", None, body).await.expect(200).json();
+        let answer: Value = serde_json::from_str(answer).unwrap();
+        assert_eq!(answered, answer, "{answered:#}");
     }
 
     #[tokio::test]
@@ -304,7 +323,9 @@ mod tests {
         push(&server, "mpf_wrong", "application/json", None, fine.clone()).await.expect(401);
         push(&server, &tenant.management_token, "application/json", None, fine.clone()).await.expect(401);
         push(&server, &token, "text/csv", None, fine.clone()).await.expect(415);
-        push(&server, &token, "application/json", Some("br"), fine.clone()).await.expect(415);
+        for coding in ["br", "gzip, br", "gzip, gzip"] {
+            push(&server, &token, "application/json", Some(coding), fine.clone()).await.expect(415);
+        }
         push(&server, &token, "application/json", Some("gzip"), fine).await.expect(400);
         push(&server, &token, "application/json", None, b"{}".to_vec()).await.expect(400);
         let many = format!("[{}]", vec!["{}"; 10_001].join(",")).into_bytes();

@@ -9,20 +9,49 @@ use domain::{
     signal::{SignalId, read as read_value},
     time::Timestamp,
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
+
+use crate::decode::{self, Source};
 
 /// Bytes of a reading's id.
 const MOST_ID: usize = 256;
 
 /// The reading in these bytes, or why they are none.
 pub(super) fn read(raw: &[u8]) -> Result<PushedReading, String> {
-    serde_json::from_slice::<Item<'_>>(raw).map_err(|error| error.to_string())?.into_reading()
+    // A reading is an object, and not a list of its members in order.
+    let is_object = raw.trim_ascii_start().starts_with(b"{");
+    match serde_json::from_slice::<Item<'_>>(raw).ok().filter(|_| is_object) {
+        Some(item) => item.into_reading(),
+        None => Err(refusal(raw)),
+    }
+}
+
+/// Why these bytes are no reading, in the words of every other refusal. Readings that can be read are not parsed into a tree.
+fn refusal(raw: &[u8]) -> String {
+    match decode::json_of::<Members>(raw, Source::Reading) {
+        Err(refusal) => refusal.sentence(Source::Reading),
+        Ok(_) => "the reading cannot be read".into(),
+    }
+}
+
+/// The members of a reading, as [`Item`] has them.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "only whether it can be read is asked")]
+struct Members {
+    vehicle_id: String,
+    signal: String,
+    value: IgnoredAny,
+    observed_at: Option<IgnoredAny>,
+    id: Option<String>,
+    sequence: Option<IgnoredAny>,
+    reset: Option<bool>,
 }
 
 /// One reading on the wire.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a reading")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Item<'b> {
     #[serde(borrow)]
     id: Option<Cow<'b, str>>,
@@ -93,7 +122,7 @@ fn moment(json: &str) -> Result<Option<Timestamp>, String> {
             let at = (number.trunc() * micros) as i64 + (number.fract() * micros).round() as i64;
             (FIRST..LATEST).contains(&seconds).then(|| Timestamp::from_micros(at))
         }),
-        Err(_) => text.parse::<jiff::Timestamp>().ok().map(Timestamp::from_jiff),
+        Err(_) => Timestamp::parse(text),
     };
     let Some(at) = at.filter(|at| at.as_secs() < LATEST as i64) else {
         return Err(format!(
@@ -133,12 +162,48 @@ mod tests {
             r#""1777629600""#,
             r#""2026-05-01T10:00:00Z""#,
             r#""2026-05-01T12:00:00+02:00""#,
+            r#""2026-05-01T10:00:00.0000000000000Z""#,
         ] {
             assert_eq!(moment(json), Ok(at), "{json}");
         }
         let fraction = Timestamp::from_micros(1_777_629_600_123_400);
         assert_eq!(moment("1777629600123.4"), Ok(Some(fraction)));
         assert_eq!(moment("0"), Ok(None));
+    }
+
+    #[test]
+    fn what_is_no_reading_is_refused_by_its_members() {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        let refused = |raw: &str| read(raw.replace("ID", id).as_bytes()).unwrap_err();
+        let told = [
+            r#"["ID","odometer-traveleddistance",1]"#,
+            "7",
+            "",
+            r#"{"signal":"odometer-traveleddistance","value":1}"#,
+            r#"{"vehicleId":"ID","signal":"odometer-traveleddistance"}"#,
+            r#"{"vehicleId":1,"signal":"odometer-traveleddistance","value":1}"#,
+            r#"{"vehicleId":"ID","signal":"odometer-traveleddistance","value":1,"reset":"yes"}"#,
+            r#"{"vehicleId":"ID","signal":"odometer-traveleddistance","value":1,"unit":"km"}"#,
+            r#"{"vehicleId":"ID","signal":"odometer-traveleddistance","value":1,"value":2}"#,
+            r#"{"vehicleId":"ID","signal":"odometer-traveleddistance","value":{"value":1,"value":2}}"#,
+            r#"{"vehicleId":"ID","signal":"odometer-traveleddistance","value":NaN}"#,
+            r#"{"vehicleId":"7","signal":"odometer-traveleddistance","value":1}"#,
+        ]
+        .map(refused);
+        expect_test::expect![[r#"
+            the reading is an object, and this is a list
+            the reading is an object, and this is a number
+            the reading is empty; it must be JSON
+            vehicleId is missing
+            value is missing
+            vehicleId is text, and this is a number
+            reset is true or false, and this is text
+            nobody knows the member unit; there are vehicleId, signal, value, observedAt, id, sequence, reset
+            value is given twice
+            value: the same key again
+            the reading is not JSON: expected value at line 1 column 98
+            vehicleId is not a UUID"#]]
+        .assert_eq(&told.join("\n"));
     }
 
     #[test]

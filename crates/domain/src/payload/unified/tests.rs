@@ -417,7 +417,7 @@ fn a_vehicle_whose_values_are_as_long_as_they_may_be_fits_into_the_largest_body(
     for observed in &mut seen.signals {
         let sample = observed.outcome.as_mut().expect("samples are values");
         match observed.signal.form() {
-            Form::Text { max_bytes } => sample.value = Value::Text("x".repeat(*max_bytes)),
+            Form::Text { max_bytes, .. } => sample.value = Value::Text("x".repeat(*max_bytes)),
             Form::Composite(composite) if composite.body == BodyKind::List && room > 0 => {
                 let long = room.min(composite.max_bytes);
                 room -= long;

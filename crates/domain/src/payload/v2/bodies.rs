@@ -36,7 +36,8 @@ impl Ages {
 ///
 /// # Errors
 ///
-/// The first failure, when no signal of the endpoint has a value; what was written is of no use then.
+/// The first failure, when no signal of the endpoint has a value; and that of one that has to be there: clients read the
+/// state of `/charge` as a word. What was written is of no use then.
 pub(super) fn read(
     body: &mut Writer,
     endpoint: Endpoint,
@@ -44,7 +45,7 @@ pub(super) fn read(
     observation: &Observation,
     units: UnitSystem,
 ) -> Result<Ages, ErrorCode> {
-    let mut answers = Answers { observation, ages: Ages::default(), failure: None };
+    let mut answers = Answers { observation, ages: Ages::default(), failure: None, missing: None };
     match endpoint {
         Endpoint::Attributes => attributes(body, info),
         Endpoint::Vin => vin(body, &mut answers),
@@ -63,8 +64,8 @@ pub(super) fn read(
         Endpoint::TroubleCodes => trouble_codes(body, &mut answers),
         Endpoint::ServiceHistory => service_history(body, &mut answers, units),
     }
-    match (answers.ages.measured, answers.failure) {
-        (None, Some(failure)) => Err(failure),
+    match (answers.missing, answers.ages.measured, answers.failure) {
+        (Some(failure), ..) | (None, None, Some(failure)) => Err(failure),
         _ => Ok(answers.ages),
     }
 }
@@ -74,12 +75,23 @@ struct Answers<'a> {
     observation: &'a Observation,
     ages: Ages,
     failure: Option<ErrorCode>,
+    /// Why something is not there that clients do not read as `null`.
+    missing: Option<ErrorCode>,
 }
 
 impl<'a> Answers<'a> {
     /// What `form` reads from the value of a signal, if there is one and the form is right.
     fn take<T>(&mut self, signal: SignalId, form: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
         self.try_take(signal, |value| form(value).ok_or(ErrorCode::UPSTREAM_INVALID_DATA))
+    }
+
+    /// The same; without it, the read fails.
+    fn require<T>(&mut self, signal: SignalId, form: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
+        let before = self.failure.take();
+        let taken = self.take(signal, form);
+        self.missing = self.missing.or(self.failure);
+        self.failure = before.or(self.failure);
+        taken
     }
 
     fn try_take<T>(
@@ -204,7 +216,7 @@ fn nominal_capacity(body: &mut Writer, answers: &mut Answers<'_>) {
 
 fn charge(body: &mut Writer, answers: &mut Answers<'_>) {
     let plugged_in = answers.take(signal::IS_CABLE_CONNECTED, flag);
-    let state = answers.take(signal::CHARGING_STATUS, text);
+    let state = answers.require(signal::CHARGING_STATUS, text);
     body.object(|w| {
         w.key("isPluggedIn").optional(plugged_in, Writer::flag);
         w.key("state").optional(state, Writer::string);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Answer, Fault, FeedKey, Judged, Judgement, Order, Reading, ReadingOutcome, SignalState, Subscription,
-        Tally, Told, Verdict, Why, charging, readings, readings::is_reported, slots::Rhythm,
+        Answer, Fault, FeedKey, Forgotten, Judged, Judgement, Order, Reading, ReadingOutcome, SignalState,
+        Subscription, Tally, Told, Verdict, Why, charging, readings, readings::is_reported, slots::Rhythm,
     },
     Input, Lapse, Owed, RowChange, Step,
 };
@@ -14,7 +14,7 @@ use crate::{
     errors::ErrorCode,
     ids::{SubscriptionId, WebhookNo},
     signal::{
-        Invalid, SignalId, Value,
+        CHARGING_STATUS, IS_CHARGING, Invalid, SignalId, Value,
         form::{ALWAYS_TAKEN, MOST_BYTES_OF_VEHICLE},
         valid,
     },
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// What the sender of a reading is told of its verdict.
-const fn outcome_of(verdict: Verdict, why: Option<Why>) -> ReadingOutcome {
+const fn outcome_of(verdict: Verdict, why: Option<Why>, reset: bool) -> ReadingOutcome {
     match (verdict, why) {
         // What cannot be one of its signal's values at all is refused, as it is where it is read.
         (
@@ -36,7 +36,7 @@ const fn outcome_of(verdict: Verdict, why: Option<Why>) -> ReadingOutcome {
         (_, Some(why)) => ReadingOutcome::Implausible(why),
         (Verdict::First | Verdict::Changed | Verdict::Returned, None) => ReadingOutcome::Applied,
         (Verdict::Same | Verdict::Duplicate, None) => ReadingOutcome::Unchanged,
-        (Verdict::Late, None) => ReadingOutcome::Late,
+        (Verdict::Late, None) => ReadingOutcome::Late { reset },
         (Verdict::Conflicting, None) => ReadingOutcome::Conflicting,
         (Verdict::Unknown, None) => ReadingOutcome::Unknown { forgotten: false },
         (Verdict::Forgotten, None) => ReadingOutcome::Unknown { forgotten: true },
@@ -265,7 +265,7 @@ impl Step<'_> {
                 restarts: u64::from(judged.restarted),
             },
         );
-        self.judged(reading.place, reading.signal, outcome_of(verdict, judged.why));
+        self.judged(reading.place, reading.signal, outcome_of(verdict, judged.why, reading.reset));
         let moment = reading.moment();
         if verdict.is_taken()
             && let Some(value) = judged.value
@@ -283,17 +283,13 @@ impl Step<'_> {
         let state = self.document.signal_mut(reading.signal);
         let mut before = state.judged.take().and_then(|judged| judged.before);
         if verdict == Verdict::Forgotten {
-            let known = state.value.take();
-            state.answered_at = self.now;
-            state.doubt = None;
-            if let Some((value, ..)) = known {
+            if let Some((value, ..)) = &state.value {
                 before = readings::remembered(value.clone()).map(|value| (value, reading.received_at));
-                state.forgotten = Some((value, moment));
             }
             if let Order::Sequence(number) = reading.order {
                 state.sequence = Some((reading.feed, number));
             }
-            self.seen.change = true;
+            self.forget(reading.signal, moment);
         }
         let state = self.document.signal_mut(reading.signal);
         let refused = judged.value.and_then(readings::remembered);
@@ -318,21 +314,18 @@ impl Step<'_> {
         let state = self.document.signal_mut(signal);
         let overtaken = state.judged.as_ref().is_some_and(|judged| judged.pushed)
             && state.value.as_ref().is_some_and(|(_, newest, _)| captured_at < *newest);
-        let value = match &state.value {
-            Some((known, ..)) if !overtaken => value.completed_by(known),
-            _ => value,
-        };
-        let verdict = match (&state.value, &state.forgotten) {
-            (Some(_), _) if overtaken => Verdict::Late,
-            (Some((old, ..)), _) if *old == value => Verdict::Same,
+        let value = if overtaken { value } else { readings::settled(state, signal, value) };
+        let last = state.value.as_ref().map(|(value, ..)| value);
+        let last = last.or_else(|| state.forgotten.as_ref().map(|forgotten| &forgotten.value));
+        let verdict = match (last, &state.value) {
+            (Some(_), Some(_)) if overtaken => Verdict::Late,
+            (Some(last), _) if *last == value => Verdict::Same,
             (Some(_), _) => match readings::is_believed(state, signal, &value, captured_at.unwrap_or(now)) {
                 true => Verdict::Changed,
                 false => Verdict::Implausible,
             },
-            (None, Some((last, _))) if *last == value => Verdict::Same,
-            (None, Some(_)) => Verdict::Changed,
-            (None, None) if state.fault.is_some_and(is_reported) => Verdict::Returned,
-            (None, None) => Verdict::First,
+            (None, _) if state.fault.is_some_and(is_reported) => Verdict::Returned,
+            (None, _) => Verdict::First,
         };
         if verdict.is_taken() {
             return self.settle(signal, value, (captured_at, now), verdict, false);
@@ -363,7 +356,7 @@ impl Step<'_> {
         let state = self.document.signal_mut(signal);
         let failed = state.fault.take();
         let known = state.value.take().map(|(value, ..)| value);
-        let known = known.or_else(|| state.forgotten.take().map(|(value, _)| value));
+        let known = known.or_else(|| state.forgotten.take().map(|forgotten| forgotten.value));
         state.forgotten = None;
         state.estimated = false;
         let mut before = state.judged.take().and_then(|judged| judged.before);
@@ -390,6 +383,9 @@ impl Step<'_> {
 
     /// Brings what is known of charging into agreement with what was said last of it, by whichever signal.
     fn agree_on_charging(&mut self, changed: &mut Vec<SignalId>) {
+        if let Some(since) = charging::forgotten_since(self.document) {
+            return [IS_CHARGING, CHARGING_STATUS].into_iter().for_each(|signal| self.forget(signal, since));
+        }
         let Some(agreed) = charging::agreed(self.document) else { return };
         for (signal, value) in agreed.values {
             let state = self.document.signal_mut(signal);
@@ -404,6 +400,18 @@ impl Step<'_> {
             if self.settle(signal, value, times, verdict, agreed.pushed) && !changed.contains(&signal) {
                 changed.push(signal);
             }
+        }
+    }
+
+    /// What was known of a signal is not known since a moment.
+    fn forget(&mut self, signal: SignalId, since: Timestamp) {
+        let now = self.now;
+        let state = self.document.signal_mut(signal);
+        if let Some((value, captured_at, received_at)) = state.value.take() {
+            let measured_at = captured_at.unwrap_or(received_at);
+            state.forgotten = Some(Forgotten { value, since, measured_at });
+            (state.answered_at, state.doubt) = (now, None);
+            self.seen.change = true;
         }
     }
 

@@ -84,8 +84,10 @@ fn what_is_not_granted_waits_or_is_too_much_is_said() {
     assert_eq!(car.step(Input::Tick, at(5)).judgements, [], "nobody waits for it any more");
 
     car.step(Input::Permissions(PermissionSet::ALL), at(6));
-    let records =
-        |count: usize| format!(r#"{{"values":[{}]}}"#, vec![r#"{"id":"0123456789"}"#; count].join(","));
+    let records = |count: usize| {
+        let records: Vec<String> = (0..count).map(|id| format!(r#"{{"id":"{id:010}"}}"#)).collect();
+        format!(r#"{{"values":[{}]}}"#, records.join(","))
+    };
     let longest = |signal| (1..200).rev().map(records).find(|list| read(signal, list).is_ok()).unwrap();
     for signal in SignalId::all().take(4) {
         // As if these were as long as the longest.
@@ -132,6 +134,80 @@ fn a_value_that_is_no_longer_known_fires_nothing_and_neither_does_its_return() {
     push(&mut car, &[(STATE_OF_CHARGE, "null", 5)], at(5));
     let outcome = push(&mut car, &[(STATE_OF_CHARGE, "78", 6)], at(6));
     assert_eq!(occasions(&outcome), [changed(&[STATE_OF_CHARGE])]);
+}
+
+#[test]
+fn what_was_known_last_guards_a_value_that_was_forgotten() {
+    let mut car = delivered(unified());
+    push(&mut car, &[(ODOMETER, "48210.4", 1)], at(200));
+    push(&mut car, &[(ODOMETER, "48210.4", 2), (ODOMETER, "48210.4", 3), (ODOMETER, "48210.4", 4)], at(200));
+    assert_eq!(car.document.value(ODOMETER), Some(&Value::Number(48_210.4)));
+    push(&mut car, &[(ODOMETER, "null", 5)], at(200));
+    let zero = push(&mut car, &[(ODOMETER, "0", 6)], at(200));
+    assert_eq!((occasions(&zero), became(&zero)), (vec![], vec![(0, "implausible")]));
+    assert_eq!(car.read(&full(80.0, 12.0), at(200)), [], "a read neither");
+    assert_eq!(car.document.value(ODOMETER), None);
+    let encoded = car.document.encode();
+    car.document = Document::decode(&encoded).unwrap();
+    let far = push(&mut car, &[(ODOMETER, "48900", 190)], at(200));
+    assert_eq!(occasions(&far), [changed(&[ODOMETER])], "it had three hours, since it was true");
+}
+
+#[test]
+fn a_sensor_that_says_nothing_but_zero_is_not_believed_for_saying_it_again() {
+    let mut car = delivered(unified());
+    for minute in 1..10 {
+        let zero = push(&mut car, &[(STATE_OF_CHARGE, "0", minute)], at(minute));
+        assert_eq!((occasions(&zero), became(&zero)), (vec![], vec![(0, "implausible")]), "{minute}");
+    }
+    assert_eq!(car.document.value(STATE_OF_CHARGE), Some(&Value::Number(80.0)));
+}
+
+#[test]
+fn that_charging_is_not_known_any_more_is_not_undone_by_the_signal_that_agreed_with_it() {
+    for (signal, other) in [(IS_CHARGING, CHARGING_STATUS), (CHARGING_STATUS, IS_CHARGING)] {
+        let mut car = Car::on(charging_events());
+        push(&mut car, &[(IS_CHARGING, "true", 1)], at(1));
+        let gone = push(&mut car, &[(signal, "null", 2)], at(2));
+        assert_eq!((occasions(&gone), became(&gone)), (vec![], vec![(0, "unknown")]));
+        assert_eq!([signal, other].map(|of| car.document.value(of)), [None, None], "{signal:?}");
+        assert_eq!(is_charging(&car.document), None);
+        push(&mut car, &[(other, if other == IS_CHARGING { "false" } else { "\"NOT_CHARGING\"" }, 3)], at(3));
+        assert_eq!(is_charging(&car.document), Some(false), "what is said later counts");
+        assert!(car.document.value(signal).is_some());
+    }
+}
+
+#[test]
+fn a_reset_that_is_older_is_late_and_its_sender_is_told_how_it_counts() {
+    let mut car = delivered(unified());
+    push(&mut car, &[(STATE_OF_CHARGE, "79", 10)], at(10));
+    let reset = |minute| Reading { reset: true, ..reading(STATE_OF_CHARGE, "0", minute, at(20)) };
+    let late = car.step(Input::Readings(vec![reset(9)]), at(20));
+    assert_eq!(late.judgements[0].outcome, ReadingOutcome::Late { reset: true });
+    let reason = late.judgements[0].outcome.reason(STATE_OF_CHARGE).unwrap();
+    assert!(reason.contains("later observedAt"), "{reason}");
+    assert_eq!(occasions(&car.step(Input::Readings(vec![reset(11)]), at(20))), [changed(&[STATE_OF_CHARGE])]);
+}
+
+#[test]
+fn a_word_of_a_brand_in_another_case_is_the_word_that_is_known() {
+    let mode = SignalId::from_code("transmission-drivemode").unwrap();
+    let Plan::Unified(mut settings) = unified() else { unreachable!() };
+    settings.triggers = vec![Trigger { signal: mode, dead_band: None }];
+    settings.data = vec![mode];
+    let mut car = Car::on(Plan::Unified(settings));
+    car.document.pushes.only = true;
+    for (minute, json, outcome) in [
+        (1, r#""Eco""#, None),
+        (2, r#""ECO""#, Some("unchanged")),
+        (3, r#"{"canonical":"eco","oemDisplayName":"Eco+"}"#, None),
+        (4, r#"{"canonical":"ECO","oemDisplayName":"eco+"}"#, Some("unchanged")),
+        (5, r#""sport""#, None),
+    ] {
+        let became: Vec<_> = became(&push(&mut car, &[(mode, json, minute)], at(minute)));
+        assert_eq!(became.first().map(|(_, outcome)| *outcome), outcome, "{json}");
+    }
 }
 
 #[test]

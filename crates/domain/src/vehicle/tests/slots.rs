@@ -90,7 +90,7 @@ impl Car {
         let answers = self.wanted(now).into_iter().map(|signal| Answer {
             signal,
             outcome: match signal {
-                signal::VIN => Ok((Value::Text("VIN".into()), None)),
+                signal::VIN => Ok((Value::Text("5YJ3E1EA7KF000001".into()), None)),
                 _ => odometer.map(|km| (Value::Number(km), Some(now))).map_err(Fault::from),
             },
         });

@@ -387,7 +387,7 @@ mod tests {
             "malformed" ["triggers[0].deadband"] "nobody knows the member triggers[0].deadband; there are signal, deadBand"
             "invalid_value" ["triggers"] "a deadBand is a number above 0"
             "invalid_value" ["triggers"] "charge-ischarging takes no deadBand: it is true or false; leave it out, and every change fires"
-            "invalid_value" ["triggers"] "charge-chargelimits takes no deadBand: it is a number of percent, 0 to 100, or an object with values, activeLimit, unit; leave it out, and every change fires"
+            "invalid_value" ["triggers"] "charge-chargelimits takes no deadBand: it is a number of percent, 0 to 100, or an object with values (each with limit), activeLimit, unit; leave it out, and every change fires"
             "malformed" ["triggers[0]"] "triggers[0] is the code of a signal, or {\"signal\":\"…\",\"deadBand\":1}, and this is a number"
             "invalid_value" ["data[1]"] "there is no signal \"charge-ischarged\"; is it charge-ischarging?"
             "invalid_value" ["data"] "without its triggers, say what the webhook's data is"
