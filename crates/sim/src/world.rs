@@ -774,7 +774,7 @@ impl World {
     /// Pushes a reading; answers with whether it was applied. `None` when the process ended before it answered.
     pub(crate) fn push_applied(&mut self, feed: &Arc<Feed>, reading: PushedReading) -> Option<bool> {
         let feed = feed.clone();
-        let answered = self.ask(|app| async move { app.ingest(&feed, vec![(0, reading)]).await })?;
+        let answered = self.ask(|app| async move { app.ingest(&feed, vec![(0, reading)], Vec::new()).await })?;
         let ingested = answered.expect("readings are taken in");
         Some(ingested.rejected.is_empty() && ingested.outcomes.is_empty())
     }

@@ -249,26 +249,3 @@ fn hash_of(feed: FeedId, id: &str) -> u64 {
     let hash = uuid::Uuid::new_v5(&feed.0, id.as_bytes()).as_u64_pair();
     hash.0 ^ hash.1
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use domain::{signal::STATE_OF_CHARGE, vehicle::Why};
-
-    #[test]
-    fn what_became_of_readings_adds_up_to_all_of_them() {
-        let mut ingested = Ingested::default();
-        ingested.rejected.push(Rejected { index: 0, reason: "it cannot be read".into() });
-        let judgement = |place, outcome| Judgement { place, signal: STATE_OF_CHARGE, outcome };
-        let judgements = vec![
-            judgement(0, ReadingOutcome::Rejected(Why::NotGranted)),
-            judgement(1, ReadingOutcome::Unchanged),
-            judgement(2, ReadingOutcome::Late { reset: false }),
-            judgement(3, ReadingOutcome::Late { reset: true }),
-        ];
-        ingested.note(&[1, 2, 3, 4, 5], judgements);
-        let mut counts: Vec<_> = ingested.counts(7).collect();
-        counts.sort_unstable();
-        assert_eq!(counts, [("applied", 2), ("late", 2), ("rejected", 2), ("unchanged", 1)]);
-    }
-}

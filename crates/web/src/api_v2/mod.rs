@@ -122,7 +122,7 @@ fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, V2Error> {
 
 fn refused(refusal: &Refusal, source: Source) -> V2Error {
     let whole = match source {
-        Source::Body => "body",
+        Source::Body | Source::Reading => "body",
         Source::Query => "query",
     };
     V2Error::invalid(refusal.field().unwrap_or_else(|| whole.into()), refusal.sentence(source))
