@@ -185,7 +185,7 @@ mod tests {
             {"index":1,"error":"no vehicle of this application has this id; connect it first"}
             {"index":2,"error":"tractionbattery-stateofcharge takes a number of percent, 0 to 100"}
             {"index":3,"error":"there is no signal \"no-such\"; see /docs/signals on this server"}
-            {"index":4,"error":"missing field `signal` at line 1 column 62"}"#]]
+            {"index":4,"error":"\"signal\" is missing; a reading has vehicleId, signal and value"}"#]]
         .assert_eq(&told.join("\n"));
     }
 

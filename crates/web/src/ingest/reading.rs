@@ -17,7 +17,29 @@ const MOST_ID: usize = 256;
 
 /// The reading in these bytes, or why they are none.
 pub(super) fn read(raw: &[u8]) -> Result<PushedReading, String> {
-    serde_json::from_slice::<Item<'_>>(raw).map_err(|error| error.to_string())?.into_reading()
+    serde_json::from_slice::<Item<'_>>(raw).map_err(|error| unread(&error.to_string()))?.into_reading()
+}
+
+/// Why a reading cannot be read, in words about the reading. Its place is known by its index, so a column says nothing more.
+fn unread(error: &str) -> String {
+    let text = error.split(" at line ").next().unwrap_or(error);
+    let quoted = |begins: &str| text.strip_prefix(begins)?.split('`').next();
+    if let Some(member) = quoted("missing field `") {
+        return format!("\"{member}\" is missing; a reading has vehicleId, signal and value");
+    }
+    if let Some(member) = quoted("unknown field `") {
+        return format!("a reading has no \"{member}\"; see /docs/readings on this server");
+    }
+    if let Some(member) = quoted("duplicate field `") {
+        return format!("\"{member}\" stands there twice");
+    }
+    match text.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected ")) {
+        Some((_, "a reading")) => {
+            r#"a reading is an object such as {"vehicleId":"…","signal":"…","value":78}"#.into()
+        }
+        Some((is, wanted)) => format!("{is} stands where {wanted} is needed"),
+        None => format!("this is not JSON: {text}"),
+    }
 }
 
 /// One reading on the wire.
@@ -118,6 +140,20 @@ fn shown(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_reading_is_told_in_words_about_readings() {
+        for (json, said) in [
+            (r#"{"vehicleId":"x","value":1}"#, r#""signal" is missing; a reading has vehicleId, signal and value"#),
+            (r#"{"vehicleId":"x","vin":"y"}"#, r#"a reading has no "vin"; see /docs/readings on this server"#),
+            (r#"{"vehicleId":"x","vehicleId":"y"}"#, r#""vehicleId" stands there twice"#),
+            ("7", r#"a reading is an object such as {"vehicleId":"…","signal":"…","value":78}"#),
+            (r#"{"vehicleId":7}"#, "integer `7` stands where a string is needed"),
+            (r#"{"vehicleId":"x","signal":"y","value":NaN}"#, "this is not JSON: expected value"),
+        ] {
+            assert_eq!(read(json.as_bytes()).unwrap_err(), said, "{json}");
+        }
+    }
 
     #[test]
     fn a_moment_is_text_or_a_number_in_any_common_unit() {
