@@ -144,8 +144,14 @@ mod tests {
     #[test]
     fn what_is_no_reading_is_told_in_words_about_readings() {
         for (json, said) in [
-            (r#"{"vehicleId":"x","value":1}"#, r#""signal" is missing; a reading has vehicleId, signal and value"#),
-            (r#"{"vehicleId":"x","vin":"y"}"#, r#"a reading has no "vin"; see /docs/readings on this server"#),
+            (
+                r#"{"vehicleId":"x","value":1}"#,
+                r#""signal" is missing; a reading has vehicleId, signal and value"#,
+            ),
+            (
+                r#"{"vehicleId":"x","vin":"y"}"#,
+                r#"a reading has no "vin"; see /docs/readings on this server"#,
+            ),
             (r#"{"vehicleId":"x","vehicleId":"y"}"#, r#""vehicleId" stands there twice"#),
             ("7", r#"a reading is an object such as {"vehicleId":"…","signal":"…","value":78}"#),
             (r#"{"vehicleId":7}"#, "integer `7` stands where a string is needed"),
