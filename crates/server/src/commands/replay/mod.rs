@@ -27,6 +27,9 @@ const SMALL: usize = 64 * 1024;
 
 pub(crate) async fn run(with: WithServerArgs<Replay>) -> Result<()> {
     let WithServerArgs { server, args } = with;
+    if args.vehicle.is_none() && args.app.is_none() {
+        bail!(WrongUse("say --vehicle to push readings, or --app for a simulated car"));
+    }
     let size = std::fs::metadata(&args.file).map(|file| file.len());
     let size = size.with_context(|| format!("cannot read {}", args.file.display()))?;
     if size > Recording::MAX_BYTES {
@@ -39,8 +42,7 @@ pub(crate) async fn run(with: WithServerArgs<Replay>) -> Result<()> {
     let columns = columns.transpose()?;
     match (&args.vehicle, &args.app) {
         (Some(vehicle), _) => push(&server, &args, vehicle, columns.as_deref()).await,
-        (None, Some(app)) => drive(&server, &args, app, columns).await,
-        (None, None) => bail!(WrongUse("say --vehicle to push readings, or --app for a simulated car")),
+        (None, app) => drive(&server, &args, app.as_deref().unwrap_or_default(), columns).await,
     }
 }
 
@@ -58,7 +60,10 @@ async fn push(server: &ServerArgs, args: &Replay, vehicle: &str, columns: Option
         Ok(readings) => readings,
         Err(error) => {
             if let (true, Some(RecordingError::Empty(report))) = (server.json, error.downcast_ref()) {
-                println!("{}", json!({ "accepted": 0, "rejected": 0, "outcomes": {}, "import": readings::report_json(report) }));
+                println!(
+                    "{}",
+                    json!({ "accepted": 0, "rejected": 0, "outcomes": {}, "import": readings::report_json(report) })
+                );
             }
             return Err(error);
         }
