@@ -109,7 +109,9 @@ pub enum UriRefused {
     )]
     UserInfo,
     /// Not a port that webhooks use.
-    #[error("port {0} is not allowed; use 443 or 8443, or have the operator permit the target in egress.allow")]
+    #[error(
+        "port {0} is not allowed; use 443 or 8443, or have the operator permit the target in egress.allow"
+    )]
     Port(u16),
     /// An address, or a name that leads to one, to which nothing may be sent. One text for all reasons, so that answers do not map the network.
     #[error(

@@ -170,6 +170,9 @@ mod tests {
         assert_eq!(text, "1 vehicle of the application is not covered by the webhook and is not on it");
         let missing = [Permission::ReadOdometer, Permission::ReadBattery].into_iter().collect();
         let text = Warning::NotPermitted { vehicles: 1, missing }.to_string();
-        assert!(text.starts_with("the owner of 1 vehicle has not granted read_odometer, read_battery, so"), "{text}");
+        assert!(
+            text.starts_with("the owner of 1 vehicle has not granted read_odometer, read_battery, so"),
+            "{text}"
+        );
     }
 }

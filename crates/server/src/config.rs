@@ -564,9 +564,17 @@ mod tests {
         for (name, value, said) in [
             ("MILEPOST_SERVER_LISTEN", "abc", "server.listen must be written like \"127.0.0.1:8080\""),
             ("MILEPOST_SERVER_REQUESTS", "\"x\"", "server.requests must be written like 1024"),
-            ("MILEPOST_EGRESS_ALLOW", "127.0.0.1", "MILEPOST_EGRESS_ALLOW must be written like [\"127.0.0.1/32:9000\"]"),
+            (
+                "MILEPOST_EGRESS_ALLOW",
+                "127.0.0.1",
+                "MILEPOST_EGRESS_ALLOW must be written like [\"127.0.0.1/32:9000\"]",
+            ),
             ("MILEPOST_EGRESS_ALLOW", "5", "egress.allow must be written like [\"127.0.0.1/32:9000\"]"),
-            ("MILEPOST_SERVER_TRUSTED_PROXIES", "x", "MILEPOST_SERVER_TRUSTED_PROXIES must be written like [\"10.0.0.0/8\"]"),
+            (
+                "MILEPOST_SERVER_TRUSTED_PROXIES",
+                "x",
+                "MILEPOST_SERVER_TRUSTED_PROXIES must be written like [\"10.0.0.0/8\"]",
+            ),
         ] {
             let error = error(name, value);
             assert!(error.starts_with(said) && error.lines().count() == 1, "{error}");

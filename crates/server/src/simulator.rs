@@ -12,8 +12,8 @@ use anyhow::{Context, Result, bail};
 use app::{
     App,
     ports::{
-        CarActivity, CarCommand, CarRefused, CarRequest, CarStage, MadeCar, NewRecording, ReadRecording, RecordingRefused,
-        Simulator,
+        CarActivity, CarCommand, CarRefused, CarRequest, CarStage, MadeCar, NewRecording, ReadRecording,
+        RecordingRefused, Simulator,
     },
 };
 use domain::{

@@ -123,9 +123,12 @@ async fn row_c04_the_demo_shows_signed_webhooks_of_two_slots_in_the_documented_f
     assert_eq!((done.code, done.errors.as_str()), (0, ""), "{done:?}");
     let lines: Vec<Value> = done.output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let notes: Vec<(&str, &str)> = notes(&lines);
-    for (label, begins) in
-        [("server", "http://127.0.0.1:"), ("receiver", "http://127.0.0.1:"), ("data", "/"), ("verified", "webhook ")]
-    {
+    for (label, begins) in [
+        ("server", "http://127.0.0.1:"),
+        ("receiver", "http://127.0.0.1:"),
+        ("data", "/"),
+        ("verified", "webhook "),
+    ] {
         let said = |(of, text): &(&str, &str)| *of == label && text.starts_with(begins);
         assert!(notes.iter().any(said), "{label} of {notes:?}");
     }

@@ -90,7 +90,8 @@ async fn a_replay_says_what_became_of_its_readings_and_fails_when_none_counts() 
         written(folder.path(), &format!("{day}.csv"), format!("time,soc,speed\n{}", rows.collect::<String>()))
     };
     let feed = server.post(&format!("/applications/{application}/feeds"), json!({ "name": "Trip" })).await;
-    let vehicle = json!({ "make": "BMW", "model": "i4", "year": 2024, "powertrain": "BEV", "region": "EUROPE" });
+    let vehicle =
+        json!({ "make": "BMW", "model": "i4", "year": 2024, "powertrain": "BEV", "region": "EUROPE" });
     let vehicle = server.post(&format!("/applications/{application}/vehicles"), vehicle).await;
     let push = async |day: u8, more: &[&str]| {
         let file = trip(day);
@@ -100,7 +101,10 @@ async fn a_replay_says_what_became_of_its_readings_and_fails_when_none_counts() 
     };
     let shown = push(2, &[]).await;
     assert_eq!(shown.code, 0, "{shown:?}");
-    assert!(shown.output.contains("6 readings pushed") && shown.output.contains("of these 6 applied"), "{shown:?}");
+    assert!(
+        shown.output.contains("6 readings pushed") && shown.output.contains("of these 6 applied"),
+        "{shown:?}"
+    );
     let again = push(2, &["--json"]).await.json();
     let counts: Vec<(&str, u64)> = (again["outcomes"].as_object().unwrap().iter())
         .filter_map(|(word, count)| Some((word.as_str(), count.as_u64().filter(|&count| count > 0)?)))
@@ -109,11 +113,21 @@ async fn a_replay_says_what_became_of_its_readings_and_fails_when_none_counts() 
     let late = push(1, &[]).await;
     assert_eq!(late.code, 1, "{late:?}");
     assert!(late.output.contains("of these 6 late"), "{late:?}");
-    assert!(late.output.contains("the first is reading 1: a newer reading of this signal is known"), "{late:?}");
-    assert!(late.errors.contains("no reading counts: 6 late; ") && late.errors.contains("--keep-times"), "{late:?}");
+    assert!(
+        late.output.contains("the first is reading 1: a newer reading of this signal is known"),
+        "{late:?}"
+    );
+    assert!(
+        late.errors.contains("no reading counts: 6 late; ") && late.errors.contains("--keep-times"),
+        "{late:?}"
+    );
     let late = push(1, &["--json"]).await;
     let json: Value = serde_json::from_str(&late.output).unwrap();
-    assert_eq!((late.code, &json["outcomes"]["late"], &json["accepted"]), (1, &json!(6), &json!(6)), "{late:?}");
+    assert_eq!(
+        (late.code, &json["outcomes"]["late"], &json["accepted"]),
+        (1, &json!(6), &json!(6)),
+        "{late:?}"
+    );
 
     let listed = server.cli(&["feed", "list", "--app", &application, "--json"]).await.json();
     let readings = &listed["items"][0]["readings"];

@@ -207,7 +207,8 @@ async fn a_webhook_that_is_not_verified_is_a_failure_of_the_command_that_asked_f
     let folder = tempfile::tempdir().unwrap();
     let server = Server::serve(folder.path(), &[("MILEPOST_EGRESS_ALLOW", r#"["127.0.0.1/32"]"#)]).await;
     let app = server.cli(&["app", "create", "Fleet", "--json"]).await.json();
-    let create = ["webhook", "create", "--app", text(&app, "id"), "--name", "Hourly", "--endpoints", "/odometer"];
+    let create =
+        ["webhook", "create", "--app", text(&app, "id"), "--name", "Hourly", "--endpoints", "/odometer"];
     let create = [&create[..], &["--callback-uri", "http://127.0.0.1:9/hooks", "--json"]].concat();
     let refused = server.cli(&[&create[..], &["--verify"]].concat()).await;
     let said = one_line(&refused, 1);
@@ -219,11 +220,17 @@ async fn a_webhook_that_is_not_verified_is_a_failure_of_the_command_that_asked_f
     // Whoever does not ask for a challenge is not told that it failed.
     assert_eq!(server.cli(&create).await.json()["verified"], false);
     let id = text(&made, "id");
-    assert_eq!(server.cli(&["webhook", "edit", id, "--name", "Daily", "--json"]).await.json()["name"], "Daily");
-    let moved = server.cli(&["webhook", "edit", id, "--callback-uri", "http://127.0.0.1:9/x", "--json"]).await;
+    assert_eq!(
+        server.cli(&["webhook", "edit", id, "--name", "Daily", "--json"]).await.json()["name"],
+        "Daily"
+    );
+    let moved =
+        server.cli(&["webhook", "edit", id, "--callback-uri", "http://127.0.0.1:9/x", "--json"]).await;
     assert!(one_line(&moved, 1).contains("was changed, but is not verified"), "{moved:?}");
     assert!(one_line(&server.cli(&["webhook", "edit", id]).await, 2).contains("say what to change"));
-    assert!(one_line(&server.cli(&["app", "edit", text(&app, "id")]).await, 2).contains("say what to change"));
+    assert!(
+        one_line(&server.cli(&["app", "edit", text(&app, "id")]).await, 2).contains("say what to change")
+    );
 
     let doctor = server.cli(&["doctor"]).await;
     assert_eq!(one_line(&doctor, 1), "1 finding needs attention; next says what to do about it");
@@ -246,7 +253,9 @@ async fn a_port_that_is_taken_is_named_by_its_setting() {
     std::fs::write(&config, format!("[server]\nmetrics_listen = \"{address}\"\n")).unwrap();
     let arguments = [&serve[..], &["127.0.0.1:0", "--config", config.to_str().unwrap()]].concat();
     let said = one_line(&run(&arguments).await, 1);
-    for words in ["server.metrics_listen: cannot listen on", &address, "MILEPOST_SERVER_METRICS_LISTEN", "empty"] {
+    for words in
+        ["server.metrics_listen: cannot listen on", &address, "MILEPOST_SERVER_METRICS_LISTEN", "empty"]
+    {
         assert!(said.contains(words), "{words:?} is not in {said}");
     }
     let said = one_line(&run(&["listen", "--listen", &address]).await, 1);
@@ -264,8 +273,16 @@ async fn a_demo_checks_what_it_is_given_before_it_starts_anything() {
         (&["--slots", "0"][..], 2, "a whole number from 1"),
         (&["--speed", "0"], 2, "--speed is a number from 1 to 3600"),
         (&["--replay", "/nowhere.csv"], 1, "cannot read /nowhere.csv"),
-        (&["--replay", file.to_str().unwrap()], 1, "trip.csv cannot be driven: the columns \"a, b\" are not known"),
-        (&["--replay", file.to_str().unwrap(), "--columns", "/nowhere.toml"], 1, "the column map /nowhere.toml"),
+        (
+            &["--replay", file.to_str().unwrap()],
+            1,
+            "trip.csv cannot be driven: the columns \"a, b\" are not known",
+        ),
+        (
+            &["--replay", file.to_str().unwrap(), "--columns", "/nowhere.toml"],
+            1,
+            "the column map /nowhere.toml",
+        ),
     ] {
         let refused = run(&[&demo[..], more].concat()).await;
         assert_eq!((refused.code, refused.output.as_str()), (code, ""), "{refused:?}");
@@ -292,7 +309,9 @@ async fn a_second_demo_in_a_folder_is_as_quiet_as_the_first() {
 async fn an_unknown_behaviour_of_the_receiver_is_a_wrong_option_and_lists_those_there_are() {
     let done = run(&["listen", "--respond", "maybe", "--listen", "127.0.0.1:0"]).await;
     assert_eq!(done.code, 2, "{done:?}");
-    assert!(done.errors.contains("--respond: `maybe` is no behaviour") && done.errors.contains("keep-alive-lie"));
+    assert!(
+        done.errors.contains("--respond: `maybe` is no behaviour") && done.errors.contains("keep-alive-lie")
+    );
 }
 
 #[tokio::test]

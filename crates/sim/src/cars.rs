@@ -9,8 +9,8 @@ use std::{
 };
 
 use app::ports::{
-    Answers, CarActivity, CarCommand, CarRefused, CarRequest, CarStage, Clock, MadeCar, NewRecording, ReadRecording,
-    RecordingRefused, Simulator, VehicleSource,
+    Answers, CarActivity, CarCommand, CarRefused, CarRequest, CarStage, Clock, MadeCar, NewRecording,
+    ReadRecording, RecordingRefused, Simulator, VehicleSource,
 };
 use async_trait::async_trait;
 use domain::{

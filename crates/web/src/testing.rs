@@ -14,10 +14,10 @@ use std::{
 use app::{
     App, ConnectSettings, Parts, Plan, Plans, PushedReading, Settings, VehicleRates,
     ports::{
-        AccountCar, AccountRefused, Answers, BrandAccount, BrandAccounts, CarActivity, CarCommand, CarRefused, CarRequest,
-        CarStage, Clock, Dice, Factor, ImportReport, MadeCar, NewRecording, Outbound, Post, ReadRecording,
-        RecordingRefused, Reply, SignIn, SignedIn, Simulator, SkipReason, Spawn, Target, TripParts,
-        UriRefused, VehicleSource,
+        AccountCar, AccountRefused, Answers, BrandAccount, BrandAccounts, CarActivity, CarCommand,
+        CarRefused, CarRequest, CarStage, Clock, Dice, Factor, ImportReport, MadeCar, NewRecording, Outbound,
+        Post, ReadRecording, RecordingRefused, Reply, SignIn, SignedIn, Simulator, SkipReason, Spawn, Target,
+        TripParts, UriRefused, VehicleSource,
     },
 };
 use async_trait::async_trait;

@@ -33,7 +33,12 @@ impl Lanes {
     }
 
     /// Until when an open breaker holds back the first attempt of an event of a lane.
-    pub(crate) fn held_until(&self, lane: LaneKey, created_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn held_until(
+        &self,
+        lane: LaneKey,
+        created_at: Timestamp,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         self.inner.lock().lanes.get(&lane)?.held_until(created_at, now)
     }
 

@@ -27,7 +27,9 @@ pub struct Finding {
 /// What to do about a finding that is not good.
 fn next_step(subject: &str) -> Option<&'static str> {
     Some(match subject {
-        "health" => "read the server's log; /readyz says when it is over, and a loop that has ended needs a restart",
+        "health" => {
+            "read the server's log; /readyz says when it is over, and a loop that has ended needs a restart"
+        }
         "database" => "stop the server and restore a backup: `milepost restore FILE`, see docs/backup.md",
         "keyring" => {
             "stop the server and restore the exported keyring: `milepost restore FILE --keyring FILE`, see docs/backup.md"
@@ -41,7 +43,9 @@ fn next_step(subject: &str) -> Option<&'static str> {
         "receivers" => {
             "`milepost webhook show ID` has the last failure with a hint, `milepost delivery list --queued` what waits"
         }
-        "recordings" => "replay the file again, and delete the car that fails: `milepost simulator delete ID`",
+        "recordings" => {
+            "replay the file again, and delete the car that fails: `milepost simulator delete ID`"
+        }
         _ => return None,
     })
 }

@@ -609,7 +609,11 @@ mod tests {
     }
 
     /// The bytes that are there within a moment, and how the connection ended, if it did.
-    async fn raw_answer(receiver: &Receiver, request: &[u8], least: usize) -> (Vec<u8>, Option<io::Result<usize>>) {
+    async fn raw_answer(
+        receiver: &Receiver,
+        request: &[u8],
+        least: usize,
+    ) -> (Vec<u8>, Option<io::Result<usize>>) {
         let mut socket = send(receiver, request).await;
         let mut bytes = vec![0; least];
         socket.read_exact(&mut bytes).await.unwrap();

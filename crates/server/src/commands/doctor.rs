@@ -53,7 +53,8 @@ mod tests {
     fn a_bad_finding_is_followed_by_what_to_do() {
         let good = json!({ "subject": "health", "good": true, "detail": "all loops run" });
         assert_eq!(lines(&good), "ok    health       all loops run\n");
-        let bad = json!({ "subject": "space", "good": false, "detail": "0 MiB free", "nextStep": "free some" });
+        let bad =
+            json!({ "subject": "space", "good": false, "detail": "0 MiB free", "nextStep": "free some" });
         assert_eq!(lines(&bad), "LOOK  space        0 MiB free\n                   next: free some\n");
     }
 

@@ -10,7 +10,10 @@ pub(crate) async fn run(args: Listen) -> Result<()> {
     let options = lab::listen::ListenOptions {
         address: args.listen,
         secret: args.secret,
-        behaviour: args.respond.parse().map_err(|error: UnknownBehaviour| BadOption(format!("--respond: {error}")))?,
+        behaviour: args
+            .respond
+            .parse()
+            .map_err(|error: UnknownBehaviour| BadOption(format!("--respond: {error}")))?,
         json: args.json,
     };
     Ok(lab::listen::listen(options).await?)

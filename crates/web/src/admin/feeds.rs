@@ -271,7 +271,11 @@ mod tests {
         let path = format!("/applications/{}/feeds", tenant.application);
         let made = server.admin(Method::POST, &path, json!({"name": "Cars"})).await.expect(201);
         let push = async |body: Value| {
-            server.request(Method::POST, "/ingest/v1/readings", &made.text("token"), body).await.expect(200).json()
+            server
+                .request(Method::POST, "/ingest/v1/readings", &made.text("token"), body)
+                .await
+                .expect(200)
+                .json()
         };
         let of = |readings: Vec<(Value, u64)>| charges(&server, &tenant.vehicle, readings.into_iter());
         let answers = [
@@ -279,7 +283,8 @@ mod tests {
             push(of(vec![(json!(255), 40), (json!(null), 30), (json!("full"), 20)])).await,
             push(json!([{"vehicleId": tenant.vehicle, "value": 1}, 7])).await,
         ];
-        let shown = server.admin(Method::GET, &path, Value::Null).await.json()["items"][0]["readings"].clone();
+        let shown =
+            server.admin(Method::GET, &path, Value::Null).await.json()["items"][0]["readings"].clone();
         let sum = |of: &dyn Fn(&Value) -> u64| answers.iter().map(of).sum::<u64>();
         for word in ["applied", "unchanged", "late", "conflicting", "implausible", "unknown", "buffered"] {
             let answered = sum(&|answer| answer["outcomes"][word].as_u64().unwrap());
@@ -306,7 +311,8 @@ mod tests {
         for percent in 0..100 {
             push(charges(&server, &tenant.vehicle, std::iter::once((json!(percent), 600)))).await;
         }
-        let shown = server.admin(Method::GET, &path, Value::Null).await.json()["items"][0]["readings"].clone();
+        let shown =
+            server.admin(Method::GET, &path, Value::Null).await.json()["items"][0]["readings"].clone();
         assert_eq!((&shown["received"], &shown["outOfOrder"]), (&json!(101), &json!(true)), "{shown}");
     }
 

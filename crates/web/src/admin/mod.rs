@@ -163,7 +163,8 @@ mod tests {
         let mut not_found = 0;
         let document = serde_json::to_value(openapi("1.2.3", "http://a")).unwrap();
         for (template, methods) in described(&document).iter().filter(|(path, _)| path.contains('{')) {
-            let path = template.trim_start_matches("/api/v1").replace("{part}", "0").replace("{hint}", "abcd");
+            let path =
+                template.trim_start_matches("/api/v1").replace("{part}", "0").replace("{hint}", "abcd");
             let parts = path.split('/').map(|part| if part.starts_with('{') { UNKNOWN } else { part });
             let path = parts.collect::<Vec<_>>().join("/");
             for method in methods {

@@ -792,8 +792,7 @@ mod tests {
             ..CarActivity::default()
         };
         let shown = serde_json::to_value(SimulatedActivity::from(activity)).unwrap();
-        let expected =
-            json!({"profile": "home", "elapsedSeconds": 381, "speed": 60, "failsWith": "VEHICLE_STATE:ASLEEP"});
+        let expected = json!({"profile": "home", "elapsedSeconds": 381, "speed": 60, "failsWith": "VEHICLE_STATE:ASLEEP"});
         assert_eq!(shown, expected);
     }
 

@@ -276,7 +276,10 @@ mod tests {
         server.admin(Method::PUT, &path, only_odometer).await.expect(200);
         for body in [one(), json!({"all": true})] {
             let message = warned(body).await.unwrap();
-            assert!(message.starts_with("the owner of 1 vehicle has not granted read_battery, so"), "{message}");
+            assert!(
+                message.starts_with("the owner of 1 vehicle has not granted read_battery, so"),
+                "{message}"
+            );
         }
     }
 

@@ -565,8 +565,10 @@ mod tests {
         let nothing = json!([{
             "vehicleId": tenant.vehicle, "signal": "transmission-gearstate", "value": "<invalid>",
         }]);
-        let pushed =
-            server.request(Method::POST, "/ingest/v1/readings", &made.text("token"), nothing).await.expect(200);
+        let pushed = server
+            .request(Method::POST, "/ingest/v1/readings", &made.text("token"), nothing)
+            .await
+            .expect(200);
         assert_eq!(pushed.json()["outcomes"]["unknown"], 1);
         // From memory, and as it is stored.
         for _ in 0..2 {

@@ -152,7 +152,10 @@ mod tests {
         event.event.attempt_count = 0;
         event.held_until = Some(event.event.created_at + Duration::from_secs(900));
         let shown = serde_json::to_value(Delivery::waiting(&event, &[], &server.app)).unwrap();
-        assert_eq!((&shown["status"], &shown["nextAttemptAt"]), (&json!("queued"), &json!("2026-03-02T13:15:00.000Z")));
+        assert_eq!(
+            (&shown["status"], &shown["nextAttemptAt"]),
+            (&json!("queued"), &json!("2026-03-02T13:15:00.000Z"))
+        );
         assert!(shown["reason"].as_str().unwrap().contains("circuit breaker"), "{shown}");
     }
 

@@ -103,7 +103,9 @@ pub(crate) fn advice(error: ErrorCode) -> &'static str {
         ErrorCode::VEHICLE_STATE_CHARGING_IN_PROGRESS => {
             "Owner: stop charging. Developer: or do it with POST /charge; then ask again."
         }
-        ErrorCode::VEHICLE_STATE_CHARGING_PLUG_CONNECTED => "Owner: unplug the vehicle. Developer: then ask again.",
+        ErrorCode::VEHICLE_STATE_CHARGING_PLUG_CONNECTED => {
+            "Owner: unplug the vehicle. Developer: then ask again."
+        }
         ErrorCode::VEHICLE_STATE_CHARGING_PLUG_NOT_CONNECTED => {
             "Owner: plug in the vehicle. Developer: then ask again."
         }

@@ -172,10 +172,13 @@ mod tests {
         let mut served = 0;
         for entry in std::fs::read_dir(docs).unwrap() {
             let file = entry.unwrap().file_name().into_string().unwrap();
-            let Some(name) = file.strip_suffix(".md").filter(|_| !NOT_SERVED.contains(&&*file)) else { continue };
+            let Some(name) = file.strip_suffix(".md").filter(|_| !NOT_SERVED.contains(&&*file)) else {
+                continue;
+            };
             let path = format!("/docs/{name}");
             let listed = crate::pages::listed();
-            let (_, title, _) = listed.iter().find(|(of, ..)| *of == path).unwrap_or_else(|| panic!("{path}"));
+            let (_, title, _) =
+                listed.iter().find(|(of, ..)| *of == path).unwrap_or_else(|| panic!("{path}"));
             let text = std::fs::read_to_string(format!("{docs}/{file}")).unwrap();
             assert!(!title.is_empty() && text.starts_with("# "), "{file}");
             served += 1;

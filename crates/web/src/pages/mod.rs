@@ -38,12 +38,17 @@ pub(crate) fn paths() -> Vec<String> {
 
 /// Path, title and purpose of each page under `/docs`, in the order of lists.
 fn listed() -> Vec<(String, &'static str, &'static str)> {
-    let guides = guide::GUIDES.iter().map(|guide| (format!("/docs/{}", guide.name), guide.title, guide.about));
+    let guides =
+        guide::GUIDES.iter().map(|guide| (format!("/docs/{}", guide.name), guide.title, guide.about));
     let catalogue = [
         ("signals", "Signals", "What vehicles say: codes, units, values, permissions, brands."),
         ("endpoints", "Endpoints", "Reads and commands of the v2 API, and the signals that they carry."),
         ("permissions", "Permissions", "What owners grant, and what each permission opens."),
-        ("errors", "Errors", "What errors in payloads and answers of the v2 API mean, and who does what about them."),
+        (
+            "errors",
+            "Errors",
+            "What errors in payloads and answers of the v2 API mean, and who does what about them.",
+        ),
         ("problems", "Problems", "What problems of the admin API and the ingest API mean."),
     ];
     let catalogue = catalogue.map(|(name, title, about)| (format!("/docs/{name}"), title, about));

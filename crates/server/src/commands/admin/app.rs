@@ -30,7 +30,9 @@ pub(crate) async fn application(with: WithServer<AppCommand>) -> Result<()> {
                 body.insert("redirectUris".into(), json!(redirect_uris));
             }
             if body.is_empty() {
-                bail!(WrongUse("say what to change: --name, --redirect-uri, --plan, --permissions or --country"));
+                bail!(WrongUse(
+                    "say what to change: --name, --redirect-uri, --plan, --permissions or --country"
+                ));
             }
             let edited = client.on(version)?.patch(&format!("/applications/{id}"), body.into()).await?;
             show::object(&edited, json);

@@ -49,7 +49,9 @@ pub(crate) async fn webhook(with: WithServer<WebhookCommand>) -> Result<()> {
             body.extend(name.map(|name| ("name".into(), json!(name))));
             body.extend(callback_uri.map(|uri| ("callbackUri".into(), json!(uri))));
             if body.is_empty() {
-                bail!(WrongUse("say what to change: --name, --callback-uri or another option of `webhook edit --help`"));
+                bail!(WrongUse(
+                    "say what to change: --name, --callback-uri or another option of `webhook edit --help`"
+                ));
             }
             let challenged = CHALLENGED.iter().any(|member| body.contains_key(*member));
             let edited = client.on(version)?.patch(&format!("/webhooks/{id}"), body.into()).await?;
@@ -239,7 +241,10 @@ mod tests {
         let failed = json!({ "status": "failed", "problem": "The receiver answered with status 500." });
         let said = of(failed.clone(), Value::Null).unwrap();
         assert_eq!(said, "callback uri: The receiver answered with status 500");
-        assert_eq!(of(verified(), failed).unwrap(), "error callback uri: The receiver answered with status 500");
+        assert_eq!(
+            of(verified(), failed).unwrap(),
+            "error callback uri: The receiver answered with status 500"
+        );
         let pending = of(json!({ "status": "pending", "problem": null }), Value::Null).unwrap();
         assert_eq!(pending, "callback uri: the challenge has not been answered yet");
     }

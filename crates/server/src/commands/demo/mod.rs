@@ -163,7 +163,9 @@ async fn retire(store: &impl Registry, now: Timestamp) -> Result<usize> {
     for StoredWebhook { webhook, .. } in store.webhooks().await? {
         if demos.contains(&webhook.application) && webhook.status.disabled.is_none() {
             let since = SwitchedOff { at: now, status: None, failure: None };
-            store.change_webhook(webhook.no, WebhookChange::Disable { why: Disabled::Operator, since }).await?;
+            store
+                .change_webhook(webhook.no, WebhookChange::Disable { why: Disabled::Operator, since })
+                .await?;
             retired += 1;
         }
     }

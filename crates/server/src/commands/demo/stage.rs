@@ -283,10 +283,7 @@ impl<'a> Stage<'a> {
         let answered = self.app.verify_webhook(id).await?;
         let expected = verified(&answered)?;
         let digest = expected.get(..12).unwrap_or_default();
-        self.note(
-            "verified",
-            &format!("webhook {id} {name}, {}: the answer was {digest}…", kind.as_str()),
-        );
+        self.note("verified", &format!("webhook {id} {name}, {}: the answer was {digest}…", kind.as_str()));
         let tested = self.app.test_webhook(id, false).await?;
         match tested.last_test {
             Some(test) if test.passed => Ok(id),

@@ -47,11 +47,8 @@ impl Tally {
         let told: Vec<String> =
             GENERATIONS.iter().map(|(name, called)| format!("{} {called}", of(name))).collect();
         let Counts { requests, verifications, good, .. } = counts;
-        let received = format!(
-            "{}; besides {verifications} verifications and {} tests",
-            told.join(", "),
-            self.tests
-        );
+        let received =
+            format!("{}; besides {verifications} verifications and {} tests", told.join(", "), self.tests);
         let signed =
             format!("{good} of {requests} requests, checked with the application's management token");
         [("received", received), ("signed", signed)]

@@ -58,7 +58,10 @@ async fn push(server: &ServerArgs, args: &Replay, vehicle: &str, columns: Option
         Ok(readings) => readings,
         Err(error) => {
             if let (true, Some(RecordingError::Empty(report))) = (server.json, error.downcast_ref()) {
-                println!("{}", json!({ "accepted": 0, "rejected": 0, "outcomes": {}, "import": readings::report_json(report) }));
+                println!(
+                    "{}",
+                    json!({ "accepted": 0, "rejected": 0, "outcomes": {}, "import": readings::report_json(report) })
+                );
             }
             return Err(error);
         }

@@ -182,14 +182,18 @@ impl Report {
 
     /// Outcomes that occurred, in the order in which they are shown.
     fn shown_outcomes(&self) -> impl Iterator<Item = (&str, u64)> {
-        let count = |outcome: &'static str| (outcome, self.outcomes.get(outcome).copied().unwrap_or_default());
+        let count =
+            |outcome: &'static str| (outcome, self.outcomes.get(outcome).copied().unwrap_or_default());
         OUTCOMES.into_iter().map(count).filter(|(_, count)| *count > 0)
     }
 
     /// Why the replay has failed: no reading counts. `None` when one does.
     pub(super) fn failure(&self) -> Option<String> {
-        let counting: u64 =
-            self.shown_outcomes().filter(|(outcome, _)| COUNTING.contains(outcome)).map(|(_, count)| count).sum();
+        let counting: u64 = self
+            .shown_outcomes()
+            .filter(|(outcome, _)| COUNTING.contains(outcome))
+            .map(|(_, count)| count)
+            .sum();
         if counting > 0 {
             return None;
         }
@@ -208,8 +212,11 @@ impl Report {
     /// `2 applied, 1 late, 3 rejected`.
     fn became(&self) -> String {
         let rejected = Some(("rejected", self.rejected)).filter(|(_, count)| *count > 0);
-        let parts: Vec<String> =
-            self.shown_outcomes().chain(rejected).map(|(outcome, count)| format!("{count} {outcome}")).collect();
+        let parts: Vec<String> = self
+            .shown_outcomes()
+            .chain(rejected)
+            .map(|(outcome, count)| format!("{count} {outcome}"))
+            .collect();
         if parts.is_empty() { "none was accepted".into() } else { parts.join(", ") }
     }
 
@@ -323,8 +330,9 @@ mod tests {
         let linked = server.app.connect_car(car, application, None, PermissionSet::ALL, None).await.unwrap();
         let made =
             server.app.create_feed(application, "Trip", store::Newer::Observed, 0, None).await.unwrap();
-        let feed = Feed::new(&format!("http://{}", server.address), &made.token, &linked.vehicle.to_string(), None)
-            .unwrap();
+        let feed =
+            Feed::new(&format!("http://{}", server.address), &made.token, &linked.vehicle.to_string(), None)
+                .unwrap();
         let plan = Plan { speed: ReplaySpeed::Max, keep_times: false };
         let rows: Vec<String> = (0..2_500)
             .map(|row| format!("{},{},{row}", 1_600_000_000 + row, 90.0 - f64::from(row) / 100.0))
@@ -367,7 +375,10 @@ mod tests {
         .assert_eq(&report.lines().join("\n"));
         let json = report.json();
         assert_eq!(json["outcomes"], json!({ "applied": 6, "unchanged": 1, "late": 1, "conflicting": 0 }));
-        assert_eq!((&json["reasons"][0]["outcome"], &json["reasons"][1]["first"]), (&json!("late"), &json!(1_003)));
+        assert_eq!(
+            (&json["reasons"][0]["outcome"], &json["reasons"][1]["first"]),
+            (&json!("late"), &json!(1_003))
+        );
     }
 
     #[track_caller]
@@ -381,7 +392,12 @@ mod tests {
     #[test]
     fn a_replay_of_which_no_reading_counts_has_failed() {
         fails(json!({ "late": 5 }), 5, 0, Some("no reading counts: 5 late"));
-        fails(json!({ "implausible": 1, "unknown": 2 }), 3, 4, Some("no reading counts: 1 implausible, 2 unknown, 4 rejected"));
+        fails(
+            json!({ "implausible": 1, "unknown": 2 }),
+            3,
+            4,
+            Some("no reading counts: 1 implausible, 2 unknown, 4 rejected"),
+        );
         fails(json!({}), 0, 7, Some("no reading counts: 7 rejected"));
         for outcome in COUNTING {
             fails(json!({ outcome: 1, "late": 100 }), 101, 5, None);

@@ -225,7 +225,8 @@ mod tests {
         let made = server.admin(Method::POST, &path, likely).await.expect(201);
         assert_eq!(unlikely(&made), None);
         let triggers = json!(["tractionbattery-stateofcharge", "charge-voltage"]);
-        let message = "no vehicle that is connected now provides charge-voltage; the webhook waits for other vehicles";
+        let message =
+            "no vehicle that is connected now provides charge-voltage; the webhook waits for other vehicles";
         let warned = server.admin(Method::POST, &path, new(triggers.clone())).await.expect(201);
         assert_eq!(unlikely(&warned).as_deref(), Some(message));
         let webhook = format!("/webhooks/{}", made.text("id"));
