@@ -102,10 +102,11 @@ impl Soak {
     pub(super) fn push_the_last(&mut self) {
         for car in self.pushed.clone() {
             for sender in [Some(0), None] {
-                if !self.push_from(car, sender) {
-                    self.broken.push(format!("car {}: its last reading was not applied", car.number));
-                }
+                // Two readings of one moment conflict.
                 self.world.advance(Duration::from_secs(2));
+                if !self.push_from(car, sender) {
+                    self.broken.push(format!("car {}: a reading of {sender:?} at the end was not applied", car.number));
+                }
             }
         }
         self.world.advance(REST);
