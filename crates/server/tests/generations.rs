@@ -69,6 +69,15 @@ async fn a_webhook_of_each_kind_is_made_shown_and_changed_from_the_command_line(
     let id = text(&unified, "id");
     let edited = told(&server, &["webhook", "edit", id, "--profile", "docs-2026"]).await;
     assert_eq!((&edited["profile"], &edited["triggers"]), (&json!("docs-2026"), &unified["triggers"]));
+    let version = edited["version"].to_string();
+    assert_eq!(told(&server, &["webhook", "show", id]).await["version"].to_string(), version);
+    let rename = ["webhook", "edit", id, "--name", "Renamed", "--if-match"];
+    let stale = server.cli(&[&rename[..], &["999"]].concat()).await;
+    assert!(stale.code == 1 && stale.errors.contains(&version), "{stale:?}");
+    let renamed = told(&server, &[&rename[..], &[&version]].concat()).await;
+    assert!(renamed["name"] == "Renamed" && renamed["version"] != edited["version"], "{renamed:#}");
+    let stale = server.cli(&["webhook", "delete", id, "--if-match", &version]).await;
+    assert_eq!(stale.code, 1, "{stale:?}");
     let tested = told(&server, &["webhook", "test", id, "--event-type", "VEHICLE_ERROR"]).await;
     assert_eq!(tested["passed"], true);
     let refused = server.cli(&["webhook", "edit", id, "--units", "imperial"]).await;

@@ -158,7 +158,10 @@ impl Pushes {
         if got == pushed {
             return Ok(());
         }
-        Err(format!("car {}: webhook {} got {got:?} last, and {pushed:?} was pushed last", car.number, hook.id))
+        Err(format!(
+            "car {}: webhook {} got {got:?} last, and {pushed:?} was pushed last",
+            car.number, hook.id
+        ))
     }
 }
 

@@ -313,8 +313,10 @@ mod tests {
     fn a_kept_statement_is_not_prepared_again() {
         let conn = Connection::open_in_memory().unwrap();
         settle(&conn, DATA, DATA.cache_kib).unwrap();
-        conn.execute_batch("CREATE TABLE row (no INTEGER PRIMARY KEY, at INTEGER); CREATE INDEX by_at ON row (at)")
-            .unwrap();
+        conn.execute_batch(
+            "CREATE TABLE row (no INTEGER PRIMARY KEY, at INTEGER); CREATE INDEX by_at ON row (at)",
+        )
+        .unwrap();
         let mut select = conn.prepare("SELECT no FROM row WHERE at < ?1 LIMIT ?2").unwrap();
         for limit in 0..3 {
             select.query_map([i64::MAX, limit], |row| row.get::<_, i64>(0)).unwrap().for_each(drop);
