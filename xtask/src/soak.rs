@@ -32,8 +32,12 @@ pub(crate) struct Options {
     weeks: u32,
 
     /// How often the server is killed
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 2_000)]
     kills: u32,
+
+    /// How many kills lie between two restores of a backup
+    #[arg(long, default_value_t = 50)]
+    restore_every: u32,
 
     /// How long each fuzz target runs
     #[arg(long, default_value_t = 60)]
@@ -156,6 +160,7 @@ fn command(kind: Kind, options: &Options) -> Command {
             &name,
         ]);
         command.env("MILEPOST_SOAK_KILLS", options.kills.to_string());
+        command.env("MILEPOST_SOAK_RESTORE_EVERY", options.restore_every.to_string());
         command.env("MILEPOST_SOAK_MINUTES", options.minutes.to_string());
     }
     command

@@ -1,6 +1,6 @@
 //! The janitor: heartbeat, retention, overlaps of management tokens, tombstones, sweeps.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use domain::{
     connect::lives::{CODE_LIFE, Lives},
@@ -54,12 +54,19 @@ pub(crate) async fn check(app: Arc<App>) {
         place = match app.store.check_next(place).await {
             Ok(step) => step.place,
             Err(error) => {
-                tracing::warn!(%error, "the check of the database was interrupted");
+                warn(&app, &error, "the check of the database was interrupted");
                 None
             }
         };
         report_damage(&app);
         rest(&app, if place.is_some() { BETWEEN_PIECES } else { every }).await;
+    }
+}
+
+/// Says that a pass failed. One that the end of the server cut off did not.
+fn warn(app: &App, error: &dyn fmt::Display, what: &str) {
+    if !app.stop.is_set() {
+        tracing::warn!(%error, "{what}");
     }
 }
 
@@ -77,7 +84,7 @@ pub(crate) async fn first_heartbeat(app: &Arc<App>) -> Result<(), AppError> {
 pub(crate) async fn heartbeat(app: Arc<App>) {
     while !app.stop.is_set() {
         if let Err(error) = beat(&app).await {
-            tracing::warn!(%error, "the heartbeat could not be written");
+            warn(&app, &error, "the heartbeat could not be written");
         }
         rest(&app, app.settings.retention.heartbeat_every).await;
     }
@@ -121,7 +128,7 @@ pub(crate) async fn run(app: Arc<App>) {
         let more = match housekeep(&app).await {
             Ok(more) => more,
             Err(error) => {
-                tracing::warn!(%error, "housekeeping failed");
+                warn(&app, &error, "housekeeping failed");
                 false
             }
         };
@@ -215,7 +222,7 @@ pub(crate) async fn sweep(app: Arc<App>) {
                 select(woken, Box::pin(app.stop.wished())).await;
             }
             Err(error) => {
-                tracing::warn!(%error, "a sweep was interrupted");
+                warn(&app, &error, "a sweep was interrupted");
                 rest(&app, PAUSE).await;
             }
         }

@@ -48,7 +48,7 @@ pub use usecases::{
     },
     deliveries::{DeliveryDetail, DeliveryQuery, DeliverySummary},
     explain::{Explanation, Finding as TriggerFinding, LastFired},
-    feeds::{CreatedFeed, FeedWatch},
+    feeds::{AnswerCounts, CreatedFeed, FeedWatch},
     idempotency::{Answering, KeptAnswer, KeyedRequest},
     ingest::{Ingested, MOST_IN_FLIGHT, PushedReading, Rejected},
     operations::Finding,

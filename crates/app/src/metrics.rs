@@ -5,6 +5,8 @@ use std::time::Duration;
 use domain::{delivery::AttemptResult, webhook::Disabled};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
+use crate::AnswerCounts;
+
 /// An attempt has ended.
 pub(crate) fn attempt(result: AttemptResult, took_ms: u32) {
     let outcome = match result {
@@ -106,9 +108,11 @@ pub(crate) fn space(size: &store::Size) {
     counter!("milepost_store_items_total").absolute(size.items);
 }
 
-/// Readings that were pushed, and what became of them, in the words of the answer to a push.
-pub(crate) fn ingested(outcome: &'static str, count: usize) {
-    counter!("milepost_readings_total", "outcome" => outcome).increment(count as u64);
+/// What readings that were pushed became, by the words of the answers.
+pub(crate) fn answered(counts: AnswerCounts) {
+    for (outcome, count) in counts.by_word() {
+        counter!("milepost_readings_total", "outcome" => outcome).increment(count);
+    }
 }
 
 /// What a family of metrics is.

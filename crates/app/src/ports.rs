@@ -100,7 +100,7 @@ pub enum UriRefused {
     TooLong,
     /// Neither https nor an allowed http.
     #[error(
-        "the callback URI must start with https:// (http is allowed only for targets on the operator's allow list)"
+        "the callback URI must start with https:// (http is only for targets that the operator permits in egress.allow)"
     )]
     Scheme,
     /// `user:password@`.
@@ -109,10 +109,13 @@ pub enum UriRefused {
     )]
     UserInfo,
     /// Not a port that webhooks use.
-    #[error("port {0} is not allowed; use 443 or 8443, or have the operator allow the target")]
+    #[error("port {0} is not allowed; use 443 or 8443, or have the operator permit the target in egress.allow")]
     Port(u16),
     /// An address, or a name that leads to one, to which nothing may be sent. One text for all reasons, so that answers do not map the network.
-    #[error("the callback URI does not lead to a public internet address that can be reached")]
+    #[error(
+        "the callback URI does not lead to a public internet address that can be reached; use one that does, or have the \
+         operator permit the target in egress.allow"
+    )]
     Address,
     /// DNS says that there is no such name, or that it has no address.
     #[error("the host name of the callback URI does not exist in DNS, or has no address; check its spelling")]
@@ -410,6 +413,33 @@ pub struct CarStage {
     pub is_now: bool,
 }
 
+/// What a simulated car does now. What does not apply to it is left out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CarActivity {
+    /// `home`, `day`, `driving`, `charging` or `parked`.
+    pub profile: Option<&'static str>,
+    /// `not started`, `running` or `paused`.
+    pub state: Option<&'static str>,
+    /// What it does: `charging`.
+    pub stage: Option<&'static str>,
+    /// Its own time since its beginning.
+    pub elapsed: Duration,
+    /// How many times faster than the clock its time runs.
+    pub speed: u16,
+    /// Its vehicle number.
+    pub vin: Option<String>,
+    /// The error with which its reads fail.
+    pub failure: Option<ErrorCode>,
+    /// The system that has a fault.
+    pub fault: Option<&'static str>,
+    /// Why its owner's account does not let it be read: `access revoked` or `password changed`.
+    pub account: Option<&'static str>,
+    /// The recorded trip that it drives.
+    pub recording: Option<String>,
+    /// How long that is.
+    pub length: Option<Duration>,
+}
+
 /// Why a car cannot be had like this, or does not do what it is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CarRefused {
@@ -434,8 +464,8 @@ pub trait Simulator: Send + Sync + 'static {
     fn control(&self, spec: &[u8], command: &CarCommand, now: Timestamp) -> Result<Vec<u8>, CarRefused>;
     /// The stages of the car's profile, of the present day where it goes on for days; an error for a car that has none.
     fn stages(&self, spec: &[u8], now: Timestamp) -> Result<Vec<CarStage>, String>;
-    /// The car's state in words: profile, running or paused, speed, trouble.
-    fn describe(&self, spec: &[u8], now: Timestamp) -> Vec<(&'static str, String)>;
+    /// What the car does now.
+    fn describe(&self, spec: &[u8], now: Timestamp) -> CarActivity;
     /// Reads a recorded trip (GPX, or separated text with columns by their header or by a column map) and makes a car that
     /// drives it under an id. Takes long.
     fn record(

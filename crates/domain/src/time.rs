@@ -61,6 +61,11 @@ impl Timestamp {
         })
     }
 
+    /// The moment, unless it stands for "never" or "not yet": those lie outside of the years that the calendar knows.
+    pub fn in_calendar(self) -> Option<Self> {
+        jiff::Timestamp::from_microsecond(self.0).is_ok().then_some(self)
+    }
+
     /// The calendar month in UTC, counted from January of year 0.
     pub fn month(self) -> u32 {
         let date = jiff::tz::Offset::UTC.to_datetime(self.to_jiff());

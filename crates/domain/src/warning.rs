@@ -5,7 +5,10 @@
 
 use std::fmt;
 
-use crate::webhook::{Disabled, Webhook};
+use crate::{
+    connect::PermissionSet,
+    webhook::{Disabled, Webhook},
+};
 
 /// Something that whoever has made a change should know about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +40,16 @@ pub enum Warning {
         /// How many.
         vehicles: usize,
     },
-    /// Connected vehicles of these brands cannot provide all that the webhook is about.
+    /// Owners have not granted all that the webhook sends or waits for.
+    NotPermitted {
+        /// How many vehicles lack a permission.
+        vehicles: usize,
+        /// What is missing of at least one of them.
+        missing: PermissionSet,
+    },
+    /// No vehicle that is connected can provide some of what the webhook is about.
     Unlikely {
-        /// What is missing of which brand, as parts of a sentence.
+        /// Triggers, endpoints or events, as the API names them.
         gaps: Vec<String>,
     },
 }
@@ -56,6 +66,7 @@ impl Warning {
             Self::SwitchedOff(_) => "switchedOff",
             Self::Superseded => "superseded",
             Self::NotCovered { .. } => "notCovered",
+            Self::NotPermitted { .. } => "notPermitted",
             Self::Unlikely { .. } => "unlikely",
         }
     }
@@ -113,8 +124,14 @@ impl fmt::Display for Warning {
                 let (noun, verb) = if *vehicles == 1 { ("vehicle", "is") } else { ("vehicles", "are") };
                 write!(f, "{vehicles} {noun} of the application {verb} not covered by the webhook and {verb} not on it")
             }
+            Self::NotPermitted { vehicles, missing } => {
+                let owners = if *vehicles == 1 { "the owner of 1 vehicle has".into() } else { format!("the owners of {vehicles} vehicles have") };
+                let names: Vec<&str> = missing.iter().map(|permission| permission.as_str()).collect();
+                write!(f, "{owners} not granted {}, so the webhook gets an error in the place of that data; ask for it in Connect",
+                    names.join(", "))
+            }
             Self::Unlikely { gaps } => {
-                write!(f, "some connected vehicles cannot provide everything: {}", gaps.join("; "))
+                write!(f, "no vehicle that is connected now provides {}; the webhook waits for other vehicles", gaps.join(", "))
             }
         }
     }
@@ -123,6 +140,7 @@ impl fmt::Display for Warning {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connect::Permission;
 
     #[test]
     fn every_warning_has_a_code_of_its_own_and_a_sentence() {
@@ -135,7 +153,8 @@ mod tests {
             Warning::SwitchedOff(Disabled::RetriesUsedUp),
             Warning::Superseded,
             Warning::NotCovered { vehicles: 2 },
-            Warning::Unlikely { gaps: vec!["BMW: no charging events".into()] },
+            Warning::NotPermitted { vehicles: 2, missing: [Permission::ReadOdometer].into_iter().collect() },
+            Warning::Unlikely { gaps: vec!["charging events".into()] },
         ];
         let codes: std::collections::BTreeSet<_> = all.iter().map(Warning::code).collect();
         assert_eq!(codes.len(), all.len());
@@ -149,5 +168,8 @@ mod tests {
     fn one_vehicle_is_not_several() {
         let text = Warning::NotCovered { vehicles: 1 }.to_string();
         assert_eq!(text, "1 vehicle of the application is not covered by the webhook and is not on it");
+        let missing = [Permission::ReadOdometer, Permission::ReadBattery].into_iter().collect();
+        let text = Warning::NotPermitted { vehicles: 1, missing }.to_string();
+        assert!(text.starts_with("the owner of 1 vehicle has not granted read_odometer, read_battery, so"), "{text}");
     }
 }

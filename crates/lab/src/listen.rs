@@ -52,17 +52,22 @@ pub async fn listen(options: ListenOptions) -> io::Result<()> {
 }
 
 fn cannot_listen(address: SocketAddr, cause: &io::Error) -> io::Error {
-    let advice = match cause.kind() {
+    let advice = advice(cause);
+    io::Error::new(cause.kind(), format!("--listen: cannot listen on {address}: {advice} ({cause})"))
+}
+
+/// Why an address cannot be listened on, and what to do.
+pub fn advice(cause: &io::Error) -> &'static str {
+    match cause.kind() {
         io::ErrorKind::AddrInUse => {
             "something listens there already; choose another port, or 0 for a free one"
         }
         io::ErrorKind::PermissionDenied => "ports below 1024 need privileges; choose a higher one",
         io::ErrorKind::AddrNotAvailable => {
-            "this machine has no such address; 127.0.0.1 and 0.0.0.0 always work"
+            "this machine does not have this address; choose one that it has, such as 127.0.0.1 or 0.0.0.0"
         }
-        _ => "the address cannot be used",
-    };
-    io::Error::new(cause.kind(), format!("cannot listen on {address}: {advice} ({cause})"))
+        _ => "this is not an address such as 127.0.0.1:9464; choose another",
+    }
 }
 
 fn introduce(receiver: &Receiver, options: &ListenOptions) {

@@ -197,7 +197,7 @@ impl Config {
         for (name, value) in env {
             override_one(&mut table, &name, &value)?;
         }
-        let config: Self = table.try_into().context("the configuration has a wrong value")?;
+        let config: Self = table.try_into().map_err(|error| wrong_value(&error))?;
         config.check()?;
         Ok(config)
     }
@@ -388,6 +388,31 @@ fn is_brand(word: &str) -> bool {
             .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b" _-".contains(&byte))
 }
 
+/// A value of another kind than its setting, with how that is written.
+fn wrong_value(error: &toml::de::Error) -> anyhow::Error {
+    let text = error.to_string();
+    let setting = text.split("in `").nth(1).and_then(|rest| rest.split('`').next()).unwrap_or_default();
+    let defaults: Table = DEFAULTS.parse().expect("the defaults are valid TOML");
+    let current = setting.split_once('.').and_then(|(section, name)| defaults.get(section)?.get(name));
+    let message = error.message();
+    match current {
+        Some(current) => anyhow!("{setting} must be written like {}: {message}", like(setting, current)),
+        None if setting.is_empty() => anyhow!("the configuration has a wrong value: {message}"),
+        None => anyhow!("{setting} has a wrong value: {message}"),
+    }
+}
+
+/// How a setting is written: as its default is, or by an example where that is empty.
+fn like(setting: &str, current: &Value) -> String {
+    match setting {
+        "egress.allow" => r#"["127.0.0.1/32:9000"]"#.into(),
+        "egress.deny" | "egress.no_proxy" | "server.trusted_proxies" => r#"["10.0.0.0/8"]"#.into(),
+        "egress.nameservers" => r#"["192.0.2.53:53"]"#.into(),
+        "reads.vehicle_per_minute" => r#"{ KIA = 4, "*" = 60 }"#.into(),
+        _ => current.to_string(),
+    }
+}
+
 /// Puts the settings of a file over others. What the defaults do not have, nobody has.
 fn merge(base: &mut Table, own: Table) -> Result<()> {
     for (section, values) in own {
@@ -421,7 +446,9 @@ fn override_one(table: &mut Table, name: &str, value: &str) -> Result<()> {
         _ if section == PLANS => toml().with_context(|| {
             format!(r#"{name} must be written like {{ webhooks = ["unified"], vehicles = 100 }}"#)
         })?,
-        Some(current) => toml().with_context(|| format!("{name} must be written like {current}"))?,
+        Some(current) => toml().with_context(|| {
+            format!("{name} must be written like {}", like(&format!("{section}.{setting}"), current))
+        })?,
         None => bail!("{name} is not a setting; see `milepost serve --print-config`"),
     };
     known.insert(setting, parsed);
@@ -529,6 +556,38 @@ mod tests {
         let error = |value| format!("{:#}", load(&[(name, value)]).unwrap_err());
         assert!(error("{ kia = 4 }").contains(r#""kia" is not a brand"#));
         assert!(error("{ KIA = 0 }").contains("KIA needs a number from 0.1 on"));
+    }
+
+    #[test]
+    fn a_value_of_another_kind_is_answered_in_one_line_with_how_its_setting_is_written() {
+        let error = |name, value| format!("{:#}", load(&[(name, value)]).unwrap_err());
+        for (name, value, said) in [
+            ("MILEPOST_SERVER_LISTEN", "abc", "server.listen must be written like \"127.0.0.1:8080\""),
+            ("MILEPOST_SERVER_REQUESTS", "\"x\"", "server.requests must be written like 1024"),
+            ("MILEPOST_EGRESS_ALLOW", "127.0.0.1", "MILEPOST_EGRESS_ALLOW must be written like [\"127.0.0.1/32:9000\"]"),
+            ("MILEPOST_EGRESS_ALLOW", "5", "egress.allow must be written like [\"127.0.0.1/32:9000\"]"),
+            ("MILEPOST_SERVER_TRUSTED_PROXIES", "x", "MILEPOST_SERVER_TRUSTED_PROXIES must be written like [\"10.0.0.0/8\"]"),
+        ] {
+            let error = error(name, value);
+            assert!(error.starts_with(said) && error.lines().count() == 1, "{error}");
+        }
+        // Examples of settings that are empty by default can be used.
+        let defaults: Table = DEFAULTS.parse().unwrap();
+        for (section, settings) in &defaults {
+            for (name, current) in settings.as_table().into_iter().flatten() {
+                let is_empty = matches!(current, Value::Array(list) if list.is_empty());
+                if is_empty || matches!(current, Value::Table(table) if table.is_empty()) {
+                    let variable = format!("MILEPOST_{}_{}", section.to_uppercase(), name.to_uppercase());
+                    let example = like(&format!("{section}.{name}"), current);
+                    assert_ne!(example, current.to_string(), "{section}.{name}");
+                    let mut env = vec![(variable.as_str(), example.as_str())];
+                    if name == "no_proxy" {
+                        env.push(("MILEPOST_EGRESS_PROXY", "http://proxy.example:3128"));
+                    }
+                    load(&env).unwrap_or_else(|error| panic!("{variable}={example}: {error:#}"));
+                }
+            }
+        }
     }
 
     #[test]

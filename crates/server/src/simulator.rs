@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use app::{
     App,
     ports::{
-        CarCommand, CarRefused, CarRequest, CarStage, MadeCar, NewRecording, ReadRecording, RecordingRefused,
+        CarActivity, CarCommand, CarRefused, CarRequest, CarStage, MadeCar, NewRecording, ReadRecording, RecordingRefused,
         Simulator,
     },
 };
@@ -223,31 +223,34 @@ impl Simulator for Controls {
         Ok(spec.stages(now))
     }
 
-    fn describe(&self, spec: &[u8], now: Timestamp) -> Vec<(&'static str, String)> {
+    fn describe(&self, spec: &[u8], now: Timestamp) -> CarActivity {
         if let Ok(spec) = CarSpec::decode(spec) {
-            let state = match spec.run() {
-                Run::NotStarted => "not started",
-                Run::Running => "running",
-                Run::Paused => "paused",
+            let profile = if spec.began_at_home() { AT_HOME } else { spec.profile().as_str() };
+            return CarActivity {
+                profile: Some(profile),
+                state: Some(match spec.run() {
+                    Run::NotStarted => "not started",
+                    Run::Running => "running",
+                    Run::Paused => "paused",
+                }),
+                stage: Some(spec.doing(now)),
+                elapsed: spec.elapsed(now),
+                speed: spec.speed(),
+                vin: Some(spec.vin()),
+                failure: spec.trouble().map(|trouble| trouble.code()),
+                fault: spec.fault(),
+                account: account(spec.account()),
+                ..CarActivity::default()
             };
-            let mut words = vec![
-                ("profile", spec.profile().as_str().to_owned()),
-                ("state", state.to_owned()),
-                ("stage", spec.doing(now).to_owned()),
-                ("elapsed", format!("{} s", spec.elapsed(now).as_secs())),
-                ("vin", spec.vin()),
-            ];
-            words.extend(spec.trouble().map(|trouble| ("trouble", format!("{trouble:?}"))));
-            words.extend(spec.fault().map(|system| ("fault", system.to_owned())));
-            words.extend(account(spec.account()).map(|word| ("account", word.to_owned())));
-            return words;
         }
-        let Ok(trip) = TripSpec::decode(spec) else { return Vec::new() };
-        vec![
-            ("recording", trip.name.clone()),
-            ("elapsed", format!("{} s", now.since(trip.started_at).as_secs())),
-            ("length", format!("{} s", trip.duration().as_secs())),
-        ]
+        let Ok(trip) = TripSpec::decode(spec) else { return CarActivity::default() };
+        CarActivity {
+            elapsed: now.since(trip.started_at),
+            speed: trip.speed,
+            recording: Some(trip.name.clone()),
+            length: Some(trip.duration()),
+            ..CarActivity::default()
+        }
     }
 
     fn record(
@@ -465,10 +468,7 @@ mod tests {
             for (place, stage) in stages.iter().enumerate() {
                 let there = controls.control(&spec, &CarCommand::JumpToStage(place), NOW).unwrap();
                 let state = controls.describe(&there, NOW);
-                assert!(
-                    state.contains(&("stage", stage.activity.to_owned())),
-                    "{profile} {place}: {state:?}"
-                );
+                assert_eq!(state.stage, Some(stage.activity), "{profile} {place}");
                 let now: Vec<_> =
                     controls.stages(&there, NOW).unwrap().iter().map(|stage| stage.is_now).collect();
                 assert!(now[place] && now.iter().filter(|&&now| now).count() == 1, "{profile} {place}");
@@ -479,6 +479,21 @@ mod tests {
             TripSpec { name: "x".into(), started_at: NOW, speed: 1, vin: None, recording: None, length };
         let trip = trip.encode();
         assert_eq!(controls.stages(&trip, NOW), Err("a recorded trip has no stages".into()));
+    }
+
+    #[test]
+    fn what_a_car_does_is_told_in_the_words_it_was_asked_for() {
+        let controls = controls();
+        for profile in ["home", "day", "driving", "charging", "parked"] {
+            let told = controls.describe(&ford(profile), NOW + Duration::from_secs(381));
+            assert_eq!((told.profile, told.state, told.speed), (Some(profile), Some("running"), 1));
+            assert_eq!((told.elapsed, told.failure), (Duration::from_secs(381), None));
+        }
+        for code in [ErrorCode::VEHICLE_STATE_ASLEEP, ErrorCode::RATE_LIMIT_VEHICLE] {
+            let failing = controls.control(&ford("home"), &CarCommand::Fail(Some(code)), NOW).unwrap();
+            let told = controls.describe(&failing, NOW);
+            assert_eq!((told.profile, told.failure), (Some("home"), Some(code)));
+        }
     }
 
     const MAP: &str = "[time]\ncolumn = \"time\"\n[signals]\ntractionbattery-stateofcharge = \"soc\"\n";

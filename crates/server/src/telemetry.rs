@@ -2,7 +2,7 @@
 
 use std::{io::IsTerminal, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
@@ -53,8 +53,9 @@ impl Metrics {
 
 /// Begins to write logs to standard error, which leaves standard output to answers.
 pub(crate) fn log(settings: &Log) -> Result<()> {
-    let filter = EnvFilter::try_new(&settings.level).with_context(|| {
-        format!("log.level {:?} must look like info or milepost_app=debug,info", settings.level)
+    // What the parser says about it names no setting and stands there twice.
+    let filter = EnvFilter::try_new(&settings.level).map_err(|_| {
+        anyhow!("log.level {:?} must look like info, debug or milepost_app=debug,info", settings.level)
     })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -38,9 +38,10 @@ impl TlsFiles {
             _ => bail!("server.tls_cert and server.tls_key go together: name both files, or none"),
         }
         let seen = look(chain, key);
-        let (chain_text, key_text) = read(chain, key)?;
+        let (chain_text, key_text) = read(chain, key).context("server.tls_cert, server.tls_key")?;
         let tls = Tls::new(&chain_text, &key_text)
-            .with_context(|| format!("cannot use {} with {}", chain.display(), key.display()))?;
+            .with_context(|| format!("cannot use {} with {}", chain.display(), key.display()))
+            .context("server.tls_cert, server.tls_key")?;
         Ok(Some(Self { tls, chain: chain.to_owned(), key: key.to_owned(), seen }))
     }
 

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use app::{
     App, Parts,
     ports::{Clock, Outbound},
@@ -54,10 +54,12 @@ pub(crate) async fn start(
     let fleet = Arc::new(SimulatedFleet::new(clock.clone(), FLEET_SEED));
     let trips = Arc::new(RecordedTrips::new(clock.clone()));
     let source = Sources::new().with(SIMULATED, fleet.clone()).with(RECORDED, trips);
-    let listener = TcpListener::bind(config.server.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", config.server.listen))?;
+    let listener = listen("server.listen", &config.server.listen.to_string()).await?;
     let address = listener.local_addr()?;
+    let metrics_listener = match (&metrics, config.server.metrics_listen.as_str()) {
+        (None, _) | (_, "") => None,
+        (Some(_), address) => Some(listen("server.metrics_listen", address).await?),
+    };
     let tls = TlsFiles::open(&config.server.tls_cert, &config.server.tls_key)?;
     let trusted = config.server.trusted_proxies()?;
     let mut settings = config.settings();
@@ -99,16 +101,22 @@ pub(crate) async fn start(
     if let Some(files) = tls {
         serving.push(tokio::spawn(files.follow(stopped.clone())));
     }
-    if let (Some(metrics), false) = (metrics, config.server.metrics_listen.is_empty()) {
-        let listen = &config.server.metrics_listen;
-        let listener = TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("cannot listen on {listen} for metrics"))?;
+    if let (Some(metrics), Some(listener)) = (metrics, metrics_listener) {
         let router = web::metrics(move || metrics.render());
         serving.push(tokio::spawn(serve(listener, router, Serving::default(), stopped)));
     }
     let patience = Duration::from_secs(config.server.stop_within_s);
     Ok(Running { app, address, admin_token, keyring, stop, serving, patience })
+}
+
+/// Listens on the address of a setting; an error names the setting and says what to do.
+async fn listen(setting: &str, address: &str) -> Result<TcpListener> {
+    let variable = format!("MILEPOST_{}", setting.replace('.', "_").to_uppercase());
+    TcpListener::bind(address).await.map_err(|cause| {
+        let advice = lab::listen::advice(&cause);
+        let off = if setting == "server.metrics_listen" { "; empty serves no metrics" } else { "" };
+        anyhow!("{setting}: cannot listen on {address}: {advice}, in {setting} or {variable}{off} ({cause})")
+    })
 }
 
 impl Running {

@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use lab::behaviour::Behaviour;
-use support::stage::{Moment, Plan, Stage};
+use support::stage::{Moment, Plan, RestoreTo, Stage};
 use tokio::sync::Mutex;
 
 /// One at a time: how soon a server is ready is measured.
@@ -69,7 +69,53 @@ async fn fault_b11_a_second_server_on_the_same_folder_is_refused_with_one_clear_
     stage.end("b11").await;
 }
 
-/// `MILEPOST_SOAK_KILLS` says how many, `MILEPOST_SOAK_SEED` which.
+/// Between a backup and its restore, and from one restore to the next.
+struct Pace {
+    kills: u64,
+    restore_every: u64,
+}
+
+/// Kills at any moment, and now and then goes back to a backup of a few kills ago.
+async fn kill_back_up_and_restore(stage: &mut Stage, pace: &Pace) {
+    let (mut said, mut restored, mut backed_up) = (0, 0, false);
+    while stage.kills() < pace.kills {
+        let in_era = stage.kills() - restored;
+        if backed_up && in_era >= pace.restore_every {
+            let place = if stage.up_to(1) == 0 { RestoreTo::SameFolder } else { RestoreTo::NewFolder };
+            stage.restore(place).await;
+            (restored, backed_up) = (stage.kills(), false);
+        } else if !backed_up && in_era + stage.up_to(4) >= pace.restore_every.saturating_sub(2) {
+            stage.back_up().await;
+            backed_up = true;
+        } else {
+            let moment = stage.any_moment();
+            stage.kill(moment).await;
+        }
+        if stage.kills() >= said + 50 {
+            said = stage.kills();
+            println!("{said} of {} kills", pace.kills);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_kills_races_and_restores_calls_were_done_once_and_what_has_ended_stays_ended() {
+    let _alone = STAGE.lock().await;
+    let mut stage = Stage::set(plan(7)).await;
+    for place in [RestoreTo::NewFolder, RestoreTo::SameFolder] {
+        stage.kill(Moment::InSlot).await;
+        stage.back_up().await;
+        stage.kill(Moment::Any).await;
+        stage.restore(place).await;
+    }
+    stage.kill(Moment::InSlot).await;
+    stage.end("races and restores").await;
+    let done = stage.done();
+    assert!(done.keyed > 50 && done.races > 5 && done.races_won > 5, "{done:?}");
+}
+
+/// `MILEPOST_SOAK_KILLS` says how many, `MILEPOST_SOAK_SEED` which, and a backup is restored after every
+/// `MILEPOST_SOAK_RESTORE_EVERY` of them.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes as long as one lets it"]
 async fn soak_kills_of_the_real_binary() {
@@ -78,16 +124,9 @@ async fn soak_kills_of_the_real_binary() {
         std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
     };
     let (kills, seed) = (number("MILEPOST_SOAK_KILLS", 100), number("MILEPOST_SOAK_SEED", 1));
+    let pace = Pace { kills, restore_every: number("MILEPOST_SOAK_RESTORE_EVERY", 50) };
     println!("{kills} kills, seed {seed}");
     let mut stage = Stage::set(plan(seed)).await;
-    let mut told = 0;
-    while stage.kills() < kills {
-        let moment = stage.any_moment();
-        stage.kill(moment).await;
-        if stage.kills() >= told + 50 {
-            told = stage.kills();
-            println!("{told} of {kills} kills");
-        }
-    }
+    kill_back_up_and_restore(&mut stage, &pace).await;
     stage.end("soak").await;
 }

@@ -17,7 +17,13 @@ const PAGES: &[&str] = &[
     "/docs/permissions",
     "/docs/errors",
     "/docs/problems",
+    "/docs",
     "/docs/receivers",
+    "/docs/readings",
+    "/docs/recordings",
+    "/docs/sdks",
+    "/docs/authorization",
+    "/docs/backup",
     "/docs/errors/vehicle-state-errors",
 ];
 

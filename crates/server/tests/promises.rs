@@ -109,6 +109,11 @@ fn in_documented_form(body: &str) {
     }
 }
 
+/// What the demo says about itself: label and text.
+fn notes(lines: &[Value]) -> Vec<(&str, &str)> {
+    lines.iter().filter_map(|line| Some((line["note"].as_str()?, line["text"].as_str()?))).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn row_c04_the_demo_shows_signed_webhooks_of_two_slots_in_the_documented_form() {
     let folder = folder();
@@ -117,12 +122,14 @@ async fn row_c04_the_demo_shows_signed_webhooks_of_two_slots_in_the_documented_f
         run(&["demo", "--slots", "2", "--speed", "1200", "--json", "--data", data.to_str().unwrap()]).await;
     assert_eq!((done.code, done.errors.as_str()), (0, ""), "{done:?}");
     let lines: Vec<Value> = done.output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let notes: Vec<&str> = lines.iter().filter_map(|line| line["note"].as_str()).collect();
-    for word in
-        ["server    http://127.0.0.1:", "receiver  http://127.0.0.1:", "data      ", "verified  webhook"]
+    let notes: Vec<(&str, &str)> = notes(&lines);
+    for (label, begins) in
+        [("server", "http://127.0.0.1:"), ("receiver", "http://127.0.0.1:"), ("data", "/"), ("verified", "webhook ")]
     {
-        assert!(notes.iter().any(|note| note.starts_with(word)), "{word:?} of {notes:?}");
+        let said = |(of, text): &(&str, &str)| *of == label && text.starts_with(begins);
+        assert!(notes.iter().any(said), "{label} of {notes:?}");
     }
+    assert!(notes.iter().all(|(_, text)| !text.contains("  ")), "nothing is padded: {notes:?}");
     let mut slots: BTreeMap<(String, String, String), u32> = BTreeMap::new();
     let (mut webhooks, mut tests) = (BTreeMap::new(), 0);
     for (line, raw) in lines.iter().zip(done.output.lines()).filter(|(line, _)| line["method"] == "POST") {
@@ -161,14 +168,14 @@ async fn the_demo_shows_all_four_generations_and_tells_its_story_to_the_end() {
         run(&["demo", "--slots", "3", "--speed", "600", "--json", "--data", data.to_str().unwrap()]).await;
     assert_eq!((done.code, done.errors.as_str()), (0, ""), "{done:?}");
     let lines: Vec<Value> = done.output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let notes: Vec<&str> = lines.iter().filter_map(|line| line["note"].as_str()).collect();
+    let notes: Vec<&str> = notes(&lines).into_iter().map(|(_, text)| text).collect();
     let posts: Vec<&Value> = lines.iter().filter(|line| line["method"] == "POST").collect();
     let said = |words: &str| notes.iter().any(|note| note.contains(words));
     for words in ["wait for the owner's approval", "withdraws the access", "the airbag is mended"] {
         assert!(said(words), "{words:?} of {notes:?}");
     }
     assert!(!notes.iter().any(|note| note.contains("; but ")), "every scene can be played: {notes:?}");
-    assert!(said(&format!("signed    {0} of {0} requests", posts.len())), "{notes:?}");
+    assert!(said(&format!("{0} of {0} requests, checked", posts.len())), "{notes:?}");
     let of = |event: &str| -> Vec<&Value> {
         let real = |line: &&&Value| !text(line, "mode").eq_ignore_ascii_case("test");
         posts.iter().filter(|line| line["event"] == event).filter(real).copied().collect()
@@ -795,7 +802,7 @@ const MISBEHAVIOURS: [(&str, Result<u16, &str>, Option<&str>); 8] = [
     ("close", Err("closed_early"), None),
     ("garbage", Err("protocol"), Some("speaks HTTP/1.1")),
     ("413", Ok(413), Some("limit on the size")),
-    ("500", Ok(500), None),
+    ("500", Ok(500), Some("its own log says why")),
 ];
 
 /// What looks bad and is not: the status came, and decides.
@@ -850,13 +857,18 @@ async fn receivers_that_misbehave_are_retried_logged_with_reason_and_hint_and_ha
         let got = receiver.log().events();
         let same =
             got.iter().filter(|event| event.path() == path && event.body == text(&detail, "body")).count();
-        assert_eq!(same, 6, "{form}: the first attempt and five retries, byte for byte the same");
-        let hook = server.get(&format!("/webhooks/{hook}")).await;
-        assert_eq!(
-            (&hook["enabled"], &hook["disabledReason"]),
-            (&json!(false), &json!("retries_used_up")),
-            "{form}"
+        // The first attempt may go out on the connection that the verification left. One that breaks there before a byte
+        // of the answer came is sent once more on a fresh connection, as part of the same attempt.
+        let replaced = usize::from(matches!(form, "reset" | "close"));
+        assert!(
+            (6..=6 + replaced).contains(&same),
+            "{form}: the first attempt and five retries, byte for byte the same, not {same}"
         );
+        // The last end is recorded first, and the webhook is switched off for it afterwards.
+        let off = async || server.get(&format!("/webhooks/{hook}")).await["enabled"] == json!(false);
+        assert!(eventually(PATIENCE, off).await, "{form} is switched off");
+        let hook = server.get(&format!("/webhooks/{hook}")).await;
+        assert_eq!(hook["disabledReason"], "retries_used_up", "{form}");
     }
     for form in HARMLESS.into_iter().chain(["ok"]) {
         assert!(eventually(PATIENCE, async || ended(form).await.is_some()).await, "{form} ends");

@@ -83,6 +83,70 @@ async fn what_a_replay_leaves_out_is_said_in_text_and_in_json() {
 }
 
 #[tokio::test]
+async fn a_replay_says_what_became_of_its_readings_and_fails_when_none_counts() {
+    let Scene { folder, server, application, map } = scene().await;
+    let trip = |day: u8| {
+        let rows = (0..3).map(|at| format!("2026-05-{day:02}T10:00:0{at}Z,{},{}\n", 80 - at, 50 + at));
+        written(folder.path(), &format!("{day}.csv"), format!("time,soc,speed\n{}", rows.collect::<String>()))
+    };
+    let feed = server.post(&format!("/applications/{application}/feeds"), json!({ "name": "Trip" })).await;
+    let vehicle = json!({ "make": "BMW", "model": "i4", "year": 2024, "powertrain": "BEV", "region": "EUROPE" });
+    let vehicle = server.post(&format!("/applications/{application}/vehicles"), vehicle).await;
+    let push = async |day: u8, more: &[&str]| {
+        let file = trip(day);
+        let arguments = ["replay", &file, "--columns", &map, "--vehicle", text(&vehicle, "id"), "--token"];
+        let how = [text(&feed, "token"), "--speed", "max", "--keep-times"];
+        server.cli(&[&arguments[..], &how, more].concat()).await
+    };
+    let shown = push(2, &[]).await;
+    assert_eq!(shown.code, 0, "{shown:?}");
+    assert!(shown.output.contains("6 readings pushed") && shown.output.contains("of these 6 applied"), "{shown:?}");
+    let again = push(2, &["--json"]).await.json();
+    let counts: Vec<(&str, u64)> = (again["outcomes"].as_object().unwrap().iter())
+        .filter_map(|(word, count)| Some((word.as_str(), count.as_u64().filter(|&count| count > 0)?)))
+        .collect();
+    assert_eq!(counts.iter().map(|(_, count)| count).sum::<u64>(), 6, "{again}");
+    let late = push(1, &[]).await;
+    assert_eq!(late.code, 1, "{late:?}");
+    assert!(late.output.contains("of these 6 late"), "{late:?}");
+    assert!(late.output.contains("the first is reading 1: a newer reading of this signal is known"), "{late:?}");
+    assert!(late.errors.contains("no reading counts: 6 late; ") && late.errors.contains("--keep-times"), "{late:?}");
+    let late = push(1, &["--json"]).await;
+    let json: Value = serde_json::from_str(&late.output).unwrap();
+    assert_eq!((late.code, &json["outcomes"]["late"], &json["accepted"]), (1, &json!(6), &json!(6)), "{late:?}");
+
+    let listed = server.cli(&["feed", "list", "--app", &application, "--json"]).await.json();
+    let readings = &listed["items"][0]["readings"];
+    assert_eq!((&readings["received"], &readings["applied"]), (&json!(24), &json!(6)), "{readings}");
+    let table = server.cli(&["feed", "list", "--app", &application]).await;
+    for head in ["RECEIVED", "APPLIED", "UNCHANGED", "LATE"] {
+        assert!(table.output.contains(head), "{table:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_car_that_cannot_be_connected_is_not_left_behind() {
+    let Scene { folder, server, application, map } = scene().await;
+    let file = written(folder.path(), "trip.csv", SPARSE);
+    let drive = ["replay", &file, "--columns", &map, "--app"];
+    let simulated = ["simulator", "make", "--app"];
+    let hook = ["--webhook", common::UNKNOWN];
+    for (line, code, said) in [
+        ([&drive[..], &[common::UNKNOWN]].concat(), 1, "--app: no application with this id"),
+        ([&drive[..], &[&application], &hook].concat(), 1, "--webhook: no webhook with this id"),
+        ([&simulated[..], &[common::UNKNOWN]].concat(), 1, "--app: no application with this id"),
+        ([&simulated[..], &[&application, "--permissions", "read_x"]].concat(), 1, "--permissions: "),
+    ] {
+        let refused = server.cli(&line).await;
+        assert_eq!(refused.code, code, "{refused:?}");
+        assert!(refused.errors.contains(said), "{said:?} is not in {refused:?}");
+        assert_eq!(items(&server.get("/simulator/vehicles").await), [] as [Value; 0], "{line:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_file_of_which_nothing_can_be_taken_is_a_failure() {
     let Scene { folder, server, application, map } = scene().await;
     let file = written(folder.path(), "trip.csv", "time,soc,speed\nsoon,1,1\n");
@@ -118,7 +182,7 @@ async fn a_large_file_in_an_old_encoding_is_driven_and_forgotten_with_its_vehicl
     assert_eq!(made["import"]["format"], "CSV, separator \";\", windows-1252");
     let cars = server.get("/simulator/vehicles").await;
     assert_eq!(cars["items"][0]["state"]["recording"], "long-trip");
-    assert_eq!(cars["items"][0]["state"]["length"], "39999 s");
+    assert_eq!(cars["items"][0]["state"]["lengthSeconds"], 39_999);
     assert!(!server.data.join("recordings").exists());
     let erase = format!("/vehicles/{}/erase", text(&made, "vehicleId"));
     assert_eq!(server.admin(Method::POST, &erase, &Value::Null).await.status, 204);

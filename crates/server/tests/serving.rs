@@ -114,6 +114,15 @@ async fn the_command_line_speaks_tls_and_trusts_a_certificate_that_it_is_given()
     assert_eq!(listed.json()["items"], serde_json::json!([]));
     let stranger = run(&list).await;
     assert!(stranger.code == 1 && stranger.errors.contains("certificate"), "{stranger:?}");
+    // A replay pushes over the same connection.
+    let readings = folder.path().join("readings.jsonl");
+    std::fs::write(&readings, r#"{"signal":"odometer-traveleddistance","value":1}"#).unwrap();
+    let replay = ["replay", readings.to_str().unwrap(), "--vehicle", common::UNKNOWN, "--url", &url];
+    let replay = [&replay[..], &["--token", "mpf_unknown"]].concat();
+    let trusting = run(&[&replay[..], &["--ca-file", chain.to_str().unwrap()]].concat()).await;
+    assert!(trusting.errors.contains("the server has no feed with this --token"), "{trusting:?}");
+    let stranger = run(&replay).await;
+    assert!(stranger.code == 1 && stranger.errors.contains("certificate"), "{stranger:?}");
     let plain = server.url.replace("https://", "http://");
     let plain = run(&["app", "list", "--url", &plain, "--data", data.to_str().unwrap()]).await;
     assert!(plain.code == 1 && plain.errors.contains("http or https"), "{plain:?}");

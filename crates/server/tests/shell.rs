@@ -132,6 +132,10 @@ async fn a_simulated_car_is_made_controlled_disconnected_shown_and_erased() {
         assert_eq!(text(&told(&["simulator", "show", id]).await, "id"), car);
     }
     assert_eq!(told(&["sim", "profile", vehicle, "driving"]).await["state"]["profile"], "driving");
+    let failing = told(&["sim", "fail", vehicle, "vehicle_state:asleep"]).await["state"].clone();
+    assert_eq!(failing["failsWith"], "VEHICLE_STATE:ASLEEP");
+    assert!(failing["elapsedSeconds"].is_u64() && failing["speed"] == 1, "{failing}");
+    assert!(told(&["sim", "fail", vehicle, "--never"]).await["state"]["failsWith"].is_null());
     told(&["simulator", "fail", car, "vehicle_state:asleep"]).await;
     told(&["simulator", "fail", car, "--never"]).await;
     assert!(!items(&told(&["simulator", "stages", car]).await).is_empty());
@@ -172,7 +176,12 @@ async fn rates_follow_a_clock_that_runs_faster() {
 #[tokio::test]
 async fn a_server_whose_token_no_client_could_send_does_not_start() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("admin-token"), "two lines\nof a token\n").unwrap();
+    let file = folder.path().join("admin-token");
+    std::fs::write(&file, "two lines\nof a token\n").unwrap();
+    // A warning would say that others could read them.
+    for (path, mode) in [(folder.path(), 0o700), (&*file, 0o600)] {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    }
     let data = folder.path().to_str().unwrap();
     let said = one_line(&run(&["serve", "--listen", "127.0.0.1:0", "--data", data]).await, 1);
     assert!(said.contains("admin-token must be one word") && !said.contains("two lines"), "{said}");
@@ -191,4 +200,105 @@ async fn the_catalogue_needs_no_server() {
     assert!(run(&["permissions", "read_odometer"]).await.output.contains("GET /odometer"));
     assert!(run(&["errors", "asleep"]).await.output.contains("VEHICLE_STATE"));
     assert!(run(&["signals", "nonsense"]).await.output.contains("milepost signals"));
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_not_verified_is_a_failure_of_the_command_that_asked_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::serve(folder.path(), &[("MILEPOST_EGRESS_ALLOW", r#"["127.0.0.1/32"]"#)]).await;
+    let app = server.cli(&["app", "create", "Fleet", "--json"]).await.json();
+    let create = ["webhook", "create", "--app", text(&app, "id"), "--name", "Hourly", "--endpoints", "/odometer"];
+    let create = [&create[..], &["--callback-uri", "http://127.0.0.1:9/hooks", "--json"]].concat();
+    let refused = server.cli(&[&create[..], &["--verify"]].concat()).await;
+    let said = one_line(&refused, 1);
+    let made: Value = serde_json::from_str(&refused.output).unwrap();
+    assert_eq!(made["verified"], false);
+    for words in ["the webhook was made, but is not verified", "refused the connection", text(&made, "id")] {
+        assert!(said.contains(words), "{words:?} is not in {said}");
+    }
+    // Whoever does not ask for a challenge is not told that it failed.
+    assert_eq!(server.cli(&create).await.json()["verified"], false);
+    let id = text(&made, "id");
+    assert_eq!(server.cli(&["webhook", "edit", id, "--name", "Daily", "--json"]).await.json()["name"], "Daily");
+    let moved = server.cli(&["webhook", "edit", id, "--callback-uri", "http://127.0.0.1:9/x", "--json"]).await;
+    assert!(one_line(&moved, 1).contains("was changed, but is not verified"), "{moved:?}");
+    assert!(one_line(&server.cli(&["webhook", "edit", id]).await, 2).contains("say what to change"));
+    assert!(one_line(&server.cli(&["app", "edit", text(&app, "id")]).await, 2).contains("say what to change"));
+
+    let doctor = server.cli(&["doctor"]).await;
+    assert_eq!(one_line(&doctor, 1), "1 finding needs attention; next says what to do about it");
+    assert!(doctor.output.contains("next: `milepost webhook verify ID`"), "{doctor:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named_by_its_setting() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let serve = ["serve", "--data", data.to_str().unwrap(), "--listen"];
+    let said = one_line(&run(&[&serve[..], &[&address]].concat()).await, 1);
+    for words in ["server.listen: cannot listen on", &address, "MILEPOST_SERVER_LISTEN"] {
+        assert!(said.contains(words), "{words:?} is not in {said}");
+    }
+    let config = folder.path().join("milepost.toml");
+    std::fs::write(&config, format!("[server]\nmetrics_listen = \"{address}\"\n")).unwrap();
+    let arguments = [&serve[..], &["127.0.0.1:0", "--config", config.to_str().unwrap()]].concat();
+    let said = one_line(&run(&arguments).await, 1);
+    for words in ["server.metrics_listen: cannot listen on", &address, "MILEPOST_SERVER_METRICS_LISTEN", "empty"] {
+        assert!(said.contains(words), "{words:?} is not in {said}");
+    }
+    let said = one_line(&run(&["listen", "--listen", &address]).await, 1);
+    assert!(said.contains("--listen: cannot listen on"), "{said}");
+}
+
+#[tokio::test]
+async fn a_demo_checks_what_it_is_given_before_it_starts_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let file = folder.path().join("trip.csv");
+    std::fs::write(&file, "a,b\n1,2\n").unwrap();
+    let demo = ["demo", "--data", data.to_str().unwrap()];
+    for (more, code, said) in [
+        (&["--slots", "0"][..], 2, "a whole number from 1"),
+        (&["--speed", "0"], 2, "--speed is a number from 1 to 3600"),
+        (&["--replay", "/nowhere.csv"], 1, "cannot read /nowhere.csv"),
+        (&["--replay", file.to_str().unwrap()], 1, "trip.csv cannot be driven: the columns \"a, b\" are not known"),
+        (&["--replay", file.to_str().unwrap(), "--columns", "/nowhere.toml"], 1, "the column map /nowhere.toml"),
+    ] {
+        let refused = run(&[&demo[..], more].concat()).await;
+        assert_eq!((refused.code, refused.output.as_str()), (code, ""), "{refused:?}");
+        assert!(refused.errors.contains(said), "{said:?} is not in {refused:?}");
+        assert!(!data.exists(), "{more:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_demo_in_a_folder_is_as_quiet_as_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let demo = ["demo", "--slots", "1", "--speed", "1200", "--json", "--data", data.to_str().unwrap()];
+    for is_second in [false, true] {
+        let done = run(&demo).await;
+        assert_eq!((done.code, done.errors.as_str()), (0, ""), "{done:?}");
+        let earlier = done.output.lines().find(|line| line.contains(r#""note":"earlier""#));
+        assert_eq!(earlier.is_some(), is_second, "{earlier:?}");
+        assert!(earlier.is_none_or(|line| line.contains("its 5 webhooks are switched off")), "{earlier:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_behaviour_of_the_receiver_is_a_wrong_option_and_lists_those_there_are() {
+    let done = run(&["listen", "--respond", "maybe", "--listen", "127.0.0.1:0"]).await;
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.errors.contains("--respond: `maybe` is no behaviour") && done.errors.contains("keep-alive-lie"));
+}
+
+#[tokio::test]
+async fn a_replay_that_does_not_say_for_whom_names_both_ways() {
+    let said = one_line(&run(&["replay", "Cargo.toml"]).await, 2);
+    assert_eq!(said, "say --vehicle to push readings, or --app for a simulated car");
+    let done = run(&["serve", "--listen", "8080"]).await;
+    assert!(done.code == 2 && done.errors.contains("such as 127.0.0.1:8080"), "{done:?}");
 }

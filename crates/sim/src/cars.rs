@@ -9,7 +9,7 @@ use std::{
 };
 
 use app::ports::{
-    Answers, CarCommand, CarRefused, CarRequest, CarStage, Clock, MadeCar, NewRecording, ReadRecording,
+    Answers, CarActivity, CarCommand, CarRefused, CarRequest, CarStage, Clock, MadeCar, NewRecording, ReadRecording,
     RecordingRefused, Simulator, VehicleSource,
 };
 use async_trait::async_trait;
@@ -192,8 +192,8 @@ impl Simulator for NoControls {
         Err("this world has no stages".into())
     }
 
-    fn describe(&self, _: &[u8], _: Timestamp) -> Vec<(&'static str, String)> {
-        Vec::new()
+    fn describe(&self, _: &[u8], _: Timestamp) -> CarActivity {
+        CarActivity::default()
     }
 
     fn record(

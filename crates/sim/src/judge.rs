@@ -1,6 +1,9 @@
 //! What a world has to answer for, put before the checker, which has a calendar of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use app::DeliverySummary;
 use domain::{
@@ -45,7 +48,7 @@ pub(crate) struct Period {
 pub(crate) type SlotOf = (WebhookId, VehicleId, Timestamp);
 
 /// How far the wall clock of a world may jump back.
-pub(crate) const JUMP_MOST: std::time::Duration = std::time::Duration::from_secs(10);
+pub(crate) const JUMP_MOST: Duration = Duration::from_secs(10);
 
 /// Judges a world. `unread` are slots whose first read had not begun when their period ended: nothing is owed. What
 /// webhooks got that watch vehicles has no calendar; of it, all but that is judged.
@@ -78,8 +81,13 @@ pub(crate) fn judge(
 }
 
 /// Judges what webhooks got that watch vehicles: nothing came while a car was not on one, the first state of a car is a
-/// first delivery, and what came stands in the log, once.
-pub(crate) fn watched(world: &mut World, hook: Hook, watches: &[Watch]) -> Vec<String> {
+/// first delivery, and what came stands in the log, once. `clock_error`: how far the wall clock was wrong at most.
+pub(crate) fn watched(
+    world: &mut World,
+    hook: Hook,
+    watches: &[Watch],
+    clock_error: Duration,
+) -> Vec<String> {
     let mut found = Vec::new();
     let mut log: Vec<Id> = Vec::new();
     for row in world.log().iter().filter(|row| row.logged.webhook == hook.no) {
@@ -96,8 +104,8 @@ pub(crate) fn watched(world: &mut World, hook: Hook, watches: &[Watch]) -> Vec<S
         let Some(vehicle) = arrival.vehicle else { continue };
         let held = watches.iter().any(|watch| {
             id(watch.car.id().0) == vehicle
-                && watch.from <= post.at + JUMP_MOST
-                && watch.until.is_none_or(|until| post.at <= until + FAREWELL)
+                && watch.from <= post.at + clock_error
+                && watch.until.is_none_or(|until| post.at <= until + FAREWELL + (clock_error - JUMP_MOST))
         });
         if !held {
             found.push(format!("{} came at {} though its car was not on the webhook", arrival.id, post.at));
@@ -116,7 +124,7 @@ pub(crate) fn watched(world: &mut World, hook: Hook, watches: &[Watch]) -> Vec<S
     }
     let second = first.iter().filter(|(_, (_, is_first))| !is_first);
     found.extend(second.map(|(vehicle, _)| format!("{vehicle} was told of a change first")));
-    let waited = world.now() - LONG;
+    let waited = world.now() - LONG - (clock_error - JUMP_MOST);
     for watch in watches.iter().filter(|watch| watch.until.is_none() && watch.from < waited) {
         if !first.contains_key(&id(watch.car.id().0)) {
             found.push(format!("car {} had no first delivery", watch.car.number));
@@ -126,12 +134,12 @@ pub(crate) fn watched(world: &mut World, hook: Hook, watches: &[Watch]) -> Vec<S
 }
 
 /// How long after it was unsubscribed something may still arrive.
-const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Within this time a first delivery has come, or was given up.
-const LONG: std::time::Duration = std::time::Duration::from_secs(30 * 60);
+const LONG: Duration = Duration::from_secs(30 * 60);
 
 /// The id under which receivers know an event of the log.
-fn wire_id(row: &DeliverySummary, world: &World) -> Id {
+pub(crate) fn wire_id(row: &DeliverySummary, world: &World) -> Id {
     match kind_of(row, world) {
         Some(Kind::Unified | Kind::EventBased) => id(row.logged.id.0),
         _ => id(row.logged.id.request().0),
@@ -144,7 +152,7 @@ fn kind_of(row: &DeliverySummary, world: &World) -> Option<Kind> {
 
 /// Compares the attempts that receivers saw with those of the log. Each that was answered stands there, but for those
 /// that were under way when the process ended; and no occurrence has more than its generation has.
-pub(crate) fn attempts(world: &mut World) -> Vec<String> {
+pub(crate) fn attempts(world: &mut World, clock_error: Duration) -> Vec<String> {
     let mut answered: BTreeMap<Id, Vec<Timestamp>> = BTreeMap::new();
     world.with_received(|all| {
         for post in all.iter().filter(|post| matches!(post.answered, Answered::Status(_) | Answered::Reset)) {
@@ -154,7 +162,7 @@ pub(crate) fn attempts(world: &mut World) -> Vec<String> {
         }
     });
     let excused = |seen: &[Timestamp], world: &World| -> usize {
-        let from = moment(seen[0]) - JUMP_MOST;
+        let from = moment(seen[0]) - clock_error;
         world.faults().iter().filter(|fault| fault.at >= from).take(20).map(|fault| fault.in_flight).sum()
     };
     let mut found = Vec::new();

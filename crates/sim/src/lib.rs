@@ -20,6 +20,7 @@ mod judge;
 mod receivers;
 pub mod soak;
 mod trace;
+mod values;
 mod words;
 mod world;
 

@@ -7,7 +7,14 @@
 //! unsubscribed.
 //!
 //! Where other generations are beside, a dynamic webhook is subscribed at full hours alone, so that its slots are those of a
-//! calendar; a unified one has none, and is judged by what has to hold of any order of events.
+//! calendar; a unified one has none, and is judged by what has to hold of any order of events. Cars that only push are on
+//! that one too, and on one whose receiver accepts everything: of these, values are judged as well. Every second world of
+//! that kind has no calendar, but clocks that are wrong by hours.
+
+mod clocks;
+mod pushed;
+
+pub use clocks::live_with_wrong_clocks;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,6 +42,7 @@ use crate::{
     crash::Strike,
     judge::{self, Period, SlotOf, Watch},
     receivers::{Reaction, answers, hangs, resets, unreached},
+    values::{Pushes, Stay},
     words,
     world::{Car, Hook, World},
 };
@@ -54,6 +62,8 @@ pub struct Report {
     pub repeats: u64,
     /// Events that webhooks were told which watch cars.
     pub told: u64,
+    /// Values that cars pushed, each judged where it arrived.
+    pub values: u64,
     /// How often the process ended.
     pub crashes: u64,
     /// Seeds whose world was found guilty, and of what.
@@ -63,8 +73,11 @@ pub struct Report {
 impl Report {
     /// One line.
     pub fn summary(&self) -> String {
-        let Self { weeks, expected, delivered, ended, repeats, told, crashes, failures } = self;
-        let told = if *told > 0 { format!("{told} events of watched cars, ") } else { String::new() };
+        let Self { weeks, expected, delivered, ended, repeats, told, values, crashes, failures } = self;
+        let told = match *told {
+            0 => String::new(),
+            _ => format!("{told} events of watched cars, {values} pushed values, "),
+        };
         format!(
             "{weeks} weeks, {expected} slots: {delivered} delivered, {ended} ended otherwise, {told}{repeats} repeats \
              after {crashes} crashes; {} worlds guilty",
@@ -81,6 +94,7 @@ impl Report {
         self.ended += count(life.verdict.ended);
         self.repeats += count(life.verdict.excused);
         self.told += life.told;
+        self.values += life.values;
         self.crashes += life.crashes;
         if let Some(guilt) = life.guilt() {
             self.failures.push((seed, guilt));
@@ -96,6 +110,8 @@ pub struct Life {
     pub verdict: Verdict,
     /// Events that webhooks were told which watch cars.
     pub told: u64,
+    /// Values that cars pushed.
+    pub values: u64,
     /// What else is wrong: work that is left over, loops that ended, data that does not agree.
     pub left_over: Vec<String>,
     /// How often the process ended.
@@ -147,13 +163,17 @@ pub fn varied_weeks(seeds: Range<u64>, weeks_per_seed: u32, crashes: bool) -> Re
     report
 }
 
-/// Lets a world live for weeks whose scheduled webhooks have a dynamic and a unified one beside them.
+/// Lets a world live for weeks whose scheduled webhooks have a dynamic and a unified one beside them; one with an odd seed
+/// lives with wrong clocks instead.
 pub fn live_varied(seed: u64, weeks: u32, crashes: bool) -> Life {
     live_varied_with(seed, weeks, crashes, |_| {})
 }
 
 /// The same in a world that was prepared for it.
 pub fn live_varied_with(seed: u64, weeks: u32, crashes: bool, prepare: impl FnOnce(&mut World)) -> Life {
+    if seed % 2 == 1 {
+        return live_with_wrong_clocks(seed, weeks, crashes, prepare);
+    }
     let mut soak = Soak::new(seed, crashes);
     prepare(&mut soak.world);
     soak.settle_in();
@@ -236,6 +256,15 @@ struct Soak {
     watching: Vec<Hook>,
     feed: Option<Arc<Feed>>,
     watches: Vec<Watch>,
+    /// Cars that only push, a webhook that watches them and whose receiver accepts everything, and what was pushed.
+    pushed: Vec<Car>,
+    calm: Option<Hook>,
+    stays: Vec<Stay>,
+    pushes: Pushes,
+    /// By how many seconds the clock of the server is ahead of the true time.
+    ahead: i64,
+    /// How far that clock was wrong at most.
+    clock_error: Duration,
     periods: Vec<Period>,
     unread: BTreeSet<SlotOf>,
     /// Slots that have come and wait for their first read, as of the last look.
@@ -264,11 +293,18 @@ impl Soak {
             self.act();
         }
         self.come_to_rest();
-        let verdict = judge::judge(&mut self.world, &self.periods, &self.unread, &self.watching);
+        self.end(weeks)
+    }
+
+    /// What a world that has come to rest has shown.
+    fn end(mut self, weeks: u32) -> Life {
+        let without_calendar: Vec<Hook> = self.watching.iter().chain(&self.calm).copied().collect();
+        let verdict = judge::judge(&mut self.world, &self.periods, &self.unread, &without_calendar);
         Life {
             weeks,
             verdict,
             told: self.watching.iter().map(|&hook| self.world.posts(hook).len() as u64).sum(),
+            values: self.pushes.len() as u64,
             left_over: self.left_over(),
             crashes: self.world.lives() - 1,
             trace_hash: self.world.trace_hash(),
@@ -286,6 +322,12 @@ impl Soak {
             watching: Vec::new(),
             feed: None,
             watches: Vec::new(),
+            pushed: Vec::new(),
+            calm: None,
+            stays: Vec::new(),
+            pushes: Pushes::default(),
+            ahead: 0,
+            clock_error: judge::JUMP_MOST,
             periods: Vec::new(),
             unread: BTreeSet::new(),
             come: BTreeSet::new(),
@@ -312,15 +354,21 @@ impl Soak {
     fn add_variety(&mut self) {
         let dynamic = self.world.dynamic_webhook();
         self.hooks.push(dynamic);
-        let unified = self.world.unified_webhook(&[signal::STATE_OF_CHARGE, signal::ODOMETER]);
-        self.watching.push(unified);
-        self.feed = Some(self.world.feed(Newer::Observed, Duration::ZERO));
+        self.add_watching();
         self.world.advance_to("16:00");
-        for hook in [dynamic, unified] {
+        for hook in [dynamic, self.watching[0]] {
             self.world.subscribe_all(hook, &self.cars);
         }
         let at = self.world.now();
         self.note(at);
+        self.add_pushed_cars();
+    }
+
+    /// A unified webhook, and a feed.
+    fn add_watching(&mut self) {
+        let unified = self.world.unified_webhook(&[signal::STATE_OF_CHARGE, signal::ODOMETER]);
+        self.watching.push(unified);
+        self.feed = Some(self.world.feed(Newer::Observed, Duration::ZERO));
     }
 
     /// Lets time pass until the next act: minutes or hours, often until exactly the next hour.
@@ -361,10 +409,14 @@ impl Soak {
     fn act(&mut self) {
         let mut at = self.world.now();
         if !self.watching.is_empty() && self.chance.once_in(2) {
-            self.act_on_watching();
+            match self.chance.once_in(2) {
+                true => self.act_on_watching(),
+                false => self.act_on_pushed(),
+            }
             self.world.start();
             self.world.settle();
             self.note(at);
+            self.note_stays();
             return;
         }
         let act = self.chance.pick(ACTS);
@@ -440,7 +492,8 @@ impl Soak {
 
     /// Something about the webhooks that watch cars, or a push.
     fn act_on_watching(&mut self) {
-        let (hook, car) = (self.chance.pick(&self.watching), self.chance.pick(&self.cars));
+        let cars = self.all_cars();
+        let (hook, car) = (self.chance.pick(&self.watching), self.chance.pick(&cars));
         match self.chance.below(12) {
             0 | 1 => {
                 self.world.ask(|app| async move { app.subscribe(hook.id, &[car.id()]).await.map(drop) });
@@ -460,6 +513,7 @@ impl Soak {
                     (0..self.chance.below(8)).map(|_| self.chance.pick(&reactions)).collect();
                 self.world.receiver_will(hook, &script, answers(200));
             }
+            _ if self.pushed.contains(&car) => self.push_some(car),
             _ => {
                 let charge = self.chance.from_to(20, 90) as f64;
                 let value = Value::Number(charge);
@@ -494,6 +548,11 @@ impl Soak {
         {
             self.broken.push(format!("{} car {} was subscribed, and is not", hook.id, car.number));
         }
+    }
+
+    /// Those that are read, and those that only push.
+    fn all_cars(&self) -> Vec<Car> {
+        self.cars.iter().chain(&self.pushed).copied().collect()
     }
 
     fn some_pair(&mut self) -> (Hook, Car) {
@@ -627,7 +686,7 @@ impl Soak {
     /// Every car that is on a webhook that delivers, with its cadence and since when it is on it; and those that are watched.
     fn subscribed(&mut self) -> (Subscribed, Vec<Watch>) {
         let (mut subscribed, mut watched) = (BTreeMap::new(), Vec::new());
-        for car in self.cars.clone() {
+        for car in self.all_cars() {
             let rows = loop {
                 self.world.start();
                 let rows = self.world.ask(|app| async move { app.subscriptions_of_vehicle(car.id()).await });
@@ -638,7 +697,7 @@ impl Soak {
             };
             self.world.start();
             let app = self.world.app();
-            for row in rows {
+            for row in rows.into_iter().filter(|row| self.calm.is_none_or(|calm| calm.no != row.webhook)) {
                 let watching = self.watching.iter().find(|hook| hook.no == row.webhook);
                 if let Some(&hook) = watching {
                     if delivers(&app, hook) {
@@ -663,6 +722,7 @@ impl Soak {
         for &hook in self.hooks.iter().chain(&self.watching) {
             self.world.receiver_is(hook, answers(200));
         }
+        self.push_the_last();
         for car in self.cars.clone() {
             self.world.car_is(car, cars::well());
         }
@@ -674,9 +734,10 @@ impl Soak {
     /// What is left when nothing should be.
     fn left_over(&mut self) -> Vec<String> {
         let mut found = std::mem::take(&mut self.broken);
-        found.extend(judge::attempts(&mut self.world));
+        found.extend(judge::attempts(&mut self.world, self.clock_error));
+        found.extend(self.judge_values());
         for &hook in &self.watching {
-            found.extend(judge::watched(&mut self.world, hook, &self.watches));
+            found.extend(judge::watched(&mut self.world, hook, &self.watches, self.clock_error));
         }
         found.extend(self.world.app().health().problems());
         for &hook in self.hooks.iter().chain(&self.watching) {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 /// Why a database was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -278,7 +278,9 @@ pub(crate) fn reader(path: &Path, kind: Kind) -> rusqlite::Result<Connection> {
 
 /// What every connection of a kind is set to.
 pub(crate) fn settle(conn: &Connection, kind: Kind, cache_kib: u32) -> rusqlite::Result<()> {
-    conn.set_prepared_statement_cache_capacity(128);
+    conn.set_prepared_statement_cache_capacity(256);
+    // Otherwise a statement with `LIMIT ?` is prepared again each time that it runs: the planner looks at the number.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.pragma_update(None, "secure_delete", kind.secure_delete)?;
     conn.pragma_update(None, "temp_store", "memory")?;
     conn.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
@@ -305,6 +307,19 @@ pub(crate) fn migrate(conn: &mut Connection, migrations: &[&str]) -> Result<(), 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kept_statement_is_not_prepared_again() {
+        let conn = Connection::open_in_memory().unwrap();
+        settle(&conn, DATA, DATA.cache_kib).unwrap();
+        conn.execute_batch("CREATE TABLE row (no INTEGER PRIMARY KEY, at INTEGER); CREATE INDEX by_at ON row (at)")
+            .unwrap();
+        let mut select = conn.prepare("SELECT no FROM row WHERE at < ?1 LIMIT ?2").unwrap();
+        for limit in 0..3 {
+            select.query_map([i64::MAX, limit], |row| row.get::<_, i64>(0)).unwrap().for_each(drop);
+        }
+        assert_eq!(select.get_status(rusqlite::StatementStatus::RePrepare), 0);
+    }
 
     #[test]
     fn what_an_earlier_program_has_written_leaves_the_new_columns_open() {

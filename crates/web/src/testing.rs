@@ -14,7 +14,7 @@ use std::{
 use app::{
     App, ConnectSettings, Parts, Plan, Plans, PushedReading, Settings, VehicleRates,
     ports::{
-        AccountCar, AccountRefused, Answers, BrandAccount, BrandAccounts, CarCommand, CarRefused, CarRequest,
+        AccountCar, AccountRefused, Answers, BrandAccount, BrandAccounts, CarActivity, CarCommand, CarRefused, CarRequest,
         CarStage, Clock, Dice, Factor, ImportReport, MadeCar, NewRecording, Outbound, Post, ReadRecording,
         RecordingRefused, Reply, SignIn, SignedIn, Simulator, SkipReason, Spawn, Target, TripParts,
         UriRefused, VehicleSource,
@@ -274,8 +274,9 @@ impl Simulator for Cars {
         Ok(vec![stage("boarding", 0, false), stage("driving", 1, true), stage("parked", 30, false)])
     }
 
-    fn describe(&self, spec: &[u8], _: Timestamp) -> Vec<(&'static str, String)> {
-        vec![("spec", String::from_utf8_lossy(spec).into_owned())]
+    fn describe(&self, spec: &[u8], _: Timestamp) -> CarActivity {
+        let recording = Some(String::from_utf8_lossy(spec).into_owned());
+        CarActivity { recording, elapsed: Duration::from_millis(381_500), ..CarActivity::default() }
     }
 
     /// Every byte of the file is a reading; a file of blanks has none.
@@ -693,7 +694,7 @@ impl Server {
         };
         let of = PushedReading::of(vehicle.parse().unwrap(), signal, value);
         let reading = PushedReading { observed_at: Some(at), ..of };
-        assert_eq!(self.app.ingest(&feed, vec![(0, reading)], vec![]).await.unwrap().rejected, []);
+        assert_eq!(self.app.ingest(&feed, vec![(0, reading)]).await.unwrap().rejected, []);
     }
 
     /// Lets the loops do all that they can do now: they share the test's thread.

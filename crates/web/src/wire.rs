@@ -35,6 +35,13 @@ impl Id {
 #[schema(value_type = String, format = DateTime)]
 pub(crate) struct Moment(pub(crate) Timestamp);
 
+impl Moment {
+    /// A moment that is shown only if it is one: what stands for "never" or "not yet" is absent.
+    pub(crate) fn known(at: Timestamp) -> Option<Self> {
+        at.in_calendar().map(Self)
+    }
+}
+
 impl Serialize for Moment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
@@ -184,6 +191,15 @@ mod tests {
         assert_eq!(serde_json::to_string(&moment).unwrap(), r#""2024-05-01T16:01:12.500Z""#);
         let refused = serde_json::from_str::<Moment>(r#""yesterday""#).unwrap_err().to_string();
         assert!(refused.contains("write it like 2024-05-01T16:01:12Z"), "{refused}");
+    }
+
+    #[test]
+    fn what_stands_for_never_or_not_yet_is_no_moment() {
+        for at in [i64::MIN, i64::MIN + 1, i64::MIN + 1_777_629_600_000_000, i64::MAX] {
+            assert_eq!(Moment::known(Timestamp::from_micros(at)), None, "{at}");
+        }
+        let at = Timestamp::from_secs(1_777_629_600);
+        assert_eq!(Moment::known(at), Some(Moment(at)));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use domain::{
     ids::WebhookNo,
     time::Timestamp,
 };
+use store::LaneKey;
 
 use super::{Inner, Lanes, lanes_of};
 use crate::WebhookEntry;
@@ -29,6 +30,11 @@ impl Lanes {
             receiver: inner.health.get(&webhook).copied().unwrap_or_default(),
             breaker: inner.lanes.get(&data).map(|lane| lane.breaker()),
         }
+    }
+
+    /// Until when an open breaker holds back the first attempt of an event of a lane.
+    pub(crate) fn held_until(&self, lane: LaneKey, created_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        self.inner.lock().lanes.get(&lane)?.held_until(created_at, now)
     }
 
     /// The webhooks whose receivers fail.

@@ -171,6 +171,16 @@ impl Lane {
         self.stored.filling
     }
 
+    /// Until when the breaker holds back the first attempt of an event that was made then; `None` when it does not.
+    pub(crate) fn held_until(&self, created_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        match self.breaker.first_attempts(created_at, !self.retries.is_empty(), now) {
+            Allowance::HeldUntil(at) => Some(at),
+            // The probe that may go is not this one.
+            Allowance::UpTo(_) if self.breaker.is_open() => Some(now),
+            Allowance::Any | Allowance::UpTo(_) => None,
+        }
+    }
+
     /// The word for what its breaker does.
     pub(crate) fn breaker(&self) -> &'static str {
         self.breaker.as_str()

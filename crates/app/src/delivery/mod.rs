@@ -342,9 +342,14 @@ pub(crate) async fn run(app: Arc<App>) {
         let (wanting, wake_at) = look(&app, now);
         let mut failed = false;
         for key in wanting {
-            if let Err(error) = fill(&app, key, now).await {
-                tracing::warn!(webhook.no = key.webhook.0, %error, "a lane could not be filled");
-                failed = true;
+            match fill(&app, key, now).await {
+                Ok(()) => {}
+                // The process is stopping: what waits is on disk.
+                Err(AppError::Unavailable(StoreError::Closed)) if app.stop.is_set() => return,
+                Err(error) => {
+                    tracing::warn!(webhook.no = key.webhook.0, %error, "a lane could not be filled");
+                    failed = true;
+                }
             }
         }
         let until = if failed { now + PAUSE } else { wake_at };

@@ -261,6 +261,8 @@ impl App {
             let seconds = LONGEST_OVERLAP.as_secs();
             return Err(AppError::invalid("overlapSeconds", format!("at most {seconds} seconds (30 days)")));
         }
+        // An application that is unknown has no key, either.
+        self.application(id)?;
         let token = self.new_management_token();
         let key = self.sealer.key(id.0).await?;
         let decide = |entry: &ApplicationEntry| {

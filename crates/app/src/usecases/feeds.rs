@@ -1,8 +1,8 @@
 //! Feeds: who may push readings, and how their readings turn out.
 //!
 //! What counts as newer is a property of a feed, and an operator who says it wrongly sees values that freeze. So each feed
-//! is watched: how many of its readings were taken, how many came late with another value, how many contradicted what is
-//! known of the same moment. This is kept in memory, since the server started.
+//! is watched: what its requests were answered, in the words of the answers, and whether most of the newest readings came
+//! late with another value. This is kept in memory, since the server started.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use store::{Feed, Newer, Store};
 use zeroize::Zeroizing;
 
 use super::{applications::checked_name, chance, idempotency::Answering, token, token_hash};
-use crate::{App, AppError};
+use crate::{App, AppError, metrics};
 
 /// Feeds of one application.
 const MOST_FEEDS: usize = 20;
@@ -37,11 +37,66 @@ pub(crate) struct Feeds {
     watches: Mutex<HashMap<FeedKey, FeedWatch>>,
 }
 
+/// What the readings of requests became, as the answers said it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AnswerCounts {
+    /// Could not be read at all.
+    pub rejected: u64,
+    /// The value counts now, and it is another one than before.
+    pub applied: u64,
+    /// Says what was known already.
+    pub unchanged: u64,
+    /// Older than what is known.
+    pub late: u64,
+    /// Another value of the same moment; the last one counts.
+    pub conflicting: u64,
+    /// Not believed.
+    pub implausible: u64,
+    /// Says that the value is not known.
+    pub unknown: u64,
+    /// Waits for earlier readings.
+    pub buffered: u64,
+}
+
+impl AnswerCounts {
+    /// Each count with the word of the answers.
+    pub const fn by_word(self) -> [(&'static str, u64); 8] {
+        [
+            ("rejected", self.rejected),
+            ("applied", self.applied),
+            ("unchanged", self.unchanged),
+            ("late", self.late),
+            ("conflicting", self.conflicting),
+            ("implausible", self.implausible),
+            ("unknown", self.unknown),
+            ("buffered", self.buffered),
+        ]
+    }
+
+    /// All readings of the requests.
+    pub fn received(self) -> u64 {
+        self.by_word().into_iter().map(|(_, count)| count).sum()
+    }
+
+    fn add(&mut self, other: Self) {
+        self.rejected += other.rejected;
+        self.applied += other.applied;
+        self.unchanged += other.unchanged;
+        self.late += other.late;
+        self.conflicting += other.conflicting;
+        self.implausible += other.implausible;
+        self.unknown += other.unknown;
+        self.buffered += other.buffered;
+    }
+}
+
 /// How the readings of a feed have turned out since the server started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FeedWatch {
-    /// All of them.
-    pub all: Tally,
+    /// What its requests were answered.
+    pub answers: AnswerCounts,
+    /// How often the numbers of a vehicle's readings began anew, and were followed.
+    pub restarts: u64,
     /// Most of the newest ones were older than what was known, though they said something else.
     pub is_out_of_order: bool,
     newest: Tally,
@@ -50,7 +105,7 @@ pub struct FeedWatch {
 impl FeedWatch {
     /// Counts readings; true when they show that the feed has just fallen out of order.
     fn note(&mut self, tally: Tally) -> bool {
-        self.all.add(tally);
+        self.restarts += tally.restarts;
         self.newest.add(tally);
         if self.newest.readings() < Tally::ENOUGH {
             return false;
@@ -161,6 +216,12 @@ impl App {
         self.registry.application(feed.application).is_some().then_some(feed)
     }
 
+    /// Counts what the readings of a request of a feed became, as its answer says it.
+    pub fn count_answer(&self, feed: FeedId, counts: AnswerCounts) {
+        metrics::answered(counts);
+        self.feeds.watches.lock().entry(key_of(feed)).or_default().answers.add(counts);
+    }
+
     /// How the readings of a feed have turned out since the server started.
     pub fn feed_watch(&self, feed: FeedId) -> FeedWatch {
         self.feeds.watches.lock().get(&key_of(feed)).copied().unwrap_or_default()
@@ -175,11 +236,10 @@ mod tests {
     fn a_feed_whose_readings_mostly_come_late_is_reported_once_until_it_recovers() {
         let mut watch = FeedWatch::default();
         let late = Tally { taken: 40, late: 60, ..Tally::default() };
-        let good = Tally { taken: 90, late: 10, conflicts: 1, ..Tally::default() };
+        let good = Tally { taken: 90, late: 10, ..Tally::default() };
         let reported: Vec<bool> =
             [good, late, late, good, late].into_iter().map(|tally| watch.note(tally)).collect();
         assert_eq!(reported, [false, true, false, false, true]);
-        assert_eq!((watch.all.readings(), watch.all.conflicts), (500, 2));
         assert!(!watch.note(Tally { late: 99, ..Tally::default() }), "too few to tell");
     }
 }

@@ -90,20 +90,6 @@ struct Known {
 }
 
 impl Ingested {
-    /// How many of so many readings became what, by the words of the API. They add up to all of them.
-    fn counts(&self, all: usize) -> impl Iterator<Item = (&'static str, usize)> {
-        let applied = all - self.rejected.len() - self.outcomes.len();
-        let mut counts = vec![("applied", applied), ("rejected", self.rejected.len())];
-        for (.., outcome) in &self.outcomes {
-            let word = outcome.as_str();
-            match counts.iter_mut().find(|(of, _)| *of == word) {
-                Some((_, count)) => *count += 1,
-                None => counts.push((word, 1)),
-            }
-        }
-        counts.into_iter().filter(|&(_, count)| count > 0)
-    }
-
     /// Notes what became of readings with these places in the request.
     fn note(&mut self, places: &[usize], judgements: Vec<Judgement>) {
         for Judgement { place, signal, outcome } in judgements {
@@ -126,21 +112,19 @@ impl Default for Intake {
 }
 
 impl App {
-    /// Takes readings in, each with its place in the request; others of it cannot be read. Returns when what was accepted is
-    /// committed, with what became of each.
+    /// Takes readings in, each with its place in the request. Returns when what was accepted is committed, with what
+    /// became of each.
     pub async fn ingest(
         &self,
         feed: &Feed,
         readings: Vec<(usize, PushedReading)>,
-        unreadable: Vec<Rejected>,
     ) -> Result<Ingested, AppError> {
         let count = u32::try_from(readings.len()).unwrap_or(u32::MAX);
         let wait = u64::try_from(BACK_OFF.as_millis()).unwrap_or(u64::MAX);
         let Ok(_room) = self.intake.room.try_acquire_many(count) else {
             return Err(AppError::TooOften(wait));
         };
-        let all = readings.len() + unreadable.len();
-        let mut ingested = Ingested { rejected: unreadable, ..Ingested::default() };
+        let mut ingested = Ingested::default();
         let letters = self.letters_of(feed, readings, &mut ingested).await?;
         let mut deliveries = Vec::with_capacity(letters.len());
         for (vehicle, (places, readings)) in letters {
@@ -158,10 +142,6 @@ impl App {
         }
         ingested.rejected.sort_unstable_by_key(|rejected| rejected.index);
         ingested.outcomes.sort_unstable_by_key(|(index, ..)| *index);
-        let counts = ingested.counts(all);
-        for (outcome, count) in counts {
-            crate::metrics::ingested(outcome, count);
-        }
         Ok(ingested)
     }
 
@@ -267,27 +247,4 @@ fn checked(feed: &Feed, pushed: PushedReading, now: Timestamp) -> Result<Reading
 fn hash_of(feed: FeedId, id: &str) -> u64 {
     let hash = uuid::Uuid::new_v5(&feed.0, id.as_bytes()).as_u64_pair();
     hash.0 ^ hash.1
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use domain::{signal::STATE_OF_CHARGE, vehicle::Why};
-
-    #[test]
-    fn what_became_of_readings_adds_up_to_all_of_them() {
-        let mut ingested = Ingested::default();
-        ingested.rejected.push(Rejected { index: 0, reason: "it cannot be read".into() });
-        let judgement = |place, outcome| Judgement { place, signal: STATE_OF_CHARGE, outcome };
-        let judgements = vec![
-            judgement(0, ReadingOutcome::Rejected(Why::NotGranted)),
-            judgement(1, ReadingOutcome::Unchanged),
-            judgement(2, ReadingOutcome::Late { reset: false }),
-            judgement(3, ReadingOutcome::Late { reset: true }),
-        ];
-        ingested.note(&[1, 2, 3, 4, 5], judgements);
-        let mut counts: Vec<_> = ingested.counts(7).collect();
-        counts.sort_unstable();
-        assert_eq!(counts, [("applied", 2), ("late", 2), ("rejected", 2), ("unchanged", 1)]);
-    }
 }

@@ -21,6 +21,7 @@ pub(crate) mod subscriptions;
 pub(crate) mod tokens;
 pub(crate) mod vehicles;
 pub(crate) mod webhook_headers;
+pub(crate) mod webhook_warnings;
 pub(crate) mod webhooks;
 
 pub(crate) use webhook_headers::open_headers;

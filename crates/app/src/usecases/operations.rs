@@ -20,6 +20,30 @@ pub struct Finding {
     pub good: bool,
     /// What was found.
     pub detail: String,
+    /// What to do, where something is to be done.
+    pub next_step: Option<&'static str>,
+}
+
+/// What to do about a finding that is not good.
+fn next_step(subject: &str) -> Option<&'static str> {
+    Some(match subject {
+        "health" => "read the server's log; /readyz says when it is over, and a loop that has ended needs a restart",
+        "database" => "stop the server and restore a backup: `milepost restore FILE`, see docs/backup.md",
+        "keyring" => {
+            "stop the server and restore the exported keyring: `milepost restore FILE --keyring FILE`, see docs/backup.md"
+        }
+        "space" => "free space on the disk, or let less be kept: retention in the configuration",
+        "webhooks" => {
+            "`milepost webhook verify ID` for one that is not verified, `milepost webhook enable ID` for one that is \
+             switched off; `milepost webhook show ID` says more"
+        }
+        "plans" => "`milepost app edit ID --plan PLAN`, or configure the plan and restart",
+        "receivers" => {
+            "`milepost webhook show ID` has the last failure with a hint, `milepost delivery list --queued` what waits"
+        }
+        "recordings" => "replay the file again, and delete the car that fails: `milepost simulator delete ID`",
+        _ => return None,
+    })
 }
 
 impl App {
@@ -41,7 +65,10 @@ impl App {
     /// Looks at everything that can be wrong.
     pub async fn diagnose(&self) -> Result<Vec<Finding>, AppError> {
         let mut findings = Vec::new();
-        let mut add = |subject, good, detail| findings.push(Finding { subject, good, detail });
+        let mut add = |subject, good, detail| {
+            let next_step = if good { None } else { next_step(subject) };
+            findings.push(Finding { subject, good, detail, next_step });
+        };
         let problems = self.health.problems();
         add(
             "health",

@@ -40,6 +40,8 @@ pub struct WaitingSummary {
     pub event: WaitingEvent,
     /// The attempts, oldest first.
     pub attempts: Vec<Attempt>,
+    /// Its first attempt waits because the receiver fails, until this moment or until a retry succeeds.
+    pub held_until: Option<Timestamp>,
 }
 
 /// How the receiver of a webhook does.
@@ -70,7 +72,13 @@ impl App {
         };
         let WaitingQuery { webhook, retrying, after, .. } = query;
         let page = self.store.waiting(WaitingFilter { webhook, vehicle, retrying, after }, limit).await?;
-        Ok((page.items.into_iter().map(WaitingSummary::from).collect(), page.next))
+        let now = self.now();
+        let of = |event: WaitingEvent| {
+            let is_first = event.attempt_count == 0;
+            let held = is_first.then(|| self.lanes.held_until(event.place.lane, event.created_at, now));
+            WaitingSummary { held_until: held.flatten(), ..WaitingSummary::from(event) }
+        };
+        Ok((page.items.into_iter().map(of).collect(), page.next))
     }
 
     /// A waiting event that was attempted.
@@ -157,6 +165,6 @@ pub(crate) fn reason(result: AttemptResult) -> String {
 impl From<WaitingEvent> for WaitingSummary {
     fn from(event: WaitingEvent) -> Self {
         let history = History::from_bytes(&event.attempts).unwrap_or_default();
-        Self { attempts: history.attempts().to_vec(), event }
+        Self { attempts: history.attempts().to_vec(), event, held_until: None }
     }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     App, AppError,
-    ports::{CarCommand, CarRefused, CarRequest, CarStage, MadeCar},
+    ports::{CarActivity, CarCommand, CarRefused, CarRequest, CarStage, MadeCar},
     scheduler,
 };
 use std::sync::Arc;
@@ -28,8 +28,8 @@ pub struct CarState {
     pub car: Car,
     /// Vehicles of applications that are this car.
     pub vehicles: Vec<VehicleId>,
-    /// Its state in words.
-    pub state: Vec<(&'static str, String)>,
+    /// What it does now.
+    pub state: CarActivity,
     /// How its owner signs in at the brand.
     pub login: SimulatedLogin,
 }

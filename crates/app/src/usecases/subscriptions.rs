@@ -9,7 +9,7 @@ use domain::{
 use futures::future;
 use store::{SubscriptionRow, VehicleFilter};
 
-use super::chance;
+use super::{chance, webhook_warnings::Missing};
 use crate::{App, AppError, WebhookEntry};
 
 /// Vehicles stepped at once while many are subscribed.
@@ -25,6 +25,8 @@ pub struct SubscribedAll {
     pub subscribed: usize,
     /// Which cannot be on it.
     pub not_covered: NotCovered,
+    /// What owners of those on it have not granted.
+    pub missing: Missing,
 }
 
 /// Vehicles that cannot be on a webhook.
@@ -95,6 +97,8 @@ impl App {
             let (may, may_not): (Vec<_>, Vec<_>) =
                 rows.iter().partition(|row| self.may_watch(&entry, &row.info));
             may_not.into_iter().for_each(|row| all.not_covered.add(&row.info));
+            let needed = entry.webhook().revision.plan.permissions();
+            may.iter().for_each(|row| all.missing.add(needed, row.permissions));
             let numbers: Vec<VehicleNo> = may.into_iter().map(|row| row.no).collect();
             self.subscribe_numbers(&entry, &numbers).await?;
             all.subscribed += numbers.len();

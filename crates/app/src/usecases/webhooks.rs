@@ -22,8 +22,7 @@ use domain::{
     },
     signal, signature,
     time::Timestamp,
-    warning::Warning,
-    webhook::{Agent, Disabled, Kind, Plan, Revision, Scheduled, Status, Unified, Webhook},
+    webhook::{Agent, Disabled, Plan, Revision, Scheduled, Status, Unified, Webhook},
 };
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
@@ -314,15 +313,6 @@ impl App {
         self.apply_plan(application.application.no).await?;
         self.health.wake_sweeper();
         if request.verify { self.verify_if_not_too_often(no).await } else { self.view(entry).await }
-    }
-
-    /// What to know about what a webhook is about, whoever its receiver is.
-    pub async fn settings_warnings(&self, entry: &WebhookEntry) -> Result<Vec<Warning>, AppError> {
-        let mut warnings = Vec::new();
-        if entry.webhook().revision.plan.kind() == Kind::Dynamic {
-            warnings.push(Warning::Superseded);
-        }
-        Ok(warnings)
     }
 
     /// The webhooks of an application (of all for `None`), oldest first.

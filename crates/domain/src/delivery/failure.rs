@@ -203,7 +203,7 @@ impl Failure {
             }
             Self::DnsNotFound => "Check the spelling of the callback URI and the domain's DNS records.",
             Self::Blocked => {
-                "Use a publicly reachable address, or have the operator allow this private target."
+                "Use a publicly reachable address, or have the operator permit this private target in egress.allow."
             }
             Self::Refused => "Check that the receiver runs and listens on the port of the callback URI.",
             Self::Unreachable | Self::ConnectTimedOut => {

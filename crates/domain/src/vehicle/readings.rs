@@ -177,12 +177,6 @@ pub struct Tally {
     pub taken: u64,
     /// Older than what is known, though with another value.
     pub late: u64,
-    /// As old as what is known, with another value. The last one counts.
-    pub conflicts: u64,
-    /// Not believed.
-    pub implausible: u64,
-    /// Without a value.
-    pub unknown: u64,
     /// Its numbers began anew.
     pub restarts: u64,
 }
@@ -200,9 +194,6 @@ impl Tally {
     pub const fn add(&mut self, other: Self) {
         self.taken = self.taken.saturating_add(other.taken);
         self.late = self.late.saturating_add(other.late);
-        self.conflicts = self.conflicts.saturating_add(other.conflicts);
-        self.implausible = self.implausible.saturating_add(other.implausible);
-        self.unknown = self.unknown.saturating_add(other.unknown);
         self.restarts = self.restarts.saturating_add(other.restarts);
     }
 

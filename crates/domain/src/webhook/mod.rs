@@ -7,7 +7,7 @@ mod coverage;
 mod headers;
 mod plan;
 
-pub use coverage::{Coverage, charging_coverage};
+pub use coverage::{Candidate, Coverage, charging_coverage, gaps};
 pub use headers::{HeaderRefused, SealedHeaders, basic_authorization, check_headers};
 pub use plan::{
     ChargingEvent, ChargingEvents, Dynamic, EventBased, Kind, Pace, Plan, Profile, Scheduled, ScheduledName,

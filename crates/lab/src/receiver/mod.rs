@@ -608,6 +608,77 @@ mod tests {
         assert!(answer(&receiver, &post("/", None, "{}")).await.ends_with("a body where none may be"));
     }
 
+    /// The bytes that are there within a moment, and how the connection ended, if it did.
+    async fn raw_answer(receiver: &Receiver, request: &[u8], least: usize) -> (Vec<u8>, Option<io::Result<usize>>) {
+        let mut socket = send(receiver, request).await;
+        let mut bytes = vec![0; least];
+        socket.read_exact(&mut bytes).await.unwrap();
+        let mut more = [0; 1];
+        let end = tokio::time::timeout(Duration::from_millis(100), socket.read(&mut more)).await;
+        (bytes, end.ok())
+    }
+
+    #[tokio::test]
+    async fn odd_answers_have_the_form_asked_for_and_verify_all_the_same() {
+        let body = unified_verify("challenge");
+        let request = post("/", Some("amt"), &body);
+        let digest = format!(r#"{{"challenge":"{}"}}"#, Secret::new("amt").hex(b"challenge"));
+        let length = digest.len();
+        let orderly = |more: &str| {
+            format!(
+                "HTTP/1.1 200 OK\r\n{more}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{digest}"
+            )
+        };
+        let odd = format!(
+            "HTTP/1.1 200 OK\r\nX-Policy: default-src 'self';\r\n\tscript-src 'none'\r\n: nameless\r\nno colon\r\n\
+             X-Caf\u{e9}: \u{fc}\r\nDate: x\r\nDate: y\r\nContent-Length: {length}\r\n\r\n{digest}"
+        );
+        let marked = format!("\u{feff} \r\n{digest}\r\n");
+        let marked = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{marked}",
+            marked.len()
+        );
+        for (behaviour, expected, closes) in [
+            ("odd-headers", odd, false),
+            ("bare-lines", format!("HTTP/1.1 200\ncontent-length: {length}\n\n{digest}"), false),
+            ("bom", marked, false),
+            ("http10", format!("HTTP/1.0 200 OK\r\n\r\n{digest}"), true),
+            ("no-length", format!("HTTP/1.1 200 OK\r\n\r\n{digest}"), false),
+            ("stray", orderly("") + "HTTP/1.1 500 Stray\r\ncontent-length: 0\r\n\r\n", false),
+            ("keep-alive-lie", orderly("connection: keep-alive\r\n"), true),
+        ] {
+            let receiver = misbehaving(behaviour).await;
+            let (bytes, end) = raw_answer(&receiver, &request, expected.len()).await;
+            assert_eq!(String::from_utf8_lossy(&bytes), expected, "{behaviour}");
+            assert_eq!(end.is_some_and(|end| end.unwrap() == 0), closes, "{behaviour}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_may_be_followed_by_a_reset() {
+        let receiver = misbehaving("reset-after-answer").await;
+        let expected = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 0\r\n\r\n";
+        let (bytes, end) = raw_answer(&receiver, &post("/", None, "{}"), expected.len()).await;
+        assert_eq!(String::from_utf8_lossy(&bytes), expected);
+        assert_eq!(end.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[tokio::test]
+    async fn a_compressed_answer_unpacks_to_the_digest() {
+        let receiver = misbehaving("gzip").await;
+        let digest = format!(r#"{{"challenge":"{}"}}"#, Secret::new("amt").hex(b"challenge"));
+        // A stored block: header, mark, twice the length, the text, checksum and length.
+        let packed = 10 + 1 + 4 + digest.len() + 8;
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-type: application/json\r\ncontent-length: {packed}\r\n\r\n"
+        );
+        let request = post("/", Some("amt"), &unified_verify("challenge"));
+        let (bytes, _) = raw_answer(&receiver, &request, head.len() + packed).await;
+        let (said, body) = bytes.split_at(head.len());
+        assert_eq!(String::from_utf8_lossy(said), head);
+        assert_eq!((&body[..3], &body[15..15 + digest.len()]), (&[0x1f, 0x8b, 8][..], digest.as_bytes()));
+    }
+
     #[tokio::test]
     async fn what_is_no_request_is_refused_and_counted() {
         let receiver = misbehaving("ok").await;

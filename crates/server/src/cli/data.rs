@@ -32,4 +32,7 @@ pub(crate) struct Restore {
     /// What was done as JSON
     #[arg(long)]
     pub json: bool,
+    /// What time it is (seconds since 1970, UTC), for a server that was started with --clock-from
+    #[arg(long, value_name = "SECONDS", help_heading = "Rehearsals")]
+    pub clock_from: Option<i64>,
 }

@@ -24,7 +24,7 @@ pub(crate) enum FeedCommand {
         #[arg(long, default_value_t = 0)]
         reorder_ms: u32,
     },
-    /// List the feeds of an application
+    /// List the feeds of an application, with what their readings became since the server started
     List {
         #[arg(long, value_parser = id)]
         app: String,

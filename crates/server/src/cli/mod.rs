@@ -31,14 +31,15 @@ pub(crate) use feed::FeedCommand;
 pub(crate) use keyring::KeyringCommand;
 pub(crate) use listen::Listen;
 pub(crate) use owner::{ConnectionCommand, UserCommand};
-pub(crate) use paging::{Paging, id, one_of, trimmed};
+pub(crate) use paging::{Paging, address, id, one_of, positive, trimmed};
 pub(crate) use replay::{Replay, ReplaySpeed};
 pub(crate) use serve::Serve;
 pub(crate) use simulator::{Car, NewCar, Owner, SimulatorCommand};
 pub(crate) use vehicle::VehicleCommand;
 pub(crate) use webhook::{WebhookCommand, WebhookSettings};
 
-/// Connected vehicles to webhooks: link cars, read them within their limits, POST signed data to callback URIs.
+/// Self-hosted server that turns connected vehicles into webhooks: it reads cars within their rate limits and POSTs signed
+/// data to callback URIs.
 #[derive(Debug, Parser)]
 #[command(name = "milepost", version, propagate_version = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -47,45 +48,45 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 refused or failed, 2 the command line is wrong.
-With --json, commands print what the server answers, with times in UTC; without, times are in the zone of this machine.";
+Exit codes: 0 success, 1 refused or failed, 2 wrong command line.
+With --json, commands print the JSON of the server, with times in UTC; otherwise times are in the time zone of this machine.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Server, simulated fleet and receiver in one: see webhooks arrive within a minute
+    /// Start a server, a simulated fleet and a receiver: webhooks arrive within a minute
     Demo(Demo),
     /// Run the server
     Serve(Serve),
-    /// A receiver for development: answers verification, checks signatures, prints events, misbehaves on request
+    /// Run a receiver for development: it answers challenges, checks signatures, prints events, and fails on request
     Listen(Listen),
-    /// Applications: create, edit, list, show, their secrets, rotate their management token
+    /// Applications: create, edit, list, show, delete, client secrets, management token
     App(WithServer<AppCommand>),
-    /// Webhooks: create, list, show, edit, verify, test, enable, disable, subscribe, delete
+    /// Webhooks: create, edit, list, show, verify, test, subscribe, enable, disable, delete
     Webhook(WithServer<WebhookCommand>),
-    /// Vehicles: simulate, add, list, show, explain, approve, disconnect, erase
+    /// Vehicles: add, list, show, explain triggers, permissions, disconnect, erase
     Vehicle(WithServer<VehicleCommand>),
-    /// Feeds, which push readings of an application's vehicles: create, list, delete
+    /// Feeds, which push readings into the server: create, list with counters, delete
     Feed(WithServer<FeedCommand>),
-    /// The delivery log: list, show, redeliver, metrics
+    /// Deliveries: list the log or the queue, show, redeliver, metrics
     Delivery(WithServer<DeliveryCommand>),
-    /// Connections, by which owners' vehicles are an application's: list
+    /// Connections between vehicles and applications: list
     Connection(WithServer<ConnectionCommand>),
-    /// Owners: erase
+    /// Vehicle owners: erase
     User(WithServer<UserCommand>),
-    /// Simulated cars: make, list, connect, and all that can happen to them
+    /// Simulated cars: make, connect, list, control
     #[command(visible_alias = "sim")]
     Simulator(WithServer<SimulatorCommand>),
-    /// What vehicles can say: codes, values, units, permissions, brands
+    /// List signals: codes, values, units, permissions, brands
     Signals(Signals),
-    /// Reads and commands of the v2 API, with the signals that they carry
+    /// List the reads and commands of the v2 API with their signals
     Endpoints(Endpoints),
-    /// What owners can grant, and what each permission opens
+    /// List the permissions that owners can grant, and what each allows
     Permissions(Permissions),
-    /// Errors of payloads and of both APIs, and what to do about them
+    /// List errors of payloads and APIs, and who does what about them
     Errors(Errors),
-    /// Push a recording into a running server, or let a simulated car drive it
+    /// Replay a recorded trip: push its readings, or let a simulated car drive it
     Replay(WithServerArgs<Replay>),
-    /// Measure this machine: drain, latency, slots, beside a bare loop
+    /// Run benchmarks on this machine
     Bench(Bench),
     /// The receiver of the benchmark
     #[command(hide = true)]
@@ -93,13 +94,13 @@ pub(crate) enum Command {
         #[arg(long)]
         secret: String,
     },
-    /// Ask a running server whether all is well
+    /// Check a running server, and say what to do next
     Doctor(WithServerArgs<Doctor>),
     /// Write a consistent copy of a running server's database
     Backup(WithServerArgs<Backup>),
-    /// The keyring, which backups do not contain: export
+    /// Export the keyring, which backups do not contain
     Keyring(WithServer<KeyringCommand>),
-    /// Put a backup into a data folder, with the server stopped; see docs/backup.md
+    /// Restore a backup into a data folder while the server is stopped; see docs/backup.md
     Restore(Restore),
 }
 

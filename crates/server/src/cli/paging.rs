@@ -1,5 +1,7 @@
 //! Options that all long lists have, and values that many options take.
 
+use std::net::SocketAddr;
+
 use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
@@ -12,7 +14,7 @@ const USUAL: u32 = 50;
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Paging {
     /// Show at most so many items [default: 50]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Pages")]
+    #[arg(long, value_name = "N", value_parser = positive::<u32>, help_heading = "Pages")]
     pub limit: Option<u32>,
     /// Go on where another page ended: the cursor that it printed
     #[arg(long, help_heading = "Pages")]
@@ -37,6 +39,25 @@ pub(crate) fn one_of(words: &'static [&'static str]) -> impl TypedValueParser<Va
     })
 }
 
+/// A whole number from 1.
+///
+/// # Errors
+///
+/// Says what is wanted.
+pub(crate) fn positive<T: std::str::FromStr + From<u8> + PartialOrd>(text: &str) -> Result<T, String> {
+    let number = text.trim().parse().ok().filter(|number| *number >= T::from(1));
+    number.ok_or_else(|| "a whole number from 1 is needed".into())
+}
+
+/// Where to listen.
+///
+/// # Errors
+///
+/// Says what an address looks like.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.trim().parse().map_err(|_| "an address with a port is needed, such as 127.0.0.1:8080".into())
+}
+
 /// A secret or an address without the line end of the file that a variable was filled from.
 pub(crate) fn trimmed(text: &str) -> Result<String, std::convert::Infallible> {
     Ok(text.trim().to_owned())
@@ -58,6 +79,22 @@ pub(crate) fn id(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_to_listen_on_has_a_port() {
+        assert!(address(" 127.0.0.1:0\n").is_ok() && address("[::1]:8080").is_ok());
+        for wrong in ["", "8080", ":8080", "localhost:8080", "127.0.0.1"] {
+            assert!(address(wrong).unwrap_err().contains("127.0.0.1:8080"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_not_a_number_of_things() {
+        assert_eq!(positive::<u64>(" 3"), Ok(3));
+        for wrong in ["0", "-1", "1.5", "x", "99999999999999999999"] {
+            assert_eq!(positive::<u64>(wrong), Err("a whole number from 1 is needed".into()), "{wrong}");
+        }
+    }
 
     #[test]
     fn what_is_typed_as_an_id_cannot_lead_to_another_path() {

@@ -9,7 +9,7 @@ pub(crate) struct Replay {
     /// The recording: separated text (CSV) or a track (GPX); for --vehicle also readings as lines of JSON
     pub file: PathBuf,
     /// Push its readings for this vehicle, with the token of a feed (mpf_…) as --token
-    #[arg(long, value_name = "ID", value_parser = super::id, conflicts_with_all = ["app", "webhook"], required_unless_present = "app")]
+    #[arg(long, value_name = "ID", value_parser = super::id, conflicts_with_all = ["app", "webhook"])]
     pub vehicle: Option<String>,
     /// Make a simulated car that drives it, connected to this application
     #[arg(long, value_name = "ID", value_parser = super::id)]
@@ -17,14 +17,15 @@ pub(crate) struct Replay {
     /// Put that car on this webhook
     #[arg(long, value_name = "ID", value_parser = super::id, requires = "app")]
     pub webhook: Option<String>,
-    /// Which column is which signal (TOML), where the header does not say it; see docs/recordings.md
+    /// The column map (TOML): a CSV file needs one, unless its header begins with Date,Time,Soc,Speed,Mode,LAT,LON; see
+    /// docs/recordings.md
     #[arg(long, value_name = "FILE.toml")]
     pub columns: Option<PathBuf>,
     /// So many times faster than it was recorded; max pushes as fast as the server takes it
     #[arg(long, value_name = "N|max", default_value = "1")]
     pub speed: ReplaySpeed,
     /// Shorten every pause between two rows to so many seconds; by default pauses are as they were recorded
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", value_parser = super::positive::<u64>)]
     pub longest_pause: Option<u64>,
     /// Push readings with the times of the recording; otherwise the last one is measured when the replay ends
     #[arg(long, requires = "vehicle")]

@@ -10,7 +10,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Over server.listen
-    #[arg(long)]
+    #[arg(long, value_parser = super::address)]
     pub listen: Option<SocketAddr>,
     /// Over server.data
     #[arg(long, value_name = "DIR")]

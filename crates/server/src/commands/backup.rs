@@ -1,10 +1,10 @@
-//! `milepost backup` and `milepost doctor`.
+//! `milepost backup`.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde_json::json;
 
 use super::{client::Client, show};
-use crate::cli::{Backup, Doctor, WithServerArgs};
+use crate::cli::{Backup, WithServerArgs};
 
 pub(crate) async fn backup(with: WithServerArgs<Backup>) -> Result<()> {
     let client = Client::of(&with.server)?;
@@ -17,26 +17,4 @@ pub(crate) async fn backup(with: WithServerArgs<Backup>) -> Result<()> {
         );
     }
     Ok(())
-}
-
-pub(crate) async fn doctor(with: WithServerArgs<Doctor>) -> Result<()> {
-    let findings = Client::of(&with.server)?.get("/server/diagnosis").await?;
-    if with.server.json {
-        println!("{findings}");
-    }
-    let mut bad = 0;
-    for finding in findings["findings"].as_array().into_iter().flatten() {
-        let good = finding["good"].as_bool().unwrap_or(false);
-        bad += usize::from(!good);
-        if !with.server.json {
-            let mark = if good { "ok  " } else { "LOOK" };
-            println!("{mark}  {:<12} {}", text(finding, "subject"), text(finding, "detail"));
-        }
-    }
-    ensure!(bad == 0, "{bad} of the findings need a look");
-    Ok(())
-}
-
-fn text<'a>(value: &'a serde_json::Value, key: &str) -> &'a str {
-    value[key].as_str().unwrap_or_default()
 }

@@ -92,7 +92,7 @@ pub(crate) fn errors(args: &Errors) -> Result<()> {
                 println!("Payloads and v2 API");
                 show::list(
                     &vehicles,
-                    &["type", "code", "status", "resolution", "retried", "description"],
+                    &["type", "code", "status", "resolution", "retried", "description", "advice"],
                     false,
                 );
             }

@@ -213,7 +213,7 @@ async fn note(
     let path = uri.path().strip_prefix("/api/v1").unwrap().to_owned();
     noted.lock().push(Request { method: method.to_string(), path, names });
     Json(json!({
-        "id": "A", "vehicleId": "A", "items": [], "nextCursor": null, "findings": [], "report": "", "vehicle": { "id": "A" },
+        "id": "A", "applicationId": "A", "vehicleId": "A", "items": [], "nextCursor": null, "findings": [], "report": "", "vehicle": { "id": "A" },
         "lastVerification": { "passed": true }, "lastTest": { "passed": true },
     }))
 }

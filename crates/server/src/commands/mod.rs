@@ -8,6 +8,7 @@ mod client;
 #[cfg(test)]
 mod coverage;
 mod demo;
+mod doctor;
 mod keyring;
 mod listen;
 mod refusal;
@@ -67,7 +68,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Replay(with) => replay::run(with).await,
         Command::Bench(args) => bench::run(args).await,
         Command::BenchReceiver { secret } => bench::serve_receiver(secret).await,
-        Command::Doctor(with) => backup::doctor(with).await,
+        Command::Doctor(with) => doctor::doctor(with).await,
         Command::Backup(with) => backup::backup(with).await,
         Command::Keyring(with) => keyring::keyring(with).await,
         Command::Restore(args) => restore::restore(args).await,

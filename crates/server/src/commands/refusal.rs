@@ -20,6 +20,14 @@ impl std::fmt::Display for Refused {
     }
 }
 
+/// An error of the server with the member that it is about, where the answer itself does not say it.
+pub(crate) fn about(error: anyhow::Error, field: &str) -> anyhow::Error {
+    match error.downcast::<Refused>() {
+        Ok(refused) => Refused { field: Some(field.to_owned()), ..refused }.into(),
+        Err(other) => other,
+    }
+}
+
 /// Members whose options have other names.
 const NAMES: &[(&str, &str)] = &[
     ("data", "signals"),
@@ -52,7 +60,7 @@ impl Refused {
         }
         let detail = problem["detail"].as_str().or(problem["title"].as_str())?;
         Some(Self {
-            detail: without_position(detail).to_owned(),
+            detail: with_list_of_ids(without_position(detail)),
             field: problem["field"].as_str().map(str::to_owned),
         })
     }
@@ -114,6 +122,27 @@ fn separated(name: &str, by: char) -> String {
     text
 }
 
+/// Which command lists the ids of what a server has not found.
+const LISTS: &[(&str, &str)] = &[
+    ("application", "milepost app list"),
+    ("webhook", "milepost webhook list --app ID"),
+    ("vehicle", "milepost vehicle list"),
+    ("vehicle on this webhook", "milepost webhook vehicles ID"),
+    ("feed", "milepost feed list --app ID"),
+    ("delivery", "milepost delivery list"),
+    ("user", "milepost connection list"),
+    ("simulated vehicle", "milepost simulator list"),
+];
+
+/// `no webhook with this id`, and what lists those that there are.
+fn with_list_of_ids(detail: &str) -> String {
+    let noun = detail.strip_prefix("no ").and_then(|rest| rest.strip_suffix(" with this id"));
+    match noun.and_then(|noun| LISTS.iter().find(|(known, _)| *known == noun)) {
+        Some((_, command)) => format!("{detail}; `{command}` lists the ids"),
+        None => detail.to_owned(),
+    }
+}
+
 /// The text without a place in a body that nobody has typed: `… at line 1 column 35`.
 fn without_position(detail: &str) -> &str {
     match detail.rfind(" at line ") {
@@ -152,6 +181,22 @@ mod tests {
         check("app create Fleet", "redirectUris[0]", "--redirect-uri: no");
         check("webhook subscribe W V", "vehicleIds[0]", "<VEHICLES>: no");
         check("vehicle show V", "somethingElse", "something else: no");
+    }
+
+    #[test]
+    fn an_unknown_id_is_answered_with_the_command_that_lists_ids() {
+        let of = |detail: &str| Refused::of(404, &json!({ "detail": detail })).unwrap().to_string();
+        assert_eq!(
+            of("no webhook with this id"),
+            "no webhook with this id; `milepost webhook list --app ID` lists the ids"
+        );
+        assert_eq!(of("no upload with this id"), "no upload with this id");
+        for (noun, command) in LISTS {
+            assert!(of(&format!("no {noun} with this id")).contains(command));
+            let words = command.split(' ').filter(|word| *word != "ID").chain(["x"]);
+            let words = words.take(if command.ends_with("ID") { 9 } else { command.split(' ').count() });
+            Cli::command().try_get_matches_from(words).unwrap_or_else(|error| panic!("{command}: {error}"));
+        }
     }
 
     #[test]

@@ -1,15 +1,19 @@
 //! `milepost restore`: a backup into a data folder, with the server stopped.
 
 use anyhow::Result;
+use app::ports::Clock;
+use domain::time::Timestamp;
 
 use crate::{
     cli::Restore,
+    machine::MachineClock,
     restore::{self, Report, Request},
 };
 
 pub(crate) async fn restore(args: Restore) -> Result<()> {
-    let Restore { file, keyring, master_key, data, force, json } = args;
-    let request = Request { backup: file, keyring, master_key, data, replace: force };
+    let Restore { file, keyring, master_key, data, force, json, clock_from } = args;
+    let now = clock_from.map_or_else(|| MachineClock::wall().now(), Timestamp::from_secs);
+    let request = Request { backup: file, keyring, master_key, data, replace: force, now };
     let report = restore::restore(&request).await?;
     if json {
         println!("{}", serde_json::to_string(&report)?);

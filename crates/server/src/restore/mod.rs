@@ -21,7 +21,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use app::{SealError, Sealer, ports::Clock};
+use app::{SealError, Sealer};
 use domain::time::Timestamp;
 use serde::Serialize;
 use store::{Keyring, Upkeep};
@@ -29,10 +29,7 @@ use store_sqlite::{About, FileKind, FolderLock, Options, SqliteKeyring, SqliteSt
 use zeroize::Zeroizing;
 
 use self::swap::{Plan, Staging};
-use crate::{
-    folder,
-    machine::{MachineClock, MachineDice},
-};
+use crate::{folder, machine::MachineDice};
 
 /// What is restored from what.
 pub(crate) struct Request {
@@ -42,6 +39,8 @@ pub(crate) struct Request {
     pub(crate) data: PathBuf,
     /// Whether a database that is there may be replaced.
     pub(crate) replace: bool,
+    /// What time it is by the clock of the server.
+    pub(crate) now: Timestamp,
 }
 
 /// What was done.
@@ -121,7 +120,7 @@ async fn restore_into(request: &Request, given_key: Option<Zeroizing<[u8; 32]>>)
     let backup = stage(&request.backup, &staged.join(DATABASE), FileKind::Data)?;
     let keys = stage_keyring(request, &staged, &backup, &mut warnings)?;
     let key = master_key(data, given_key, &keys)?;
-    let now = MachineClock::wall().now();
+    let now = request.now;
     let (opened, ended_again) = prove_and_end(&staged, &key.key, now).await?;
     let known_until = ends_known_until(&keys, now);
     // A backup that does not say when it was made is from a program that kept no ledger.

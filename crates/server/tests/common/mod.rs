@@ -88,7 +88,7 @@ impl Server {
     pub(crate) async fn demo(data: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Self {
         let mut command = milepost();
         command.args(["demo", "--json", "--data"]).arg(data).args(arguments);
-        let server = Self::started(command.envs(settings.iter().copied()), data, "server    ").await;
+        let server = Self::started(command.envs(settings.iter().copied()), data, r#""note":"server""#).await;
         server.said("the next slot is at").await;
         server
     }

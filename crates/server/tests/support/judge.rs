@@ -1,13 +1,14 @@
 //! The judgement over a history of kills: the checker's, and what can be said of it because the server's log is complete.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use lab::checker::{self, Cadence, End, FaultMark, LoggedEnd, Rules, Subscription, Until, Verdict};
+use lab::receiver::Outcome;
 use lab::{Arrival, Id, Timestamp};
 use serde_json::Value;
 
-use super::calls::{Between, Caller, Pair};
+use super::calls::{Between, Caller, Pair, RACING, Silence};
 
 const HOURLY: Cadence = Cadence::EveryHours(1);
 /// What may be repeated after one kill: requests in flight on both lanes, and the ends that are collected while a batch
@@ -17,6 +18,8 @@ pub(crate) const REPEATS_PER_KILL: usize = 2 * 64 + 2 * 512;
 const RECORDED_WITHIN: Duration = Duration::from_secs(2);
 /// A request that a kill cut off may be read by the receiver so long after it.
 const SETTLE: Duration = Duration::from_millis(250);
+/// What was in flight when a subscription ended may still come so long after the answer.
+pub(crate) const LATE: Duration = Duration::from_secs(1);
 
 /// A row of the server's log.
 pub(crate) struct Row {
@@ -28,6 +31,7 @@ pub(crate) struct Row {
     slot: Timestamp,
     missed_from: Option<Timestamp>,
     redelivery: bool,
+    pub(crate) ended_at: Timestamp,
 }
 
 impl Row {
@@ -53,6 +57,7 @@ impl Row {
             slot: text(&item["slot"]).parse().unwrap(),
             missed_from: item["missed"]["from"].as_str().map(|from| from.parse().unwrap()),
             redelivery: item["redelivery"] == true,
+            ended_at: text(&item["endedAt"]).parse().unwrap(),
         }
     }
 
@@ -64,12 +69,16 @@ impl Row {
     }
 }
 
-/// Everything that was recorded.
+/// Everything that was recorded of an era.
 pub(crate) struct History<'a> {
     pub(crate) steady: &'a [Pair],
     pub(crate) callers: &'a [Caller],
+    /// Since the era began.
     pub(crate) received: &'a [Arrival],
+    /// Since the era began.
     pub(crate) log: &'a [Row],
+    /// Slots and data from before, by the server's clock, were judged with the era before.
+    pub(crate) since: Timestamp,
     /// By the receiver's clock.
     pub(crate) kills: &'a [Timestamp],
     /// Later slots are not looked at.
@@ -99,13 +108,22 @@ pub(crate) fn judge(history: &History<'_>) -> Judgement {
     let pairs = history.steady.iter().chain(history.callers.iter().flat_map(|caller| &caller.pairs));
     let expected: Vec<_> = pairs.flat_map(|pair| subscriptions(pair, history.until)).collect();
     let originals = history.log.iter().filter(|row| !row.redelivery);
-    let ended: Vec<_> = originals.map(Row::end).filter(|end| *end.slots.end() <= history.until).collect();
+    let watched = history.since..=history.until;
+    let ended: Vec<_> = originals.map(Row::end).filter(|end| watched.contains(end.slots.end())).collect();
+    let slots: HashMap<Id, Timestamp> = history.log.iter().map(|row| (row.request, row.slot)).collect();
+    let is_of_before = |arrival: &&Arrival| {
+        let of = slots.get(&arrival.id).copied().or(arrival.built);
+        of.is_some_and(|of| of < history.since)
+    };
+    let received: Vec<_> =
+        history.received.iter().filter(|arrival| !is_of_before(arrival)).cloned().collect();
     // The server runs on a clock of its own.
     let rules = Rules { skew: None, ..Rules::default() };
-    let verdict = checker::check(&expected, history.received, &ended, &faults(history), &rules);
+    let verdict = checker::check(&expected, &received, &ended, &faults(history), &rules);
     let mut problems = Vec::new();
     let repeats = repeats(history, &mut problems);
     redeliveries(history, &mut problems);
+    silences(history, &mut problems);
     let most_repeats = repeats.values().copied().max().unwrap_or_default();
     if most_repeats > REPEATS_PER_KILL {
         problems.push(format!("{most_repeats} repeats after one kill"));
@@ -158,7 +176,7 @@ fn repeats(history: &History<'_>, problems: &mut Vec<String>) -> HashMap<Timesta
         *rows.entry(row.request).or_default() += 1;
     }
     let mut arrivals: HashMap<Id, Vec<Timestamp>> = HashMap::new();
-    for arrival in history.received {
+    for arrival in history.received.iter().filter(|arrival| arrival.outcome != Outcome::Refused) {
         arrivals.entry(arrival.id).or_default().push(arrival.at);
     }
     let mut per_kill: HashMap<Timestamp, usize> = HashMap::new();
@@ -187,16 +205,51 @@ fn repeats(history: &History<'_>, problems: &mut Vec<String>) -> HashMap<Timesta
 /// Every redelivery that was accepted stands in the log, and no other one does: each call was done once, however often it
 /// was sent, and one that was refused was not done.
 fn redeliveries(history: &History<'_>, problems: &mut Vec<String>) {
-    let done: HashMap<&str, &Row> =
-        history.log.iter().filter(|row| row.redelivery).map(|row| (row.id.as_str(), row)).collect();
-    let accepted = history.callers.iter().flat_map(|caller| &caller.done.redeliveries);
-    problems.extend(
-        accepted
-            .filter(|id| !done.contains_key(id.as_str()))
-            .map(|id| format!("redelivery {id} is not in the log")),
-    );
-    let accepted: usize = history.callers.iter().map(|caller| caller.done.redeliveries.len()).sum();
-    if done.len() > accepted {
-        problems.push(format!("{} redeliveries were done and {accepted} accepted", done.len()));
+    let done: HashSet<&str> =
+        history.log.iter().filter(|row| row.redelivery).map(|row| row.id.as_str()).collect();
+    let accepted: HashSet<&str> =
+        history.callers.iter().flat_map(|caller| &caller.done.redeliveries).map(String::as_str).collect();
+    let before: HashSet<&str> = history
+        .callers
+        .iter()
+        .flat_map(|caller| &caller.done.redeliveries_before)
+        .map(String::as_str)
+        .collect();
+    problems.extend(accepted.difference(&done).map(|id| format!("redelivery {id} is not in the log")));
+    let unknown = done.iter().filter(|id| !accepted.contains(*id) && !before.contains(*id));
+    problems.extend(unknown.map(|id| format!("redelivery {id} was done and not accepted")));
+}
+
+/// After the answer that a vehicle is off a webhook, nothing comes but what was in flight: soon, and one attempt of each
+/// delivery. An event has as many as were redelivered at once.
+fn silences(history: &History<'_>, problems: &mut Vec<String>) {
+    let mut arrivals: HashMap<(Id, Id), Vec<&Arrival>> = HashMap::new();
+    for arrival in history.received {
+        if let (Some(webhook), Some(vehicle)) = (arrival.webhook, arrival.vehicle) {
+            arrivals.entry((webhook, vehicle)).or_default().push(arrival);
+        }
     }
+    for silence in history.callers.iter().flat_map(|caller| &caller.done.silences) {
+        let of_pair = arrivals.get(&(silence.webhook, silence.vehicle)).into_iter().flatten().copied();
+        problems.extend(broken(silence, of_pair));
+    }
+}
+
+/// What breaks a silence.
+fn broken<'a>(silence: &Silence, arrivals: impl Iterator<Item = &'a Arrival>) -> Vec<String> {
+    let Silence { webhook, vehicle, from, until } = silence;
+    let mut in_flight: HashMap<Id, usize> = HashMap::new();
+    let mut is_beyond = |event| {
+        let attempts = in_flight.entry(event).or_default();
+        *attempts += 1;
+        *attempts > RACING
+    };
+    let within = arrivals.filter(|one| one.at > *from && until.is_none_or(|until| one.at < until));
+    within
+        .filter(|one| one.at > *from + LATE || is_beyond(one.id))
+        .map(|one| {
+            let after = one.at.since(*from);
+            format!("{} came {after:?} after vehicle {vehicle} was off webhook {webhook}", one.id)
+        })
+        .collect()
 }

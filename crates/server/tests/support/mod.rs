@@ -17,6 +17,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lab::{HttpClient, Timestamp};
+use serde_json::Value;
 use tokio::process::{Child, Command};
 
 const ADMIN_TOKEN: &str = "a-token-for-rehearsals";
@@ -30,13 +31,15 @@ const PORTS: std::ops::Range<u16> = 20_000..30_000;
 /// How a server is started, again and again in the same way.
 pub(crate) struct Launch {
     folder: PathBuf,
+    /// The data folder.
+    pub(crate) data: PathBuf,
     address: SocketAddr,
 }
 
 impl Launch {
     /// A server on a folder, with a port of its own.
     pub(crate) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), address: free_address() }
+        Self { folder: folder.to_owned(), data: folder.join("data"), address: free_address() }
     }
 
     /// The admin API, whichever process serves it at the time.
@@ -52,14 +55,12 @@ impl Launch {
 
     /// Starts a process on the machine's clock, or on one that says a time now and runs faster.
     pub(crate) fn spawn(&self, clock: Option<(Timestamp, f64)>) -> Server {
-        let binary =
-            std::env::var("MILEPOST_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_milepost").to_owned());
         let said = OpenOptions::new().create(true).append(true).open(self.folder.join("said.log")).unwrap();
-        let mut command = Command::new(binary);
+        let mut command = Command::new(binary());
         command
             .arg("serve")
             .args(["--listen", &self.address.to_string(), "--data"])
-            .arg(self.folder.join("data"))
+            .arg(&self.data)
             .env("MILEPOST_ADMIN_TOKEN", ADMIN_TOKEN)
             .env("MILEPOST_EGRESS_ALLOW", r#"["127.0.0.0/8"]"#)
             .env("MILEPOST_SERVER_METRICS_LISTEN", "")
@@ -76,6 +77,26 @@ impl Launch {
         command.stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said).kill_on_drop(true);
         Server { spawned: Instant::now(), child: command.spawn().unwrap(), address: self.address }
     }
+}
+
+impl Launch {
+    /// Runs a command of the same binary, against the running server if it asks one; it has to succeed, and say what it did
+    /// as JSON.
+    pub(crate) async fn command(&self, arguments: &[&str]) -> Value {
+        let mut command = Command::new(binary());
+        command.args(arguments).arg("--json").stdin(Stdio::null()).kill_on_drop(true);
+        command
+            .env("MILEPOST_ADMIN_TOKEN", ADMIN_TOKEN)
+            .env("MILEPOST_URL", format!("http://{}", self.address));
+        let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("a command ends").unwrap();
+        let [said, errors] = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
+        assert!(output.status.success(), "{arguments:?}: {said} {errors}\n{}", self.said());
+        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {said}"))
+    }
+}
+
+fn binary() -> String {
+    std::env::var("MILEPOST_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_milepost").to_owned())
 }
 
 /// A process that was started.

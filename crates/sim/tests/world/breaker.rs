@@ -37,6 +37,24 @@ fn fault_e8_while_a_receiver_is_down_only_retries_and_a_few_first_attempts_reach
 }
 
 #[test]
+fn what_an_open_breaker_holds_is_listed_with_until_when() {
+    let (mut world, _, cars) = down(200);
+    world.advance_to("16:01");
+    let now = world.now();
+    let (waiting, _) =
+        world.must(|app| async move { app.waiting(app::WaitingQuery::default(), 1_000).await });
+    assert_eq!(waiting.len(), cars.len());
+    let (held, tried): (Vec<_>, Vec<_>) =
+        waiting.into_iter().partition(|waits| waits.event.attempt_count == 0);
+    assert!(held.len() > 150 && !tried.is_empty(), "{} held, {} tried", held.len(), tried.len());
+    for waits in held {
+        let until = waits.held_until.unwrap();
+        assert!(until >= now && until <= waits.event.created_at + minutes(15), "{until}");
+    }
+    assert!(tried.iter().all(|waits| waits.held_until.is_none()), "retries keep their times");
+}
+
+#[test]
 fn fault_e8_after_a_recovery_the_lane_drains_at_a_ramp() {
     let (mut world, hook, cars) = down(200);
     world.advance_to("16:04:59");

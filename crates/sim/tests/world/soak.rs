@@ -24,7 +24,9 @@ fn weeks_with_other_generations_beside_lose_nothing_and_repeat_only_what_they_mu
         let report = soak::varied_weeks(seeds, 1, crashes);
         println!("{}", report.summary());
         assert!(report.failures.is_empty(), "{:#?}", report.failures);
-        assert!(report.expected > 1_000 && report.told > 50, "{}", report.summary());
+        // Every second world has no calendar.
+        let seen = report.expected > 500 && report.told > 50 && report.values > 100;
+        assert!(seen, "{}", report.summary());
     }
 }
 

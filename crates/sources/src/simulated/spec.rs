@@ -274,12 +274,22 @@ impl CarSpec {
     /// something to start, to stop and to limit. A car without a plug, and one of another profile, stays as it is.
     #[must_use]
     pub fn at_home(mut self) -> Self {
-        const LEAST: f64 = 25.0;
-        const MOST: f64 = 40.0;
         if self.profile == Profile::Day && self.model().plugs_in() {
-            self.begin.charge = hundredths(Draw::Charge.between(self.seed, LEAST, MOST));
+            self.begin.charge = self.charge_at_home();
         }
         self
+    }
+
+    /// Whether it is a car whose first day began at home.
+    pub fn began_at_home(&self) -> bool {
+        self.profile == Profile::Day && self.begin.charge == self.charge_at_home()
+    }
+
+    /// No other beginning of a day has so little.
+    fn charge_at_home(&self) -> u16 {
+        const LEAST: f64 = 25.0;
+        const MOST: f64 = 40.0;
+        hundredths(Draw::Charge.between(self.seed, LEAST, MOST))
     }
 
     /// Gives the car a number of 17 letters and digits; one of another form is left out.

@@ -29,6 +29,14 @@ impl Trouble {
     /// The car is no longer in the owner's account.
     pub const MISSING: Self = Self::Fail(ErrorCode::CONNECTED_SERVICES_ACCOUNT_VEHICLE_MISSING);
 
+    /// The error of its reads.
+    pub const fn code(&self) -> ErrorCode {
+        match *self {
+            Self::Fail(code) | Self::FailUntil(code, _) | Self::FailSignals(_, code) => code,
+            Self::Throttled { .. } => ErrorCode::RATE_LIMIT_VEHICLE,
+        }
+    }
+
     /// How a read as a whole fails, if it does.
     pub(super) fn of_read(&self, now: Timestamp) -> Option<Fault> {
         match *self {

@@ -147,7 +147,7 @@ mod tests {
         orders.add(3, None).unwrap();
         orders.close();
         assert_eq!(orders.add(4, None), Err(NotTaken::Closed));
-        let mut next = || orders.wait(Duration::ZERO, &mut 9);
+        let next = || orders.wait(Duration::ZERO, &mut 9);
         assert_eq!([next(), next(), next()], [Arrival::Order(3), Arrival::Order(1), Arrival::Closed]);
         let orders = Orders::new(1);
         orders.add(1, None).unwrap();

@@ -217,7 +217,7 @@ impl Application {
             redirect_uris: application.redirect_uris.clone(),
             plan: application.plan.clone(),
             connect: application.connect.into(),
-            management_token_overlap_until: entry.overlap_until(now).map(Moment),
+            management_token_overlap_until: entry.overlap_until(now).and_then(Moment::known),
             created_at: Moment(application.created_at),
         }
     }
@@ -376,7 +376,7 @@ async fn rotate(
     let answer = |entry: &app::ApplicationEntry| {
         Changed::ok(ManagementToken {
             management_token: entry.management_token.to_string(),
-            management_token_overlap_until: entry.overlap_until(now).map(Moment),
+            management_token_overlap_until: entry.overlap_until(now).and_then(Moment::known),
         })
     };
     let kept = |entry: &app::ApplicationEntry| answer(entry).to_kept();

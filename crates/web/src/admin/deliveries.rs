@@ -185,7 +185,7 @@ pub(crate) struct Delivery {
     /// Rises with the events of a vehicle for a webhook; 0 for missed slots.
     sequence: u64,
     status: DeliveryState,
-    /// Why it was not sent, or not to the end; of deliveries that were not delivered.
+    /// Why it was not sent, or not to the end; of one that waits, why it waits where its receiver keeps failing.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     /// The slot that it was for, or when it happened.
@@ -298,6 +298,9 @@ pub(crate) struct Redelivery {
     id: Id,
 }
 
+/// Why the first attempt of an event waits.
+const HELD: &str = "the receiver fails, so the circuit breaker holds first attempts; a retry that succeeds ends that at once";
+
 /// Why an event was not delivered.
 const fn reason(status: LogStatus) -> Option<&'static str> {
     Some(match status {
@@ -366,10 +369,10 @@ impl Delivery {
                 0 => DeliveryState::Queued,
                 _ => DeliveryState::Retrying,
             },
-            reason: None,
+            reason: summary.held_until.map(|_| HELD),
             slot: Moment(event.slot),
             created_at: Moment(event.created_at),
-            next_attempt_at: Some(Moment(event.place.attempt_at)),
+            next_attempt_at: Moment::known(summary.held_until.unwrap_or(event.place.attempt_at)),
             ended_at: None,
             http_status: Some(event.http_status).filter(|&status| status != 0),
             attempt_count: event.attempt_count,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use app::{App, FeedWatch};
+use app::{AnswerCounts, App, FeedWatch};
 use axum::{
     Json as Out,
     extract::State,
@@ -60,24 +60,52 @@ pub(crate) struct Feed {
     readings: FeedReadings,
 }
 
-/// How the readings of a feed have turned out since the server started.
+/// What the readings of a feed became since the server started, in the words of the answers to its requests.
+/// `received` is the sum of `rejected` and of the outcomes.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FeedReadings {
-    /// Known or new, and taken.
-    taken: u64,
-    /// Older than what was known, though with another value.
+    received: u64,
+    /// Could not be read at all.
+    rejected: u64,
+    /// The value counts now, and it is another one than before.
+    applied: u64,
+    /// Says what was known already.
+    unchanged: u64,
+    /// Older than what is known.
     late: u64,
-    /// As old as what was known, with another value. The last one counts.
-    conflicts: u64,
+    /// Another value was known of the same moment. The last one counts.
+    conflicting: u64,
     /// Not believed: values that the signal cannot have, or cannot have after the one that is known.
     implausible: u64,
-    /// Without a value.
+    /// Says that the value is not known.
     unknown: u64,
+    /// Was answered as waiting for earlier readings.
+    buffered: u64,
     /// How often the numbers of a vehicle's readings have begun anew, and were followed.
     sequence_restarts: u64,
-    /// Most of the newest ones came late: check what counts as newer for this feed.
+    /// Most of the newest ones came late with another value: check what counts as newer for this feed.
     out_of_order: bool,
+}
+
+impl From<FeedWatch> for FeedReadings {
+    fn from(watch: FeedWatch) -> Self {
+        let AnswerCounts { rejected, applied, unchanged, late, conflicting, implausible, unknown, buffered } =
+            watch.answers;
+        Self {
+            received: watch.answers.received(),
+            rejected,
+            applied,
+            unchanged,
+            late,
+            conflicting,
+            implausible,
+            unknown,
+            buffered,
+            sequence_restarts: watch.restarts,
+            out_of_order: watch.is_out_of_order,
+        }
+    }
 }
 
 /// A new feed with its token.
@@ -137,15 +165,7 @@ newer!(Observed, Delivery, Sequence);
 impl Feed {
     fn of(feed: &store::Feed, application: ApplicationId, watch: FeedWatch) -> Self {
         Self {
-            readings: FeedReadings {
-                taken: watch.all.taken,
-                late: watch.all.late,
-                conflicts: watch.all.conflicts,
-                implausible: watch.all.implausible,
-                unknown: watch.all.unknown,
-                sequence_restarts: watch.all.restarts,
-                out_of_order: watch.is_out_of_order,
-            },
+            readings: watch.into(),
             id: Id::of(feed.id),
             application_id: Id::of(application),
             name: feed.name.clone(),
@@ -193,7 +213,6 @@ mod tests {
     use crate::testing::Server;
     use app::ports::Clock;
     use axum::http::Method;
-    use domain::signal;
     use serde_json::{Value, json};
 
     #[tokio::test]
@@ -232,27 +251,63 @@ mod tests {
         pushed.expect(401);
     }
 
+    /// Readings of charge, each measured so many seconds ago.
+    fn charges(server: &Server, vehicle: &str, readings: impl Iterator<Item = (Value, u64)>) -> Value {
+        readings
+            .map(|(value, ago)| {
+                let at = server.clock.now() - std::time::Duration::from_secs(ago);
+                json!({
+                    "vehicleId": vehicle, "signal": "tractionbattery-stateofcharge", "value": value,
+                    "observedAt": at.as_millis(),
+                })
+            })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_feed_counts_its_readings_by_the_words_of_the_answers_and_they_add_up() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let path = format!("/applications/{}/feeds", tenant.application);
+        let made = server.admin(Method::POST, &path, json!({"name": "Cars"})).await.expect(201);
+        let push = async |body: Value| {
+            server.request(Method::POST, "/ingest/v1/readings", &made.text("token"), body).await.expect(200).json()
+        };
+        let of = |readings: Vec<(Value, u64)>| charges(&server, &tenant.vehicle, readings.into_iter());
+        let answers = [
+            push(of(vec![(json!(50), 60), (json!(50), 50), (json!(40), 55), (json!(41), 50)])).await,
+            push(of(vec![(json!(255), 40), (json!(null), 30), (json!("full"), 20)])).await,
+            push(json!([{"vehicleId": tenant.vehicle, "value": 1}, 7])).await,
+        ];
+        let shown = server.admin(Method::GET, &path, Value::Null).await.json()["items"][0]["readings"].clone();
+        let sum = |of: &dyn Fn(&Value) -> u64| answers.iter().map(of).sum::<u64>();
+        for word in ["applied", "unchanged", "late", "conflicting", "implausible", "unknown", "buffered"] {
+            let answered = sum(&|answer| answer["outcomes"][word].as_u64().unwrap());
+            assert_eq!(shown[word], answered, "{word} of {shown}");
+        }
+        assert_eq!(shown["rejected"], sum(&|answer| answer["rejected"].as_array().unwrap().len() as u64));
+        assert_eq!((&shown["received"], &shown["rejected"]), (&json!(9), &json!(3)));
+        let counts = shown.as_object().unwrap().iter();
+        let parts = counts.filter(|(name, _)| !["received", "sequenceRestarts"].contains(&name.as_str()));
+        assert_eq!(parts.filter_map(|(_, count)| count.as_u64()).sum::<u64>(), 9);
+    }
+
     #[tokio::test]
     async fn a_feed_shows_that_its_readings_keep_coming_late() {
         let server = Server::new().await;
         let tenant = server.tenant("A").await;
-        let vehicle = server.pushed_vehicle(&tenant, "BMW").await;
         let path = format!("/applications/{}/feeds", tenant.application);
-        let look = async || {
-            server.admin(Method::GET, &path, Value::Null).await.json()["items"][0]["readings"].clone()
+        let made = server.admin(Method::POST, &path, json!({"name": "Cars"})).await.expect(201);
+        let push = async |body: Value| {
+            server.request(Method::POST, "/ingest/v1/readings", &made.text("token"), body).await.expect(200)
         };
-        server.push_charge(&tenant, &vehicle, 50.0).await;
-        let earlier = server.clock.now() - std::time::Duration::from_secs(600);
+        push(charges(&server, &tenant.vehicle, std::iter::once((json!(50), 60)))).await;
+        // Many in one request are judged together; one that says what is known is late, too, though nothing was lost by it.
         for percent in 0..100 {
-            let value = signal::Value::Number(percent.into());
-            server.push_measured(&tenant, &vehicle, signal::STATE_OF_CHARGE, value, earlier).await;
+            push(charges(&server, &tenant.vehicle, std::iter::once((json!(percent), 600)))).await;
         }
-        // The one that says what is known anyway is late, too, but nothing was lost by it.
-        let expected = json!({
-            "taken": 1, "late": 99, "conflicts": 0, "implausible": 0, "unknown": 0, "sequenceRestarts": 0,
-            "outOfOrder": true,
-        });
-        assert_eq!(look().await, expected);
+        let shown = server.admin(Method::GET, &path, Value::Null).await.json()["items"][0]["readings"].clone();
+        assert_eq!((&shown["received"], &shown["outOfOrder"]), (&json!(101), &json!(true)), "{shown}");
     }
 
     #[tokio::test]

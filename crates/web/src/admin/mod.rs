@@ -156,6 +156,25 @@ mod tests {
         assert_eq!(described(&document).values().map(BTreeSet::len).sum::<usize>(), operations().len());
     }
 
+    #[tokio::test]
+    async fn no_operation_fails_over_an_id_that_is_unknown() {
+        const UNKNOWN: &str = "0190a8c8-0000-7000-8000-00000000dead";
+        let server = Server::new().await;
+        let mut not_found = 0;
+        let document = serde_json::to_value(openapi("1.2.3", "http://a")).unwrap();
+        for (template, methods) in described(&document).iter().filter(|(path, _)| path.contains('{')) {
+            let path = template.trim_start_matches("/api/v1").replace("{part}", "0").replace("{hint}", "abcd");
+            let parts = path.split('/').map(|part| if part.starts_with('{') { UNKNOWN } else { part });
+            let path = parts.collect::<Vec<_>>().join("/");
+            for method in methods {
+                let answered = server.admin(method.clone(), &path, Value::Null).await;
+                assert!(answered.status.as_u16() < 500, "{method} {path}: {}", answered.body);
+                not_found += usize::from(answered.status == 404);
+            }
+        }
+        assert!(not_found > 30, "{not_found}");
+    }
+
     #[test]
     fn the_description_holds_together() {
         let document = serde_json::to_value(openapi("1.2.3", "https://milepost.example")).unwrap();
@@ -338,7 +357,8 @@ mod tests {
         let path = format!("/applications/{}/webhooks", tenant.application);
         let dynamic = crate::testing::new_webhook_of(domain::webhook::Kind::Dynamic);
         let made = server.admin(Method::POST, &path, dynamic).await.expect(201);
-        assert_eq!(made.warnings(), ["notVerified", "superseded"]);
+        // The only vehicle tells nobody where it is.
+        assert_eq!(made.warnings(), ["notVerified", "superseded", "unlikely"]);
         assert_eq!(made.json()["verification"]["callbackUri"]["status"], "pending");
         let webhook = format!("/webhooks/{}", made.text("id"));
         let twice = json!({"vehicleIds": [tenant.vehicle, tenant.vehicle]});

@@ -51,10 +51,14 @@ pub(crate) struct Diagnosis {
 
 /// What one check found.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct DiagnosisFinding {
     subject: &'static str,
     good: bool,
     detail: String,
+    /// What to do, where it is not good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_step: Option<&'static str>,
 }
 
 /// Where to put a backup.
@@ -73,8 +77,8 @@ pub(crate) struct Backup {
 }
 
 impl From<Finding> for DiagnosisFinding {
-    fn from(Finding { subject, good, detail }: Finding) -> Self {
-        Self { subject, good, detail }
+    fn from(Finding { subject, good, detail, next_step }: Finding) -> Self {
+        Self { subject, good, detail, next_step }
     }
 }
 
@@ -103,4 +107,28 @@ async fn export_keyring(
     let export = app.export_keyring(PathBuf::from(new.path)).await?;
     let answer = Backup { path: export.path.display().to_string(), bytes: export.bytes };
     Ok(Changed::created(answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Server, new_webhook};
+    use axum::http::Method;
+    use serde_json::{Value, json};
+
+    #[tokio::test]
+    async fn a_finding_that_is_not_good_says_what_to_do_next() {
+        let server = Server::new().await;
+        let application = server.admin(Method::POST, "/applications", json!({"name": "A"})).await.text("id");
+        let path = format!("/applications/{application}/webhooks");
+        server.admin(Method::POST, &path, new_webhook()).await.expect(201);
+        let diagnosis = server.admin(Method::GET, "/server/diagnosis", Value::Null).await.expect(200).json();
+        assert_eq!(diagnosis["good"], false);
+        for finding in diagnosis["findings"].as_array().unwrap() {
+            let next = finding["nextStep"].as_str();
+            assert_eq!(next.is_some(), finding["good"] == false, "{finding}");
+            if finding["subject"] == "webhooks" {
+                assert!(next.unwrap().contains("milepost webhook verify ID"), "{finding}");
+            }
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! `/api/v1/simulator`: cars to try things with, their controls, and recorded trips.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use app::{
     App, CarState,
-    ports::{CarCommand, CarRequest, CarStage, NewRecording},
+    ports::{CarActivity, CarCommand, CarRequest, CarStage, NewRecording},
 };
 use axum::{
     Json as Out,
@@ -148,13 +148,83 @@ pub(crate) struct SimulatedVehicle {
     model: String,
     year: u16,
     powertrain: &'static str,
-    /// Its state in words, such as its profile and speed.
-    state: BTreeMap<&'static str, String>,
+    /// What it does now.
+    state: SimulatedActivity,
     /// How its owner signs in at the brand, in Connect.
     login: Login,
     /// The vehicles of applications that are this car.
     vehicle_ids: Vec<Id>,
     created_at: Moment,
+}
+
+/// What a car of the simulator does now. What does not apply to it is left out.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SimulatedActivity {
+    /// `home`, `day`, `driving`, `charging` or `parked`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<&'static str>,
+    /// `not started`, `running` or `paused`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
+    /// What it does, as its list of stages names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "charging")]
+    stage: Option<&'static str>,
+    /// Its own time since its beginning.
+    elapsed_seconds: u64,
+    /// How many times faster than the clock its time runs.
+    speed: u16,
+    /// Its vehicle number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vin: Option<String>,
+    /// The error with which its reads fail, as `TYPE:CODE` or a type alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "VEHICLE_STATE:ASLEEP")]
+    fails_with: Option<String>,
+    /// The system that has a fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<&'static str>,
+    /// Why its owner's account does not let it be read: `access revoked` or `password changed`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'static str>,
+    /// The name of the recorded trip that it drives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recording: Option<String>,
+    /// How long the recorded trip is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    length_seconds: Option<u64>,
+}
+
+impl From<CarActivity> for SimulatedActivity {
+    fn from(activity: CarActivity) -> Self {
+        let CarActivity {
+            profile,
+            state,
+            stage,
+            elapsed,
+            speed,
+            vin,
+            failure,
+            fault,
+            account,
+            recording,
+            length,
+        } = activity;
+        Self {
+            profile,
+            state,
+            stage,
+            elapsed_seconds: elapsed.as_secs(),
+            speed,
+            vin,
+            fails_with: failure.map(|code| code.to_string()),
+            fault,
+            account,
+            recording,
+            length_seconds: length.map(|length| length.as_secs()),
+        }
+    }
 }
 
 /// How the owner of a car of the simulator signs in.
@@ -338,7 +408,7 @@ impl From<CarState> for SimulatedVehicle {
             model: state.car.info.model,
             year: state.car.info.year,
             powertrain: state.car.info.powertrain.as_str(),
-            state: state.state.into_iter().collect(),
+            state: state.state.into(),
             login: Login { username: state.login.username, password: state.login.password },
             vehicle_ids: state.vehicles.into_iter().map(Id::of).collect(),
             created_at: Moment(state.car.created_at),
@@ -694,11 +764,26 @@ mod tests {
         assert_eq!((stages["items"].as_array().unwrap().len(), &stages["items"][1]), (3, &driving));
         let jump = async |body| server.admin(Method::POST, &format!("{path}/jump"), body).await;
         let told = jump(json!({"stage": 2})).await.expect(200);
-        assert_eq!(told.json()["state"]["spec"], "JumpToStage(2)");
+        assert_eq!(told.json()["state"]["recording"], "JumpToStage(2)");
         for (body, field) in [(json!({}), "seconds"), (json!({"seconds": 1, "stage": 1}), "stage")] {
             assert_eq!(jump(body).await.expect(400).text("field"), field);
         }
         jump(json!({"stage": -1})).await.expect(400);
+    }
+
+    #[test]
+    fn what_a_car_does_is_shown_in_words_and_numbers_whose_names_have_the_unit() {
+        let activity = CarActivity {
+            profile: Some("home"),
+            elapsed: Duration::from_millis(381_900),
+            speed: 60,
+            failure: Some(ErrorCode::VEHICLE_STATE_ASLEEP),
+            ..CarActivity::default()
+        };
+        let shown = serde_json::to_value(SimulatedActivity::from(activity)).unwrap();
+        let expected =
+            json!({"profile": "home", "elapsedSeconds": 381, "speed": 60, "failsWith": "VEHICLE_STATE:ASLEEP"});
+        assert_eq!(shown, expected);
     }
 
     #[tokio::test]
@@ -707,7 +792,7 @@ mod tests {
         let new = json!({"make": "tesla", "model": "Model 3", "profile": "parked"});
         let made = server.admin(Method::POST, "/simulator/vehicles", new).await.expect(201);
         assert_eq!(
-            (made.text("make"), made.json()["state"]["spec"].clone()),
+            (made.text("make"), made.json()["state"]["recording"].clone()),
             ("TESLA".into(), json!("parked"))
         );
         let path = format!("/simulator/vehicles/{}", made.text("id"));
@@ -737,7 +822,7 @@ mod tests {
             ("restore", Value::Null, "Restore"),
         ] {
             let told = server.admin(Method::POST, &format!("{path}/{command}"), body).await.expect(200);
-            assert_eq!(told.json()["state"]["spec"], becomes, "{command}");
+            assert_eq!(told.json()["state"]["recording"], becomes, "{command}");
         }
         let listed = server.admin(Method::GET, "/simulator/vehicles", Value::Null).await.json();
         assert_eq!(listed["items"][0]["id"], json!(made.text("id")));

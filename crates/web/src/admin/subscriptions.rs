@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use app::{App, NotCovered, Uncovered, WebhookEntry};
+use app::{App, SubscribedAll, Uncovered, WebhookEntry};
 use axum::{
     Json as Out,
     extract::State,
@@ -171,12 +171,13 @@ async fn subscribe(
     Ids(id): Ids<WebhookId>,
     Json(subscribe): Json<Subscribe>,
 ) -> Change<Subscribed> {
-    let (subscribed, not_covered) = match subscribe.choice()? {
-        Choice::All => {
-            let all = app.subscribe_all(id).await?;
-            (all.subscribed, all.not_covered)
+    let SubscribedAll { subscribed, not_covered, missing } = match subscribe.choice()? {
+        Choice::All => app.subscribe_all(id).await?,
+        Choice::Some(vehicles) => {
+            let subscribed = app.subscribe(id, &vehicles).await?;
+            let missing = app.missing_permissions(&*app.webhook_entry(id)?, &vehicles).await?;
+            SubscribedAll { subscribed, missing, ..SubscribedAll::default() }
         }
-        Choice::Some(vehicles) => (app.subscribe(id, &vehicles).await?, NotCovered::default()),
     };
     let warnings = Warning::of_webhook(app.webhook_entry(id)?.webhook());
     let answer = Subscribed {
@@ -186,7 +187,7 @@ async fn subscribe(
     };
     let skipped =
         (answer.not_covered_count > 0).then_some(Warning::NotCovered { vehicles: answer.not_covered_count });
-    Ok(Changed::ok(answer).warn(warnings).warn(skipped))
+    Ok(Changed::ok(answer).warn(warnings).warn(skipped).warn(missing.warning()))
 }
 
 /// `DELETE /api/v1/webhooks/{id}/subscriptions/{vehicleId}`
@@ -255,6 +256,28 @@ mod tests {
         assert_eq!(states().await, (json!("active"), json!("active")));
         let needless = server.admin(Method::POST, &approve(&tesla), Value::Null).await.expect(409);
         assert!(needless.text("detail").contains("need no approval"), "{}", needless.body);
+    }
+
+    #[tokio::test]
+    async fn what_owners_have_not_granted_is_a_warning_of_subscribing() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let list = format!("/webhooks/{}/subscriptions", tenant.webhook);
+        let warned = async |body: Value| {
+            let answer = server.admin(Method::POST, &list, body).await.expect(200).json();
+            let warnings = answer["warnings"].as_array().unwrap().iter();
+            let mut found = warnings.filter(|warning| warning["code"] == "notPermitted");
+            found.next().map(|warning| warning["message"].as_str().unwrap().to_owned())
+        };
+        let one = || json!({"vehicleIds": [tenant.vehicle, tenant.vehicle]});
+        assert_eq!(warned(one()).await, None);
+        let path = format!("/vehicles/{}/permissions", tenant.vehicle);
+        let only_odometer = json!({"permissions": ["read_odometer"]});
+        server.admin(Method::PUT, &path, only_odometer).await.expect(200);
+        for body in [one(), json!({"all": true})] {
+            let message = warned(body).await.unwrap();
+            assert!(message.starts_with("the owner of 1 vehicle has not granted read_battery, so"), "{message}");
+        }
     }
 
     #[tokio::test]

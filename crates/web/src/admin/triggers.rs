@@ -229,7 +229,7 @@ impl From<&Explanation> for ExplainedTrigger {
             dead_band: explanation.dead_band,
             baseline: explanation.baseline.as_ref().map(signal_value),
             fault: explanation.fault.map(Into::into),
-            next_read: explanation.next_read.map(Moment),
+            next_read: explanation.next_read.and_then(Moment::known),
             last_event_id: explanation.last_event.map(Id::of),
         }
     }

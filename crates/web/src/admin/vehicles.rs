@@ -178,8 +178,9 @@ pub(crate) struct KnownSignal {
     /// When this server had it.
     #[serde(skip_serializing_if = "Option::is_none")]
     retrieved_at: Option<Moment>,
-    /// When the source last answered about it.
-    answered_at: Moment,
+    /// When the source last answered about it with a value or an error; absent when it never has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answered_at: Option<Moment>,
     /// What that answer was, if it was a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<CatalogueError>,
@@ -272,7 +273,7 @@ impl Vehicle {
             powertrain: row.info.powertrain.as_str(),
             permissions: row.permissions.iter().map(|permission| permission.as_str()).collect(),
             connected_at: Some(Moment(row.connected_at)),
-            next_due: row.due.map(Moment),
+            next_due: row.due.and_then(Moment::known),
         }
     }
 
@@ -310,7 +311,7 @@ impl VehicleSubscription {
             webhook_id: webhook.map(|entry| Id::of(entry.webhook().id)),
             state,
             since: Moment(row.since),
-            next_slot: planned.filter(|_| has_slots).map(|planned| Moment(planned.next_slot)),
+            next_slot: planned.filter(|_| has_slots).and_then(|planned| Moment::known(planned.next_slot)),
             sequence: planned.map_or(0, |planned| planned.sequence),
             missed: planned.map_or(0, |planned| planned.missed),
         })
@@ -377,7 +378,7 @@ impl From<&SignalState> for KnownSignal {
             value: value.map(|(value, ..)| signal_value(value)),
             captured_at: value.and_then(|&(_, captured_at, _)| captured_at.map(Moment)),
             retrieved_at: value.map(|&(.., retrieved_at)| Moment(retrieved_at)),
-            answered_at: Moment(state.answered_at),
+            answered_at: Moment::known(state.answered_at),
             error: state.fault.map(Into::into),
         }
     }
@@ -550,6 +551,31 @@ mod tests {
         let path = format!("/webhooks/{}/subscriptions/{}", tenant.webhook, tenant.vehicle);
         server.admin(Method::DELETE, &path, Value::Null).await.expect(204);
         server.admin(Method::DELETE, &path, Value::Null).await.expect(404);
+    }
+
+    #[tokio::test]
+    async fn a_signal_that_was_only_ever_unknown_has_no_moment_of_an_answer() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let made = server
+            .admin(Method::POST, &format!("/applications/{}/feeds", tenant.application), json!({"name": "F"}))
+            .await
+            .expect(201);
+        let nothing = json!([{
+            "vehicleId": tenant.vehicle, "signal": "transmission-gearstate", "value": "<invalid>",
+        }]);
+        let pushed =
+            server.request(Method::POST, "/ingest/v1/readings", &made.text("token"), nothing).await.expect(200);
+        assert_eq!(pushed.json()["outcomes"]["unknown"], 1);
+        // From memory, and as it is stored.
+        for _ in 0..2 {
+            let path = format!("/vehicles/{}", tenant.vehicle);
+            let shown = server.admin(Method::GET, &path, Value::Null).await.expect(200);
+            let signals = shown.json()["signals"].clone();
+            assert_eq!(signals, json!([{"code": "transmission-gearstate"}]));
+            assert!(!shown.body.contains("\"-9999") && !shown.body.contains("\"9999"), "{}", shown.body);
+            server.clock.pass(Duration::from_secs(1));
+        }
     }
 
     #[tokio::test]

@@ -123,6 +123,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_event_that_the_breaker_holds_says_why_and_until_when() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        server.subscribed(&tenant, 503).await;
+        server.clock.pass(HOUR);
+        server.settle().await;
+        let (events, _) = server.app.waiting(WaitingQuery::default(), 1).await.unwrap();
+        let mut event = events.into_iter().next().unwrap();
+        assert_eq!(event.held_until, None, "it was attempted, and the breaker is closed");
+        event.event.attempt_count = 0;
+        event.held_until = Some(event.event.created_at + Duration::from_secs(900));
+        let shown = serde_json::to_value(Delivery::waiting(&event, &[], &server.app)).unwrap();
+        assert_eq!((&shown["status"], &shown["nextAttemptAt"]), (&json!("queued"), &json!("2026-03-02T13:15:00.000Z")));
+        assert!(shown["reason"].as_str().unwrap().contains("circuit breaker"), "{shown}");
+    }
+
+    #[tokio::test]
     async fn a_receiver_that_takes_events_again_is_healthy() {
         let server = Server::new().await;
         let tenant = server.tenant("A").await;

@@ -1,10 +1,10 @@
 //! Errors: of payloads and the v2 API by type and code, of the admin API by code.
 
-use domain::errors::{ErrorCode, Resolution};
+use domain::errors::ErrorCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{UnknownWord, found, known};
+use super::{UnknownWord, advice, found, known};
 use crate::problem::KINDS;
 
 /// An error of payloads and of the v2 API.
@@ -25,7 +25,7 @@ pub struct CatalogueErrorEntry {
     /// The word of payloads for what helps; null for nothing.
     #[schema(example = "RETRY_LATER")]
     pub resolution: Option<&'static str>,
-    /// What helps, in a sentence.
+    /// Who does what about it: the developer, the owner or the operator.
     pub advice: &'static str,
     /// What to tell the owner, where the owner should know.
     pub user_message: Option<&'static str>,
@@ -80,7 +80,7 @@ pub fn errors(filter: &ErrorFilter) -> Result<Vec<CatalogueErrorEntry>, UnknownW
         rows.retain(|row| {
             let status = row.status.to_string();
             let words = [row.kind, row.code.unwrap_or_default(), &status, row.description];
-            let more = [row.resolution.unwrap_or_default(), row.user_message.unwrap_or_default()];
+            let more = [row.resolution.unwrap_or_default(), row.advice, row.user_message.unwrap_or_default()];
             found(search, words.into_iter().chain(more))
         });
     }
@@ -110,20 +110,9 @@ fn row(error: ErrorCode) -> CatalogueErrorEntry {
         status: error.status(),
         description: error.description(),
         resolution: error.resolution().as_str(),
-        advice: advice(error.resolution()),
+        advice: advice(error),
         user_message: error.user_message(),
         retried: error.passes(),
         page: error.doc_path(),
-    }
-}
-
-const fn advice(resolution: Resolution) -> &'static str {
-    match resolution {
-        Resolution::Nothing => "Nothing that software can do.",
-        Resolution::RetryLater => "Wait and ask again.",
-        Resolution::Reauthenticate => "Send the owner through Connect again.",
-        Resolution::ContactSupport => "Ask whoever runs this server.",
-        Resolution::ActionRequired => "The owner has something to do at the brand.",
-        Resolution::Finance => "Settle an invoice.",
     }
 }

@@ -4,6 +4,7 @@
 //! places with the same words: the admin API (`/api/v1/catalogue/…`), the pages (`/docs/…`), the command line
 //! (`milepost signals`, without a server) and the files in `docs/`, which the command line writes and a test compares.
 
+mod advice;
 mod endpoints;
 mod errors;
 mod markdown;
@@ -14,6 +15,7 @@ use std::collections::BTreeSet;
 
 use domain::{compatibility::Model, signal::Powertrain};
 
+pub(crate) use advice::advice;
 pub use endpoints::{CatalogueEndpoint, EndpointFilter, endpoints};
 pub use errors::{CatalogueErrorEntry, CatalogueProblem, ErrorFilter, errors, problems};
 pub(crate) use markdown::shortened;

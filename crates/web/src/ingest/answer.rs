@@ -9,7 +9,7 @@
 //! `accepted` and `rejected` add up to the readings of the request, and so do the outcomes to those that were accepted.
 //! `results` names what was not simply applied; `?results=all` names every reading.
 
-use app::{Ingested, Rejected};
+use app::{AnswerCounts, Ingested, Rejected};
 use domain::{signal::SignalId, vehicle::ReadingOutcome};
 use serde::Serialize;
 
@@ -96,6 +96,21 @@ struct ResultOf {
 }
 
 impl Taken {
+    /// How many readings became what.
+    pub(super) fn counts(&self) -> AnswerCounts {
+        let Outcomes { applied, unchanged, late, conflicting, implausible, unknown, buffered } = self.outcomes;
+        AnswerCounts {
+            rejected: self.rejected.len() as u64,
+            applied: applied as u64,
+            unchanged: unchanged as u64,
+            late: late as u64,
+            conflicting: conflicting as u64,
+            implausible: implausible as u64,
+            unknown: unknown as u64,
+            buffered: buffered as u64,
+        }
+    }
+
     /// The answer to a request with readings at these places.
     pub(super) fn of(places: &[usize], ingested: Ingested, wanted: Wanted) -> Self {
         let Ingested { rejected, outcomes, mut ignored } = ingested;

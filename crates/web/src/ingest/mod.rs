@@ -78,8 +78,12 @@ async fn take(
     let (Sorted { readings, rejected }, _room) = reader.into_parts();
     admitted.expect(readings.len())?;
     let places: Vec<usize> = readings.iter().map(|(index, _)| *index).collect();
-    let ingested = app.ingest(&feed, readings, rejected).await?;
-    Ok(Out(Taken::of(&places, ingested, wanted)))
+    let mut ingested = app.ingest(&feed, readings).await?;
+    ingested.rejected.extend(rejected);
+    ingested.rejected.sort_unstable_by_key(|rejected| rejected.index);
+    let taken = Taken::of(&places, ingested, wanted);
+    app.count_answer(feed.id, taken.counts());
+    Ok(Out(taken))
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use domain::errors::{ErrorCode, Resolution};
+use domain::errors::ErrorCode;
 
 use super::html::{self, Text};
+use crate::catalogue::advice;
 
 /// The page of a type: `vehicle-state-errors`.
 pub(super) fn page(name: &str) -> Option<String> {
@@ -35,24 +36,14 @@ fn section(main: &mut String, error: ErrorCode) {
     );
     write_line(main, format_args!("<p>{}</p>\n<dl>", Text(error.description())));
     write_line(main, format_args!("<dt>HTTP status</dt><dd>{status}</dd>"));
-    let (resolution, advice) = (error.resolution().as_str().unwrap_or("null"), advice(error.resolution()));
-    write_line(main, format_args!("<dt>Resolution</dt><dd><code>{resolution}</code>: {advice}</dd>"));
+    write_line(main, format_args!("<dt>What to do</dt><dd>{}</dd>", Text(advice(error))));
+    let resolution = error.resolution().as_str().unwrap_or("null");
+    write_line(main, format_args!("<dt>Resolution</dt><dd><code>{resolution}</code></dd>"));
     if let Some(message) = error.user_message() {
         write_line(main, format_args!("<dt>What to tell the owner</dt><dd>{}</dd>", Text(message)));
     }
     let passes = if error.passes() { "yes, ask again later" } else { "no" };
     write_line(main, format_args!("<dt>Passes by itself</dt><dd>{passes}</dd>\n</dl>\n</section>"));
-}
-
-fn advice(resolution: Resolution) -> &'static str {
-    match resolution {
-        Resolution::Nothing => "nothing that software can do.",
-        Resolution::RetryLater => "wait and ask again.",
-        Resolution::Reauthenticate => "send the owner through the consent flow again.",
-        Resolution::ContactSupport => "ask whoever runs this server.",
-        Resolution::ActionRequired => "the owner has something to do at the brand.",
-        Resolution::Finance => "settle an invoice.",
-    }
 }
 
 fn page_path(error: ErrorCode) -> &'static str {

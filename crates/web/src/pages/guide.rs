@@ -1,4 +1,5 @@
-//! Pages of `docs/` that are written by hand, as HTML: `/docs/receivers`. The files are part of the binary.
+//! Pages of `docs/` that are written by hand, as HTML: `/docs/receivers`. The files are part of the binary, so a server says
+//! what its own version does. (The pages of the catalogue are made from its tables.)
 
 use std::sync::LazyLock;
 
@@ -6,9 +7,56 @@ use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html::push_htm
 
 use super::html;
 
-/// Name, title and text of each page.
-const PAGES: &[(&str, &str, &str)] =
-    &[("receivers", "Receivers", include_str!("../../../../docs/receivers.md"))];
+/// A page that is written by hand.
+pub(super) struct Guide {
+    /// The last part of its path.
+    pub(super) name: &'static str,
+    /// Its title and its name in lists.
+    pub(super) title: &'static str,
+    /// What it is about, for lists.
+    pub(super) about: &'static str,
+    text: &'static str,
+}
+
+/// All of them, in the order of lists.
+pub(super) const GUIDES: &[Guide] = &[
+    Guide {
+        name: "receivers",
+        title: "Receivers",
+        about: "How to receive webhooks: verification, signatures, retries, with code in six languages.",
+        text: include_str!("../../../../docs/receivers.md"),
+    },
+    Guide {
+        name: "readings",
+        title: "Readings",
+        about: "How readings are pushed, what the answer says, and which reading counts.",
+        text: include_str!("../../../../docs/readings.md"),
+    },
+    Guide {
+        name: "recordings",
+        title: "Recordings",
+        about: "How recorded trips are replayed, and the column map for their files.",
+        text: include_str!("../../../../docs/recordings.md"),
+    },
+    Guide {
+        name: "sdks",
+        title: "SDKs",
+        about: "Which variables lead the official SDKs to this server.",
+        text: include_str!("../../../../docs/sdks.md"),
+    },
+    Guide {
+        name: "authorization",
+        title: "Authorization",
+        about: "What is refused between owners and applications, and the test for each rule.",
+        text: include_str!("../../../../docs/authorization.md"),
+    },
+    Guide {
+        name: "backup",
+        title: "Backup and restore",
+        about: "For operators: how data and keys are copied and brought back.",
+        text: include_str!("../../../../docs/backup.md"),
+    },
+];
 
 /// The programs that the page about receivers shows.
 const SAMPLES: &[(&str, &str)] = &[
@@ -23,7 +71,7 @@ const SAMPLES: &[(&str, &str)] = &[
 /// A page by its name.
 pub(super) fn page(name: &str) -> Option<&'static str> {
     static PAGES_AS_HTML: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
-        PAGES.iter().map(|&(name, title, text)| (name, html::page(title, &as_html(text)))).collect()
+        GUIDES.iter().map(|guide| (guide.name, html::page(guide.title, &as_html(guide.text)))).collect()
     });
     PAGES_AS_HTML.iter().find(|(known, _)| *known == name).map(|(_, page)| page.as_str())
 }
@@ -65,6 +113,8 @@ fn as_html(markdown: &str) -> String {
     push_html(&mut page, events.into_iter());
     // What scrolls can be scrolled by keyboard.
     page.replace("<pre>", "<pre tabindex=\"0\">")
+        .replace("<table>", "<div class=\"scrolls\" tabindex=\"0\"><table>")
+        .replace("</table>", "</table></div>")
 }
 
 /// `errors.md#asleep` is `/docs/errors#asleep`; `receivers/receiver.py` is a file below `/docs`.
@@ -104,7 +154,7 @@ mod tests {
 
     #[test]
     fn each_program_stands_in_the_page_as_it_is() {
-        let (_, _, text) = PAGES[0];
+        let text = GUIDES.iter().find(|guide| guide.name == "receivers").unwrap().text;
         for (name, program) in SAMPLES {
             assert!(
                 text.contains(program.trim_end()),
@@ -113,9 +163,64 @@ mod tests {
         }
     }
 
+    /// What is written in `docs/` for contributors only.
+    const NOT_SERVED: &[&str] = &["soak.md"];
+
+    #[test]
+    fn every_page_of_docs_is_served_and_listed_with_its_title() {
+        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+        let mut served = 0;
+        for entry in std::fs::read_dir(docs).unwrap() {
+            let file = entry.unwrap().file_name().into_string().unwrap();
+            let Some(name) = file.strip_suffix(".md").filter(|_| !NOT_SERVED.contains(&&*file)) else { continue };
+            let path = format!("/docs/{name}");
+            let listed = crate::pages::listed();
+            let (_, title, _) = listed.iter().find(|(of, ..)| *of == path).unwrap_or_else(|| panic!("{path}"));
+            let text = std::fs::read_to_string(format!("{docs}/{file}")).unwrap();
+            assert!(!title.is_empty() && text.starts_with("# "), "{file}");
+            served += 1;
+        }
+        assert!(served >= 10, "{served}");
+    }
+
+    /// Each `docs/NAME` in the sources of the program.
+    fn mentions(folder: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                mentions(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "toml") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                for (at, _) in text.match_indices("docs/") {
+                    let name: String =
+                        text[at + 5..].chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
+                    found.insert(name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_page_that_the_program_mentions_is_served() {
+        let mut found = std::collections::BTreeSet::new();
+        for name in ["app", "domain", "egress", "server", "sources", "web"] {
+            let folder = format!("{}/../{name}/src", env!("CARGO_MANIFEST_DIR"));
+            mentions(std::path::Path::new(&folder), &mut found);
+        }
+        // Folders, a placeholder, and names of files that tests look for or expect to miss.
+        for other in ["", "adr", "x", "receivers", "NAME", "soak"] {
+            found.remove(other);
+        }
+        let listed = crate::pages::listed();
+        for name in &found {
+            assert!(listed.iter().any(|(path, ..)| *path == format!("/docs/{name}")), "docs/{name}");
+        }
+        assert!(found.len() >= 8, "{found:?}");
+    }
+
     #[test]
     fn links_to_anchors_of_the_page_lead_somewhere() {
-        for (name, ..) in PAGES {
+        for Guide { name, .. } in GUIDES {
             let page = page(name).unwrap();
             for (at, start) in page.match_indices("href=\"#") {
                 let anchor = page[at + start.len()..].split('"').next().unwrap();

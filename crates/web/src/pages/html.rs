@@ -47,6 +47,7 @@ const NAVIGATION: &[(&str, &str)] = &[
     ("/docs/errors", "Errors"),
     ("/docs/problems", "Problems"),
     ("/docs/receivers", "Receivers"),
+    ("/docs", "Docs"),
 ];
 
 fn framed(title: &str, main: &str, script: &str, body: &str) -> String {

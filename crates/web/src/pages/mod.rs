@@ -5,6 +5,7 @@ mod catalogue;
 mod errors;
 mod guide;
 pub(crate) mod html;
+mod index;
 mod landing;
 
 use std::sync::Arc;
@@ -30,16 +31,24 @@ const HSTS: &str = "max-age=31536000; includeSubDomains";
 
 /// The pages, but for those of single types of errors.
 #[cfg(test)]
-pub(crate) const PATHS: &[&str] = &[
-    "/",
-    "/docs/signals",
-    "/docs/endpoints",
-    "/docs/permissions",
-    "/docs/errors",
-    "/docs/problems",
-    "/docs/receivers",
-    "/docs/errors/vehicle-state-errors",
-];
+pub(crate) fn paths() -> Vec<String> {
+    let others = ["/", "/docs", "/docs/errors/vehicle-state-errors"].map(str::to_owned);
+    listed().into_iter().map(|(path, ..)| path).chain(others).collect()
+}
+
+/// Path, title and purpose of each page under `/docs`, in the order of lists.
+fn listed() -> Vec<(String, &'static str, &'static str)> {
+    let guides = guide::GUIDES.iter().map(|guide| (format!("/docs/{}", guide.name), guide.title, guide.about));
+    let catalogue = [
+        ("signals", "Signals", "What vehicles say: codes, units, values, permissions, brands."),
+        ("endpoints", "Endpoints", "Reads and commands of the v2 API, and the signals that they carry."),
+        ("permissions", "Permissions", "What owners grant, and what each permission opens."),
+        ("errors", "Errors", "What errors in payloads and answers of the v2 API mean, and who does what about them."),
+        ("problems", "Problems", "What problems of the admin API and the ingest API mean."),
+    ];
+    let catalogue = catalogue.map(|(name, title, about)| (format!("/docs/{name}"), title, about));
+    guides.chain(catalogue).collect()
+}
 
 /// What a page that can be searched shows.
 type Shows = fn(&[Model], &str) -> String;
@@ -58,7 +67,8 @@ pub(crate) fn router(version: &str, origin: &str, models: Vec<Model>) -> Router 
     };
     Router::new()
         .route("/", get(move || std::future::ready(Html(landing.clone()))))
-        .route("/docs", get(|| async { Redirect::permanent("/") }))
+        .route("/docs", get(|| async { Html(index::page()) }))
+        .route("/docs/", get(|| async { Redirect::permanent("/docs") }))
         .route("/docs/signals", search(catalogue::signals))
         .route("/docs/endpoints", search(catalogue::endpoints))
         .route("/docs/permissions", search(catalogue::permissions))
@@ -83,6 +93,10 @@ fn searched(query: &str) -> String {
 }
 
 async fn guide_page(Path(name): Path<String>) -> Response {
+    // As the file is called that the page is made of.
+    if let Some(name) = name.strip_suffix(".md").filter(|name| is_listed(name)) {
+        return Redirect::permanent(&format!("/docs/{name}")).into_response();
+    }
     match guide::page(&name) {
         Some(page) => Html(page).into_response(),
         None => (StatusCode::NOT_FOUND, Html(not_found())).into_response(),
@@ -96,8 +110,12 @@ async fn sample(Path(name): Path<String>) -> Response {
     }
 }
 
+fn is_listed(name: &str) -> bool {
+    listed().iter().any(|(path, ..)| path.strip_prefix("/docs/") == Some(name))
+}
+
 fn not_found() -> String {
-    html::page("Not found", "<p>There is no page at this address. <a href=\"/\">All pages</a></p>\n")
+    html::page("Not found", "<p>There is no page at this address. <a href=\"/docs\">All pages</a></p>\n")
 }
 
 async fn error_page(Path(page): Path<String>) -> Response {
@@ -153,8 +171,9 @@ mod tests {
 
     #[tokio::test]
     async fn pages_allow_no_frame_and_no_script_but_the_one_that_filters_rows() {
-        for path in PATHS.iter().copied().chain(["/docs/errors/x", "/docs/x"]) {
-            let (_, headers, body) = get_page(path, "https://a").await;
+        let missing = ["/docs/errors/x", "/docs/x"].map(str::to_owned);
+        for path in paths().into_iter().chain(missing) {
+            let (_, headers, body) = get_page(&path, "https://a").await;
             let script = body.contains("<script");
             let policy = if script { SEARCH_POLICY } else { POLICY };
             assert_eq!(headers[header::CONTENT_SECURITY_POLICY], policy, "{path}");
@@ -169,8 +188,10 @@ mod tests {
     #[tokio::test]
     async fn every_link_between_pages_leads_to_a_page_and_an_anchor_that_exist() {
         let mut pages = std::collections::HashMap::new();
-        for path in PATHS {
-            pages.insert((*path).to_owned(), get_page(path, "https://a").await.2);
+        for path in paths() {
+            let (status, _, body) = get_page(&path, "https://a").await;
+            assert_eq!(status, 200, "{path}");
+            pages.insert(path, body);
         }
         let mut checked = 0;
         for (from, page) in pages.clone() {
@@ -195,6 +216,22 @@ mod tests {
             }
         }
         assert!(checked > 500, "{checked}");
+    }
+
+    #[tokio::test]
+    async fn the_index_lists_every_page_and_the_names_of_files_lead_to_pages() {
+        let (_, _, index) = get_page("/docs", "https://a").await;
+        for (path, title, about) in listed() {
+            let (status, _, page) = get_page(&path, "https://a").await;
+            assert_eq!(status, 200, "{path}");
+            assert!(page.contains(&format!("<h1>{title}</h1>")), "{path}");
+            assert!(index.contains(&format!("href=\"{path}\"")) && index.contains(about), "{path}");
+            if path != "/docs/problems" {
+                let (status, headers, _) = get_page(&format!("{path}.md"), "https://a").await;
+                assert_eq!((status.as_u16(), headers[header::LOCATION].to_str().unwrap()), (308, &*path));
+            }
+        }
+        assert_eq!(get_page("/docs/x.md", "https://a").await.0, 404);
     }
 
     #[tokio::test]

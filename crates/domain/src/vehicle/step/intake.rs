@@ -262,9 +262,6 @@ impl Step<'_> {
             Tally {
                 taken: u64::from(verdict.is_news()),
                 late: u64::from(verdict == Verdict::Late && is_late_news),
-                conflicts: u64::from(verdict == Verdict::Conflicting),
-                implausible: u64::from(verdict == Verdict::Implausible),
-                unknown: u64::from(matches!(verdict, Verdict::Unknown | Verdict::Forgotten)),
                 restarts: u64::from(judged.restarted),
             },
         );

@@ -1,12 +1,12 @@
 //! `milepost app`.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
 
 use super::done;
 use crate::{
     cli::{AppCommand, ConnectDefaults, WithServer},
-    commands::{client::Client, show},
+    commands::{WrongUse, client::Client, show},
 };
 
 pub(crate) async fn application(with: WithServer<AppCommand>) -> Result<()> {
@@ -20,11 +20,17 @@ pub(crate) async fn application(with: WithServer<AppCommand>) -> Result<()> {
         }
         AppCommand::Edit { id, name, redirect_uris, plan, connect } => {
             let mut body = Map::new();
-            body.insert("connect".into(), connect_body(connect));
+            let connect = connect_body(connect);
+            if connect.as_object().is_some_and(|members| !members.is_empty()) {
+                body.insert("connect".into(), connect);
+            }
             body.extend(name.map(|name| ("name".into(), json!(name))));
             body.extend(plan.map(|plan| ("plan".into(), json!(plan))));
             if !redirect_uris.is_empty() {
                 body.insert("redirectUris".into(), json!(redirect_uris));
+            }
+            if body.is_empty() {
+                bail!(WrongUse("say what to change: --name, --redirect-uri, --plan, --permissions or --country"));
             }
             show::object(&client.patch(&format!("/applications/{id}"), body.into()).await?, json);
         }

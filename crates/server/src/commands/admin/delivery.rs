@@ -21,6 +21,7 @@ const WAITING_COLUMNS: &[&str] = &[
     "nextAttemptAt",
     "vehicleId",
     "webhookId",
+    "reason",
 ];
 
 pub(crate) async fn delivery(with: WithServer<DeliveryCommand>) -> Result<()> {

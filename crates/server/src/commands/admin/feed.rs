@@ -9,6 +9,25 @@ use crate::{
     commands::{client::Client, show},
 };
 
+/// What the readings became since the server started, in the words of the answers; `received` is the sum of the others.
+const FEED_COLUMNS: &[&str] = &[
+    "id",
+    "name",
+    "newer",
+    "reorderMs",
+    "hint",
+    "readings.received",
+    "readings.rejected",
+    "readings.applied",
+    "readings.unchanged",
+    "readings.late",
+    "readings.conflicting",
+    "readings.implausible",
+    "readings.unknown",
+    "readings.buffered",
+    "readings.outOfOrder",
+];
+
 pub(crate) async fn feed(with: WithServer<FeedCommand>) -> Result<()> {
     let (client, json) = (Client::of(&with.server)?, with.server.json);
     match with.command {
@@ -23,9 +42,8 @@ pub(crate) async fn feed(with: WithServer<FeedCommand>) -> Result<()> {
             }
         }
         FeedCommand::List { app } => {
-            let columns = &["id", "name", "newer", "reorderMs", "hint", "createdAt"];
             let page = client.get(&format!("/applications/{app}/feeds")).await?;
-            show::list_or(&page, columns, json, "no feeds; `milepost feed create` makes one");
+            show::list_or(&page, FEED_COLUMNS, json, "no feeds; `milepost feed create` makes one");
         }
         FeedCommand::Delete { id } => {
             client.delete(&format!("/feeds/{id}")).await?;

@@ -13,7 +13,7 @@ pub(crate) use app::application;
 pub(crate) use delivery::delivery;
 pub(crate) use feed::feed;
 pub(crate) use owner::{connection, user};
-pub(crate) use simulator::simulator;
+pub(crate) use simulator::{connect_new, simulator};
 pub(crate) use vehicle::vehicle;
 pub(crate) use webhook::webhook;
 

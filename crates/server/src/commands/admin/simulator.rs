@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     cli::{Car, NewCar, Owner, Paging, SimulatorCommand, WithServer},
-    commands::{client::Client, show},
+    commands::{client::Client, refusal::about, show},
 };
 
 const CARS: &str = "/simulator/vehicles";
@@ -50,7 +50,8 @@ pub(crate) async fn simulator(with: WithServer<SimulatorCommand>) -> Result<()> 
         }
         SimulatorCommand::Connect { car, app, owner } => {
             let id = id_of(&client, &car).await?;
-            show::object(&connect(&client, &id, &app, owner).await?, json);
+            let connected = client.post(&format!("{CARS}/{id}/connect"), owner.connect_body(&app)).await?;
+            show::object(&connected, json);
             return Ok(());
         }
         SimulatorCommand::Delete(car) => {
@@ -104,9 +105,13 @@ pub(super) async fn make(client: &Client, new: NewCar) -> Result<Value> {
         "make": new.make, "model": new.model, "year": new.year, "region": new.region, "profile": new.profile,
         "seed": new.seed, "started": !new.not_started,
     });
+    if let Some(app) = &new.app {
+        client.get(&format!("/applications/{app}")).await.map_err(|error| about(error, "applicationId"))?;
+    }
     let mut car = client.post(CARS, body).await?;
     let Some(app) = new.app else { return Ok(car) };
-    let mut connected = connect(client, car["id"].as_str().unwrap_or_default(), &app, new.owner).await?;
+    let body = new.owner.connect_body(&app);
+    let mut connected = connect_new(client, car["id"].as_str().unwrap_or_default(), body).await?;
     if let Some(members) = car.as_object_mut() {
         // Those of the connection are shown.
         members.remove("warnings");
@@ -115,12 +120,26 @@ pub(super) async fn make(client: &Client, new: NewCar) -> Result<Value> {
     Ok(connected)
 }
 
-async fn connect(client: &Client, car: &str, app: &str, owner: Owner) -> Result<Value> {
-    let mut body = json!({ "applicationId": app, "userId": owner.user });
-    if !owner.permissions.is_empty() {
-        body["permissions"] = json!(owner.permissions);
+/// Connects a car that was made just now. When it cannot be connected, it is deleted again.
+pub(crate) async fn connect_new(client: &Client, car: &str, body: Value) -> Result<Value> {
+    let refused = match client.post(&format!("{CARS}/{car}/connect"), body).await {
+        Ok(connected) => return Ok(connected),
+        Err(refused) => refused,
+    };
+    match client.delete(&format!("{CARS}/{car}")).await {
+        Ok(_) => Err(refused),
+        Err(_) => Err(refused.context(format!("the car {car} was made, but is not connected"))),
     }
-    client.post(&format!("{CARS}/{}/connect", car), body).await
+}
+
+impl Owner {
+    fn connect_body(&self, app: &str) -> Value {
+        let mut body = json!({ "applicationId": app, "userId": self.user });
+        if !self.permissions.is_empty() {
+            body["permissions"] = json!(self.permissions);
+        }
+        body
+    }
 }
 
 /// `VEHICLE_STATE:ASLEEP`, or a type alone.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{done, headers};
 use crate::{
     cli::{WebhookCommand, WebhookSettings, WithServer},
-    commands::{WrongUse, client::Client, show},
+    commands::{WrongUse, client::Client, refusal::spaced, show},
 };
 
 const WEBHOOK_COLUMNS: &[&str] =
@@ -38,13 +38,25 @@ pub(crate) async fn webhook(with: WithServer<WebhookCommand>) -> Result<()> {
                 ("callbackUri".into(), json!(callback_uri)),
                 ("verify".into(), json!(verify)),
             ]);
-            show::object(&client.post(&format!("/applications/{app}/webhooks"), body.into()).await?, json);
+            let made = client.post(&format!("/applications/{app}/webhooks"), body.into()).await?;
+            show::object(&made, json);
+            if verify {
+                verified(&made, "was made")?;
+            }
         }
         WebhookCommand::Edit { id, name, callback_uri, settings } => {
             let mut body = settings_body(&settings)?;
             body.extend(name.map(|name| ("name".into(), json!(name))));
             body.extend(callback_uri.map(|uri| ("callbackUri".into(), json!(uri))));
-            show::object(&client.patch(&format!("/webhooks/{id}"), body.into()).await?, json);
+            if body.is_empty() {
+                bail!(WrongUse("say what to change: --name, --callback-uri or another option of `webhook edit --help`"));
+            }
+            let challenged = CHALLENGED.iter().any(|member| body.contains_key(*member));
+            let edited = client.patch(&format!("/webhooks/{id}"), body.into()).await?;
+            show::object(&edited, json);
+            if challenged {
+                verified(&edited, "was changed")?;
+            }
         }
         WebhookCommand::List { app, paging } => {
             let page = client.list(&format!("/applications/{app}/webhooks"), &[], &paging).await?;
@@ -75,7 +87,11 @@ pub(crate) async fn webhook(with: WithServer<WebhookCommand>) -> Result<()> {
                 (false, false) => json!({ "vehicleIds": vehicles }),
                 (false, true) => bail!(WrongUse("name vehicles by their ids, or give --all")),
             };
-            show::object(&client.post(&format!("/webhooks/{id}/subscriptions"), body).await?, json);
+            let subscribed = client.post(&format!("/webhooks/{id}/subscriptions"), body).await?;
+            show::object(&subscribed, json);
+            if subscribed["subscribed"] == 0 && subscribed["notCoveredCount"].as_u64() > Some(0) {
+                bail!("none of the vehicles can be on this webhook; notCovered says why");
+            }
         }
         WebhookCommand::Unsubscribe { id, vehicle } => {
             client.delete(&format!("/webhooks/{id}/subscriptions/{vehicle}")).await?;
@@ -88,6 +104,29 @@ pub(crate) async fn webhook(with: WithServer<WebhookCommand>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Members of an edit after which URIs are asked for a challenge.
+const CHALLENGED: &[&str] = &["callbackUri", "errorCallbackUri", "verifyErrorUri"];
+
+/// Fails with the reason when a URI of a webhook has not answered its challenge.
+fn verified(webhook: &Value, done: &str) -> Result<()> {
+    match unanswered(webhook) {
+        None => Ok(()),
+        Some(problem) => {
+            let id = webhook["id"].as_str().unwrap_or_default();
+            bail!("the webhook {done}, but is not verified: {problem}; then `milepost webhook verify {id}`")
+        }
+    }
+}
+
+/// Why a webhook is not verified as a whole.
+fn unanswered(webhook: &Value) -> Option<String> {
+    let of = |uri: &str| &webhook["verification"][uri];
+    let open = |uri: &&&str| matches!(of(uri)["status"].as_str(), Some("pending" | "failed"));
+    let uri = ["callbackUri", "errorCallbackUri"].iter().find(|uri| open(&uri))?;
+    let problem = of(uri)["problem"].as_str().unwrap_or("the challenge has not been answered yet");
+    Some(format!("{}: {}", spaced(uri), problem.trim_end_matches('.')))
 }
 
 /// Verifies or tests, shows the result, and fails when it did not go well.
@@ -183,4 +222,25 @@ fn cadence(every: &str, settings: &WebhookSettings) -> Result<Value> {
         cadence["timeZone"] = json!(zone);
     }
     Ok(cadence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_whose_uris_have_not_all_answered_is_not_verified() {
+        let of = |callback: Value, errors: Value| {
+            unanswered(&json!({ "verification": { "callbackUri": callback, "errorCallbackUri": errors } }))
+        };
+        let verified = || json!({ "status": "verified", "problem": null });
+        assert_eq!(of(verified(), Value::Null), None);
+        assert_eq!(of(verified(), verified()), None);
+        let failed = json!({ "status": "failed", "problem": "The receiver answered with status 500." });
+        let said = of(failed.clone(), Value::Null).unwrap();
+        assert_eq!(said, "callback uri: The receiver answered with status 500");
+        assert_eq!(of(verified(), failed).unwrap(), "error callback uri: The receiver answered with status 500");
+        let pending = of(json!({ "status": "pending", "problem": null }), Value::Null).unwrap();
+        assert_eq!(pending, "callback uri: the challenge has not been answered yet");
+    }
 }

@@ -1,6 +1,6 @@
 //! What the demo acts with: the screen, an application with a webhook of each generation, and a fleet.
 
-use std::{cell::RefCell, path::Path, sync::Arc};
+use std::{cell::RefCell, sync::Arc};
 
 use anyhow::{Context, Result, bail};
 use app::{
@@ -30,10 +30,15 @@ use lab::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::owner::{Door, SignIn};
+use super::{
+    Trip,
+    owner::{Door, SignIn},
+};
 use crate::{cli::Demo, machine::MachineClock, wiring::Running};
 
 const NOTE: anstyle::Style = anstyle::AnsiColor::Cyan.on_default();
+/// The name of the demo's application.
+pub(super) const APPLICATION: &str = "Demo fleet";
 const AIRBAG: &str = "diagnostics-airbag";
 
 /// What the lines mean, for who sees them for the first time.
@@ -42,7 +47,7 @@ const LEGEND: [(&str, &str); 5] = [
         "schedule",
         "v2 scheduled: data on a cadence, here each full hour; Energy and Upkeep share a callback URI",
     ),
-    ("eventBased", "v2 eventBased: charging starts, stops or completes, of brands that tell it"),
+    ("eventBased", "v2 eventBased: charging starts, stops or completes, of brands that report it"),
     ("dynamic", "v2 dynamic: data every hour, every half hour while a car is plugged in"),
     ("VEHICLE_STATE", "unified: chosen signals, as soon as one that is a trigger has changed"),
     ("VEHICLE_ERROR", "unified: an error appears or is resolved; these go to a URI of their own"),
@@ -97,21 +102,21 @@ impl<'a> Stage<'a> {
         Self { app, clock, receiver, console: RefCell::new(console), json }
     }
 
-    /// A line about the demo.
-    pub(super) fn note(&self, text: &str) {
+    /// A line about the demo: what it is about, and what is to be said.
+    pub(super) fn note(&self, label: &str, text: &str) {
         if self.json {
-            println!("{}", json!({ "note": text }));
+            println!("{}", json!({ "note": label, "text": text }));
         } else {
-            anstream::println!("{NOTE}·{NOTE:#} {text}");
+            anstream::println!("{NOTE}·{NOTE:#} {label:<9} {text}");
         }
     }
 
     /// A line about what happens to a car, at its time.
     pub(super) fn tell(&self, text: &str) {
+        let time = self.clock.now().to_string();
         if self.json {
-            println!("{}", json!({ "note": text }));
+            println!("{}", json!({ "note": "story", "time": time, "text": text }));
         } else {
-            let time = self.clock.now().to_string();
             anstream::println!("{NOTE}{}  · {text}{NOTE:#}", time.get(11..19).unwrap_or_default());
         }
     }
@@ -125,13 +130,22 @@ impl<'a> Stage<'a> {
         }
     }
 
-    pub(super) fn introduce(&self, running: &Running, args: &Demo, from: Timestamp) {
-        self.note(&format!("server    http://{}", running.address));
-        self.note(&format!("receiver  {}", self.receiver.url("/")));
-        self.note(&format!("data      {}", args.data.display()));
-        self.note(&format!("clock     {from}, {} times faster than time", args.speed));
+    pub(super) fn introduce(&self, running: &Running, args: &Demo, from: Timestamp, retired: usize) {
+        self.note("server", &format!("http://{}", running.address));
+        self.note("receiver", &self.receiver.url("/"));
+        self.note("data", &args.data.display().to_string());
+        self.note("clock", &format!("{from}, at {}× speed", args.speed));
         if let Some(path) = &running.admin_token.written_to {
-            self.note(&format!("admin     the token was written to {}", path.display()));
+            self.note("admin", &format!("the token was written to {}", path.display()));
+        }
+        if retired > 0 {
+            self.note(
+                "earlier",
+                &format!(
+                    "an earlier demo has used this folder: its data stays, its {retired} webhooks are switched off, \
+                     because its receiver has ended"
+                ),
+            );
         }
         if self.json {
             return;
@@ -151,14 +165,14 @@ impl<'a> Stage<'a> {
 
     /// An application with a scheduled webhook and a car that drives a recorded trip. Answers with how many payloads a
     /// slot has.
-    pub(super) async fn set_up_trip(&self, file: &Path, columns: Option<&Path>) -> Result<u64> {
+    pub(super) async fn set_up_trip(&self, trip: Trip) -> Result<u64> {
         let (application, _) = self.application().await?;
         let endpoints = [Endpoint::Attributes, Endpoint::Battery, Endpoint::Location];
         let plan = scheduled(&endpoints, UnitSystem::Metric)?;
         let webhook = self.webhook(application, "Recorded trip", "/webhooks", plan).await?;
-        let vehicle = self.recorded(application, file, columns).await?;
+        let vehicle = self.recorded(application, trip).await?;
         self.app.subscribe(webhook, &[vehicle]).await?;
-        self.note("subscribed 1 vehicle; the next slot is at the full hour");
+        self.note("subscribed", "1 vehicle; the next slot is at the full hour");
         Ok(1)
     }
 
@@ -187,9 +201,9 @@ impl<'a> Stage<'a> {
         {
             self.app.subscribe(webhook, vehicles).await?;
         }
-        self.note(&format!("subscribed {} vehicles; the next slot is at the full hour", all.len()));
+        self.note("subscribed", &format!("{} vehicles; the next slot is at the full hour", all.len()));
         self.tell_who_waits(charging, &actors).await?;
-        self.note(&format!("connect   link a car of your own in a browser: {}", door.link()));
+        self.note("connect", &format!("link a car of your own in a browser: {}", door.link()));
         Ok(Cast { per_slot: 2 * actors.len() as u64, actors })
     }
 
@@ -210,7 +224,7 @@ impl<'a> Stage<'a> {
         let created = self
             .app
             .create_application(
-                "Demo fleet",
+                APPLICATION,
                 vec![redirect_uri.clone()],
                 app::UNLIMITED,
                 Defaults::default(),
@@ -219,7 +233,7 @@ impl<'a> Stage<'a> {
             .await?;
         self.receiver.set_secrets_everywhere(&[created.entry.management_token.as_str()]);
         let id = created.entry.application.id;
-        self.note(&format!("made      application {id}"));
+        self.note("made", &format!("application {id}"));
         let origin = &self.app.settings().origin;
         let secret = created.client_secret.to_string();
         Ok((id, Door::new(origin, id.to_string(), secret, redirect_uri)?))
@@ -268,11 +282,11 @@ impl<'a> Stage<'a> {
         self.console.borrow_mut().name(Id(id.0.as_u128()), name);
         let answered = self.app.verify_webhook(id).await?;
         let expected = verified(&answered)?;
-        self.note(&format!(
-            "verified  webhook {id} {name}, {}: the answer was {}…",
-            kind.as_str(),
-            expected.get(..12).unwrap_or_default()
-        ));
+        let digest = expected.get(..12).unwrap_or_default();
+        self.note(
+            "verified",
+            &format!("webhook {id} {name}, {}: the answer was {digest}…", kind.as_str()),
+        );
         let tested = self.app.test_webhook(id, false).await?;
         match tested.last_test {
             Some(test) if test.passed => Ok(id),
@@ -284,23 +298,11 @@ impl<'a> Stage<'a> {
     }
 
     /// A recorded trip has no owner who could sign in.
-    async fn recorded(
-        &self,
-        application: ApplicationId,
-        file: &Path,
-        columns: Option<&Path>,
-    ) -> Result<VehicleId> {
-        let columns = columns.map(|path| {
-            std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read the column map {}", path.display()))
-        });
-        let columns = columns.transpose()?;
-        let content = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let name = crate::commands::replay::name_of(&name);
+    async fn recorded(&self, application: ApplicationId, trip: Trip) -> Result<VehicleId> {
+        let Trip { name, columns, content } = trip;
         let recording = NewRecording { name, columns, speed: 1, longest_pause: None, started_at: None };
         let (car, report) = self.app.record_trip(recording, content).await?;
-        report.lines().iter().for_each(|line| self.note(&format!("recording: {line}")));
+        report.lines().iter().for_each(|line| self.note("recording", line));
         let linked = self.app.connect_car(car.car.id, application, None, PermissionSet::ALL, None).await?;
         Ok(self.introduced(&car, linked.vehicle).vehicle)
     }
@@ -318,7 +320,7 @@ impl<'a> Stage<'a> {
         let info = &car.car.info;
         let name = format!("{} {}", info.make, info.model);
         self.console.borrow_mut().name(Id(vehicle.0.as_u128()), &name);
-        self.note(&format!("connected {name} {} as vehicle {vehicle}", info.year));
+        self.note("connected", &format!("{name} {} as vehicle {vehicle}", info.year));
         Actor { name, car: car.car.id, vehicle }
     }
 }

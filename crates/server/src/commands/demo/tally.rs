@@ -42,21 +42,19 @@ impl Tally {
         self.by_hour.values().filter(|&&count| count >= per_slot).count() as u64
     }
 
-    pub(super) fn summary(&self, counts: Counts) -> Vec<String> {
+    pub(super) fn summary(&self, counts: Counts) -> [(&'static str, String); 2] {
         let of = |name: &str| self.by_event.get(name).copied().unwrap_or_default();
         let told: Vec<String> =
             GENERATIONS.iter().map(|(name, called)| format!("{} {called}", of(name))).collect();
         let Counts { requests, verifications, good, .. } = counts;
-        vec![
-            format!(
-                "received  {}; besides {verifications} verifications and {} tests",
-                told.join(", "),
-                self.tests
-            ),
-            format!(
-                "signed    {good} of {requests} requests, checked with the application's management token"
-            ),
-        ]
+        let received = format!(
+            "{}; besides {verifications} verifications and {} tests",
+            told.join(", "),
+            self.tests
+        );
+        let signed =
+            format!("{good} of {requests} requests, checked with the application's management token");
+        [("received", received), ("signed", signed)]
     }
 }
 

@@ -6,12 +6,12 @@ mod readings;
 
 use std::{fs::File, io::Read, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 use sources::recorded::{Recording, RecordingError};
 
 use self::readings::Readings;
-use super::{WrongUse, client::Client, show};
+use super::{WrongUse, admin::connect_new, client::Client, refusal::about, show};
 use crate::{
     cli::{Replay, ReplaySpeed, ServerArgs, WithServerArgs},
     machine::MachineClock,
@@ -58,7 +58,7 @@ async fn push(server: &ServerArgs, args: &Replay, vehicle: &str, columns: Option
         Ok(readings) => readings,
         Err(error) => {
             if let (true, Some(RecordingError::Empty(report))) = (server.json, error.downcast_ref()) {
-                println!("{}", json!({ "accepted": 0, "import": readings::report_json(report) }));
+                println!("{}", json!({ "accepted": 0, "rejected": 0, "outcomes": {}, "import": readings::report_json(report) }));
             }
             return Err(error);
         }
@@ -66,7 +66,7 @@ async fn push(server: &ServerArgs, args: &Replay, vehicle: &str, columns: Option
     if args.keep_times && !readings.is_dated() {
         bail!("the recording has no dates to keep: give its column map a start, or leave out --keep-times");
     }
-    let feed = push::Feed::new(&server.url, token, vehicle)?;
+    let feed = push::Feed::new(&server.url, token, vehicle, server.ca_file.as_deref())?;
     let plan = push::Plan { speed: args.speed, keep_times: args.keep_times };
     let import = readings.report().cloned();
     if let (false, Some(import)) = (server.json, &import) {
@@ -80,7 +80,7 @@ async fn push(server: &ServerArgs, args: &Replay, vehicle: &str, columns: Option
     } else {
         report.lines().iter().for_each(|line| println!("{line}"));
     }
-    if report.accepted == 0 { bail!("no reading was taken") } else { Ok(()) }
+    report.failure().map_or(Ok(()), |failure| Err(anyhow!(failure)))
 }
 
 /// Makes a simulated car that drives the recording.
@@ -89,6 +89,7 @@ async fn drive(server: &ServerArgs, args: &Replay, app: &str, columns: Option<St
         bail!(WrongUse("a simulated car has a --speed that is a number; max is for --vehicle"));
     };
     let client = Client::of(server)?;
+    target(&client, app, args.webhook.as_deref()).await?;
     let name = name_of(&args.file.file_stem().unwrap_or_default().to_string_lossy());
     let mut body = json!({
         "name": name, "columns": columns, "speed": speed, "longestPauseSeconds": args.longest_pause,
@@ -107,11 +108,11 @@ async fn drive(server: &ServerArgs, args: &Replay, app: &str, columns: Option<St
         }
     };
     let car = made["vehicle"]["id"].as_str().unwrap_or_default();
-    let mut linked =
-        client.post(&format!("/simulator/vehicles/{car}/connect"), json!({ "applicationId": app })).await?;
+    let mut linked = connect_new(&client, car, json!({ "applicationId": app })).await?;
     if let Some(webhook) = &args.webhook {
         let body = json!({ "vehicleIds": [linked["vehicleId"]] });
-        client.post(&format!("/webhooks/{webhook}/subscriptions"), body).await?;
+        let subscribed = client.post(&format!("/webhooks/{webhook}/subscriptions"), body).await?;
+        linked["warnings"] = subscribed["warnings"].clone();
     }
     if server.json {
         linked["import"] = made["report"].clone();
@@ -121,6 +122,18 @@ async fn drive(server: &ServerArgs, args: &Replay, app: &str, columns: Option<St
     }
     show::object(&linked, server.json);
     Ok(())
+}
+
+/// Whether the application is there, and the webhook is one of its own: before anything is made for them.
+async fn target(client: &Client, app: &str, webhook: Option<&str>) -> Result<()> {
+    client.get(&format!("/applications/{app}")).await.map_err(|error| about(error, "applicationId"))?;
+    let Some(webhook) = webhook else { return Ok(()) };
+    let path = format!("/webhooks/{webhook}");
+    let webhook = client.get(&path).await.map_err(|error| about(error, "webhookId"))?;
+    match webhook["applicationId"] == *app {
+        true => Ok(()),
+        false => bail!("--webhook: this is a webhook of another application than --app; nothing was made"),
+    }
 }
 
 /// A name that a recording can have.

@@ -1,6 +1,6 @@
 //! Pushing readings at the pace of their recording, or as fast as the server takes them.
 
-use std::{collections::BTreeMap, iter::Peekable, time::Duration};
+use std::{collections::BTreeMap, iter::Peekable, path::Path, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use app::ports::Clock;
@@ -22,8 +22,14 @@ const MOST_WAITS: u32 = 600;
 const USUAL_WAIT: Duration = Duration::from_secs(1);
 /// No wait is longer, whatever the server says.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// Reasons for refusals that are told apart.
+/// Reasons that are counted apart.
 const MOST_REASONS: usize = 20;
+
+/// The words of the server for what became of an accepted reading, in the order in which they are shown.
+const OUTCOMES: [&str; 7] =
+    ["applied", "unchanged", "buffered", "late", "conflicting", "implausible", "unknown"];
+/// Outcomes of readings that count, or may count yet. Of two readings of one moment the last one counts.
+const COUNTING: [&str; 4] = ["applied", "unchanged", "buffered", "conflicting"];
 
 /// Where readings go, and for whom.
 pub(super) struct Feed {
@@ -42,17 +48,19 @@ pub(super) struct Plan {
 /// What came of it.
 #[derive(Default)]
 pub(super) struct Report {
-    pub accepted: u64,
+    accepted: u64,
     rejected: u64,
-    /// By reason: how many, and the place of the first in the recording.
-    reasons: BTreeMap<String, (u64, usize)>,
+    /// How many of the accepted readings became what, by the server's word.
+    outcomes: BTreeMap<String, u64>,
+    /// By outcome (or `rejected`) and reason: how many the server has named, and the place of the first in the recording.
+    reasons: BTreeMap<(String, String), (u64, usize)>,
     waits: u32,
     took: Duration,
 }
 
 impl Feed {
-    pub(super) fn new(url: &str, token: &str, vehicle: &str) -> Result<Self> {
-        Ok(Self { client: client::http(url, None)?.bearer(token)?, vehicle: vehicle.to_owned() })
+    pub(super) fn new(url: &str, token: &str, vehicle: &str, ca_file: Option<&Path>) -> Result<Self> {
+        Ok(Self { client: client::http(url, ca_file)?.bearer(token)?, vehicle: vehicle.to_owned() })
     }
 }
 
@@ -145,32 +153,81 @@ fn wait(answer: &HttpAnswer) -> Duration {
 impl Report {
     /// Counts the answer to a request of so many readings, the first of which is at this place.
     fn take(&mut self, answer: &Value, first: usize, count: usize) {
-        let rejected = answer["rejected"].as_array().map_or(&[][..], Vec::as_slice);
+        let list = |name: &str| answer[name].as_array().map_or(&[][..], Vec::as_slice);
+        let rejected = list("rejected");
         self.accepted += answer["accepted"].as_u64().unwrap_or((count - rejected.len().min(count)) as u64);
         self.rejected += rejected.len() as u64;
-        for refused in rejected {
-            let reason = refused["error"].as_str().unwrap_or_default();
-            if self.reasons.len() >= MOST_REASONS && !self.reasons.contains_key(reason) {
-                continue;
-            }
-            let at = first + refused["index"].as_u64().unwrap_or_default() as usize;
-            self.reasons.entry(reason.to_owned()).or_insert((0, at)).0 += 1;
+        for (outcome, count) in answer["outcomes"].as_object().into_iter().flatten() {
+            *self.outcomes.entry(outcome.clone()).or_default() += count.as_u64().unwrap_or_default();
         }
+        for refused in rejected {
+            self.reason("rejected", &refused["error"], &refused["index"], first);
+        }
+        for result in list("results") {
+            if let Some(outcome) = result["outcome"].as_str() {
+                self.reason(outcome, &result["reason"], &result["index"], first);
+            }
+        }
+    }
+
+    fn reason(&mut self, outcome: &str, reason: &Value, index: &Value, first: usize) {
+        let Some(reason) = reason.as_str() else { return };
+        let key = (outcome.to_owned(), reason.to_owned());
+        if self.reasons.len() >= MOST_REASONS && !self.reasons.contains_key(&key) {
+            return;
+        }
+        let at = first + index.as_u64().unwrap_or_default() as usize;
+        self.reasons.entry(key).or_insert((0, at)).0 += 1;
+    }
+
+    /// Outcomes that occurred, in the order in which they are shown.
+    fn shown_outcomes(&self) -> impl Iterator<Item = (&str, u64)> {
+        let count = |outcome: &'static str| (outcome, self.outcomes.get(outcome).copied().unwrap_or_default());
+        OUTCOMES.into_iter().map(count).filter(|(_, count)| *count > 0)
+    }
+
+    /// Why the replay has failed: no reading counts. `None` when one does.
+    pub(super) fn failure(&self) -> Option<String> {
+        let counting: u64 =
+            self.shown_outcomes().filter(|(outcome, _)| COUNTING.contains(outcome)).map(|(_, count)| count).sum();
+        if counting > 0 {
+            return None;
+        }
+        let became = self.became();
+        let most = self.shown_outcomes().max_by_key(|(_, count)| *count).map(|(outcome, _)| outcome);
+        let advice = match most {
+            Some("late") => {
+                "; the vehicle has newer readings of these signals: leave out --keep-times, or push for another vehicle"
+            }
+            Some(_) => "; `milepost signals CODE` shows which values a signal takes",
+            None => "",
+        };
+        Some(format!("no reading counts: {became}{advice}"))
+    }
+
+    /// `2 applied, 1 late, 3 rejected`.
+    fn became(&self) -> String {
+        let rejected = Some(("rejected", self.rejected)).filter(|(_, count)| *count > 0);
+        let parts: Vec<String> =
+            self.shown_outcomes().chain(rejected).map(|(outcome, count)| format!("{count} {outcome}")).collect();
+        if parts.is_empty() { "none was accepted".into() } else { parts.join(", ") }
     }
 
     /// For people.
     pub(super) fn lines(&self) -> Vec<String> {
         let Self { accepted, rejected, waits, took, .. } = self;
         let seconds = took.as_secs_f64();
-        let rate = *accepted as f64 / seconds.max(1e-3);
-        let mut lines = vec![format!(
-            "{accepted} readings taken, {rejected} refused, in {seconds:.1} s ({rate:.0} a second)"
-        )];
+        let rate = (*accepted + *rejected) as f64 / seconds.max(1e-3);
+        let count = accepted + rejected;
+        let mut lines = vec![
+            format!("{count} readings pushed in {seconds:.1} s ({rate:.0} a second)"),
+            format!("of these {}", self.became()),
+        ];
         if *waits > 0 {
             lines.push(format!("the server asked {waits} times to wait"));
         }
-        for (reason, (count, first)) in &self.reasons {
-            lines.push(format!("refused {count}, the first is reading {}: {reason}", first + 1));
+        for ((outcome, reason), (count, first)) in &self.reasons {
+            lines.push(format!("{outcome} {count}, the first is reading {}: {reason}", first + 1));
         }
         lines
     }
@@ -178,10 +235,12 @@ impl Report {
     /// For scripts.
     pub(super) fn json(&self) -> Value {
         let reasons: Vec<Value> = (self.reasons.iter())
-            .map(|(reason, (count, first))| json!({ "error": reason, "count": count, "first": first }))
+            .map(|((outcome, reason), (count, first))| {
+                json!({ "outcome": outcome, "reason": reason, "count": count, "first": first })
+            })
             .collect();
         json!({
-            "accepted": self.accepted, "rejected": self.rejected, "waits": self.waits,
+            "accepted": self.accepted, "rejected": self.rejected, "outcomes": self.outcomes, "waits": self.waits,
             "tookMs": u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX), "reasons": reasons,
         })
     }
@@ -228,7 +287,7 @@ mod tests {
         let receiver = Receiver::with_secret("amt").await.unwrap();
         let busy = Behaviour::RespondSequence { first: vec![429, 503], then: 401 };
         receiver.behave("/ingest/v1/readings", busy);
-        let feed = Feed::new(&receiver.url(""), "mpf_x", "car").unwrap();
+        let feed = Feed::new(&receiver.url(""), "mpf_x", "car", None).unwrap();
         let plan = Plan { speed: ReplaySpeed::Max, keep_times: false };
         // A clock that runs a hundred times faster: a second's wait is short.
         let clock = MachineClock::paced(Default::default(), 100.0);
@@ -264,7 +323,7 @@ mod tests {
         let linked = server.app.connect_car(car, application, None, PermissionSet::ALL, None).await.unwrap();
         let made =
             server.app.create_feed(application, "Trip", store::Newer::Observed, 0, None).await.unwrap();
-        let feed = Feed::new(&format!("http://{}", server.address), &made.token, &linked.vehicle.to_string())
+        let feed = Feed::new(&format!("http://{}", server.address), &made.token, &linked.vehicle.to_string(), None)
             .unwrap();
         let plan = Plan { speed: ReplaySpeed::Max, keep_times: false };
         let rows: Vec<String> = (0..2_500)
@@ -287,17 +346,45 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_told_by_reason_with_the_first_place() {
+    fn what_became_of_readings_is_counted_by_the_words_of_the_server_with_the_first_place() {
         let mut report = Report { took: Duration::from_millis(1_500), waits: 2, ..Report::default() };
-        let refused = json!({ "accepted": 8, "rejected": [
-            { "index": 3, "error": "no such signal" }, { "index": 5, "error": "no such signal" },
-        ]});
-        report.take(&refused, 1_000, 10);
+        let answer = json!({
+            "accepted": 8,
+            "rejected": [{ "index": 3, "error": "no such signal" }, { "index": 5, "error": "no such signal" }],
+            "outcomes": { "applied": 6, "unchanged": 1, "late": 1, "conflicting": 0 },
+            "results": [
+                { "index": 6, "outcome": "unchanged" },
+                { "index": 7, "outcome": "late", "reason": "a newer reading of this signal is known" },
+            ],
+        });
+        report.take(&answer, 1_000, 10);
         expect_test::expect![[r#"
-            8 readings taken, 2 refused, in 1.5 s (5 a second)
+            10 readings pushed in 1.5 s (7 a second)
+            of these 6 applied, 1 unchanged, 1 late, 2 rejected
             the server asked 2 times to wait
-            refused 2, the first is reading 1004: no such signal"#]]
+            late 1, the first is reading 1008: a newer reading of this signal is known
+            rejected 2, the first is reading 1004: no such signal"#]]
         .assert_eq(&report.lines().join("\n"));
-        assert_eq!(report.json()["reasons"][0]["first"], 1_003);
+        let json = report.json();
+        assert_eq!(json["outcomes"], json!({ "applied": 6, "unchanged": 1, "late": 1, "conflicting": 0 }));
+        assert_eq!((&json["reasons"][0]["outcome"], &json["reasons"][1]["first"]), (&json!("late"), &json!(1_003)));
+    }
+
+    #[track_caller]
+    fn fails(outcomes: Value, accepted: u64, rejected: u64, expected: Option<&str>) {
+        let mut report = Report { rejected, ..Report::default() };
+        report.take(&json!({ "accepted": accepted, "outcomes": outcomes }), 0, accepted as usize);
+        let failure = report.failure();
+        assert_eq!(failure.as_deref().map(|text| text.split(';').next().unwrap()), expected, "{failure:?}");
+    }
+
+    #[test]
+    fn a_replay_of_which_no_reading_counts_has_failed() {
+        fails(json!({ "late": 5 }), 5, 0, Some("no reading counts: 5 late"));
+        fails(json!({ "implausible": 1, "unknown": 2 }), 3, 4, Some("no reading counts: 1 implausible, 2 unknown, 4 rejected"));
+        fails(json!({}), 0, 7, Some("no reading counts: 7 rejected"));
+        for outcome in COUNTING {
+            fails(json!({ outcome: 1, "late": 100 }), 101, 5, None);
+        }
     }
 }

@@ -63,7 +63,7 @@ impl From<&ReceiverState> for WebhookHealth {
             failing_since: state.failing_since.map(Moment),
             last_failure: state.last_failure.map(Into::into),
             retrying: state.retrying,
-            next_attempt_at: state.next_attempt_at.map(Moment),
+            next_attempt_at: state.next_attempt_at.and_then(Moment::known),
             breaker: state.breaker,
         }
     }

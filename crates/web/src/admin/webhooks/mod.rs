@@ -204,6 +204,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_no_connected_vehicle_provides_is_a_warning_while_a_webhook_is_made_and_edited() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let path = format!("/applications/{}/webhooks", tenant.application);
+        let unlikely = |answer: &Answered| {
+            let warnings = answer.json()["warnings"].as_array().unwrap().clone();
+            let found = warnings.into_iter().find(|warning| warning["code"] == "unlikely");
+            found.map(|warning| warning["message"].as_str().unwrap().to_owned())
+        };
+        let new = |triggers: Value| {
+            json!({
+                "kind": "unified", "name": "Fleet", "callbackUri": "https://receiver.example/hooks",
+                "triggers": triggers,
+            })
+        };
+        let likely = new(json!(["tractionbattery-stateofcharge"]));
+        let made = server.admin(Method::POST, &path, likely).await.expect(201);
+        assert_eq!(unlikely(&made), None);
+        let triggers = json!(["tractionbattery-stateofcharge", "charge-voltage"]);
+        let message = "no vehicle that is connected now provides charge-voltage; the webhook waits for other vehicles";
+        let warned = server.admin(Method::POST, &path, new(triggers.clone())).await.expect(201);
+        assert_eq!(unlikely(&warned).as_deref(), Some(message));
+        let webhook = format!("/webhooks/{}", made.text("id"));
+        let edited = server.admin(Method::PATCH, &webhook, json!({"triggers": triggers})).await.expect(200);
+        assert_eq!(unlikely(&edited).as_deref(), Some(message));
+        // A vehicle whose readings are pushed can provide everything.
+        server.pushed_vehicle(&tenant, "BMW").await;
+        let edited = server.admin(Method::PATCH, &webhook, json!({"name": "Pushed"})).await.expect(200);
+        assert_eq!(unlikely(&edited), None);
+    }
+
+    #[tokio::test]
     async fn a_webhook_is_shown_as_it_was_made() {
         let server = Server::new().await;
         let application = server.admin(Method::POST, "/applications", json!({"name": "A"})).await.text("id");
@@ -358,7 +390,7 @@ mod tests {
             "invalid_value" ["data[1]"] "there is no signal \"charge-ischarged\"; is it charge-ischarging?"
             "invalid_value" ["data"] "without its triggers, say what the webhook's data is"
             "malformed" ["profile"] "profile is one of union, captured, docs-2026, and this is another word"
-            "invalid_value" ["errorCallbackUri"] "the callback URI must start with https:// (http is allowed only for targets on the operator's allow list)"
+            "invalid_value" ["errorCallbackUri"] "the callback URI must start with https:// (http is only for targets that the operator permits in egress.allow)"
             "malformed" ["kind"] "kind is one of scheduled, eventBased, dynamic, unified, and this is another word"
             "malformed" ["tirggers"] "nobody knows the member tirggers; there are kind, name, callbackUri, verify, autoSubscribe, userAgent, headers, basicAuth, headersToErrorUri, errorCallbackUri, verifyErrorUri, cadence, endpoints, units, eventName, vehiclesPerRequest, events, pace, triggers, data, includeTriggers, profile, simulatedMode, lenientVerification"
         "#]].assert_eq(&said);
@@ -534,7 +566,7 @@ mod tests {
             400
             "invalid_value"
             "callbackUri"
-            "the callback URI must start with https:// (http is allowed only for targets on the operator's allow list)""#]],
+            "the callback URI must start with https:// (http is only for targets that the operator permits in egress.allow)""#]],
         );
         let edit = json!({"callbackUri": new["callbackUri"]});
         let path = format!("/webhooks/{}", tenant.webhook);
@@ -554,7 +586,7 @@ mod tests {
             400
             "invalid_value"
             "callbackUri"
-            "the callback URI does not lead to a public internet address that can be reached""#]],
+            "the callback URI does not lead to a public internet address that can be reached; use one that does, or have the operator permit the target in egress.allow""#]],
         );
         let edit = json!({"callbackUri": new["callbackUri"]});
         let path = format!("/webhooks/{}", tenant.webhook);

@@ -32,8 +32,8 @@ async fn get(server: &Server, path: &str) -> Answered {
 #[tokio::test]
 async fn every_page_below_a_path_links_to_it_whether_or_not_a_proxy_takes_it_off() {
     let server = server().await;
-    for path in crate::pages::PATHS {
-        for path in [format!("{BELOW}{path}"), (*path).to_owned()] {
+    for path in crate::pages::paths() {
+        for path in [format!("{BELOW}{path}"), path] {
             check(&get(&server, &path).await.expect(200));
         }
     }
