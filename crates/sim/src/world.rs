@@ -767,14 +767,14 @@ impl World {
     pub fn push(&mut self, feed: &Arc<Feed>, readings: Vec<PushedReading>) -> Option<Vec<Rejected>> {
         let feed = feed.clone();
         let readings = readings.into_iter().enumerate().collect();
-        let answered = self.ask(|app| async move { app.ingest(&feed, readings, vec![]).await })?;
+        let answered = self.ask(|app| async move { app.ingest(&feed, readings).await })?;
         Some(answered.expect("readings are taken in").rejected)
     }
 
     /// Pushes a reading; answers with whether it was applied. `None` when the process ended before it answered.
     pub(crate) fn push_applied(&mut self, feed: &Arc<Feed>, reading: PushedReading) -> Option<bool> {
         let feed = feed.clone();
-        let answered = self.ask(|app| async move { app.ingest(&feed, vec![(0, reading)], Vec::new()).await })?;
+        let answered = self.ask(|app| async move { app.ingest(&feed, vec![(0, reading)]).await })?;
         let ingested = answered.expect("readings are taken in");
         Some(ingested.rejected.is_empty() && ingested.outcomes.is_empty())
     }
@@ -790,7 +790,7 @@ impl World {
         let pushed = self.ask(|app| async move {
             let mut admitted = app.admit_readings(feed.application).await?;
             admitted.expect(readings.len())?;
-            app.ingest(&feed, readings, vec![]).await
+            app.ingest(&feed, readings).await
         });
         pushed.expect("the process does not end meanwhile").map(|ingested| ingested.rejected)
     }

@@ -694,7 +694,7 @@ impl Server {
         };
         let of = PushedReading::of(vehicle.parse().unwrap(), signal, value);
         let reading = PushedReading { observed_at: Some(at), ..of };
-        assert_eq!(self.app.ingest(&feed, vec![(0, reading)], vec![]).await.unwrap().rejected, []);
+        assert_eq!(self.app.ingest(&feed, vec![(0, reading)]).await.unwrap().rejected, []);
     }
 
     /// Lets the loops do all that they can do now: they share the test's thread.

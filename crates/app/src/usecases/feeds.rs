@@ -16,7 +16,7 @@ use store::{Feed, Newer, Store};
 use zeroize::Zeroizing;
 
 use super::{applications::checked_name, chance, idempotency::Answering, token, token_hash};
-use crate::{App, AppError};
+use crate::{App, AppError, metrics};
 
 /// Feeds of one application.
 const MOST_FEEDS: usize = 20;

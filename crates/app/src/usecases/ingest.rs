@@ -112,20 +112,19 @@ impl Default for Intake {
 }
 
 impl App {
-    /// Takes readings in, each with its place in the request; others of it cannot be read. Returns when what was accepted is
-    /// committed, with what became of each.
+    /// Takes readings in, each with its place in the request. Returns when what was accepted is committed, with what
+    /// became of each.
     pub async fn ingest(
         &self,
         feed: &Feed,
         readings: Vec<(usize, PushedReading)>,
-        unreadable: Vec<Rejected>,
     ) -> Result<Ingested, AppError> {
         let count = u32::try_from(readings.len()).unwrap_or(u32::MAX);
         let wait = u64::try_from(BACK_OFF.as_millis()).unwrap_or(u64::MAX);
         let Ok(_room) = self.intake.room.try_acquire_many(count) else {
             return Err(AppError::TooOften(wait));
         };
-        let mut ingested = Ingested { rejected: unreadable, ..Ingested::default() };
+        let mut ingested = Ingested::default();
         let letters = self.letters_of(feed, readings, &mut ingested).await?;
         let mut deliveries = Vec::with_capacity(letters.len());
         for (vehicle, (places, readings)) in letters {

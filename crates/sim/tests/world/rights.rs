@@ -132,7 +132,7 @@ fn a_step_that_races_with_an_end_sends_nothing_later_than_a_second() {
             world.must(|app| async move {
                 let pushed = async {
                     after(turns).await;
-                    app.ingest(&feed, vec![(0, reading)], vec![]).await
+                    app.ingest(&feed, vec![(0, reading)]).await
                 };
                 let ended = async {
                     after(15).await;

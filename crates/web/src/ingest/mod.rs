@@ -78,7 +78,9 @@ async fn take(
     let (Sorted { readings, rejected }, _room) = reader.into_parts();
     admitted.expect(readings.len())?;
     let places: Vec<usize> = readings.iter().map(|(index, _)| *index).collect();
-    let ingested = app.ingest(&feed, readings, rejected).await?;
+    let mut ingested = app.ingest(&feed, readings).await?;
+    ingested.rejected.extend(rejected);
+    ingested.rejected.sort_unstable_by_key(|rejected| rejected.index);
     let taken = Taken::of(&places, ingested, wanted);
     app.count_answer(feed.id, taken.counts());
     Ok(Out(taken))
