@@ -218,7 +218,7 @@ impl App {
 
     /// Counts what the readings of a request of a feed became, as its answer says it.
     pub fn count_answer(&self, feed: FeedId, counts: AnswerCounts) {
-        crate::metrics::answered(counts);
+        metrics::answered(counts);
         self.feeds.watches.lock().entry(key_of(feed)).or_default().answers.add(counts);
     }
 

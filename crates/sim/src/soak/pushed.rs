@@ -105,7 +105,10 @@ impl Soak {
                 // Two readings of one moment conflict.
                 self.world.advance(Duration::from_secs(2));
                 if !self.push_from(car, sender) {
-                    self.broken.push(format!("car {}: a reading of {sender:?} at the end was not applied", car.number));
+                    self.broken.push(format!(
+                        "car {}: a reading of {sender:?} at the end was not applied",
+                        car.number
+                    ));
                 }
             }
         }
