@@ -98,7 +98,8 @@ struct ResultOf {
 impl Taken {
     /// How many readings became what.
     pub(super) fn counts(&self) -> AnswerCounts {
-        let Outcomes { applied, unchanged, late, conflicting, implausible, unknown, buffered } = self.outcomes;
+        let Outcomes { applied, unchanged, late, conflicting, implausible, unknown, buffered } =
+            self.outcomes;
         AnswerCounts {
             rejected: self.rejected.len() as u64,
             applied: applied as u64,
