@@ -182,10 +182,15 @@ impl Server {
     }
 
     /// Sees that no work is left over, then tells the process to end and sees that it does, and well.
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(self) {
         let empty =
             eventually(PATIENCE, async || self.webhooks().await.iter().all(|webhook| webhook["queued"] == 0));
         assert!(empty.await, "work was left over: {:#?}", self.webhooks().await);
+        self.end().await;
+    }
+
+    /// Tells the process to end, whatever waits, and sees that it does, and well.
+    pub(crate) async fn end(mut self) {
         let id = self.child.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
         let ended =
