@@ -20,6 +20,25 @@ pub(crate) fn attempt(result: AttemptResult, took_ms: u32) {
     histogram!("milepost_attempt_duration_seconds").record(f64::from(took_ms) / 1_000.0);
 }
 
+/// The statuses that operators look for by themselves.
+const STATUSES: &[(u16, &str)] = &[
+    (304, "304"),
+    (400, "400"),
+    (401, "401"),
+    (403, "403"),
+    (404, "404"),
+    (405, "405"),
+    (408, "408"),
+    (410, "410"),
+    (413, "413"),
+    (415, "415"),
+    (429, "429"),
+    (500, "500"),
+    (502, "502"),
+    (503, "503"),
+    (504, "504"),
+];
+
 /// Why an attempt came to what it did: a status that operators look for by itself, the class of any other, or the word of a
 /// failure. Receivers choose statuses, so there is a bound on them.
 fn reason(result: AttemptResult) -> &'static str {
@@ -27,28 +46,14 @@ fn reason(result: AttemptResult) -> &'static str {
         AttemptResult::Failed(failure) => return failure.as_str(),
         AttemptResult::Answered { status } => status,
     };
-    match status {
+    let watched = STATUSES.iter().find(|(known, _)| *known == status).map(|(_, word)| *word);
+    watched.unwrap_or(match status {
         200..=299 => "2xx",
-        304 => "304",
         300..=399 => "3xx",
-        400 => "400",
-        401 => "401",
-        403 => "403",
-        404 => "404",
-        405 => "405",
-        408 => "408",
-        410 => "410",
-        413 => "413",
-        415 => "415",
-        429 => "429",
         400..=499 => "4xx",
-        500 => "500",
-        502 => "502",
-        503 => "503",
-        504 => "504",
         500..=599 => "5xx",
         _ => "other",
-    }
+    })
 }
 
 /// So many webhooks have receivers that fail.

@@ -64,7 +64,7 @@ impl<'a> Certificate<'a> {
         let before = fields.0;
         fields.expect(SEQUENCE)?;
         certificate.public_key = &before[..before.len() - fields.0.len()];
-        while let Some((tag, content)) = fields.next() {
+        for (tag, content) in fields {
             if tag == EXTENSIONS {
                 certificate.read_extensions(Der(content).expect(SEQUENCE)?)?;
             }

@@ -1,5 +1,7 @@
 //! Backups, keyrings and restores with the real binary: what is promised to operators in docs/backup.md.
 
+#![expect(clippy::unwrap_used, reason = "a test whose scene cannot be set has failed")]
+
 mod common;
 mod disk;
 

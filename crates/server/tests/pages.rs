@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose scene cannot be set has failed")]
 
-#[allow(dead_code, reason = "pages need less of a browser than Connect")]
 mod browser;
 mod common;
 

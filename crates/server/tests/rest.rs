@@ -600,7 +600,7 @@ async fn every_read_answers_whatever_way_a_client_writes_its_request() {
         assert!([200, 501].contains(&status), "{path}: {status} {}", answer.body);
         if status == 501 {
             answer.error(&path);
-        } else if answer.header("sc-fetched-at") != "" {
+        } else if !answer.header("sc-fetched-at").is_empty() {
             for name in ["sc-data-age", "sc-fetched-at"] {
                 let moment = answer.header(name);
                 assert!(

@@ -110,7 +110,7 @@ pub struct Recorded {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Redelivered {
     /// It is queued.
-    Queued(LaneKey, QueuedEvent),
+    Queued(LaneKey, Box<QueuedEvent>),
     /// It may not be sent, and nothing is written.
     Refused(Unsendable),
 }

@@ -111,7 +111,7 @@ impl Refusal {
             Message::Wants { what, is } => format!("{place} is {what}, and this is {is}"),
             Message::Missing => format!("{place} is missing"),
             Message::Twice => format!("{place} is given twice"),
-            Message::Unknown(known) if known.is_empty() => {
+            Message::Unknown([]) => {
                 format!("nobody knows the {} {place} here; leave it out", source.member())
             }
             Message::Unknown(known) => {

@@ -115,7 +115,7 @@ impl App {
         let now = self.now();
         let queue = move |store: Arc<dyn Store>| async move { store.redeliver(event, carries, now).await };
         let (lane, queued) = match self.keeping_event(answering, queue).await? {
-            Redelivered::Queued(lane, queued) => (lane, queued),
+            Redelivered::Queued(lane, queued) => (lane, *queued),
             Redelivered::Refused(why) => return Err(AppError::Conflict(unsendable(why).into())),
         };
         let no = queued.no;

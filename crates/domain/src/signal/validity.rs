@@ -118,7 +118,7 @@ pub(super) fn of_text(max_bytes: usize, kind: TextKind, text: &str) -> Result<St
         TextKind::Vin => {
             let vin = text.to_ascii_uppercase();
             let can_be =
-                |byte: u8| byte.is_ascii_digit() || matches!(byte, b'A'..=b'Z') && !b"IOQ".contains(&byte);
+                |byte: u8| byte.is_ascii_digit() || byte.is_ascii_uppercase() && !b"IOQ".contains(&byte);
             if vin.len() == 17 && vin.bytes().all(can_be) { Ok(vin) } else { Err(Invalid::Form) }
         }
         TextKind::Name | TextKind::Word if text.len() > max_bytes => Err(Invalid::TooLong),

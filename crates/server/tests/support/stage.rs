@@ -488,10 +488,10 @@ impl Stage {
 
     /// Nothing was made twice, and nothing that nobody was answered with.
     async fn everything_was_made_once(&self) {
-        for kind in 0..KINDS.len() {
+        for (kind, name) in KINDS.iter().enumerate() {
             let answered = self.callers.iter().flat_map(|caller| &caller.done.made);
             let answered = answered.filter(|made| made.kind == kind && !made.is_gone).count();
-            assert_eq!(self.made(kind).await.len(), answered, "{}", KINDS[kind]);
+            assert_eq!(self.made(kind).await.len(), answered, "{name}");
         }
     }
 

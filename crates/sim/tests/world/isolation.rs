@@ -63,7 +63,7 @@ fn check_healthy(world: &mut World, slot: &str, healthy: [Hook; 2]) {
     for hook in healthy {
         let posts = world.posts(hook);
         assert_eq!(posts.len(), CARS);
-        let last = posts.iter().map(|post| post.began - begun).max().unwrap();
+        let last = posts.iter().map(|post| post.began - begun).max().expect("something came");
         assert!(last <= Duration::from_millis(500), "the last event came after {last:?}");
     }
 }
@@ -128,7 +128,7 @@ impl Pushing {
         world.receiver_is(hook, answers(200).after(Duration::from_millis(10)));
         world.subscribe_all(hook, &cars);
         let mut pushing = Self { feed, cars, hook, level: 0 };
-        pushing.push(world).unwrap();
+        pushing.push(world).expect("the first readings are taken");
         world.advance(seconds(5));
         pushing
     }

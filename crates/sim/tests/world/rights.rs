@@ -375,7 +375,8 @@ fn an_edit_while_another_one_is_under_way_loses_nothing() {
                 app.edit_webhook(hook.id, automatic).await
             };
             let (one, other) = futures::join!(app.edit_webhook(hook.id, rename), late);
-            (one?, other?);
+            one?;
+            other?;
             let name = EditApplication { name: Some("Other".into()), ..EditApplication::default() };
             let uris = Some(vec!["https://a.example/back".to_owned()]);
             let uris = EditApplication { redirect_uris: uris, ..EditApplication::default() };
@@ -385,7 +386,8 @@ fn an_edit_while_another_one_is_under_way_loses_nothing() {
             };
             let (one, other) =
                 futures::join!(app.edit_application(application, &Precondition::None, name), late);
-            (one?, other?);
+            one?;
+            other?;
             Ok(())
         });
         let view = world.view(hook);

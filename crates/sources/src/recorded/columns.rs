@@ -454,6 +454,9 @@ fn line_of(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|&byte| byte == b'\n').count() + 1
 }
 
+/// Texts of a key, and where they stand in the map.
+type Texts<'m> = (Vec<&'m str>, Range<usize>);
+
 /// A table of the map, with the keys that were asked for so far: what is left over at the end is unknown.
 struct Section<'m, 't> {
     text: &'t str,
@@ -501,10 +504,7 @@ impl<'m, 't> Section<'m, 't> {
     }
 
     /// One text or a list of them.
-    fn texts_if_any(
-        &mut self,
-        key: &'static str,
-    ) -> Result<Option<(Vec<&'m str>, Range<usize>)>, MapRefused> {
+    fn texts_if_any(&mut self, key: &'static str) -> Result<Option<Texts<'m>>, MapRefused> {
         let Some((value, at)) = self.value(key) else { return Ok(None) };
         let texts = match value {
             DeValue::String(text) => Some(vec![text.as_ref()]),

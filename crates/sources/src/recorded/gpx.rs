@@ -82,11 +82,8 @@ pub(super) fn points<R: Read, E: From<NoTrack>>(
             }
             Event::Text(text) => take_text(&path, &text.xml10_content(), &mut point),
             Event::CData(text) => take_text(&path, &text.xml10_content(), &mut point),
-            Event::End(_) => {
-                if path.pop() == Some(Element::Point) {
-                    each(&point)?;
-                }
-            }
+            Event::End(_) if path.pop() == Some(Element::Point) => each(&point)?,
+            Event::End(_) => {}
             Event::Eof if path.is_empty() => return Ok(()),
             Event::Eof => return Err(NoTrack::CutOff.into()),
             _ => {}

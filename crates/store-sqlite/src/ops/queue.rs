@@ -372,7 +372,7 @@ pub(crate) fn redeliver(
     )?;
     tx.prepare_cached(&format!("{QUEUED} WHERE q.lane = ?1 AND q.attempt_at = ?2 AND q.event = ?3"))?
         .query_row([rows::lane_number(ended.lane), now.as_micros(), again], queued)
-        .map(|queued| Redelivered::Queued(ended.lane, queued))
+        .map(|queued| Redelivered::Queued(ended.lane, Box::new(queued)))
 }
 
 fn ended_event(tx: &Tx<'_>, event: EventNo) -> Result<Option<Ended>> {

@@ -228,7 +228,7 @@ impl<'a> Fixture<'a> {
         now: Timestamp,
     ) -> Result<(LaneKey, QueuedEvent), Unsendable> {
         match self.store.redeliver(event, PermissionSet::default(), now).await.expect("answers") {
-            Redelivered::Queued(lane, event) => Ok((lane, event)),
+            Redelivered::Queued(lane, event) => Ok((lane, *event)),
             Redelivered::Refused(why) => Err(why),
         }
     }

@@ -358,7 +358,9 @@ pub async fn a_step_queues_nothing_for_a_webhook_that_has_ended_since_it_was_mad
                 };
                 store.change_webhook(webhook, moved).await.expect("moves");
             }
-            _ => drop(fixture.switch_off(webhook, at(9)).await),
+            _ => {
+                fixture.switch_off(webhook, at(9)).await;
+            }
         }
         if ends == "anew" {
             store.change_webhook(webhook, WebhookChange::Enable).await.expect("is switched on");

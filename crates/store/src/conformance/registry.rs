@@ -80,7 +80,7 @@ pub async fn an_application_is_listed_with_what_it_was_made_with(store: &dyn Sto
 }
 
 pub async fn an_edit_of_an_application_on_a_version_that_has_passed_writes_nothing(store: &dyn Store) {
-    let fixture = Fixture::new(store).await;
+    let _fixture = Fixture::new(store).await;
     let made = store.applications().await.expect("lists").remove(0);
     let rename = async |version, name: &str| {
         let (plan, connect) = (made.plan.clone(), made.connect);
@@ -92,7 +92,6 @@ pub async fn an_edit_of_an_application_on_a_version_that_has_passed_writes_nothi
     let token = store.set_management_token(made.no, made.version, b"late".to_vec(), None).await;
     assert_eq!(token.expect("answers"), Edited::Stale(first.clone()));
     assert_eq!(store.applications().await.expect("lists"), [first]);
-    drop(fixture);
 }
 
 pub async fn an_edit_of_a_webhook_on_a_revision_that_has_passed_writes_nothing(store: &dyn Store) {

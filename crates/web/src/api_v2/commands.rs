@@ -134,6 +134,7 @@ pub(super) fn number(value: &Value) -> Option<f64> {
 }
 
 /// Does what is sent to a path below a vehicle.
+#[expect(clippy::too_many_arguments, reason = "each is a part of the request")]
 pub(super) async fn below(
     State(app): State<Arc<App>>,
     Owner(grant): Owner,

@@ -201,7 +201,7 @@ mod tests {
             nobody knows the member unit; there are vehicleId, signal, value, observedAt, id, sequence, reset
             value is given twice
             value: the same key again
-            the reading is not JSON: expected value at line 1 column 98
+            the reading is not JSON: look at line 1, character 98
             vehicleId is not a UUID"#]]
         .assert_eq(&told.join("\n"));
     }

@@ -125,8 +125,8 @@ fn verified(webhook: &Value, done: &str) -> Result<()> {
 /// Why a webhook is not verified as a whole.
 fn unanswered(webhook: &Value) -> Option<String> {
     let of = |uri: &str| &webhook["verification"][uri];
-    let open = |uri: &&&str| matches!(of(uri)["status"].as_str(), Some("pending" | "failed"));
-    let uri = ["callbackUri", "errorCallbackUri"].iter().find(|uri| open(&uri))?;
+    let open = |uri: &&str| matches!(of(uri)["status"].as_str(), Some("pending" | "failed"));
+    let uri = ["callbackUri", "errorCallbackUri"].into_iter().find(open)?;
     let problem = of(uri)["problem"].as_str().unwrap_or("the challenge has not been answered yet");
     Some(format!("{}: {}", spaced(uri), problem.trim_end_matches('.')))
 }
