@@ -8,7 +8,7 @@
 //! | `/navigation/destination` | `{"latitude": 40.7, "longitude": -74}` |
 //! | `/batch` | see [`batch`] |
 //!
-//! Vehicles of some brands take more, also with `PUT` and `DELETE`, see [`brand_commands`](super::brand_commands).
+//! Vehicles of some brands take more, also with `PUT` and `DELETE`, see [`super::brand_commands`].
 
 use std::sync::Arc;
 
