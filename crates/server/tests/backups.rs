@@ -445,7 +445,8 @@ async fn files_are_private_whatever_the_umask_and_those_that_were_not_become_so(
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let others = |path: &Path| fs::metadata(path).unwrap().mode() & 0o077;
-    // The test's own umask is inherited: tests run as a user whose files others may read.
+    // Servers and commands inherit it: all could read what is not made private.
+    rustix::process::umask(rustix::fs::Mode::empty());
     let server = Server::serve(&data, &[]).await;
     let (backup, keys) = (folder.path().join("b.db"), folder.path().join("k.db"));
     server.cli(&["backup", backup.to_str().unwrap()]).await;

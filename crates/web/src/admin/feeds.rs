@@ -298,6 +298,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn numbers_that_begin_anew_are_followed_and_reported() {
+        let server = Server::new().await;
+        let tenant = server.tenant("A").await;
+        let path = format!("/applications/{}/feeds", tenant.application);
+        let made = json!({"name": "Cars", "newer": "sequence"});
+        let made = server.admin(Method::POST, &path, made).await.expect(201);
+        let mut last = Value::Null;
+        for (number, charge, ago) in
+            [(1000, 50, 60), (1001, 51, 50), (1, 52, 40), (2, 53, 30), (3, 54, 20), (4, 55, 10)]
+        {
+            let mut reading = charges(&server, &tenant.vehicle, std::iter::once((json!(charge), ago)));
+            reading[0]["sequence"] = json!(number);
+            let token = made.text("token");
+            let answer = server.request(Method::POST, "/ingest/v1/readings", &token, reading).await;
+            last = answer.expect(200).json();
+        }
+        assert_eq!(last["outcomes"]["applied"], 1, "{last}");
+        let feeds = server.admin(Method::GET, &path, Value::Null).await.json();
+        assert_eq!(feeds["items"][0]["readings"]["sequenceRestarts"], 1, "{feeds}");
+    }
+
+    #[tokio::test]
     async fn a_feed_shows_that_its_readings_keep_coming_late() {
         let server = Server::new().await;
         let tenant = server.tenant("A").await;

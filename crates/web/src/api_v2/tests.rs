@@ -11,7 +11,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use domain::{
     errors::ErrorCode,
     limits::Limit,
-    signal::{BrandRead, Endpoint},
+    signal::{self, BrandRead, Endpoint, IS_CHARGING},
     vehicle::{Command, Fault},
 };
 use expect_test::expect;
@@ -669,4 +669,17 @@ async fn a_vehicle_that_only_pushes_is_answered_from_what_it_has_pushed() {
     assert_eq!(answered.headers["sc-data-age"], "2026-03-02T12:00:00.000Z");
     check(&read("/odometer").await, 502, "UPSTREAM", &json!("NO_RESPONSE"));
     assert_eq!(server.cars.reads(), 0);
+}
+
+#[tokio::test]
+async fn charging_is_answered_from_whichever_signal_says_it() {
+    let server = Server::new().await;
+    let tenant = server.tenant("A").await;
+    for (charging, state) in [(true, "CHARGING"), (false, "NOT_CHARGING")] {
+        let vehicle = server.pushed_vehicle(&tenant, "FORD").await;
+        server.push(&tenant, &vehicle, IS_CHARGING, signal::Value::Flag(charging)).await;
+        let path = below(&vehicle, "/charge");
+        let answered = server.request(Method::GET, &path, &tenant.access_token, Value::Null).await;
+        assert_eq!(answered.expect(200).json()["state"], state);
+    }
 }
