@@ -78,6 +78,12 @@ impl Timestamp {
         /// Digits of a second that the calendar takes.
         const FINEST: usize = 9;
         let text = text.trim();
+        // The calendar knows offsets of up to 25 hours; RFC 3339 has none of 24 or more.
+        let offset = text.get(19..).and_then(|rest| rest.rsplit_once(['+', '-']));
+        let hours = offset.and_then(|(_, offset)| offset.get(..2)?.parse::<u8>().ok());
+        if hours.is_some_and(|hours| hours > 23) {
+            return None;
+        }
         if let Ok(at) = text.parse::<jiff::Timestamp>() {
             return Some(Self::from_jiff(at));
         }
@@ -196,6 +202,8 @@ mod tests {
             ("2026-04-30T24:00:00.5Z", None),
             ("2026-04-30T24:01:00Z", None),
             ("2026-04-30T25:00:00Z", None),
+            ("2026-04-30T17:00:00+25:00", None),
+            ("2026-04-30T17:00:00.5-24:00", None),
             ("2026-04-31T24:00:00Z", None),
             ("2026-05-01T10:00:00", None),
             ("24:00:00", None),

@@ -350,6 +350,10 @@ impl Head {
     }
 
     fn take_transfer_coding(&mut self, value: &[u8]) {
+        // What RFC 2616 called no coding.
+        if value.trim_ascii().eq_ignore_ascii_case(b"identity") {
+            return;
+        }
         // Chunks within chunks, or a coding after them, is nothing that anybody reads.
         self.framing.is_doubtful |= self.framing.has_transfer_coding;
         self.framing.has_transfer_coding = true;

@@ -77,7 +77,9 @@ pub(crate) fn read_master_key(path: &Path) -> Result<Zeroizing<[u8; 32]>> {
 
 fn parse_master_key(text: &str) -> Result<Zeroizing<[u8; 32]>> {
     let mut key = Zeroizing::new([0; 32]);
-    hex::decode_to_slice(text.trim(), &mut *key).context("the master key must be 64 hexadecimal digits")?;
+    if hex::decode_to_slice(text.trim(), &mut *key).is_err() {
+        bail!("the master key must be 64 hexadecimal digits");
+    }
     Ok(key)
 }
 

@@ -144,8 +144,8 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, ApiError> {
             let opaque =
                 quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(no_etags)?;
             let known = versions.get_or_insert_default();
-            // A weak tag, or one that is not ours, matches nothing.
-            known.extend(opaque.parse::<u64>().ok().filter(|_| quoted.len() == tag.len()));
+            // A tag that is not ours matches nothing. A proxy that compresses makes ours weak; they name the same version.
+            known.extend(opaque.parse::<u64>().ok());
         }
     }
     Ok(versions.map_or(Precondition::None, Precondition::OneOf))
@@ -243,8 +243,8 @@ mod tests {
         assert_eq!(read(&["*"]).unwrap(), Precondition::None);
         assert_eq!(read(&["\"3\""]).unwrap(), versions(&[3]));
         assert_eq!(read(&["\"3\", \"4\"", "\"9\""]).unwrap(), versions(&[3, 4, 9]));
-        assert_eq!(read(&["W/\"3\""]).unwrap(), versions(&[]), "a weak tag matches nothing");
-        assert_eq!(read(&["\"x\""]).unwrap(), versions(&[]), "nor does a foreign one");
+        assert_eq!(read(&["W/\"3\""]).unwrap(), versions(&[3]), "a proxy has made it weak");
+        assert_eq!(read(&["\"x\""]).unwrap(), versions(&[]), "a foreign tag matches nothing");
         assert!(read(&["3"]).is_err() && read(&[""]).is_err());
     }
 

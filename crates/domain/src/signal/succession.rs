@@ -43,7 +43,8 @@ pub fn can_follow(signal: SignalId, before: &Value, after: &Value, elapsed: Dura
     };
     match signal {
         ODOMETER => numbers().is_none_or(|(before, after)| {
-            after >= before - ROUNDING_KM && after <= before + furthest_km(minutes)
+            // 0 is what a source says that does not know it yet.
+            before == 0.0 || after >= before - ROUNDING_KM && after <= before + furthest_km(minutes)
         }),
         LOCATION => distance_km(before, after).is_none_or(|distance| distance <= furthest_km(minutes)),
         ENERGY_ADDED => {
@@ -91,6 +92,7 @@ mod tests {
             (ODOMETER, 48_210.4, 48_400.0, 1, false),
             (ODOMETER, 48_210.4, 49_000.0, 24 * 60, true),
             (ODOMETER, 48_210.4, 482_104.0, 24 * 60, false),
+            (ODOMETER, 0.0, 48_210.4, 1, true),
             (MAX_RANGE_CHARGES, 12.0, 11.0, 1, false),
             (STATE_OF_CHARGE, 78.0, 0.0, 1, false),
             (STATE_OF_CHARGE, 78.0, 0.0, 8 * 60, true),

@@ -117,6 +117,10 @@ pub(super) fn of_text(max_bytes: usize, kind: TextKind, text: &str) -> Result<St
         _ if means_nothing(&text) => Err(Invalid::Nothing),
         TextKind::Vin => {
             let vin = text.to_ascii_uppercase();
+            // Seventeen times the same is what stands where nobody has written the number.
+            if vin.len() == 17 && vin.bytes().all(|byte| byte == vin.as_bytes()[0]) {
+                return Err(Invalid::Nothing);
+            }
             let can_be =
                 |byte: u8| byte.is_ascii_digit() || byte.is_ascii_uppercase() && !b"IOQ".contains(&byte);
             if vin.len() == 17 && vin.bytes().all(can_be) { Ok(vin) } else { Err(Invalid::Form) }

@@ -94,10 +94,13 @@ pub(super) fn agreed(document: &Document) -> Option<Agreed> {
 
 /// The moment since which it is not known any more whether the vehicle charges: the last that was said is that one of the two
 /// signals is not known.
-pub(super) fn forgotten_since(document: &Document) -> Option<Timestamp> {
-    let forgotten = |signal| document.signal(signal)?.forgotten.as_ref().map(|forgotten| forgotten.since);
+pub(super) fn forgotten_since(document: &Document) -> Option<(Timestamp, bool)> {
+    let forgotten = |signal| {
+        let state = document.signal(signal)?;
+        Some((state.forgotten.as_ref()?.since, state.estimated))
+    };
     let since = forgotten(IS_CHARGING).max(forgotten(CHARGING_STATUS))?;
-    let is_last = newest(document).is_none_or(|newest| newest.moment() < since);
+    let is_last = newest(document).is_none_or(|newest| newest.moment() < since.0);
     is_last.then_some(since)
 }
 

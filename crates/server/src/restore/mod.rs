@@ -257,14 +257,15 @@ struct Master {
 
 fn master_key(data: &Path, given: Option<Zeroizing<[u8; 32]>>, keys: &Keys) -> Result<Master> {
     let path = data.join(MASTER_KEY);
-    let there = if path.exists() { Some(folder::read_master_key(&path)?) } else { None };
     if let Some(key) = given {
-        let is_new = there.as_ref().is_none_or(|there| **there != *key);
+        // One in the folder that cannot be read is damaged, and kept beside the restored one.
+        let is_new = !folder::read_master_key(&path).is_ok_and(|there| *there == *key);
         return Ok(Master { key, is_new });
     }
     if let Some(key) = folder::master_key_of_environment()? {
         return Ok(Master { key, is_new: false });
     }
+    let there = if path.exists() { Some(folder::read_master_key(&path)?) } else { None };
     match there {
         Some(key) if !keys.other_in_folder || keys.from_folder => Ok(Master { key, is_new: false }),
         _ => bail!(

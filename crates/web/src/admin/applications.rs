@@ -163,8 +163,11 @@ pub(crate) struct NewApplication {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ApplicationEdit {
+    #[serde(default, deserialize_with = "some")]
     name: Option<String>,
+    #[serde(default, deserialize_with = "some")]
     redirect_uris: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "some")]
     plan: Option<String>,
     /// Members that are left out stay as they are; null leaves all of them open again.
     #[serde(default, deserialize_with = "some")]

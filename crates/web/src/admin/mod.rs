@@ -273,7 +273,7 @@ mod tests {
             assert!(refused.text("detail").contains(&format!("version {}", new.trim_matches('"'))));
             server.admin_if(Method::DELETE, path, &old, Value::Null).await.expect(412);
             server.admin_if(Method::PATCH, path, "*", json!({"name": "D"})).await.expect(200);
-            server.admin_if(Method::PATCH, path, "W/\"1\"", json!({"name": "E"})).await.expect(412);
+            server.admin_if(Method::PATCH, path, "W/\"0\"", json!({"name": "E"})).await.expect(412);
             server.admin_if(Method::PATCH, path, "1", json!({"name": "E"})).await.expect(400);
             server.admin(Method::PATCH, path, json!({"name": "F"})).await.expect(200);
             assert_eq!(server.admin(Method::GET, path, Value::Null).await.text("name"), "F");

@@ -289,7 +289,7 @@ impl Step<'_> {
             if let Order::Sequence(number) = reading.order {
                 state.sequence = Some((reading.feed, number));
             }
-            self.forget(reading.signal, moment);
+            self.forget(reading.signal, moment, !reading.is_timed());
         }
         let state = self.document.signal_mut(reading.signal);
         let refused = judged.value.and_then(readings::remembered);
@@ -383,8 +383,9 @@ impl Step<'_> {
 
     /// Brings what is known of charging into agreement with what was said last of it, by whichever signal.
     fn agree_on_charging(&mut self, changed: &mut Vec<SignalId>) {
-        if let Some(since) = charging::forgotten_since(self.document) {
-            return [IS_CHARGING, CHARGING_STATUS].into_iter().for_each(|signal| self.forget(signal, since));
+        if let Some((since, estimated)) = charging::forgotten_since(self.document) {
+            let signals = [IS_CHARGING, CHARGING_STATUS];
+            return signals.into_iter().for_each(|signal| self.forget(signal, since, estimated));
         }
         let Some(agreed) = charging::agreed(self.document) else { return };
         for (signal, value) in agreed.values {
@@ -392,8 +393,12 @@ impl Step<'_> {
             let verdict = match &state.value {
                 Some((known, ..)) if *known == value => continue,
                 Some(_) => Verdict::Changed,
-                None if state.fault.is_some_and(is_reported) => continue,
-                None => Verdict::First,
+                None => match &state.forgotten {
+                    Some(last) if last.value == value => Verdict::Same,
+                    Some(_) => Verdict::Changed,
+                    None if state.fault.is_some_and(is_reported) => continue,
+                    None => Verdict::First,
+                },
             };
             state.answered_at = self.now;
             let times = (agreed.captured_at, agreed.received_at);
@@ -403,14 +408,14 @@ impl Step<'_> {
         }
     }
 
-    /// What was known of a signal is not known since a moment.
-    fn forget(&mut self, signal: SignalId, since: Timestamp) {
+    /// What was known of a signal is not known since a moment, which may be one of ours.
+    fn forget(&mut self, signal: SignalId, since: Timestamp, estimated: bool) {
         let now = self.now;
         let state = self.document.signal_mut(signal);
         if let Some((value, captured_at, received_at)) = state.value.take() {
             let measured_at = captured_at.unwrap_or(received_at);
             state.forgotten = Some(Forgotten { value, since, measured_at });
-            (state.answered_at, state.doubt) = (now, None);
+            (state.answered_at, state.doubt, state.estimated) = (now, None, estimated);
             self.seen.change = true;
         }
     }

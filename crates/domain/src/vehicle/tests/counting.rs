@@ -280,3 +280,34 @@ fn an_odometer_that_cannot_be_is_not_told_and_a_read_is_no_exception() {
     }
     assert_eq!(car.read(&full(80.0, 120.0), at(30)), [changed(&[ODOMETER])]);
 }
+
+#[test]
+fn what_differs_from_the_last_that_was_known_is_a_change_whichever_signal_says_it() {
+    for (trigger, before, after) in [
+        (IS_CHARGING, (IS_CHARGING, "true"), (CHARGING_STATUS, "\"FULLY_CHARGED\"")),
+        (CHARGING_STATUS, (CHARGING_STATUS, "\"NOT_CHARGING\""), (IS_CHARGING, "true")),
+    ] {
+        let Plan::Unified(mut settings) = unified() else { unreachable!() };
+        settings.triggers = vec![Trigger { signal: trigger, dead_band: None }];
+        settings.data = vec![trigger];
+        let mut car = Car::on(Plan::Unified(settings));
+        push(&mut car, &[(before.0, before.1, 1)], at(1));
+        push(&mut car, &[(CHARGING_STATUS, "null", 2)], at(2));
+        let told = push(&mut car, &[(after.0, after.1, 3)], at(3));
+        assert_eq!(occasions(&told), [changed(&[trigger])], "{trigger:?}");
+    }
+}
+
+#[test]
+fn what_was_measured_shortly_before_a_null_of_our_time_counts() {
+    let mut car = delivered(unified());
+    let null = Reading { observed_at: None, ..reading(STATE_OF_CHARGE, "null", 0, at(10)) };
+    car.step(Input::Readings(vec![null]), at(10));
+    let now = at(10) + Duration::from_secs(5);
+    let measured = Reading {
+        observed_at: Some(at(10) - Duration::from_secs(5)),
+        ..reading(STATE_OF_CHARGE, "51", 0, now)
+    };
+    let told = car.step(Input::Readings(vec![measured]), now);
+    assert_eq!((occasions(&told), became(&told)), (vec![changed(&[STATE_OF_CHARGE])], vec![]));
+}
