@@ -112,6 +112,24 @@ impl Timestamp {
         Some(midnight + Duration::from_secs(24 * 60 * 60))
     }
 
+    /// From text as [`Self::parse`] takes it, or from a number since 1970 in seconds or their thousandths, millionths or
+    /// billionths, which its size tells apart. None outside of the years 2000 to 2099.
+    pub fn read(text: &str) -> Option<Self> {
+        /// 2000-01-01 and 2100-01-01, in seconds.
+        const YEARS: std::ops::Range<i64> = 946_684_800..4_102_444_800;
+        let text = text.trim();
+        let at = match text.parse::<f64>() {
+            Ok(number) => [1e6, 1e3, 1.0, 1e-3].into_iter().find_map(|micros| {
+                // Whole units first, so that the fraction of a large number is not lost in its size.
+                let fraction = (number.fract() * micros).round() as i64;
+                let at = ((number.trunc() * micros) as i64).saturating_add(fraction);
+                YEARS.contains(&at.div_euclid(1_000_000)).then(|| Self::from_micros(at))
+            }),
+            Err(_) => Self::parse(text),
+        };
+        at.filter(|at| YEARS.contains(&at.as_secs()))
+    }
+
     /// From the calendar's form.
     pub fn from_jiff(at: jiff::Timestamp) -> Self {
         Self(at.as_microsecond())

@@ -151,6 +151,10 @@ pub enum Shape {
     Word(&'static [&'static str]),
     /// A text of at most so many bytes.
     Text(usize),
+    /// A moment from 2000 to 2099, or its day: text, or a number since 1970.
+    Moment,
+    /// A time of day, or a moment.
+    Time,
     /// Always this word, whatever is sent: the unit that the body is kept in.
     Unit(&'static str),
     /// An object.
@@ -409,7 +413,6 @@ const VERDICTS: &[&str] = &["OK", "ALERT"];
 const VERDICT: Form = Form::Word(VERDICTS);
 const MONEY: Shape = Shape::Number(-1_000_000_000.0, 1_000_000_000.0);
 const SHORT: Shape = Shape::Text(128);
-const MOMENT: Shape = Shape::Text(40);
 const LIST: Ordering = Ordering::Kept;
 const SET: Ordering = Ordering::Free;
 const KM: Shape = Shape::Number(0.0, 5_000_000.0);
@@ -465,8 +468,8 @@ const ROWS: &[Row] = &[
             member("cost", Shape::Object(&[
                 member("currency", Shape::Text(8)), member("energyAmount", MONEY), member("otherAmount", MONEY),
             ])),
-            key(member("startTime", MOMENT)),
-            member("endTime", MOMENT),
+            key(member("startTime", Shape::Moment)),
+            member("endTime", Shape::Moment),
             always("location", CONDITION),
             member("energyAdded", Shape::Number(0.0, 10_000.0)),
             member("connectorType", SHORT),
@@ -482,10 +485,10 @@ const ROWS: &[Row] = &[
             always("type", SCOPES),
             always("condition", CONDITION),
             member("schedules", Shape::List(&Shape::Object(&[
-                key(member("start", MOMENT)), key(member("end", MOMENT)), member("days", DAYS),
+                key(member("start", Shape::Time)), key(member("end", Shape::Time)), member("days", DAYS),
             ]), SET)),
             member("departureTimers", Shape::List(&Shape::Object(&[
-                key(member("time", MOMENT)), member("days", DAYS),
+                key(member("time", Shape::Time)), member("days", DAYS),
             ]), SET)),
             member("isOEMOptimizationEnabled", Shape::Flag),
             member("scheduleType", Shape::Word(&["DAILY", "WEEKLY", "WORKWEEK"])),
@@ -526,7 +529,7 @@ const ROWS: &[Row] = &[
     ("diagnostics-dtccount", Form::Number(count(1_000.0).besides(&[255.0])), "0"),
     ("diagnostics-dtclist", composite(BodyKind::List, None, &[
         always("values", Shape::List(&Shape::Object(&[
-            key(always("code", Shape::Text(64))), always("timestamp", MOMENT),
+            key(always("code", Shape::Text(64))), always("timestamp", Shape::Moment),
         ]), SET)),
     ], 4_096), r#"{"values":[{"code":"P0A80","timestamp":"2026-02-03T10:00:00Z"}]}"#),
     ("diagnostics-emissions", HEALTH, r#""OK""#),
@@ -564,7 +567,7 @@ const ROWS: &[Row] = &[
     ("service-records", composite(BodyKind::List, None, &[
         always("values", Shape::List(&Shape::Object(&[
             key(member("id", SHORT)),
-            key(member("time", MOMENT)),
+            key(member("time", Shape::Moment)),
             member("odometer", KM),
             member("cost", Shape::Object(&[member("amount", MONEY), member("currency", Shape::Text(8))])),
             member("tasks", Shape::List(&NAMED, LIST)),

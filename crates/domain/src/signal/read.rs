@@ -13,7 +13,10 @@ use super::{
     },
     validity::{Invalid, is_heading, listed, means_nothing, of_cell, of_text, plain, reduced},
 };
-use crate::payload::json::{canonical, elements, member, members, text_of};
+use crate::{
+    payload::json::{canonical, elements, member, members, text_of},
+    time::Timestamp,
+};
 
 /// What was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +43,8 @@ impl Read {
 
 /// Parts that are named; there may be more.
 const MOST_NAMED: usize = 16;
+/// Bytes of the text of a moment.
+const MOST_MOMENT: usize = 40;
 
 /// The value that a JSON text says of a signal.
 ///
@@ -534,6 +539,8 @@ impl Writing<'_> {
                 None => false,
             },
             Shape::Text(most) => self.text(json, *most),
+            Shape::Moment => self.moment(json, moment_in),
+            Shape::Time => self.moment(json, |text| time_in(text).or_else(|| moment_in(text))),
             Shape::Object(members) if json.starts_with('{') => return self.part(members, json),
             Shape::List(item, ordering) if json.starts_with('[') => return self.list(item, *ordering, json),
             Shape::Object(_) | Shape::List(..) => false,
@@ -566,6 +573,12 @@ impl Writing<'_> {
             self.out.truncate(before);
         }
         fits
+    }
+
+    fn moment(&mut self, json: &str, read: impl Fn(&str) -> Option<String>) -> bool {
+        let text = text_of(json).unwrap_or(json.into());
+        let moment = read(plain(&text).as_ref());
+        moment.inspect(|moment| self.quoted(moment)).is_some()
     }
 
     fn number(&mut self, json: &str, least: f64, most: f64, unit: Option<&str>) -> bool {
@@ -622,6 +635,29 @@ fn ordered(items: &mut Vec<String>, ordering: Ordering) {
             .sort_unstable_by(|one, other| (member(other, key), &**one).cmp(&(member(one, key), &**other))),
     }
     items.dedup();
+}
+
+/// A moment as it is kept: text as it was sent, numbers as text. One without an offset, and a day alone, are taken too.
+fn moment_in(text: &str) -> Option<String> {
+    if text.parse::<f64>().is_ok() {
+        return Some(Timestamp::read(text)?.to_string());
+    }
+    let readings = [text.to_owned(), format!("{text}Z"), format!("{text}T00:00:00Z")];
+    let is_moment = text.len() <= MOST_MOMENT && readings.iter().any(|text| Timestamp::read(text).is_some());
+    is_moment.then(|| text.to_owned())
+}
+
+/// A time of day: hours and minutes, with seconds or without.
+fn time_in(text: &str) -> Option<String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let within = |part: &str, end: u8| part.len() == 2 && part.parse::<u8>().is_ok_and(|number| number < end);
+    let is_time = match parts.as_slice() {
+        [hours, rest @ ..] if (1..=2).contains(&rest.len()) => {
+            within(hours, 24) && rest.iter().all(|part| within(part, 60))
+        }
+        _ => false,
+    };
+    is_time.then(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -1014,6 +1050,34 @@ mod tests {
             if let Value::Json(body) = value && let Ok(Read { value: Some(value), .. }) = read(signal, &body) {
                 prop_assert!(value.weight() <= 6 * signal.form().max_bytes().max(64));
             }
+        }
+    }
+
+    #[test]
+    fn moments_within_bodies_are_moments() {
+        for (json, expected) in [
+            (r#""2026-03-01T20:00:00Z""#, Some("2026-03-01T20:00:00Z")),
+            (r#""2026-03-01T20:00:00""#, Some("2026-03-01T20:00:00")),
+            (r#""2026-03-01""#, Some("2026-03-01")),
+            ("1777629600", Some("2026-05-01T10:00:00.000Z")),
+            ("1777629600000", Some("2026-05-01T10:00:00.000Z")),
+            (r#""1777629600000""#, Some("2026-05-01T10:00:00.000Z")),
+            (r#""yesterday""#, None),
+            (r#""1970-01-01T00:00:00Z""#, None),
+            (r#""0000-00-00""#, None),
+            ("0", None),
+            ("true", None),
+        ] {
+            let body = format!(r#"{{"values":[{{"code":"P0420","timestamp":{json}}}]}}"#);
+            let taken = read(crate::signal::DTC_LIST, &body).unwrap().value.unwrap();
+            let Value::Json(taken) = taken else { panic!("{taken:?}") };
+            let timestamp = expected.map_or("null".into(), |text| format!("\"{text}\""));
+            assert_eq!(taken, format!(r#"{{"values":[{{"code":"P0420","timestamp":{timestamp}}}]}}"#));
+        }
+        for (text, is_time) in
+            [("22:00:00", true), ("06:30", true), ("25:00:00", false), ("6", false), ("1:2:3:4", false)]
+        {
+            assert_eq!(time_in(text).is_some(), is_time, "{text}");
         }
     }
 }

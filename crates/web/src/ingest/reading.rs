@@ -104,27 +104,20 @@ fn sequence(json: &str) -> Result<u64, String> {
     bounded.ok_or_else(|| format!("sequence {} is not a whole number from 0 to {}", shown(json), i64::MAX))
 }
 
-/// 2100-01-01, after which no number of seconds is a moment.
-const LATEST: f64 = 4_102_444_800.0;
-/// 2000-01-01, before which no number of seconds is one.
-const FIRST: f64 = 946_684_800.0;
+/// 2000-01-01, before which no number of seconds is a moment.
+const FIRST: i64 = 946_684_800;
 
 /// A moment, as JSON: text of RFC 3339, or a number since 1970 as such or as text. Milliseconds are meant, and seconds,
 /// microseconds and nanoseconds are known by their size: none of the four can be taken for another. 0 is no moment.
 fn moment(json: &str) -> Result<Option<Timestamp>, String> {
     let text = text_of(json).unwrap_or(json.into());
     let text = text.trim();
-    let at = match text.parse::<f64>() {
-        Ok(0.0) => return Ok(None),
-        Ok(number) => [1e6, 1e3, 1.0, 1e-3].into_iter().find_map(|micros| {
-            let seconds = number * micros / 1e6;
-            // Whole units first, so that the fraction of a large number is not lost in its size.
-            let at = (number.trunc() * micros) as i64 + (number.fract() * micros).round() as i64;
-            (FIRST..LATEST).contains(&seconds).then(|| Timestamp::from_micros(at))
-        }),
-        Err(_) => Timestamp::parse(text),
-    };
-    let Some(at) = at.filter(|at| at.as_secs() < LATEST as i64) else {
+    if text.parse() == Ok(0.0) {
+        return Ok(None);
+    }
+    // Text of an earlier year is a moment, of a clock that was not set.
+    let Some(at) = Timestamp::read(text).or_else(|| Timestamp::parse(text).filter(|at| at.as_secs() < FIRST))
+    else {
         return Err(format!(
             "observedAt {} is not a moment such as 2026-05-01T10:00:00Z or 1777629600000",
             shown(json)
