@@ -91,7 +91,7 @@ pub fn verify(envelope: &Envelope<'_>, challenge: &str) -> String {
 }
 
 /// The state of a vehicle: all signals of the webhook, and why now. One that would be larger than what may be sent is written
-/// in the terse profile, see [`fitting`].
+/// in the terse profile, see `fitting`.
 ///
 /// # Panics
 ///

@@ -46,10 +46,10 @@ pub enum HeaderRefused {
     /// One name twice.
     #[error("the header {0} is there twice; upper and lower case are the same")]
     Twice(String),
-    /// More than [`MOST_HEADERS`].
+    /// More than `MOST_HEADERS`.
     #[error("a webhook has at most 16 headers")]
     TooMany,
-    /// More than [`MOST_BYTES`].
+    /// More than `MOST_BYTES`.
     #[error("the headers of a webhook have at most 8,192 bytes in all, names and values together")]
     TooLong,
     /// The user name of basic auth.
