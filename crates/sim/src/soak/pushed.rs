@@ -116,7 +116,7 @@ impl Soak {
         self.note_stays();
         let open: Vec<Stay> = self.stays.iter().filter(|stay| stay.until.is_none()).copied().collect();
         for Stay { hook, car, .. } in open {
-            if let Err(wrong) = self.pushes.last_is(&self.world, hook, car) {
+            if let Err(wrong) = self.pushes.last_came(&self.world, hook, car) {
                 self.broken.push(wrong);
             }
         }

@@ -51,3 +51,8 @@ fn seed_874_a_slot_that_was_read_in_the_moment_of_the_switch_off_stands_in_the_l
 fn seed_2071_a_slot_that_came_during_a_silent_read_may_be_posted_after_a_switch_on() {
     assert_eq!(soak::live(2071, 4, true).guilt(), None);
 }
+
+#[test]
+fn seed_53_a_retry_may_come_after_what_was_pushed_last() {
+    assert_eq!(soak::live_varied(53, 4, true).guilt(), None);
+}
