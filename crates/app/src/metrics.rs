@@ -113,14 +113,14 @@ pub(crate) fn space(size: &store::Size) {
     counter!("milepost_store_items_total").absolute(size.items);
 }
 
-/// What readings that were pushed became, by the words of the answers.
+/// Counts pushed readings by outcome, in the words of the ingest answer.
 pub(crate) fn answered(counts: AnswerCounts) {
     for (outcome, count) in counts.by_word() {
         counter!("milepost_readings_total", "outcome" => outcome).increment(count);
     }
 }
 
-/// What a family of metrics is.
+/// The type of a metric family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Counter,
@@ -128,7 +128,7 @@ enum Kind {
     Histogram,
 }
 
-/// Every family, with what it measures.
+/// Every metric family, with its type and help text.
 const FAMILIES: &[(&str, Kind, &str)] = &[
     ("milepost_attempts_total", Kind::Counter, "Attempts to deliver, by outcome and reason."),
     (
@@ -164,7 +164,7 @@ const FAMILIES: &[(&str, Kind, &str)] = &[
     ),
 ];
 
-/// Tells the recorder of the process what each family measures.
+/// Registers the help text of every metric family.
 pub fn describe() {
     for &(name, kind, help) in FAMILIES {
         match kind {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{FeedKey, Reading, Verdict};
+use super::{FeedKey, Reading, Verdict, readings::is_reported};
 use crate::{
     connect::PermissionSet,
     errors::ErrorCode,
@@ -265,6 +265,17 @@ impl SignalState {
             forgotten: None,
             doubt: None,
             renumbered: None,
+        }
+    }
+
+    /// Compares a value with the one that is known, or else with the one that was known last.
+    pub(super) fn verdict_on(&self, value: &Value) -> Verdict {
+        let known = self.value.as_ref().map(|(value, ..)| value);
+        match known.or_else(|| self.forgotten.as_ref().map(|forgotten| &forgotten.value)) {
+            Some(last) if last == value => Verdict::Same,
+            Some(_) => Verdict::Changed,
+            None if self.fault.is_some_and(is_reported) => Verdict::Returned,
+            None => Verdict::First,
         }
     }
 }

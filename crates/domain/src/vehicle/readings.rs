@@ -265,15 +265,8 @@ impl Reading {
         let known = state.value.as_ref().map(|(value, ..)| value);
         let verdict = match known {
             Some(known) if *known == value && place == Ordering::Equal => Verdict::Duplicate,
-            Some(known) if *known == value => Verdict::Same,
             Some(_) if place == Ordering::Equal => Verdict::Conflicting,
-            Some(_) => Verdict::Changed,
-            None => match &state.forgotten {
-                Some(Forgotten { value: last, .. }) if *last == value => Verdict::Same,
-                Some(_) => Verdict::Changed,
-                None if state.fault.is_some_and(is_reported) => Verdict::Returned,
-                None => Verdict::First,
-            },
+            _ => state.verdict_on(&value),
         };
         let heavy = value.weight();
         if heavy > ALWAYS_TAKEN

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     super::{
         Answer, Fault, FeedKey, Forgotten, Judged, Judgement, Order, Reading, ReadingOutcome, SignalState,
-        Subscription, Tally, Told, Verdict, Why, charging, readings, readings::is_reported, slots::Rhythm,
+        Subscription, Tally, Told, Verdict, Why, charging, readings, slots::Rhythm,
     },
     Input, Lapse, Owed, RowChange, Step,
 };
@@ -315,17 +315,12 @@ impl Step<'_> {
         let overtaken = state.judged.as_ref().is_some_and(|judged| judged.pushed)
             && state.value.as_ref().is_some_and(|(_, newest, _)| captured_at < *newest);
         let value = if overtaken { value } else { readings::settled(state, signal, value) };
-        let last = state.value.as_ref().map(|(value, ..)| value);
-        let last = last.or_else(|| state.forgotten.as_ref().map(|forgotten| &forgotten.value));
-        let verdict = match (last, &state.value) {
-            (Some(_), Some(_)) if overtaken => Verdict::Late,
-            (Some(last), _) if *last == value => Verdict::Same,
-            (Some(_), _) => match readings::is_believed(state, signal, &value, captured_at.unwrap_or(now)) {
-                true => Verdict::Changed,
-                false => Verdict::Implausible,
-            },
-            (None, _) if state.fault.is_some_and(is_reported) => Verdict::Returned,
-            (None, _) => Verdict::First,
+        let verdict = match state.verdict_on(&value) {
+            _ if overtaken => Verdict::Late,
+            Verdict::Changed if !readings::is_believed(state, signal, &value, captured_at.unwrap_or(now)) => {
+                Verdict::Implausible
+            }
+            verdict => verdict,
         };
         if verdict.is_taken() {
             return self.settle(signal, value, (captured_at, now), verdict, false);
@@ -390,16 +385,13 @@ impl Step<'_> {
         let Some(agreed) = charging::agreed(self.document) else { return };
         for (signal, value) in agreed.values {
             let state = self.document.signal_mut(signal);
-            let verdict = match &state.value {
-                Some((known, ..)) if *known == value => continue,
-                Some(_) => Verdict::Changed,
-                None => match &state.forgotten {
-                    Some(last) if last.value == value => Verdict::Same,
-                    Some(_) => Verdict::Changed,
-                    None if state.fault.is_some_and(is_reported) => continue,
-                    None => Verdict::First,
-                },
-            };
+            if state.value.as_ref().is_some_and(|(known, ..)| *known == value) {
+                continue;
+            }
+            let verdict = state.verdict_on(&value);
+            if verdict == Verdict::Returned {
+                continue;
+            }
             state.answered_at = self.now;
             let times = (agreed.captured_at, agreed.received_at);
             if self.settle(signal, value, times, verdict, agreed.pushed) && !changed.contains(&signal) {
